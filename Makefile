@@ -1,0 +1,52 @@
+# Each target sets up what it needs in the virtual environment $(VENV).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INPUTS := pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint bench docs clean
+
+help:  ## what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/'
+
+demo: $(VENV)/.installed  ## design a label set of each kind and draw it
+	$(BIN)/fflabels demo
+
+test: $(VENV)/.tested  ## the tests
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/.developed lint test  ## format, lint, types, import direction, tests
+
+lint: $(VENV)/.developed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.tested  ## the benchmarks; exits 1 when a floor is missed
+	$(BIN)/python -m tests.bench
+
+docs: $(VENV)/.developed  ## the documentation, warnings are errors
+	$(BIN)/python docs/generate_cli.py
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+clean:  ## remove the environment and what was built
+	rm -rf $(VENV) build dist docs/_build demo-output
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/.installed: $(INPUTS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.tested: $(INPUTS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[all]" --group test
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.developed: $(INPUTS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
+	@touch $@ $(VENV)/.tested $(VENV)/.installed

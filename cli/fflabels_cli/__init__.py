@@ -1,0 +1,1 @@
+"""The commands ``fflabels`` and ``ffnet``: thin, lazy, one file a command."""

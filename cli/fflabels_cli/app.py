@@ -1,0 +1,125 @@
+"""The two commands: which subcommands there are, and how every failure becomes one line and an exit code.
+
+Nothing heavy is imported here: ``--help`` and ``--version`` must not load NumPy or anyone's plugin.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from importlib.metadata import version
+from typing import NoReturn
+
+import click
+
+FFLABELS_COMMANDS = ("select", "generate", "score", "show", "list", "doctor", "demo")
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in ``fflabels_cli.commands.NAME`` and are imported when they are called."""
+
+    def __init__(self, *, commands_there: tuple[str, ...], **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        self.commands_there = commands_there
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which a user meets them."""
+        return list(self.commands_there)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in self.commands_there:
+            return None
+        found = getattr(importlib.import_module(f"fflabels_cli.commands.{cmd_name}"), "command")  # noqa: B009
+        assert isinstance(found, click.Command)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command where there is none of the name."""
+        import difflib
+
+        if args and args[0] not in self.commands_there and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], self.commands_there, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+EPILOG = "Add --debug to any command for the whole traceback of an error."
+
+fflabels_group = LazyGroup(
+    name="fflabels",
+    commands_there=FFLABELS_COMMANDS,
+    help="Design the labels of forward-forward networks: propose candidates, score their diversity, select the best.",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+click.version_option(version("fflabels"), prog_name="fflabels")(fflabels_group)
+
+
+@click.command(
+    name="ffnet",
+    help="Train and evaluate forward-forward networks with any registered labeler.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(version("fflabels"), prog_name="ffnet")
+def ffnet_command() -> None:
+    """Say that there is nothing to run yet, or that PyTorch is missing."""
+    try:
+        importlib.import_module("ffnet")
+    except ImportError as error:
+        raise click.ClickException(str(error)) from error
+    raise click.ClickException("this version designs labels (see fflabels --help); it does not train networks yet")
+
+
+def fflabels() -> NoReturn:
+    """Run ``fflabels`` on the process's arguments."""
+    _run(fflabels_group)
+
+
+def ffnet() -> NoReturn:
+    """Run ``ffnet`` on the process's arguments."""
+    _run(ffnet_command)
+
+
+def _run(command: click.Command) -> NoReturn:
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    try:
+        command.main([a for a in arguments if a != "--debug"], standalone_mode=False)
+    except click.UsageError as error:
+        see = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        _fail(error.format_message() + see, debug, 2)
+    except click.ClickException as error:
+        _fail(error.format_message(), debug, error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; nothing was half-written", debug)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except MemoryError as error:
+        _fail(f"out of memory; lower --candidates or --shape {error}", debug)
+    except OSError as error:
+        _fail(f"{error.filename or 'file'}: {error.strerror or error}", debug)
+    except Exception as error:
+        known = type(error).__module__ == "fflabels.errors"
+        unexpected = f"unexpected {type(error).__name__}: {error} (a defect of ours; --debug shows where)"
+        _fail(str(error) if known else unexpected, debug)
+    sys.exit(0)
+
+
+def _fail(message: str, debug: bool, code: int = 1) -> NoReturn:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    click.echo(f"Warning: {message}", err=True)

@@ -1,0 +1,91 @@
+"""``fflabels doctor``: whether this installation is sound."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import click
+
+from fflabels_cli import options
+
+if TYPE_CHECKING:
+    from fflabels.registry import Entry
+
+NEEDED = ("fflabels", "numpy", "scipy", "scikit-image", "pillow", "msgspec", "array-api-compat", "click", "rich")
+OPTIONAL = ("torch", "torchvision", "safetensors", "matplotlib")
+
+
+@click.command("doctor")
+@click.option("--check", is_flag=True, help="Import every plugin, each in a process of its own: runs their code.")
+@options.as_json
+def command(check: bool, json_: bool) -> None:
+    """Show versions, and what is wrong: names with two owners, missing modules, plugins that do not load.
+
+    Without --check no plugin is imported. Exits with 1 when something is wrong.
+    """
+    from fflabels.registry import entries
+    from fflabels_cli import output
+
+    versions = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
+    found = entries()
+    troubles = [f"{name} is not installed: pip install {name}" for name in NEEDED if versions[name] is None]
+    troubles += [trouble for entry in found if (trouble := _trouble(entry, check))]
+    owners = sorted(set(metadata.packages_distributions().get("ffnet", [])))
+    if set(owners) - {"fflabels"}:
+        troubles.append(
+            f"the package ffnet belongs to {' and '.join(owners)}; PyPI's ffnet is another project: "
+            "pip uninstall ffnet, then pip install --force-reinstall fflabels"
+        )
+    if json_:
+        labelers = [
+            {"name": e.name, "state": e.state, "distribution": e.distribution, "version": e.version} for e in found
+        ]
+        python = platform.python_version()
+        output.print_json({"python": python, "versions": versions, "labelers": labelers, "troubles": troubles})
+    else:
+        rows = [["python", platform.python_version()], *([name, v or "not installed"] for name, v in versions.items())]
+        output.print_table("versions", ("package", "version"), rows)
+        click.echo("labelers: " + (", ".join(f"{e.name} ({e.state})" for e in found) or "none"))
+        for trouble in troubles:
+            click.echo(f"trouble: {trouble}")
+        if not troubles:
+            click.echo("no trouble found")
+    if troubles:
+        raise SystemExit(1)
+
+
+def _trouble(entry: Entry, check: bool) -> str | None:
+    """Return what is wrong with one labeler, importing it, elsewhere, only if asked to."""
+    name = f"{entry.distribution}:{entry.name}"
+    if entry.state == "ambiguous":
+        return f"labeler {entry.name} has two owners; {entry.distribution} {entry.version} is one: say {name}"
+    module = entry.value.partition(":")[0]
+    if entry.state == "available" and find_spec(module.partition(".")[0]) is None:
+        return f"labeler {entry.name} of {entry.distribution} {entry.version}: no module {module}"
+    return _import_apart(name) if check else None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _import_apart(name: str, seconds: float = 30) -> str | None:
+    """Import one labeler in another process; return what went wrong, which even an os._exit cannot hide."""
+    import subprocess
+    import sys
+
+    code = f"from fflabels.registry import find, load_class; load_class(find({name!r}))(); print('sound')"
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=seconds)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        return f"labeler {name}: not imported within {seconds:g} s"
+    if done.returncode == 0 and done.stdout.strip().endswith("sound"):
+        return None
+    last = (done.stderr.strip().splitlines() or [f"the process ended with code {done.returncode}"])[-1]
+    return f"labeler {name}: {last.removeprefix('fflabels.errors.FFLabelsError: ')}"

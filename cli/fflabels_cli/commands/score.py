@@ -1,0 +1,53 @@
+"""``fflabels score``: what a label set is worth."""
+
+from __future__ import annotations
+
+import click
+
+from fflabels_cli import options
+
+
+@click.command("score")
+@click.argument("labels", metavar="FILE")
+@options.shape(None)
+@options.reference_images
+@click.option(
+    "--pairs", type=click.IntRange(min=0), default=5, show_default=True, help="How many of the worst pairs to show."
+)
+@options.as_json
+def command(labels: str, shape: tuple[int, int, int] | None, references: str, pairs: int, json_: bool) -> None:
+    """Score any label set: similarity by both metrics, visibility, the worst pairs, duplicates.
+
+    FILE is a label-set file or a built-in set such as fourier:paper10.
+    """
+    import msgspec
+
+    from fflabels.labelset import LabelSet, open_set
+    from fflabels_cli import output
+
+    found = open_set(labels)
+    with output.progress_bar() as progress:
+        report = found.score(
+            shape,
+            references,
+            random=found.scores.random if found.scores and shape in (None, found.shape) else None,
+            progress=progress,
+        )
+    scores = report.scores
+    if json_:
+        worst = {metric: report.worst(metric, pairs) for metric in report.matrices}
+        content = {"scores": msgspec.to_builtins(scores), "worst_pairs": worst, "duplicates": report.duplicates}
+        output.print_json({**content, "file": labels, "labeler": found.labeler.name, "n": len(found)})
+        return
+    rescored = LabelSet(found.recipes, found.labeler, found.provenance, scores)
+    output.print_table(output.describe(rescored), output.SIMILARITY_HEAD, output.similarity_rows(rescored))
+    if found.scores and found.scores.shape != scores.shape:
+        click.echo(f"scored anew: the file's scores were taken at {'x'.join(map(str, found.scores.shape))}")
+    for metric in report.matrices:
+        alike = ", ".join(f"{i}–{j} {value:.3f}" for i, j, value in report.worst(metric, pairs))
+        click.echo(f"most alike by {metric}: {alike or 'no pairs'}")
+    twins = ", ".join(f"{i}–{j}" for i, j, _ in report.duplicates[:20])
+    click.echo(f"duplicates: {twins + (' …' if len(report.duplicates) > 20 else '') or 'none'}")
+    seen = scores.visibility
+    least, mean = min(seen), sum(seen) / len(seen)
+    click.echo(f"visibility: least {least:.2f} (label {seen.index(least)}), mean {mean:.2f} of the images' contrast")

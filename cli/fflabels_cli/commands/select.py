@@ -1,0 +1,95 @@
+"""``fflabels select``: design a label set."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fflabels_cli import options
+
+
+@click.command("select")
+@click.option("--n", type=click.IntRange(min=1), default=10, show_default=True, help="How many labels, one a class.")
+@options.kind
+@options.shape("1x32x32")
+@click.option(
+    "--metric",
+    type=click.Choice(options.METRICS),
+    default="pearson",
+    show_default=True,
+    help="The similarity whose largest value is kept small.",
+)
+@options.pool
+@options.reference_images
+@click.option(
+    "--method",
+    type=click.Choice(("best", "greedy", "random")),
+    default="best",
+    show_default=True,
+    help="How to choose: search, farthest-first construction, or chance.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="The label-set file.  [default: labels-KIND-N.json]")
+@click.option("--gallery", type=click.Path(path_type=Path), help="Also draw a contact sheet, a PNG file.")
+@options.as_json
+def command(
+    n: int,
+    kind: str,
+    params: tuple[tuple[str, str], ...],
+    shape: tuple[int, int, int],
+    metric: Any,
+    candidates: int,
+    seed: int,
+    min_visibility: float | None,
+    references: str,
+    method: Any,
+    out: Path | None,
+    gallery: Path | None,
+    json_: bool,
+) -> None:
+    """Select the n most diverse of many candidate labels.
+
+    \b
+    fflabels select --n 100 --kind morph
+    fflabels select --n 100 --kind fourier --param waves=3 --gallery waves.png
+    fflabels select --n 10 --kind morph --param families=morphology,intensity --references my-images/
+    """
+    from fflabels.design import design
+    from fflabels_cli import output
+
+    labeler = options.make_labeler(kind, params)
+    out = out or Path(f"labels-{labeler.name}-{n}.json")
+    output.check_output(out)
+    if gallery:
+        output.check_output(gallery, ".png")
+    begin = time.perf_counter()
+    with output.progress_bar() as progress:
+        labels = design(
+            labeler,
+            n,
+            candidates=max(candidates, n) if candidates == 2000 else candidates,
+            shape=shape,
+            metric=metric,
+            seed=seed,
+            references=references,
+            min_visibility=min_visibility,
+            method=method,
+            progress=progress,
+        )
+    seconds = time.perf_counter() - begin
+    labels.save(out)
+    if gallery:
+        from fflabels.gallery import contact_sheet, save_sheet
+
+        save_sheet(contact_sheet(labels, shape=shape, references=references), gallery)
+    if json_:
+        output.print_json({**output.summary(labels), "file": str(out), "seconds": round(seconds, 3)})
+        return
+    output.print_table(output.describe(labels), output.SIMILARITY_HEAD, output.similarity_rows(labels))
+    assert labels.scores is not None
+    click.echo(f"least visible label: {min(labels.scores.visibility):.2f} of the images' contrast; {seconds:.1f} s")
+    if labels.provenance.candidates and labels.provenance.candidates < candidates:
+        click.echo(f"note: {labeler!r} has no more than {labels.provenance.candidates} distinct, visible labels")
+    click.echo(f"label set: {out}" + (f"   contact sheet: {gallery}" if gallery else ""))

@@ -1,0 +1,120 @@
+"""What people see: tables on stdout, progress on stderr where that is a terminal, JSON on request."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from fflabels import LabelSet
+    from fflabels.progress import Progress
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Yield a progress function that draws bars on a terminal and nothing elsewhere."""
+    from fflabels.progress import silent
+
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield report
+
+
+def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, numbers to the right; as wide as it needs to be where stdout is no terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for k, name in enumerate(head):
+        table.add_column(name, justify="left" if k == 0 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False, emoji=False)
+    console.print(title, style="bold", soft_wrap=True)
+    console.print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON, sorted keys."""
+    import json
+
+    click.echo(json.dumps(value, sort_keys=True, indent=1, allow_nan=False))
+
+
+def number(value: float | None) -> str:
+    """Return a similarity as people read it."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def similarity_rows(labels: LabelSet) -> list[list[str]]:
+    """Return one row a metric: largest and mean, of the set and of choice by chance."""
+    assert labels.scores is not None
+    rows = []
+    for metric, summary in labels.scores.similarity.items():
+        chance = labels.scores.random.get(metric)
+        chance_cells = [number(chance.max), number(chance.mean)] if chance else ["–", "–"]
+        rows.append([metric, number(summary.max), number(summary.mean), *chance_cells])
+    return rows
+
+
+SIMILARITY_HEAD = ("similarity", "largest", "mean", "chance: largest", "chance: mean")
+
+
+def describe(labels: LabelSet) -> str:
+    """Return the set in one line: how many of how many, at which shape, on which images."""
+    assert labels.scores is not None
+    of, scores = labels.provenance, labels.scores
+    pool = f" of {of.candidates} candidates ({of.drawn} draws)" if of.candidates else ""
+    shape = "x".join(map(str, scores.shape))
+    images = f"{scores.references.count} {scores.references.name}"
+    return f"{len(labels)} {labels.labeler.name} labels{pool}, at {shape} on {images}"
+
+
+def summary(labels: LabelSet) -> dict[str, Any]:
+    """Return what a machine wants to know of a set: the file's content but for the recipes."""
+    import json
+
+    content: dict[str, Any] = json.loads(labels.to_json())
+    del content["recipes"]
+    return {**content, "n": len(labels)}
+
+
+def check_output(path: Path, suffix: str | None = None) -> None:
+    """Refuse, before the work, a place that cannot be written, or a file that is not ours to replace."""
+    from fflabels.errors import FFLabelsError
+    from fflabels.files import check_writable
+    from fflabels.labelset import FORMAT, MAX_BYTES
+
+    check_writable(path)
+    if suffix and path.suffix.lower() != suffix:
+        raise FFLabelsError("wrong ending", where=str(path), expected=f"a name ending in {suffix}")
+    if suffix is None and path.exists():
+        with path.open("rb") as file:
+            if FORMAT.encode() not in file.read(MAX_BYTES):
+                raise FFLabelsError(
+                    "exists and is no label set: not replaced", where=str(path), hint="choose another name"
+                )

@@ -1,0 +1,76 @@
+"""Images as arrays of any array-API library: the namespace, the shape, the checks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeAlias
+
+from array_api_compat import array_namespace, device, is_torch_array, size
+
+from fflabels.errors import FFLabelsError
+
+__all__ = [
+    "Array",
+    "Shape",
+    "array_namespace",
+    "check_images",
+    "check_shape",
+    "constant_like",
+    "device",
+    "is_torch_array",
+    "parse_shape",
+    "size",
+]
+
+Array: TypeAlias = Any
+"""An array of any array-API library (NumPy, PyTorch, CuPy, …)."""
+
+Shape: TypeAlias = tuple[int, int, int]
+"""Channels, height and width of one image."""
+
+MAX_SIDE = 1 << 14
+MAX_SIZE = 1 << 26
+
+
+def check_images(images: Array, where: str = "images") -> Shape:
+    """Return (C, H, W) of a batch of images, or say why `images` is not one.
+
+    Parameters
+    ----------
+    images
+        Real floats of shape (N, C, H, W) in [0, 1], of any array-API library. The range is not looked at:
+        on a GPU that would wait for the device.
+    """
+    xp = array_namespace(images)
+    if images.ndim != 4:
+        raise FFLabelsError(
+            "not a batch of images", where=where, got=f"shape {tuple(images.shape)}", expected="(N, C, H, W)"
+        )
+    if not xp.isdtype(images.dtype, "real floating"):
+        raise FFLabelsError("not floating point", where=where, got=f"{images.dtype}", expected="floats in [0, 1]")
+    _, c, h, w = images.shape
+    return check_shape((c, h, w), where)
+
+
+def check_shape(shape: object, where: str = "shape") -> Shape:
+    """Return `shape` as (C, H, W) of plain ints, or say why it is none."""
+    expected = f"C, H, W from 1 to {MAX_SIDE}, at most {MAX_SIZE} values in all"
+    try:
+        c, h, w = (int(v) for v in shape)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise FFLabelsError("not an image shape", where=where, got=shape, expected=expected) from None
+    if not all(1 <= v <= MAX_SIDE for v in (c, h, w)) or c * h * w > MAX_SIZE:
+        raise FFLabelsError("not an image shape", where=where, got=shape, expected=expected)
+    return c, h, w
+
+
+def parse_shape(text: str) -> Shape:
+    """Return the shape that a user typed as ``CxHxW``, for instance ``3x32x32``."""
+    if not re.fullmatch(r"\d{1,9}x\d{1,9}x\d{1,9}", text):
+        raise FFLabelsError("not an image shape", where="shape", got=text, expected="CxHxW, for instance 1x32x32")
+    return check_shape(text.split("x"))
+
+
+def constant_like(values: Any, images: Array, dtype: Any = None) -> Array:
+    """Return host values (NumPy) as an array of the library, device and (unless given) dtype of `images`."""
+    return array_namespace(images).asarray(values, dtype=dtype or images.dtype, device=device(images))

@@ -1,0 +1,153 @@
+"""Design a label set: candidates → similarity → selection → scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fflabels import registry
+from fflabels.arrays import Array, Shape, check_shape
+from fflabels.candidates import Candidates, propose
+from fflabels.diversity import METRICS, Matrix, Metric, Summary, check_metric, similarity, summarize
+from fflabels.errors import FFLabelsError
+from fflabels.images import References, load_references
+from fflabels.labeler import Labeler
+from fflabels.labelset import DEFAULT_SHAPE, LabelSet, Provenance
+from fflabels.progress import Progress, silent
+from fflabels.selection.select import METHODS, Method, Selection, select
+
+CHANCE_SETS = 5
+"""Sets chosen at random that the baseline is the mean of."""
+
+
+def design(
+    labeler: Labeler[Any] | str,
+    n: int,
+    *,
+    candidates: int = 2000,
+    shape: Shape = DEFAULT_SHAPE,
+    metric: Metric = "pearson",
+    seed: int = 0,
+    references: str | Array | References | None = None,
+    min_visibility: float | None = None,
+    method: Method = "best",
+    iterations: int | None = None,
+    progress: Progress = silent,
+) -> LabelSet:
+    """Return n labels, the most diverse of many candidates (paper, section "FF-trained CNNs application on CIFAR100").
+
+    Parameters
+    ----------
+    labeler
+        A labeler or its name.
+    n
+        How many labels, one a class.
+    candidates
+        How many distinct, visible draws to choose from (2000 in the paper). Where the labeler has fewer, but n, those.
+    shape
+        (C, H, W) that they are scored at; the recipes fit any.
+    metric
+        ``pearson`` (the paper's) or ``shift``; see `similarity`.
+    seed
+        Of the draws and of the search.
+    references
+        As for `load_references`; 64 crops of photographs unless given.
+    min_visibility
+        See `propose`.
+    method, iterations
+        See `select`.
+
+    Raises
+    ------
+    FFLabelsError
+        For an unknown labeler, metric or method, or when fewer than n distinct, visible labels are found.
+    """
+    labeler = registry.get_labeler(labeler) if isinstance(labeler, str) else labeler
+    check_metric(metric)
+    if method not in METHODS:
+        raise FFLabelsError("unknown method", where="method", got=method, expected=", ".join(METHODS))
+    if n < 1:
+        raise FFLabelsError("too few", where="n", got=n, expected="at least 1")
+    if candidates < n:
+        raise FFLabelsError("fewer than n", where="candidates", got=candidates, expected=f"at least {n}")
+    shape = check_shape(shape)
+    found = load_references(references, shape)
+    complete = labeler.complete(n, shape)
+    if complete is not None:
+        whole = LabelSet(complete, labeler, Provenance("complete"))
+        return LabelSet(complete, labeler, whole.provenance, whole.score(shape, found, progress=progress).scores)
+    pool = propose(
+        labeler,
+        candidates,
+        shape=shape,
+        seed=seed,
+        references=found,
+        min_visibility=min_visibility,
+        at_least=n,
+        progress=progress,
+    )
+    matrix = similarity(pool, labeler, shape=shape, metric=metric, references=found, progress=progress)
+    chosen = select(matrix, n, seed=seed, iterations=iterations, method=method, progress=progress)
+    if method == "best" and metric == "pearson" and n > 1 and chosen.score == 0:
+        chosen = _break_tie(pool, labeler, matrix, chosen, found, seed, iterations, progress)
+    provenance = Provenance(method, metric, seed, len(pool), pool.drawn, pool.min_visibility)
+    labels = LabelSet([pool[int(i)] for i in chosen.indices], labeler, provenance)
+    chance = {m: _chance(pool, labeler, m, matrix if m == metric else None, n, found, seed) for m in METRICS}
+    return LabelSet(
+        labels.recipes, labeler, provenance, labels.score(shape, found, random=chance, progress=progress).scores
+    )
+
+
+def _break_tie(
+    pool: Candidates,
+    labeler: Labeler[Any],
+    matrix: Matrix,
+    chosen: Selection,
+    references: References,
+    seed: int,
+    iterations: int | None,
+    progress: Progress,
+) -> Selection:
+    """Return a set that is as uncorrelated and least alike under shifts, where uncorrelated sets abound [ours].
+
+    Two waves a quarter period apart have pearson 0, yet one is the other, shifted. The search goes over the perfect
+    set found and the first candidates.
+    """
+    some = np.union1d(chosen.indices, np.arange(min(len(pool), max(512, 4 * len(chosen.indices)))))
+    alike = similarity(
+        [pool[int(i)] for i in some],
+        labeler,
+        shape=references.shape,
+        metric="shift",
+        references=references,
+        progress=progress,
+    )
+    both = np.where(matrix[np.ix_(some, some)] > 0, 1 + matrix[np.ix_(some, some)], alike)
+    better = select(both, len(chosen.indices), seed=seed, iterations=iterations, progress=progress)
+    if better.score >= 1:
+        return chosen
+    return Selection(some[better.indices], 0.0, chosen.method, chosen.greedy, chosen.iterations + better.iterations)
+
+
+def _chance(
+    pool: Candidates,
+    labeler: Labeler[Any],
+    metric: Metric,
+    matrix: Matrix | None,
+    n: int,
+    references: References,
+    seed: int,
+) -> Summary:
+    """Return what n candidates chosen by chance have, mean of `CHANCE_SETS` draws."""
+    found = []
+    for k in range(CHANCE_SETS):
+        some = np.random.default_rng([seed, k]).choice(len(pool), n, replace=False)
+        if matrix is not None:
+            found.append(summarize(matrix[np.ix_(some, some)]))
+        else:
+            recipes = [pool[int(i)] for i in some]
+            found.append(
+                summarize(similarity(recipes, labeler, shape=references.shape, metric=metric, references=references))
+            )
+    return Summary(*(round(float(np.mean([getattr(s, f) for s in found])), 6) for f in ("max", "mean")))

@@ -1,0 +1,214 @@
+"""How alike labels are: signatures → pearson or shift similarity → a summary."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from fflabels.arrays import Array, Shape, check_shape
+from fflabels.correlation import Block, Correlation, Pearson, Shift, Signature
+from fflabels.errors import FFLabelsError, NoEffectWarning, nearest
+from fflabels.images import References, load_references
+from fflabels.labeler import Labeler, checked_imprint
+from fflabels.progress import Progress, silent
+from fflabels.recipe import Recipe
+
+Metric = Literal["pearson", "shift"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
+_CORRELATIONS: dict[Metric, type[Correlation]] = {"pearson": Pearson, "shift": Shift}
+
+Matrix: TypeAlias = npt.NDArray[np.float32]
+
+FLAT = 1e-4
+"""An image whose residual has a standard deviation below this (a fortieth of a grey level) is not changed."""
+
+GRID = float(1 << 20)
+"""Similarities are rounded to multiples of 2⁻²⁰, so that the last bits of a sum decide nothing."""
+
+BLOCK_BYTES = 512 << 20
+"""The most that the signatures held at once for one side of a block may take."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What one recipe does to the reference images.
+
+    Attributes
+    ----------
+    signature
+        (M, C, H, W) float32: the residual T(x) − x of each image, centred and of unit length, or zeros where the
+        recipe leaves an image as it is. Image-independent labels: the one pattern, centred and of unit length.
+    changed
+        How many of the M images are changed.
+    visibility
+        RMS of imprint(x) − x over the images, divided by their RMS contrast.
+    """
+
+    signature: npt.NDArray[np.float32]
+    changed: int
+    visibility: float
+
+
+class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The largest and the mean similarity over all pairs of a set; both 0 for a set of one."""
+
+    max: float
+    mean: float
+
+
+def effect(labeler: Labeler[Any], recipe: Recipe, references: References) -> Effect:
+    """Return what `recipe` does to the reference images.
+
+    Raises
+    ------
+    FFLabelsError
+        When the imprint has a wrong shape or type, or is not finite.
+    """
+    x = references.images
+    pixels = x[0].size
+    if labeler.image_independent:
+        imprint = np.asarray(checked_imprint(labeler, np.zeros((1, *references.shape), np.float32), recipe))
+        residual = imprint.reshape(1, pixels)
+        squares = float(np.square(imprint - x).sum(dtype=np.float64))
+    else:
+        residual = (np.asarray(checked_imprint(labeler, x, recipe)) - x).reshape(len(x), pixels)
+        squares = None
+    mean = residual.mean(axis=1)
+    centred = residual - mean[:, None]
+    length = np.sqrt(np.einsum("np,np->n", centred, centred))
+    if not np.isfinite(length).all():
+        raise FFLabelsError(
+            "imprint with NaN or infinite pixels", where=f"labeler {labeler.name}", got=recipe.to_json().decode()
+        )
+    if squares is None:
+        squares = float((np.square(length) + pixels * np.square(mean)).sum(dtype=np.float64))
+    changed = length > FLAT * np.sqrt(pixels)
+    centred *= np.where(changed, 1 / np.where(changed, length, 1), 0)[:, None]
+    return Effect(
+        centred.reshape(-1, *references.shape),
+        int(changed.sum()),
+        float(np.sqrt(squares / x.size) / references.contrast),
+    )
+
+
+def similarity(
+    recipes: Sequence[Recipe],
+    labeler: Labeler[Any],
+    *,
+    shape: Shape,
+    metric: Metric = "pearson",
+    references: str | Array | References | None = None,
+    progress: Progress = silent,
+) -> Matrix:
+    """Return how alike every two labels are, 0 (unrelated) to 1 (the same).
+
+    Parameters
+    ----------
+    recipes
+        n recipes of `labeler`.
+    shape
+        (C, H, W) of the images that they are drawn on.
+    metric
+        ``pearson`` (the paper's): |mean over the images of the Pearson correlation of the residuals T(x) − x|.
+        ``shift``: the largest of that over all cyclic shifts of one label against the other, to which
+        convolutions are blind [ours]. Image-independent labels: of their patterns.
+    references
+        As for `load_references`; 64 crops of photographs unless given.
+
+    Returns
+    -------
+    array
+        (n, n) float32, symmetric, diagonal 1, multiples of 2⁻²⁰. A label that changes no image at all is like
+        its equals (1) and unlike all others (0), with a `NoEffectWarning`.
+
+    Notes
+    -----
+    Where a label leaves some images as they are, the mean is over the images that it changes:
+    Σᵢ rᵢ / √(mₐ·m_b), m the number of changed images. Memory is bounded by `BLOCK_BYTES` a side and the result.
+    """
+    check_metric(metric)
+    found = load_references(references, check_shape(shape))
+    correlation = _CORRELATIONS[metric](_signature_shape(labeler, found))
+    stacks = _Stacks(labeler, recipes, found, correlation)
+    n = len(recipes)
+    result = np.zeros((n, n), np.float32)
+    done, pairs = 0, n * (n + 1) // 2
+    for i in range(0, n, stacks.size):
+        for j in range(i, n, stacks.size):
+            for rows, columns, tile in correlation.tiles(stacks[i], stacks[j], i == j):
+                result[i + rows.start : i + rows.stop, j + columns.start : j + columns.stop] = tile
+                done += tile.size
+                progress(f"{metric} similarity", min(done, pairs), pairs)
+    upper = np.triu(np.abs(result), 1)
+    matrix: Matrix = np.minimum(np.round((upper + upper.T) * GRID) / GRID, 1).astype(np.float32)
+    np.fill_diagonal(matrix, 1)
+    idle = sorted(stacks.idle)
+    matrix[np.ix_(idle, idle)] = 1
+    if idle:
+        warnings.warn(
+            f"labels without effect on {found.name}: {', '.join(map(str, idle))}", NoEffectWarning, stacklevel=2
+        )
+    return matrix
+
+
+def visibility(recipes: Sequence[Recipe], labeler: Labeler[Any], references: References) -> list[float]:
+    """Return each recipe's visibility: RMS change of the reference images over their RMS contrast [ours]."""
+    return [effect(labeler, recipe, references).visibility for recipe in recipes]
+
+
+def summarize(matrix: Matrix) -> Summary:
+    """Return the largest and the mean entry off the diagonal, rounded to 6 digits."""
+    if len(matrix) < 2:
+        return Summary(0.0, 0.0)
+    pairs = matrix[np.triu_indices(len(matrix), 1)]
+    return Summary(round(float(pairs.max()), 6), round(float(pairs.mean(dtype=np.float64)), 6))
+
+
+def worst_pairs(matrix: Matrix, count: int = 5) -> list[tuple[int, int, float]]:
+    """Return the most similar pairs (i, j, similarity), worst first, ties by index."""
+    rows, columns = np.triu_indices(len(matrix), 1)
+    order = np.argsort(-matrix[rows, columns], kind="stable")[:count]
+    return [(int(rows[k]), int(columns[k]), float(matrix[rows[k], columns[k]])) for k in order]
+
+
+def check_metric(metric: str) -> None:
+    """Refuse an unknown metric by name."""
+    if metric not in METRICS:
+        raise FFLabelsError("unknown metric", where="metric", got=metric, hint=nearest(metric, METRICS))
+
+
+class _Stacks:
+    """Stacked signatures of blocks of recipes, made when asked for, the last two kept."""
+
+    def __init__(
+        self, labeler: Labeler[Any], recipes: Sequence[Recipe], references: References, correlation: Correlation
+    ) -> None:
+        self.labeler, self.recipes, self.references, self.correlation = labeler, recipes, references, correlation
+        self.size = max(1, BLOCK_BYTES // correlation.bytes_each())
+        self.kept: dict[int, Block] = {}
+        self.idle: set[int] = set()
+
+    def __getitem__(self, start: int) -> Block:
+        if start not in self.kept:
+            if len(self.kept) > 1:
+                del self.kept[max(self.kept)]
+            part = range(start, min(start + self.size, len(self.recipes)))
+            self.kept[start] = self.correlation.stack((self._signature(k) for k in part), len(part))
+        return self.kept[start]
+
+    def _signature(self, k: int) -> Signature:
+        found = effect(self.labeler, self.recipes[k], self.references)
+        if not found.changed:
+            self.idle.add(k)
+        return found.signature / np.float32(np.sqrt(max(found.changed, 1)))
+
+
+def _signature_shape(labeler: Labeler[Any], references: References) -> tuple[int, ...]:
+    images, *shape = references.images.shape
+    return (1 if labeler.image_independent else images, *shape)

@@ -1,0 +1,62 @@
+"""The one error that users of fflabels meet: what, where, got, expected, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FFLabelsError(ValueError):
+    """A mistake that the user can mend; its text is one line.
+
+    Parameters
+    ----------
+    what
+        What is wrong.
+    where
+        The file, field or argument that it is about.
+    got, expected
+        The offending value and what would have been taken.
+    hint
+        What to do about it.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        got: object = None,
+        expected: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.what, self.where, self.got, self.expected, self.hint = what, where, got, expected, hint
+        text = f"{where}: {what}" if where else what
+        if got is not None:
+            text += f"; got {_short(got)}"
+        if expected is not None:
+            text += f"; expected {expected}"
+        if hint is not None:
+            text += f" ({hint})"
+        super().__init__(" ".join(text.split()))
+
+
+class TooFewCandidatesError(FFLabelsError):
+    """A labeler could not make as many distinct, visible recipes as were asked for."""
+
+
+class NoEffectWarning(UserWarning):
+    """A label changes none, or not all, of the reference images."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names the known words, the one closest to `name` first if there is one."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    listing = "known: " + (", ".join(known) or "none")
+    return f"did you mean {close[0]!r}? {listing}" if close else listing
+
+
+def _short(value: object, limit: int = 100) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,104 @@
+"""Contact sheets: each label on the same real images at K, and its imprint alone."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fflabels.arrays import Array, Shape, check_shape
+from fflabels.files import write_whole
+from fflabels.images import References, load_references
+from fflabels.labelset import LabelSet
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+INTENSITY = 0.35
+"""The label intensity K of the paper's MNIST net."""
+
+SHOWN = 3
+SIDE = 64
+GAP = 3
+CAPTION = 16
+INK, PAPER, QUIET = (24, 24, 27), (255, 255, 255), (113, 113, 122)
+
+
+def contact_sheet(
+    labels: LabelSet,
+    *,
+    shape: Shape | None = None,
+    references: str | Array | References | None = None,
+    intensity: float = INTENSITY,
+) -> Image:
+    """Return a picture of every label: three reference images embedded at K, then its imprint on the first.
+
+    Parameters
+    ----------
+    labels
+        The set; a cell a label, in order, numbered from 0.
+    shape
+        (C, H, W) to draw at; the set's own unless given. One channel is shown grey, three in colour, others as
+        their mean.
+    references
+        As for `load_references`.
+    intensity
+        The label intensity K.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    images = load_references(references, check_shape(shape or labels.shape)).images[:SHOWN]
+    tiles = [_thumbnail(image) for image in images]
+    th, tw = tiles[0].shape[:2]
+    cell_w, cell_h = (len(images) + 1) * (tw + GAP) + 4 * GAP, th + CAPTION + 2 * GAP
+    columns = max(1, min(len(labels), round(math.sqrt(len(labels) * 1.4 * cell_h / cell_w))))
+    rows = math.ceil(len(labels) / columns)
+    head = th + CAPTION + 22 + 4 * GAP
+    sheet = Image.new("RGB", (max(columns * cell_w + 2 * GAP, 560), head + rows * cell_h + GAP), PAPER)
+    draw, font, title = ImageDraw.Draw(sheet), ImageFont.load_default(11), ImageFont.load_default(15)
+    draw.text((2 * GAP, GAP), _title(labels), fill=INK, font=title)
+    draw.text(
+        (2 * GAP, 22 + GAP),
+        f"the images; below, each label: embedded in them at K = {intensity:g} | its imprint on the first",
+        fill=QUIET,
+        font=font,
+    )
+    for i, tile in enumerate(tiles):
+        sheet.paste(Image.fromarray(tile), (2 * GAP + i * (tw + GAP), 22 + CAPTION + GAP))
+    for k in range(len(labels)):
+        left, top = 2 * GAP + k % columns * cell_w, head + k // columns * cell_h
+        draw.text((left, top), str(k), fill=QUIET, font=font)
+        embedded = labels.embed(images, np.full(len(images), k), intensity)
+        imprint = labels.labeler.imprint(images[:1], labels.recipes[k])
+        for i, image in enumerate([*embedded, imprint[0]]):
+            apart = 2 * GAP if i == len(images) else 0
+            sheet.paste(Image.fromarray(_thumbnail(image)), (left + i * (tw + GAP) + apart, top + CAPTION - GAP))
+    return sheet
+
+
+def save_sheet(sheet: Image, path: str | Path) -> None:
+    """Write the picture as PNG, whole or not at all."""
+    data = io.BytesIO()
+    sheet.save(data, format="PNG", optimize=True)
+    write_whole(path, data.getvalue())
+
+
+def _title(labels: LabelSet) -> str:
+    parts = [f"{len(labels)} {labels.labeler.name} labels"]
+    if labels.scores:
+        parts += [f"largest {metric} {summary.max:.3f}" for metric, summary in labels.scores.similarity.items()]
+    return " · ".join(parts)
+
+
+def _thumbnail(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Return (H', W', 3) bytes of an image (C, H, W): enlarged by whole pixels to about `SIDE`, or thinned out."""
+    pixels = image if image.shape[0] == 3 else np.repeat(image.mean(axis=0, keepdims=True), 3, axis=0)
+    longest = max(pixels.shape[1:])
+    up, down = max(1, SIDE // longest), max(1, longest // (2 * SIDE))
+    grown = pixels[:, ::down, ::down].repeat(up, axis=1).repeat(up, axis=2)
+    tile: npt.NDArray[np.uint8] = np.round(np.clip(grown, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    return tile

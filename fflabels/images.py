@@ -1,0 +1,286 @@
+"""Reference images that label sets are scored on: built-in photographs and digits, users' own folders and arrays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fflabels.arrays import Array, Shape, check_shape
+from fflabels.errors import FFLabelsError
+
+Images: TypeAlias = npt.NDArray[np.float32]
+
+REFERENCE_COUNT = 64
+"""How many reference images a label set is scored on, unless there are fewer."""
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm"})
+PHOTOGRAPHS = ("astronaut", "camera", "cat", "coffee", "stereo_motorcycle", "rocket", "coins", "grass")
+MAX_CHANNELS = 64
+
+
+@dataclass(frozen=True)
+class References:
+    """Images (N, C, H, W), float32 in [0, 1], and the name of where they come from."""
+
+    images: Images
+    name: str = "given"
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the shape and the pixels, in hex."""
+        return hashlib.sha256(str(self.images.shape).encode() + np.ascontiguousarray(self.images).tobytes()).hexdigest()
+
+    @property
+    def shape(self) -> Shape:
+        """Channels, height and width."""
+        _, c, h, w = self.images.shape
+        return c, h, w
+
+    @cached_property
+    def contrast(self) -> float:
+        """RMS contrast: the square root of the mean over the images of the variance of an image's values."""
+        return float(np.sqrt(self.images.reshape(len(self.images), -1).var(axis=1, dtype=np.float64).mean()))
+
+
+def load_references(source: str | Path | Array | References | None, shape: Shape) -> References:
+    """Return reference images of `shape`.
+
+    Parameters
+    ----------
+    source
+        ``"photographs"`` (also None), crops of the eight photographs that scikit-image ships; ``"digits"``, the UCI
+        digits; a folder of images, a TIFF, ``.npy`` or ``.npz`` file; or an array (N, C, H, W) of floats in [0, 1].
+        At most `REFERENCE_COUNT` of a user's files are taken, evenly spaced in order of name.
+    shape
+        (C, H, W) to bring them to: resized by area-averaging bilinear interpolation; colours become grey by
+        luma, grey is repeated over the channels.
+
+    Raises
+    ------
+    FFLabelsError
+        When there is no image, sizes are mixed, values are out of range, or all images are constant.
+    """
+    shape = check_shape(shape)
+    if isinstance(source, References):
+        references = References(fit(source.images, shape), source.name)
+    elif source is None or source == "photographs":
+        references = References(photographs(shape), "photographs")
+    elif source == "digits":
+        images, _ = digits()
+        references = References(fit(images[_evenly(len(images))], shape), "digits")
+    elif isinstance(source, (str, Path)):
+        references = References(fit(_scaled(_read(Path(source)), str(source)), shape), Path(source).name)
+    else:
+        given = np.asarray(source)
+        references = References(fit(_scaled(_layout(given, "references"), "references")[_evenly(len(given))], shape))
+    if references.contrast < 1e-6:
+        raise FFLabelsError("the reference images are constant: no label's effect shows on them", where=references.name)
+    return references
+
+
+def digits() -> tuple[Images, npt.NDArray[np.int64]]:
+    """Return the UCI digits (CC BY 4.0, see fflabels/data): images (1797, 1, 8, 8) in [0, 1], classes (1797,)."""
+    with resources.files("fflabels").joinpath("data/digits.npz").open("rb") as file, np.load(file) as data:
+        return data["images"][:, None].astype(np.float32) / np.float32(16), data["classes"].astype(np.int64)
+
+
+@lru_cache(maxsize=8)
+def photographs(shape: Shape) -> Images:
+    """Return 64 crops (64, C, H, W): of 24 of each of `PHOTOGRAPHS` the 8 of most contrast; the same every time."""
+    import skimage.data
+
+    c, h, w = shape
+    colour = 3 if c == 3 else 1
+    each = REFERENCE_COUNT // len(PHOTOGRAPHS)
+    rng = np.random.default_rng(0)
+    crops: list[list[Images]] = []
+    for name in PHOTOGRAPHS:
+        loaded = getattr(skimage.data, name)()
+        photograph = _channels_first(loaded[0] if isinstance(loaded, tuple) else loaded)[None]
+        _, _, height, width = photograph.shape
+        found: list[Images] = []
+        for _ in range(3 * each):
+            scale = rng.uniform(0.3, 0.6) * min(height / h, width / w)
+            crop_h, crop_w = max(1, round(scale * h)), max(1, round(scale * w))
+            top, left = rng.integers(height - crop_h + 1), rng.integers(width - crop_w + 1)
+            crop = photograph[:, :, top : top + crop_h, left : left + crop_w]
+            found.append(fit(_scaled(crop, name), (colour, h, w)))
+        sharpest = sorted(range(3 * each), key=lambda k: -float(found[k].std()))[:each]
+        crops.append([fit(found[k], shape) for k in sorted(sharpest)])
+    images = np.concatenate([crop for nth in zip(*crops, strict=True) for crop in nth])
+    images.flags.writeable = False
+    return images
+
+
+def fit(images: Images, shape: Shape) -> Images:
+    """Return `images` (N, C, H, W) brought to `shape`: channels converted, then resized."""
+    from PIL import Image
+
+    c, h, w = shape
+    n, channels, height, width = images.shape
+    if channels == 3 and c == 1:
+        images = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), images, axes=(0, 1))[:, None]
+    elif channels == 1 and c > 1:
+        images = np.repeat(images, c, axis=1)
+    elif channels != c:
+        raise FFLabelsError(
+            "channels do not fit",
+            where="references",
+            got=f"{channels} channels",
+            expected=f"{c}, as in the shape {c}x{h}x{w}",
+        )
+    if (height, width) != (h, w):
+        planes = [
+            np.asarray(Image.fromarray(plane).resize((w, h), Image.Resampling.BILINEAR))
+            for plane in np.ascontiguousarray(images).reshape(n * c, height, width)
+        ]
+        images = np.stack(planes).reshape(n, c, h, w)
+    return np.clip(images, 0.0, 1.0).astype(np.float32)
+
+
+def _evenly(count: int) -> npt.NDArray[np.int64]:
+    return np.linspace(0, count - 1, min(count, REFERENCE_COUNT)).round().astype(np.int64)
+
+
+def _read(path: Path) -> npt.NDArray[Any]:
+    """Return the images of a folder or file as (N, C, H, W), values as they are stored."""
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        if not files:
+            raise FFLabelsError(
+                "no image in the folder", where=str(path), expected="files ending in " + ", ".join(sorted(SUFFIXES))
+            )
+        files = [files[i] for i in _evenly(len(files))]
+        stacks = [_read_file(file) for file in files]
+        _check_alike(stacks, files)
+        images = np.concatenate(stacks)
+        return images[_evenly(len(images))]
+    if not path.exists():
+        raise FFLabelsError(
+            "no such file or folder",
+            where="references",
+            got=str(path),
+            expected="photographs, digits, a folder, or an image file, .npy or .npz",
+        )
+    images = _read_file(path)
+    return images[_evenly(len(images))]
+
+
+def _check_alike(stacks: Sequence[npt.NDArray[Any]], files: Sequence[Path]) -> None:
+    for file, stack in zip(files, stacks, strict=True):
+        if stack.shape[1:] != stacks[0].shape[1:] or stack.dtype != stacks[0].dtype:
+            raise FFLabelsError(
+                "images of mixed sizes or types",
+                where=str(file.parent),
+                got=f"{files[0].name} {_describe(stacks[0])} and {file.name} {_describe(stack)}",
+                expected="one size, number of channels and type",
+            )
+
+
+def _describe(stack: npt.NDArray[Any]) -> str:
+    return "x".join(map(str, stack.shape[1:])) + f" {stack.dtype}"
+
+
+def _read_file(path: Path) -> npt.NDArray[Any]:
+    try:
+        match path.suffix.lower():
+            case ".npy":
+                return _layout(np.load(path, allow_pickle=False), str(path))
+            case ".npz":
+                return _layout(_only_array(path), str(path))
+            case ".tif" | ".tiff":
+                return _read_tiff(path)
+        return _read_picture(path)
+    except FFLabelsError:
+        raise
+    except MemoryError:
+        raise FFLabelsError("too large for this machine's memory", where=str(path)) from None
+    except Exception as error:  # decoders raise anything on damaged files
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FFLabelsError(f"cannot be read as images: {reason}", where=str(path)) from error
+
+
+def _only_array(path: Path) -> npt.NDArray[Any]:
+    with np.load(path, allow_pickle=False) as file:
+        names = file.files
+        if "images" not in names and len(names) != 1:
+            raise FFLabelsError(
+                "which array holds the images?",
+                where=str(path),
+                got=", ".join(names),
+                expected="one array, or one named images",
+            )
+        found: npt.NDArray[Any] = file["images" if "images" in names else names[0]]
+        return found
+
+
+def _read_tiff(path: Path) -> npt.NDArray[Any]:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        image, axes = np.asarray(series.asarray()), series.axes
+    order = [i for i, a in enumerate(axes) if a not in "CSYX"] + [i for a in "CSYX" if (i := axes.find(a)) >= 0]
+    stacks = sum(a not in "CSYX" for a in axes)
+    moved = image.transpose(order)
+    if not {"Y", "X"} <= set(axes):
+        raise FFLabelsError("not an image", where=str(path), got=f"axes {axes}", expected="Y and X among them")
+    return moved.reshape(int(np.prod(moved.shape[:stacks])), -1, *moved.shape[-2:])
+
+
+def _read_picture(path: Path) -> npt.NDArray[Any]:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        if picture.mode in ("P", "RGBA", "CMYK", "YCbCr", "PA"):
+            return _channels_first(np.asarray(picture.convert("RGB")))[None]
+        if picture.mode in ("1", "LA"):
+            return np.asarray(picture.convert("L"))[None, None]
+        return _channels_first(np.asarray(picture))[None]
+
+
+def _channels_first(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return (C, H, W) of a picture (H, W) or (H, W, C)."""
+    return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
+
+
+def _layout(images: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
+    """Return (N, C, H, W) of (H, W), (N, H, W) or 4 axes, of which the smaller of the second and last is channels."""
+    if images.ndim in (2, 3):
+        images = images.reshape(-1, 1, *images.shape[-2:])
+    elif images.ndim == 4 and images.shape[3] < images.shape[1]:
+        images = images.transpose(0, 3, 1, 2)
+    if images.ndim != 4 or 0 in images.shape or images.shape[1] > MAX_CHANNELS:
+        raise FFLabelsError(
+            "not a stack of images",
+            where=where,
+            got=f"shape {images.shape}",
+            expected="(N, H, W), (N, C, H, W) or (N, H, W, C), at least one",
+        )
+    return images
+
+
+def _scaled(images: npt.NDArray[Any], where: str) -> Images:
+    """Return float32 in [0, 1]: bytes by 255, wider integers by the largest value there is, floats as they are."""
+    if images.dtype.kind == "b" or images.dtype == np.uint8:
+        return images.astype(np.float32) / np.float32(255 if images.dtype == np.uint8 else 1)
+    if images.dtype.kind not in "iuf":
+        raise FFLabelsError("not numbers", where=where, got=str(images.dtype), expected="integers, or floats in [0, 1]")
+    low, high = images.min(), images.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise FFLabelsError("NaN or infinite pixels", where=where)
+    if low < 0 or (images.dtype.kind == "f" and high > 1):
+        raise FFLabelsError(
+            "values out of range", where=where, got=f"{low:g} to {high:g}", expected="integers ≥ 0, or floats in [0, 1]"
+        )
+    if images.dtype.kind == "f":
+        return images.astype(np.float32)
+    return (images / max(float(high), 1.0)).astype(np.float32)

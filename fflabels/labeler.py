@@ -1,0 +1,185 @@
+"""Labeler, the contract that a plugin fulfils: propose a recipe, imprint it on images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+import numpy as np
+
+from fflabels.arrays import Array, Shape, array_namespace, check_images, constant_like, device
+from fflabels.errors import FFLabelsError, nearest
+from fflabels.recipe import Recipe
+
+API_VERSION = 1
+
+R = TypeVar("R", bound=Recipe)
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of a labeler's parameters: a typed frozen struct. Every field has a default."""
+
+
+class Labeler(Generic[R]):
+    """Makes recipes and draws them. A plugin subclasses it and fills in `name`, `recipe_type` and two methods.
+
+    Parameters
+    ----------
+    **params
+        Fields of `params_type`. An unknown field or a value of the wrong type is refused by name.
+
+    Attributes
+    ----------
+    name
+        The name that users type; the entry point carries the same one.
+    api_version
+        The version of this contract that the labeler was written for.
+    image_independent
+        Whether the imprint is the same for every image. It is then drawn once a label, not once an image.
+    overwrites
+        Whether the imprint replaces the image, so that the label intensity K plays no part (one-hot alone).
+    default_visibility
+        The visibility floor that candidates must reach unless the user sets another (SCIENCE: visibility).
+    params_type, recipe_type
+        The types of the parameters and of the recipes.
+    named_sets
+        Built-in label sets, by name: ``fourier:paper10``.
+    """
+
+    name: ClassVar[str]
+    api_version: ClassVar[int] = API_VERSION
+    image_independent: ClassVar[bool] = False
+    overwrites: ClassVar[bool] = False
+    default_visibility: ClassVar[float] = 1.0
+    params_type: ClassVar[type[Params]] = Params
+    recipe_type: ClassVar[type[Recipe]]
+    named_sets: ClassVar[Mapping[str, Sequence[Recipe]]] = {}
+
+    def __init__(self, **params: Any) -> None:
+        self.params: Any = convert_params(self.name, self.params_type, params)
+
+    def propose(self, rng: np.random.Generator, shape: Shape) -> R:
+        """Return one recipe drawn with `rng` alone, fit for images of `shape` (C, H, W)."""
+        raise NotImplementedError
+
+    def imprint(self, images: Array, recipe: R) -> Array:
+        """Return the image that the recipe adds, in [0, 1], of the shape, type and device of `images`.
+
+        Parameters
+        ----------
+        images
+            (N, C, H, W) floats in [0, 1] of any array-API library; never changed in place.
+        recipe
+            One recipe of `recipe_type`.
+        """
+        raise NotImplementedError
+
+    def complete(self, n: int, shape: Shape) -> Sequence[R] | None:
+        """Return the only n recipes there can be, where the family leaves nothing to choose; else None."""
+        return None
+
+    def imprint_each(self, images: Array, recipes: Sequence[R], index: Array) -> Array:
+        """Return the imprint of ``recipes[index[i]]`` on image i, for every i: a batch of mixed labels.
+
+        The default draws an image-independent labeler's patterns once each and gathers them; for others it
+        groups the images by label.
+
+        Parameters
+        ----------
+        images
+            (N, C, H, W) floats in [0, 1].
+        recipes
+            The label set.
+        index
+            (N,) integers: the label of each image.
+        """
+        _, c, h, w = images.shape
+        if self.image_independent:
+            xp = array_namespace(images)
+            blank = xp.zeros((1, c, h, w), dtype=images.dtype, device=device(images))
+            table = xp.concat([self.imprint(blank, recipe) for recipe in recipes], axis=0)
+            return xp.take(table, constant_like(index, images, dtype=xp.int64), axis=0)
+        labels = host_integers(index)
+        groups = [(np.flatnonzero(labels == k), _bind(self.imprint, recipes[k])) for k in np.unique(labels)]
+        return apply_in_groups(images, groups)
+
+    def embed(self, images: Array, imprints: Array, intensity: float) -> Array:
+        """Return ``(1 − K)·images + K·imprints``, or the imprints alone where the labeler overwrites."""
+        return imprints if self.overwrites else (1.0 - intensity) * images + intensity * imprints
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and isinstance(other, Labeler) and bool(self.params == other.params)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.params))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{k}={v!r}" for k, v in msgspec.structs.asdict(self.params).items())
+        return f"{type(self).__name__}({fields})"
+
+
+def apply_in_groups(images: Array, groups: Sequence[tuple[np.ndarray[Any, Any], Callable[[Array], Array]]]) -> Array:
+    """Return `images` with each group of positions replaced by its function of them, in one gather and one scatter.
+
+    Parameters
+    ----------
+    images
+        (N, C, H, W).
+    groups
+        Disjoint (positions, function) pairs; images in no group stay as they are.
+    """
+    xp = array_namespace(images)
+    rest = np.setdiff1d(np.arange(images.shape[0]), np.concatenate([p for p, _ in groups] or [np.arange(0)]))
+    if groups and rest.size == 0 and len(groups) == 1:
+        return groups[0][1](images)
+    parts = [apply(xp.take(images, constant_like(p, images, xp.int64), axis=0)) for p, apply in groups]
+    parts.append(xp.take(images, constant_like(rest, images, xp.int64), axis=0))
+    order = np.concatenate([*(p for p, _ in groups), rest])
+    return xp.take(xp.concat(parts, axis=0), constant_like(np.argsort(order), images, xp.int64), axis=0)
+
+
+def host_integers(index: Array) -> np.ndarray[Any, Any]:
+    """Return integers of any array-API library as NumPy integers."""
+    if hasattr(index, "cpu"):
+        index = index.cpu()
+    found = np.asarray(index)
+    if found.ndim != 1 or found.dtype.kind not in "iu":
+        raise FFLabelsError("labels must be a vector of integers", got=f"{found.dtype} of shape {found.shape}")
+    return found
+
+
+def checked_imprint(labeler: Labeler[Any], images: Array, recipe: Recipe) -> Array:
+    """Return ``labeler.imprint(images, recipe)``, refusing a wrong shape or type: the guard against plugins."""
+    check_images(images)
+    imprint = labeler.imprint(images, recipe)
+    if tuple(getattr(imprint, "shape", ())) != tuple(images.shape) or imprint.dtype != images.dtype:
+        raise FFLabelsError(
+            "imprint of a wrong shape or type",
+            where=f"labeler {labeler.name}",
+            got=f"{getattr(imprint, 'dtype', type(imprint).__name__)} {tuple(getattr(imprint, 'shape', ()))}",
+            expected=f"{images.dtype} {tuple(images.shape)}",
+        )
+    return imprint
+
+
+def convert_params(name: str, params_type: type[Params], params: Mapping[str, Any], *, typed: bool = True) -> Params:
+    """Return `params` as `params_type`; with ``typed=False`` they are strings as typed, lists comma-separated."""
+    fields = {field.name: field for field in msgspec.structs.fields(params_type)}
+    for key in params:
+        if key not in fields:
+            raise FFLabelsError("unknown parameter", where=f"labeler {name}", got=key, hint=nearest(key, fields))
+    values = dict(params)
+    if not typed:
+        info = msgspec.inspect.type_info(params_type)
+        assert isinstance(info, msgspec.inspect.StructType)
+        sequences = {f.name for f in info.fields if isinstance(f.type, msgspec.inspect.VarTupleType)}
+        values = {k: v.split(",") if k in sequences else v for k, v in values.items()}
+    try:
+        return msgspec.convert(values, params_type, strict=typed)
+    except msgspec.ValidationError as error:
+        raise FFLabelsError(f"bad parameter: {error}", where=f"labeler {name}") from None
+
+
+def _bind(imprint: Callable[[Array, Any], Array], recipe: Recipe) -> Callable[[Array], Array]:
+    return lambda images: imprint(images, recipe)

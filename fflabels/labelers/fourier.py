@@ -1,0 +1,131 @@
+"""Fourier labels: a grey wave over the whole image, each label its own frequency, orientation and phase."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+
+from fflabels.arrays import Array, Shape, array_namespace, constant_like
+from fflabels.errors import FFLabelsError
+from fflabels.labeler import Labeler, Params
+from fflabels.recipe import Recipe
+
+Pattern = np.ndarray[Any, Any]
+
+LEAST_SWING = 1e-6
+"""A sum of waves that swings less than this, peak to peak, has cancelled."""
+
+
+class Wave(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """cos(2π(fy·y/H + fx·x/W) + phase): frequencies in cycles per image, phase in radians."""
+
+    fy: float
+    fx: float
+    phase: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(v) for v in (self.fy, self.fx, self.phase)):
+            raise FFLabelsError("not finite", where="wave", got=(self.fy, self.fx, self.phase))
+        if self.fy == self.fx == 0:
+            raise FFLabelsError("a wave needs a frequency", where="fy, fx", got="0, 0")
+
+
+class FourierRecipe(Recipe, frozen=True):
+    """The waves whose sum, stretched to [0, 1], is the imprint."""
+
+    waves: Annotated[tuple[Wave, ...], msgspec.Meta(min_length=1, max_length=64)]
+
+
+class FourierParams(Params, frozen=True):
+    """Parameters of `Fourier`."""
+
+    waves: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """How many waves a label is the sum of."""
+    frequencies: Literal["integer", "continuous"] = "integer"
+    """Integer: whole cycles per image, orthogonal to one another. Continuous: any real frequency."""
+    min_frequency: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    """Least length of the frequency vector, in cycles per image."""
+    max_frequency: Annotated[float, msgspec.Meta(gt=0)] = 8.0
+    """Greatest |fy| and |fx|; never above half the height or width. [ours]: low frequencies train better."""
+
+    def __post_init__(self) -> None:
+        if self.max_frequency < self.min_frequency:
+            raise FFLabelsError(
+                "below min_frequency",
+                where="max_frequency",
+                got=self.max_frequency,
+                expected=f"at least {self.min_frequency}",
+            )
+
+
+def _paper10() -> tuple[FourierRecipe, ...]:
+    pairs = ((0, 6), (2, 0), (0, 4), (0, 2), (6, 0), (4, 0), (1, -1), (2, -2), (2, 2), (1, 1))
+    return tuple(FourierRecipe((Wave(fy, fx),)) for fy, fx in pairs)
+
+
+class Fourier(Labeler[FourierRecipe]):
+    """Grey waves, the same for every image (paper, section "Spatially-extended labeling")."""
+
+    name = "fourier"
+    image_independent = True
+    params_type = FourierParams
+    recipe_type = FourierRecipe
+    named_sets = {"paper10": _paper10()}  # noqa: RUF012 - [ours]: the best guess at the paper's label set 1
+
+    def propose(self, rng: np.random.Generator, shape: Shape) -> FourierRecipe:
+        """Return waves with uniform frequencies in the half plane fy > 0 (or fy = 0 < fx) and uniform phases."""
+        _, h, w = shape
+        top_y, top_x = min(self.params.max_frequency, h / 2), min(self.params.max_frequency, w / 2)
+        if math.hypot(top_y, top_x) < self.params.min_frequency:
+            raise FFLabelsError(
+                "no frequency fits",
+                where="min_frequency",
+                got=self.params.min_frequency,
+                expected=f"at most {math.hypot(top_y, top_x):g} at {h}×{w}",
+            )
+        return FourierRecipe(tuple(self._draw_wave(rng, h, w, top_y, top_x) for _ in range(self.params.waves)))
+
+    def _draw_wave(self, rng: np.random.Generator, h: int, w: int, top_y: float, top_x: float) -> Wave:
+        integer = self.params.frequencies == "integer"
+        while True:
+            if integer:
+                fy, fx = float(rng.integers(0, int(top_y) + 1)), float(rng.integers(-int(top_x), int(top_x) + 1))
+            else:
+                fy, fx = rng.uniform(0, top_y), rng.uniform(-top_x, top_x)
+            phase = rng.uniform(0, 2 * math.pi)
+            if math.hypot(fy, fx) < self.params.min_frequency or (fy == 0 and fx < 0):
+                continue
+            # A wave at the sampling limit along both axes is real: its phase scales it and, at π/2, wipes it out.
+            limits = ((0.0, h / 2), (0.0, w / 2))
+            return Wave(fy, fx, 0.0 if fy in limits[0] and abs(fx) in limits[1] else phase)
+
+    def imprint(self, images: Array, recipe: FourierRecipe) -> Array:
+        """Return the wave pattern on every image and channel; refuses frequencies above half the height or width."""
+        xp = array_namespace(images)
+        pattern = constant_like(wave_pattern(recipe.waves, images.shape[2], images.shape[3]), images)
+        return xp.broadcast_to(pattern, images.shape)
+
+
+@lru_cache(maxsize=4096)
+def wave_pattern(waves: tuple[Wave, ...], h: int, w: int) -> Pattern:
+    """Return min–max of Σ cos(2π(fy·y/H + fx·x/W) + phase), shape (H, W), in [0, 1]."""
+    y, x = np.arange(h)[:, None] / h, np.arange(w)[None, :] / w
+    total = np.zeros((h, w))
+    for wave in waves:
+        if abs(wave.fy) > h / 2 or abs(wave.fx) > w / 2:
+            raise FFLabelsError(
+                "frequency above the sampling limit",
+                where="wave",
+                got=f"(fy, fx) = ({wave.fy:g}, {wave.fx:g})",
+                expected=f"|fy| ≤ {h / 2:g} and |fx| ≤ {w / 2:g} at {h}×{w}",
+            )
+        total += np.cos(2 * np.pi * (wave.fy * y + wave.fx * x) + wave.phase)
+    swing = total.max() - total.min()
+    if swing < LEAST_SWING:
+        raise FFLabelsError("the waves cancel, the pattern is flat", where="recipe", got=waves)
+    pattern: Pattern = (total - total.min()) / swing
+    return pattern

@@ -1,0 +1,372 @@
+"""LabelSet: n recipes, one a class, with provenance and scores; load, save, embed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
+
+import msgspec
+import numpy as np
+
+from fflabels import registry
+from fflabels.arrays import Array, Shape, array_namespace, check_images, check_shape
+from fflabels.diversity import METRICS, Matrix, Metric, Summary, similarity, summarize, visibility, worst_pairs
+from fflabels.errors import FFLabelsError
+from fflabels.files import write_whole
+from fflabels.images import References, load_references
+from fflabels.labeler import Labeler, host_integers
+from fflabels.progress import Progress, silent
+from fflabels.recipe import Recipe, canonical_json, sha256
+
+FORMAT = "fflabels label set"
+VERSION = 1
+MAX_BYTES = 64 << 20
+MAX_RECIPES = 100_000
+
+DEFAULT_SHAPE: Shape = (1, 32, 32)
+
+DUPLICATE = 0.999
+"""Two labels more similar than this count as one."""
+
+Pair: TypeAlias = tuple[int, int, float]
+
+
+class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the recipes were chosen."""
+
+    method: str
+    metric: str | None = None
+    seed: int | None = None
+    candidates: int | None = None
+    drawn: int | None = None
+    min_visibility: float | None = None
+
+
+class ReferenceMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which images the scores were taken on."""
+
+    name: str
+    count: int
+    sha256: str
+
+
+class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a label set is worth at a shape, on reference images; rounded to 6 digits.
+
+    Attributes
+    ----------
+    shape, references
+        What it was scored at and on.
+    similarity
+        The largest and the mean similarity, by metric.
+    random
+        The same of as many labels chosen by chance from the candidates, mean of several draws; empty for sets that
+        were not selected.
+    visibility
+        Each label's visibility.
+    """
+
+    shape: tuple[int, int, int]
+    references: ReferenceMark
+    similarity: dict[Metric, Summary]
+    random: dict[Metric, Summary]
+    visibility: list[float]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The scores of a set, and where they come from: the worst pairs by metric, and labels that are the same."""
+
+    scores: Scores
+    matrices: Mapping[Metric, Matrix]
+
+    def worst(self, metric: Metric, count: int = 5) -> list[Pair]:
+        """Return the most similar pairs (i, j, similarity)."""
+        return worst_pairs(self.matrices[metric], count)
+
+    @property
+    def duplicates(self) -> list[Pair]:
+        """Pairs of labels whose pearson similarity says that they are one."""
+        matrix = self.matrices["pearson"]
+        return [(int(i), int(j), float(matrix[i, j])) for i, j in np.argwhere(np.triu(matrix, 1) > DUPLICATE)]
+
+
+class _LabelerMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    distribution: str
+    version: str
+    params: dict[str, Any]
+
+
+class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file, but for its hash."""
+
+    format: str
+    version: int
+    labeler: _LabelerMark
+    provenance: Provenance
+    scores: Scores | None
+    recipes: list[Any]
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The labels of n classes.
+
+    Parameters
+    ----------
+    recipes
+        One a class.
+    labeler
+        The labeler that draws them, or its name.
+    provenance
+        How they were chosen; by hand unless given.
+    scores
+        What they are worth; see `score`.
+    """
+
+    recipes: Sequence[Recipe]
+    labeler: Labeler[Any]
+    provenance: Provenance = field(default=Provenance("by hand"))
+    scores: Scores | None = None
+
+    def __init__(
+        self,
+        recipes: Sequence[Recipe],
+        labeler: Labeler[Any] | str,
+        provenance: Provenance | None = None,
+        scores: Scores | None = None,
+    ) -> None:
+        labeler = registry.get_labeler(labeler) if isinstance(labeler, str) else labeler
+        if not recipes or len(recipes) > MAX_RECIPES:
+            raise FFLabelsError(
+                "bad number of recipes", where="recipes", got=len(recipes), expected=f"1 to {MAX_RECIPES}"
+            )
+        for i, recipe in enumerate(recipes):
+            if not isinstance(recipe, labeler.recipe_type):
+                raise FFLabelsError(
+                    "not a recipe of the labeler",
+                    where=f"recipes[{i}]",
+                    got=recipe,
+                    expected=labeler.recipe_type.__name__,
+                )
+        object.__setattr__(self, "recipes", tuple(recipes))
+        object.__setattr__(self, "labeler", labeler)
+        object.__setattr__(self, "provenance", provenance or Provenance("by hand"))
+        object.__setattr__(self, "scores", scores)
+
+    def __len__(self) -> int:
+        return len(self.recipes)
+
+    def imprints(self, images: Array) -> Array:
+        """Return what every label adds to every image: (n, N, C, H, W) for images (N, C, H, W) in [0, 1]."""
+        check_images(images)
+        return array_namespace(images).stack([self.labeler.imprint(images, recipe) for recipe in self.recipes])
+
+    def embed(self, images: Array, labels: Array, intensity: float) -> Array:
+        """Return ``(1 − K)·images + K·imprint``, each image with its label; one-hot overwrites instead.
+
+        Parameters
+        ----------
+        images
+            (N, C, H, W) floats in [0, 1] of any array-API library.
+        labels
+            (N,) integers from 0 to n − 1.
+        intensity
+            The label intensity K, from 0 (the image alone) to 1 (the imprint alone).
+        """
+        check_images(images)
+        if not 0 <= intensity <= 1:
+            raise FFLabelsError("out of range", where="intensity", got=intensity, expected="0 to 1")
+        index = host_integers(labels)
+        if len(index) != images.shape[0] or (len(index) and not 0 <= index.min() <= index.max() < len(self)):
+            raise FFLabelsError(
+                "labels do not fit",
+                where="labels",
+                got=f"{len(index)} from {index.min(initial=0)} to {index.max(initial=0)}",
+                expected=f"{images.shape[0]}, one an image, from 0 to {len(self) - 1}",
+            )
+        return self.labeler.embed(images, self.labeler.imprint_each(images, self.recipes, labels), intensity)
+
+    def score(
+        self,
+        shape: Shape | None = None,
+        references: str | Array | References | None = None,
+        *,
+        random: Mapping[Metric, Summary] | None = None,
+        progress: Progress = silent,
+    ) -> Report:
+        """Return the set's similarity by every metric, visibility, worst pairs and duplicates.
+
+        Parameters
+        ----------
+        shape
+            (C, H, W); the one it was scored at before, or 1×32×32.
+        references
+            As for `load_references`.
+        random
+            What choice by chance would have given, to stand beside.
+        """
+        found = load_references(references, check_shape(shape or self.shape))
+        matrices = {
+            metric: similarity(
+                self.recipes, self.labeler, shape=found.shape, metric=metric, references=found, progress=progress
+            )
+            for metric in METRICS
+        }
+        scores = Scores(
+            shape=found.shape,
+            references=ReferenceMark(found.name, len(found.images), found.digest),
+            similarity={metric: summarize(matrix) for metric, matrix in matrices.items()},
+            random={**(random or {})},
+            visibility=[round(v, 6) for v in visibility(self.recipes, self.labeler, found)],
+        )
+        return Report(scores, matrices)
+
+    @property
+    def shape(self) -> Shape:
+        """The shape that the set was scored at, or 1×32×32: recipes themselves name none."""
+        return self.scores.shape if self.scores else DEFAULT_SHAPE
+
+    def to_json(self) -> bytes:
+        """Return the label-set file: sorted keys, no times, and a hash of the content."""
+        distribution, version = registry.owner(self.labeler)
+        document = _Document(
+            format=FORMAT,
+            version=VERSION,
+            labeler=_LabelerMark(self.labeler.name, distribution, version, msgspec.to_builtins(self.labeler.params)),
+            provenance=self.provenance,
+            scores=self.scores,
+            recipes=[msgspec.to_builtins(recipe) for recipe in self.recipes],
+        )
+        content = msgspec.to_builtins(document)
+        content["sha256"] = sha256(canonical_json(content))
+        return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+    def save(self, path: str | Path) -> None:
+        """Write the label-set file, whole or not at all."""
+        write_whole(path, self.to_json())
+
+    @classmethod
+    def load(cls, path: str | Path) -> LabelSet:
+        """Read a label-set file.
+
+        Raises
+        ------
+        FFLabelsError
+            When it is missing, too large, damaged, of another version, or made by a labeler that is not installed.
+        """
+        path = Path(path)
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+        return cls.from_json(data, where=str(path))
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str = "label set") -> LabelSet:
+        """Read the content of a label-set file; see `load`."""
+        document = _parse(data, where)
+        labeler = _labeler(document.labeler, where)
+        recipes = []
+        for i, recipe in enumerate(document.recipes):
+            try:
+                recipes.append(msgspec.convert(recipe, labeler.recipe_type))
+            except msgspec.ValidationError as error:
+                raise FFLabelsError(f"recipes[{i}]: {error}", where=where) from None
+        if document.scores:
+            check_shape(document.scores.shape, where=f"{where}: scores.shape")
+        return cls(recipes, labeler, document.provenance, document.scores)
+
+
+def named_set(name: str) -> LabelSet:
+    """Return a labeler's built-in set, for instance ``fourier:paper10``."""
+    kind, _, which = name.rpartition(":")
+    labeler = registry.get_labeler(kind)
+    if which not in labeler.named_sets:
+        raise FFLabelsError(
+            "no such built-in set", where=kind, got=which, expected=", ".join(labeler.named_sets) or "it has none"
+        )
+    return LabelSet(labeler.named_sets[which], labeler, Provenance(f"built-in set {which}"))
+
+
+def open_set(name: str | Path) -> LabelSet:
+    """Return the label set in a file, or a built-in one (``fourier:paper10``)."""
+    if not Path(name).exists() and isinstance(name, str) and ":" in name:
+        return named_set(name)
+    return LabelSet.load(name)
+
+
+def _parse(data: bytes, where: str) -> _Document:
+    if len(data) > MAX_BYTES:
+        raise FFLabelsError("too large for a label-set file", where=where, expected=f"at most {MAX_BYTES >> 20} MiB")
+    try:
+        content = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+    except UnicodeDecodeError as error:
+        raise FFLabelsError(f"not UTF-8: byte {error.start}", where=where) from None
+    except RecursionError:
+        raise FFLabelsError("nested too deeply", where=where) from None
+    except ValueError as error:
+        raise FFLabelsError(f"not a label-set file: {error}", where=where) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise FFLabelsError("not a label-set file", where=where, expected=f'an object with "format": "{FORMAT}"')
+    if content.get("version") != VERSION:
+        raise FFLabelsError(
+            "unknown version of the label-set file",
+            where=where,
+            got=content.get("version"),
+            expected=str(VERSION),
+            hint="is there a newer fflabels?",
+        )
+    recipes = content.get("recipes")
+    if isinstance(recipes, list) and not 1 <= len(recipes) <= MAX_RECIPES:
+        raise FFLabelsError("bad number of recipes", where=where, got=len(recipes), expected=f"1 to {MAX_RECIPES}")
+    stated = content.pop("sha256", None)
+    found = sha256(canonical_json(content))
+    if stated != found:
+        raise FFLabelsError(
+            "damaged or edited: the content does not match its hash", where=where, got=str(stated), expected=found
+        )
+    try:
+        return msgspec.convert(content, _Document)
+    except msgspec.ValidationError as error:
+        raise FFLabelsError(f"not a label-set file: {error}", where=where) from None
+
+
+def _labeler(mark: _LabelerMark, where: str) -> Labeler[Any]:
+    try:
+        entry = registry.find(f"{mark.distribution}:{mark.name}" if mark.distribution else mark.name)
+    except FFLabelsError:
+        source = f"{mark.distribution} {mark.version}" if mark.distribution else "an unknown distribution"
+        hint = f"pip install {mark.distribution}=={mark.version}" if mark.distribution else None
+        raise FFLabelsError(
+            f"made by the labeler {mark.name} of {source}, which is not installed", where=where, hint=hint
+        ) from None
+    try:
+        return registry.load_class(entry)(**mark.params)
+    except FFLabelsError as error:
+        raise FFLabelsError(str(error), where=where) from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise ValueError(f"duplicate key {twice[:40]!r}")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is not a finite number")
+    return value

@@ -1,0 +1,38 @@
+"""Recipe: the JSON-able parameters of one label. It names no image size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import msgspec
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of every labeler's recipe type: typed, frozen, hashable, compared by value.
+
+    A labeler subclasses it with the fields that its labels need::
+
+        class Stripes(Recipe, frozen=True):
+            period: int
+    """
+
+    def to_json(self) -> bytes:
+        """Return the canonical JSON of the recipe: sorted keys, no blanks, no NaN."""
+        return canonical_json(msgspec.to_builtins(self))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, in hex."""
+        return sha256(self.to_json())
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the one JSON text of a tree of builtins: sorted keys, no blanks; ValueError for NaN or infinity."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of `data` in hex."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,146 @@
+"""The one call: check the matrix, construct, improve, report."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from fflabels.errors import FFLabelsError, nearest
+from fflabels.progress import Progress, silent
+from fflabels.selection.construct import exhaustive, farthest_first, largest_inside
+from fflabels.selection.tabu import descend
+
+Method = Literal["best", "greedy", "random"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+ITERATIONS = 20_000
+"""Swaps that ``best`` may make unless told otherwise: about a second for 2000 candidates."""
+
+STARTS = 32
+"""Greedy constructions, each from another candidate, of which the best is kept."""
+
+EXHAUSTIVE = 20_000
+"""Up to as many subsets, every one is looked at."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A chosen set.
+
+    Attributes
+    ----------
+    indices
+        The chosen candidates, ascending.
+    score
+        The largest similarity between two of them; 0 for a single one, which has no pair.
+    method
+        How they were chosen.
+    greedy
+        The score of the best greedy construction, from which ``best`` starts; None where none was made.
+    iterations
+        Swaps made.
+    """
+
+    indices: npt.NDArray[np.intp]
+    score: float
+    method: Method
+    greedy: float | None
+    iterations: int
+
+
+def select(
+    similarity: npt.ArrayLike,
+    n: int,
+    *,
+    seed: int = 0,
+    iterations: int | None = None,
+    method: Method = "best",
+    progress: Progress = silent,
+) -> Selection:
+    """Choose n of the N candidates so that the largest similarity between two of them is as small as possible.
+
+    Parameters
+    ----------
+    similarity
+        (N, N), symmetric, real, finite: any such matrix, signed ones (a negated distance) too. The diagonal is not
+        looked at.
+    n
+        1 to N.
+    seed
+        Of everything that is drawn. The same matrix, seed and budget give the same indices on any machine.
+    iterations
+        The budget of swaps, 20,000 unless given.
+    method
+        ``best``: every subset where there are few; otherwise tabu search from the best greedy start, never worse than
+        it. ``greedy``: the best of 32 farthest-first constructions. ``random``: a uniform subset, the baseline.
+
+    Raises
+    ------
+    FFLabelsError
+        For a matrix that is not square, symmetric and finite, and n outside 1 to N.
+    """
+    matrix = _checked(similarity)
+    count = len(matrix)
+    if not 1 <= n <= count:
+        raise FFLabelsError(
+            "cannot choose as many", where="n", got=n, expected=f"1 to {count}, the number of candidates"
+        )
+    if method not in METHODS:
+        raise FFLabelsError("unknown method", where="method", got=method, hint=nearest(method, METHODS))
+    if seed < 0:
+        raise FFLabelsError("negative", where="seed", got=seed, expected="an integer ≥ 0")
+    if iterations is not None and iterations < 0:
+        raise FFLabelsError("negative", where="iterations", got=iterations, expected="an integer ≥ 0")
+    rng = np.random.default_rng(seed)
+    if method == "random":
+        return _result(matrix, rng.choice(count, n, replace=False), method)
+    if n in (1, count):
+        return _result(matrix, np.arange(n), method)
+    starts = rng.permutation(count)[:STARTS]
+    found = [farthest_first(matrix, n, int(start)) for start in starts]
+    greedy = min(found, key=lambda chosen: (largest_inside(matrix, chosen), sorted(chosen)))
+    greedy_score = largest_inside(matrix, greedy)
+    if method == "greedy":
+        return _result(matrix, greedy, method, greedy_score)
+    if math.comb(count, n) <= EXHAUSTIVE:
+        return _result(matrix, exhaustive(matrix, n), method, greedy_score)
+    budget = ITERATIONS if iterations is None else iterations
+    chosen, used = descend(matrix, greedy, budget, rng, progress)
+    return _result(matrix, chosen, method, greedy_score, used)
+
+
+def _result(
+    matrix: npt.NDArray[Any], chosen: npt.ArrayLike, method: Method, greedy: float | None = None, iterations: int = 0
+) -> Selection:
+    indices = np.sort(np.asarray(chosen, dtype=np.intp))
+    return Selection(indices, largest_inside(matrix, indices), method, greedy, iterations)
+
+
+def _checked(similarity: npt.ArrayLike) -> npt.NDArray[Any]:
+    matrix = np.asarray(similarity)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
+        raise FFLabelsError(
+            "not a square matrix", where="similarity", got=f"shape {matrix.shape}", expected="(N, N), N ≥ 1"
+        )
+    if matrix.dtype.kind not in "iuf":
+        raise FFLabelsError("not real numbers", where="similarity", got=str(matrix.dtype))
+    if matrix.dtype.kind != "f":
+        matrix = matrix.astype(np.float64)
+    off = ~np.eye(len(matrix), dtype=bool)
+    if not np.isfinite(matrix, where=off, out=np.ones(matrix.shape, bool)).all():
+        raise FFLabelsError("NaN or infinite entries", where="similarity")
+    difference = np.abs(matrix - matrix.T, where=off, out=np.zeros_like(matrix))
+    if difference.max() > 1e-5 * np.abs(matrix, where=off, out=np.zeros_like(matrix)).max():
+        i, j = np.unravel_index(difference.argmax(), matrix.shape)
+        raise FFLabelsError(
+            "not symmetric",
+            where="similarity",
+            got=f"{matrix[i, j]:g} at ({i}, {j}) and {matrix[j, i]:g} at ({j}, {i})",
+        )
+    checked: npt.NDArray[Any] = np.maximum(matrix, matrix.T)
+    np.fill_diagonal(checked, -np.inf)
+    return checked
