@@ -15,7 +15,7 @@ from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
 from fflabels.labelset import DEFAULT_SHAPE, LabelSet, Provenance
 from fflabels.progress import Progress, silent
-from fflabels.selection.select import METHODS, Method, Selection, select
+from fflabels.selection.dispersion import METHODS, Method, Selection, select
 
 CHANCE_SETS = 5
 """Sets chosen at random that the baseline is the mean of."""

@@ -79,8 +79,9 @@ def effect(labeler: Labeler[Any], recipe: Recipe, references: References) -> Eff
     else:
         residual = (np.asarray(checked_imprint(labeler, x, recipe)) - x).reshape(len(x), pixels)
         squares = None
-    mean = residual.mean(axis=1)
-    centred = residual - mean[:, None]
+    with np.errstate(invalid="ignore"):
+        mean = residual.mean(axis=1)
+        centred = residual - mean[:, None]
     length = np.sqrt(np.einsum("np,np->n", centred, centred))
     if not np.isfinite(length).all():
         raise FFLabelsError(

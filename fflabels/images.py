@@ -71,9 +71,9 @@ def load_references(source: str | Path | Array | References | None, shape: Shape
     shape = check_shape(shape)
     if isinstance(source, References):
         references = References(fit(source.images, shape), source.name)
-    elif source is None or source == "photographs":
+    elif source is None or (isinstance(source, str) and source == "photographs"):
         references = References(photographs(shape), "photographs")
-    elif source == "digits":
+    elif isinstance(source, str) and source == "digits":
         images, _ = digits()
         references = References(fit(images[_evenly(len(images))], shape), "digits")
     elif isinstance(source, (str, Path)):

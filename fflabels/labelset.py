@@ -146,6 +146,7 @@ class LabelSet:
             raise FFLabelsError(
                 "bad number of recipes", where="recipes", got=len(recipes), expected=f"1 to {MAX_RECIPES}"
             )
+        checked = []
         for i, recipe in enumerate(recipes):
             if not isinstance(recipe, labeler.recipe_type):
                 raise FFLabelsError(
@@ -154,7 +155,11 @@ class LabelSet:
                     got=recipe,
                     expected=labeler.recipe_type.__name__,
                 )
-        object.__setattr__(self, "recipes", tuple(recipes))
+            try:
+                checked.append(recipe.checked())
+            except msgspec.ValidationError as error:
+                raise FFLabelsError(f"bad recipe: {error}", where=f"recipes[{i}]") from None
+        object.__setattr__(self, "recipes", tuple(checked))
         object.__setattr__(self, "labeler", labeler)
         object.__setattr__(self, "provenance", provenance or Provenance("by hand"))
         object.__setattr__(self, "scores", scores)
@@ -183,11 +188,12 @@ class LabelSet:
         if not 0 <= intensity <= 1:
             raise FFLabelsError("out of range", where="intensity", got=intensity, expected="0 to 1")
         index = host_integers(labels)
-        if len(index) != images.shape[0] or (len(index) and not 0 <= index.min() <= index.max() < len(self)):
+        low, high = (int(index.min()), int(index.max())) if len(index) else (0, 0)
+        if len(index) != images.shape[0] or not 0 <= low <= high < len(self):
             raise FFLabelsError(
                 "labels do not fit",
                 where="labels",
-                got=f"{len(index)} from {index.min(initial=0)} to {index.max(initial=0)}",
+                got=f"{len(index)} from {low} to {high}",
                 expected=f"{images.shape[0]}, one an image, from 0 to {len(self) - 1}",
             )
         return self.labeler.embed(images, self.labeler.imprint_each(images, self.recipes, labels), intensity)
@@ -306,7 +312,9 @@ def _parse(data: bytes, where: str) -> _Document:
     if len(data) > MAX_BYTES:
         raise FFLabelsError("too large for a label-set file", where=where, expected=f"at most {MAX_BYTES >> 20} MiB")
     try:
-        content = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+        content = json.loads(
+            data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
+        )
     except UnicodeDecodeError as error:
         raise FFLabelsError(f"not UTF-8: byte {error.start}", where=where) from None
     except RecursionError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -18,9 +18,19 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             period: int
     """
 
+    def checked(self) -> Self:
+        """Return the recipe with its fields held against their types: whole numbers become floats where those belong.
+
+        Raises
+        ------
+        msgspec.ValidationError
+            When a field has a wrong type or is out of range; the message names it.
+        """
+        return msgspec.convert(msgspec.to_builtins(self), type(self))
+
     def to_json(self) -> bytes:
         """Return the canonical JSON of the recipe: sorted keys, no blanks, no NaN."""
-        return canonical_json(msgspec.to_builtins(self))
+        return canonical_json(msgspec.to_builtins(self.checked()))
 
     @property
     def digest(self) -> str:

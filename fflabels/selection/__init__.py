@@ -1,5 +1,5 @@
 """Choose n of N so that the largest mutual similarity is smallest: max–min dispersion (discrete p-dispersion)."""
 
-from fflabels.selection.select import Selection, select
+from fflabels.selection.dispersion import Selection, select
 
 __all__ = ["Selection", "select"]

@@ -21,6 +21,9 @@ STAGNATION = 1500
 
 REPORT_EVERY = 1000
 
+TABU = 1e6
+"""What a tabu move costs: more than any number of conflicts, less than what can never be chosen (∞)."""
+
 
 def descend(
     matrix: npt.NDArray[Any], start: Chosen, iterations: int, rng: np.random.Generator, progress: Progress = silent
@@ -70,6 +73,7 @@ class _Search:
         self.barred = np.zeros(count)
         self.barred[self.members] = np.inf
         self.kept_until = np.zeros(count, np.int64)
+        self.free_at = np.zeros(count, np.int64)
         self.freed: dict[int, list[int]] = {}
         self.ties = self.rng.random(count) / 2
         self.improved_at = self.iteration
@@ -83,9 +87,10 @@ class _Search:
         """Exchange a member in most conflicts for an outsider that then has fewest, among those not tabu."""
         self.iteration += 1
         for back in self.freed.pop(self.iteration, ()):
-            self.barred[back] = 0
+            if self.free_at[back] == self.iteration:
+                self.barred[back] = 0
         within = self.conflicting[self.members] + self.ties[self.members]
-        within[self.kept_until[self.members] > self.iteration] -= 1e6
+        within[self.kept_until[self.members] > self.iteration] -= TABU
         slot = int(within.argmax())
         leaving = int(self.members[slot])
         self.conflicts -= int(self.conflicting[leaving])
@@ -95,8 +100,10 @@ class _Search:
         self.conflicting += self.matrix[entering] >= self.threshold
         self.members[slot] = entering
         self.barred[entering] = np.inf
+        self.free_at[entering] = 0
         tenure = 7 + min(self.conflicts, 20) + int(self.rng.integers(10))
-        self._bar(leaving, tenure)
+        if leaving != entering:
+            self._bar(leaving, tenure)
         self.kept_until[entering] = self.iteration + tenure // 2
         if self.conflicts < self.fewest:
             self.fewest, self.improved_at = self.conflicts, self.iteration
@@ -111,5 +118,6 @@ class _Search:
         self.set_threshold(self.threshold)
 
     def _bar(self, leaving: int, tenure: int) -> None:
-        self.barred[leaving] = 1e6
+        self.barred[leaving] = TABU
+        self.free_at[leaving] = self.iteration + tenure
         self.freed.setdefault(self.iteration + tenure, []).append(leaving)

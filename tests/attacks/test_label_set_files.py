@@ -1,0 +1,120 @@
+"""Hostile and damaged label-set files: each is one clear line, none is believed, none takes the process down."""
+
+import json
+
+import pytest
+
+from fflabels import FFLabelsError, LabelSet, named_set
+from fflabels import labelset as module
+from fflabels.recipe import canonical_json, sha256
+
+GOOD = named_set("fourier:paper10").to_json()
+
+
+def edited(change):
+    """Return the good file after `change`, with a hash that fits."""
+    content = json.loads(GOOD)
+    del content["sha256"]
+    change(content)
+    content["sha256"] = sha256(canonical_json(content))
+    return json.dumps(content).encode()
+
+
+def setting(*path, value):
+    def change(content):
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = value
+
+    return edited(change)
+
+
+def dropping(key):
+    return edited(lambda content: content.pop(key))
+
+
+FILES = {
+    "empty": (b"", "not a label-set file: Expecting value"),
+    "truncated": (GOOD[: len(GOOD) // 2], "not a label-set file"),
+    "one byte changed": (GOOD.replace(b"6.0", b"7.0", 1), "damaged or edited: the content does not match its hash"),
+    "no hash": (GOOD.replace(b'"sha256"', b'"sha25"'), "damaged or edited"),
+    "not UTF-8": (GOOD.replace(b"fourier", b"four\xffer"), "not UTF-8: byte"),
+    "UTF-16": (GOOD.decode().encode("utf-16"), "not UTF-8|not a label-set file|damaged"),
+    "NaN": (GOOD.replace(b"6.0", b"NaN", 1), "NaN is not a number"),
+    "Infinity": (GOOD.replace(b"6.0", b"-Infinity", 1), "-Infinity is not a number"),
+    "too large a number": (GOOD.replace(b"6.0", b"1e999", 1), "1e999 is not a finite number"),
+    "a number of 5000 digits": (GOOD.replace(b"6.0", b"9" * 5000, 1), "not a label-set file: Exceeds the limit"),
+    "10k-deep nesting": (b"[" * 10_000 + b"]" * 10_000, "nested too deeply|not a label-set file"),
+    "10k-deep nesting inside": (GOOD.replace(b"6.0", b"[" * 10_000 + b"]" * 10_000, 1), "nested too deeply|damaged"),
+    "duplicate keys": (GOOD.replace(b'"version": 1', b'"version": 1, "version": 1'), "duplicate key 'version'"),
+    "a list": (b"[1, 2]", "not a label-set file; expected an object"),
+    "another format": (setting("format", value="something else"), "not a label-set file; expected an object"),
+    "a later version": (setting("version", value=7), "unknown version of the label-set file; got 7; expected 1"),
+    "no recipes": (setting("recipes", value=[]), "bad number of recipes; got 0"),
+    "recipes no list": (setting("recipes", value={"a": 1}), "not a label-set file: Expected `array`"),
+    "an unknown field": (setting("extra", value=1), "unknown field `extra`"),
+    "a missing field": (dropping("provenance"), "missing required field `provenance`"),
+    "a bad recipe": (setting("recipes", 3, value={"waves": []}), r"recipes\[3\]: Expected `array` of length >= 1"),
+    "a recipe with code": (setting("recipes", 0, value={"__import__": "os"}), r"recipes\[0\]: Object contains unknown field"),
+    "a flat wave": (setting("recipes", 0, "waves", 0, "fx", value=0.0), r"recipes\[0\]: fy, fx: a wave needs a frequency"),
+    "a bad parameter": (setting("labeler", "params", "waves", value=-1), "labeler fourier: bad parameter"),
+    "an unknown parameter": (setting("labeler", "params", "wavs", value=1), "unknown parameter; got wavs .did you mean 'waves'"),
+    "a missing plugin": (
+        setting("labeler", value={"name": "gabor", "distribution": "fflabels-gabor", "version": "0.3", "params": {}}),
+        r"made by the labeler gabor of fflabels-gabor 0.3, which is not installed .pip install fflabels-gabor==0.3",
+    ),
+    "a missing labeler of nobody": (
+        setting("labeler", value={"name": "mine", "distribution": "", "version": "", "params": {}}),
+        "made by the labeler mine of an unknown distribution, which is not installed",
+    ),
+    "a shape beyond memory": (
+        edited(
+            lambda c: c.update(
+                scores={
+                    "shape": [1, 10**9, 10**9],
+                    "references": {"name": "x", "count": 1, "sha256": ""},
+                    "similarity": {},
+                    "random": {},
+                    "visibility": [],
+                }
+            )
+        ),
+        "scores.shape: not an image shape",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_is_refused_in_one_line(name, tmp_path):
+    data, message = FILES[name]
+    path = tmp_path / "labels.json"
+    path.write_bytes(data)
+    with pytest.raises(FFLabelsError, match=message) as caught:
+        LabelSet.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+def test_the_good_file_is_good():
+    assert LabelSet.from_json(GOOD) == named_set("fourier:paper10")
+    assert LabelSet.from_json(edited(lambda content: None)) == named_set("fourier:paper10")
+
+
+def test_more_recipes_than_the_limit_are_refused(monkeypatch):
+    monkeypatch.setattr(module, "MAX_RECIPES", 9)
+    with pytest.raises(FFLabelsError, match="bad number of recipes; got 10; expected 1 to 9"):
+        LabelSet.from_json(GOOD)
+
+
+def test_a_file_larger_than_the_limit_is_not_read_whole(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "MAX_BYTES", 100)
+    (tmp_path / "labels.json").write_bytes(GOOD)
+    with pytest.raises(FFLabelsError, match="too large for a label-set file"):
+        LabelSet.load(tmp_path / "labels.json")
+
+
+def test_what_cannot_be_opened_is_named(tmp_path):
+    for path, message in ((tmp_path / "none.json", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(FFLabelsError, match=f"cannot be read: {message}"):
+            LabelSet.load(path)

@@ -1,0 +1,252 @@
+"""The command ``fflabels``, used as its user would: in a process of its own, right and wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fflabels import LabelSet
+
+PROGRAM = "import sys; from fflabels_cli.app import {0}; sys.argv = ['{0}', *sys.argv[1:]]; {0}()"
+
+
+def run(*arguments, cwd, program="fflabels", **environment):
+    command = [sys.executable, "-c", PROGRAM.format(program), *map(str, arguments)]
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, env=env)
+
+
+def good(*arguments, cwd, **environment):
+    found = run(*arguments, cwd=cwd, **environment)
+    assert found.returncode == 0, found.stderr
+    assert found.stderr == ""
+    return found.stdout
+
+
+SMALL = ("--candidates", 60, "--shape", "1x16x16")
+
+
+def test_select_writes_the_set_and_says_what_it_is_worth(tmp_path):
+    shown = good("select", "--n", 8, "--kind", "morph", *SMALL, "--gallery", "sheet.png", cwd=tmp_path)
+    labels = LabelSet.load(tmp_path / "labels-morph-8.json")
+    assert len(labels) == 8
+    assert f"{labels.scores.similarity['pearson'].max:.3f}" in shown
+    assert f"{labels.scores.random['shift'].max:.3f}" in shown
+    assert "8 morph labels of 60 candidates" in shown
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width > 300
+
+
+def test_select_as_json(tmp_path):
+    found = json.loads(good("select", "--n", 5, "--kind", "fourier", *SMALL, "--json", cwd=tmp_path))
+    assert (found["n"], found["file"], found["provenance"]["candidates"]) == (5, "labels-fourier-5.json", 60)
+    assert found["sha256"] == json.loads((tmp_path / found["file"]).read_text())["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "check"),
+    [
+        (["--kind", "onehot"], lambda s: s.provenance.method == "complete"),
+        (["--kind", "fourier", "--param", "waves=3"], lambda s: {len(r.waves) for r in s.recipes} == {3}),
+        (["--kind", "fourier", "--param", "frequencies=continuous"], lambda s: s.recipes[0].waves[0].fy % 1 != 0),
+        (
+            ["--kind", "morph", "--param", "families=morphology,intensity"],
+            lambda s: {o.family for r in s.recipes for o in r.chain} == {"morphology", "intensity"},
+        ),
+        (["--kind", "morph", "--param", "max_length=1"], lambda s: {len(r.chain) for r in s.recipes} == {1}),
+        (["--kind", "fflabels:morph", "--metric", "shift"], lambda s: s.provenance.metric == "shift"),
+        (["--kind", "morph", "--method", "greedy"], lambda s: s.provenance.method == "greedy"),
+        (["--kind", "morph", "--method", "random"], lambda s: s.provenance.method == "random"),
+        (["--kind", "morph", "--seed", "5"], lambda s: s.provenance.seed == 5),
+        (["--kind", "morph", "--min-visibility", "0.5"], lambda s: s.provenance.min_visibility == 0.5),
+        (["--kind", "morph", "--shape", "3x16x20"], lambda s: s.scores.shape == (3, 16, 20)),
+        (["--kind", "morph", "--references", "digits"], lambda s: s.scores.references.name == "digits"),
+    ],
+)
+def test_every_option_does_what_it_says(tmp_path, arguments, check):
+    good("select", "--n", 6, *SMALL, "--out", "labels.json", *arguments, cwd=tmp_path)
+    labels = LabelSet.load(tmp_path / "labels.json")
+    assert len(labels) == 6
+    assert check(labels)
+
+
+def test_own_images_are_the_references(tmp_path):
+    np.save(tmp_path / "mine.npy", np.random.default_rng(0).integers(0, 4000, (9, 20, 20), dtype=np.uint16))
+    good("select", "--n", 4, "--kind", "morph", *SMALL, "--references", "mine.npy", cwd=tmp_path)
+    assert LabelSet.load(tmp_path / "labels-morph-4.json").scores.references.count == 9
+
+
+def test_generate_score_show(tmp_path):
+    assert "60 morph candidates of" in good("generate", "--kind", "morph", *SMALL, cwd=tmp_path)
+    assert len(LabelSet.load(tmp_path / "candidates-morph.json")) == 60
+    shown = good("score", "candidates-morph.json", "--shape", "1x16x16", cwd=tmp_path)
+    assert "most alike by shift:" in shown
+    assert "duplicates: none" in shown
+    found = json.loads(good("score", "fourier:paper10", "--shape", "1x28x28", "--json", "--pairs", 2, cwd=tmp_path))
+    assert found["scores"]["similarity"]["pearson"]["max"] <= 0.001
+    assert len(found["worst_pairs"]["shift"]) == 2
+    good("show", "candidates-morph.json", "--shape", "1x16x16", "--intensity", 0.5, cwd=tmp_path)
+    good("show", "fourier:paper10", "--out", "waves.png", cwd=tmp_path)
+    assert {"candidates-morph.png", "waves.png"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_a_set_scored_at_another_shape_says_so(tmp_path):
+    good("select", "--n", 4, "--kind", "fourier", *SMALL, cwd=tmp_path)
+    shown = good("score", "labels-fourier-4.json", "--shape", "1x28x28", cwd=tmp_path)
+    assert "scored anew: the file's scores were taken at 1x16x16" in shown
+    assert "at 1x28x28" in shown
+
+
+def test_list_and_doctor(tmp_path):
+    assert [e["name"] for e in json.loads(good("list", "--json", cwd=tmp_path))] == ["fourier", "morph", "onehot"]
+    assert "morph" in good("list", "mor*", cwd=tmp_path)
+    found = json.loads(good("doctor", "--json", cwd=tmp_path))
+    assert found["troubles"] == []
+    assert found["versions"]["numpy"] == np.__version__
+
+
+def test_the_same_command_writes_the_same_bytes_whatever_the_hash_seed_and_the_threads(tmp_path):
+    files = set()
+    for seed, threads in (("0", "1"), ("1", "2"), ("77", "2")):
+        folder = tmp_path / seed
+        folder.mkdir()
+        environment = {"PYTHONHASHSEED": seed, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+        good("select", "--n", 20, "--kind", "morph", "--candidates", 300, cwd=folder, **environment)
+        good("select", "--n", 20, "--kind", "fourier", "--candidates", 300, cwd=folder, **environment)
+        files.add(tuple((folder / f"labels-{kind}-20.json").read_bytes() for kind in ("morph", "fourier")))
+    assert len(files) == 1
+
+
+HELP = [
+    ["--help"],
+    ["--version"],
+    ["-h"],
+    *([c, "--help"] for c in ("select", "generate", "score", "show", "list", "doctor", "demo")),
+]
+
+
+@pytest.mark.parametrize("arguments", HELP, ids=" ".join)
+def test_help_imports_neither_numpy_nor_a_plugin(tmp_path, arguments):
+    code = (
+        "import sys; from fflabels_cli.app import fflabels; sys.argv = ['fflabels', *sys.argv[1:]]\n"
+        "try: fflabels()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert not {'numpy', 'scipy', 'skimage', 'fflabels', 'torch', 'rich'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def foreign(folder):
+    (folder / "notes.json").write_text('{"mine": true}')
+
+
+def nothing(folder):
+    pass
+
+
+MISTAKES = [
+    (nothing, ["select", "--n", 10, "--kind", "morf"], 1, "kind: unknown labeler; got morf (did you mean 'morph'?"),
+    (nothing, ["select", "--n", 0, "--kind", "morph"], 2, "Invalid value for '--n'"),
+    (nothing, ["select", "--n", "ten", "--kind", "morph"], 2, "Invalid value for '--n'"),
+    (nothing, ["select", "--n", 10], 2, "Missing option '--kind'"),
+    (nothing, ["select", "--kind", "morph", "--shape", "32x32"], 2, "got 32x32; expected CxHxW"),
+    (nothing, ["select", "--kind", "morph", "--shape", "1x0x32"], 2, "not an image shape"),
+    (nothing, ["select", "--kind", "morph", "--shape", "1x999999x999999"], 2, "not an image shape"),
+    (nothing, ["select", "--kind", "morph", "--metric", "cosine"], 2, "'cosine' is not one of"),
+    (nothing, ["select", "--kind", "morph", "--method", "magic"], 2, "'magic' is not one of"),
+    (nothing, ["select", "--kind", "morph", "--seed", -1], 2, "Invalid value for '--seed'"),
+    (nothing, ["select", "--kind", "morph", "--param", "families"], 2, "expected NAME=VALUE"),
+    (nothing, ["select", "--kind", "morph", "--param", "familes=intensity"], 1, "unknown parameter; got familes (did you mean"),
+    (nothing, ["select", "--kind", "morph", "--param", "families=colour"], 1, "labeler morph: bad parameter"),
+    (nothing, ["select", "--kind", "fourier", "--param", "waves=many"], 1, "labeler fourier: bad parameter"),
+    (nothing, ["select", "--kind", "morph", "--min-visibility", "nan"], 1, "min_visibility: out of range"),
+    (nothing, ["select", "--kind", "morph", "--min-visibility", 50, "--n", 5, *SMALL], 1, "runs dry"),
+    (nothing, ["select", "--kind", "morph", "--candidates", 5, "--n", 10], 1, "candidates: fewer than n; got 5"),
+    (nothing, ["select", "--kind", "morph", "--references", "nowhere"], 1, "no such file or folder; got nowhere"),
+    (nothing, ["select", "--kind", "morph", "--references", "."], 1, "no image in the folder"),
+    (nothing, ["select", "--kind", "morph", "--out", "missing/labels.json"], 1, "cannot be written: No such file or directory"),
+    (nothing, ["select", "--kind", "morph", "--gallery", "sheet.jpg"], 1, "wrong ending; expected a name ending in .png"),
+    (foreign, ["select", "--kind", "morph", "--out", "notes.json"], 1, "exists and is no label set: not replaced"),
+    (foreign, ["score", "notes.json"], 1, "not a label-set file"),
+    (nothing, ["score", "missing.json"], 1, "missing.json: cannot be read: No such file"),
+    (nothing, ["score", "fourier:paper11"], 1, "no such built-in set; got paper11; expected paper10"),
+    (nothing, ["show", "fourier:paper10", "--intensity", 2], 2, "Invalid value for '--intensity'"),
+    (nothing, ["show", "fourier:paper10", "--shape", "1x8x8"], 1, "frequency above the sampling limit"),
+    (nothing, ["selct"], 2, "No such command 'selct'. Did you mean select?"),
+    (nothing, ["--nonsense"], 2, "No such option"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "code", "message"), MISTAKES, ids=[" ".join(map(str, a)) for _, a, _, _ in MISTAKES]
+)
+def test_every_mistake_is_one_clear_line(tmp_path, make, arguments, code, message):
+    make(tmp_path)
+    before = sorted(p.name for p in tmp_path.iterdir())
+    found = run(*arguments, cwd=tmp_path)
+    assert found.returncode == code
+    assert message in found.stderr
+    assert found.stderr.startswith("Error: ")
+    assert found.stderr.count("\n") == 1
+    assert found.stdout == ""
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_debug_shows_where(tmp_path):
+    found = run("score", "missing.json", "--debug", cwd=tmp_path)
+    assert found.returncode == 1
+    assert "Traceback" in found.stderr
+
+
+def test_an_interrupt_leaves_nothing_half_written(tmp_path):
+    command = [sys.executable, "-c", PROGRAM.format("fflabels"), "select", "--n", "100", "--kind", "morph"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(2.5)
+    process.send_signal(signal.SIGINT)
+    shown, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert errors.strip() == "Error: interrupted; nothing was half-written"
+    assert shown == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/sys/kernel").exists(), reason="needs a folder that not even root may write to")
+def test_a_read_only_folder_is_refused_before_the_work(tmp_path):
+    found = run("select", "--kind", "morph", "--out", "/sys/kernel/labels.json", cwd=tmp_path)
+    assert (found.returncode, found.stderr.count("\n")) == (1, 1)
+    assert "/sys/kernel/labels.json: cannot be written: " in found.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line(tmp_path):
+    command = [sys.executable, "-c", PROGRAM.format("fflabels"), "list"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ffnet_says_what_it_is(tmp_path):
+    assert "0.1.0" in run("--version", cwd=tmp_path, program="ffnet").stdout
+    assert "Train and evaluate" in run("--help", cwd=tmp_path, program="ffnet").stdout
+    found = run(cwd=tmp_path, program="ffnet")
+    assert (found.returncode, found.stderr.count("\n")) == (1, 1)
+
+
+def test_ffnet_without_pytorch_says_how_to_get_it(tmp_path):
+    code = (
+        "import importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'torch' else find(name, *a)\n"
+        "import ffnet"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert 'ImportError: ffnet needs PyTorch: pip install "fflabels[net]"' in done.stderr

@@ -1,0 +1,84 @@
+"""design: the whole pipeline, its provenance, its baseline, and what it refuses."""
+
+import numpy as np
+import pytest
+
+from fflabels import FFLabelsError, design, get_labeler, propose, select, similarity
+
+SHAPE = (1, 16, 16)
+
+
+@pytest.fixture(scope="module")
+def labels():
+    return design("morph", 12, candidates=120, shape=SHAPE, seed=2)
+
+
+def test_it_is_what_its_steps_give(labels):
+    labeler = get_labeler("morph")
+    pool = propose(labeler, 120, shape=SHAPE, seed=2)
+    matrix = similarity(pool, labeler, shape=SHAPE)
+    chosen = select(matrix, 12, seed=2)
+    assert labels.recipes == tuple(pool[int(i)] for i in chosen.indices)
+    assert labels.scores.similarity["pearson"].max == pytest.approx(chosen.score, abs=1e-6)
+    assert (labels.provenance.candidates, labels.provenance.drawn) == (120, pool.drawn)
+
+
+def test_it_beats_chance_under_its_metric(labels):
+    for metric in ("pearson", "shift"):
+        found = design("morph", 12, candidates=120, shape=SHAPE, seed=2, metric=metric)
+        assert found.scores.similarity[metric].max < found.scores.random[metric].max
+    chance = design("morph", 12, candidates=120, shape=SHAPE, seed=2, method="random")
+    assert labels.scores.similarity["pearson"].max < chance.scores.similarity["pearson"].max
+
+
+def test_every_label_is_visible(labels):
+    assert len(labels.scores.visibility) == 12
+    assert min(labels.scores.visibility) >= 1
+
+
+def test_uncorrelated_waves_are_told_apart_by_shift():
+    """A hundred waves with pearson 0 abound; those that are not each other, shifted, are wanted."""
+    labels = design("fourier", 100, candidates=700, shape=(1, 32, 32))
+    assert labels.scores.similarity["pearson"].max == 0
+    assert labels.scores.similarity["shift"].max < 0.01
+
+
+def test_one_hot_leaves_nothing_to_choose():
+    labels = design("onehot", 10, shape=SHAPE)
+    assert [r.position for r in labels.recipes] == list(range(10))
+    assert labels.provenance.method == "complete"
+    assert len(design(get_labeler("onehot", classes=20), 5, candidates=15, shape=SHAPE)) == 5
+
+
+def test_fewer_candidates_than_asked_for_are_recorded():
+    labels = design(get_labeler("onehot", classes=8), 5, candidates=50, shape=SHAPE)
+    assert labels.provenance.candidates == 8
+
+
+def test_users_images_decide(labels):
+    images = np.random.default_rng(0).random((10, 1, 16, 16), dtype=np.float32)
+    found = design("morph", 12, candidates=120, shape=SHAPE, seed=2, references=images)
+    assert found.scores.references.count == 10
+    assert found.scores.references.sha256 != labels.scores.references.sha256
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 0}, "n: too few; got 0"),
+        ({"n": 30, "candidates": 20}, "candidates: fewer than n; got 20; expected at least 30"),
+        ({"n": 5, "metric": "cosine"}, "metric: unknown metric; got cosine"),
+        ({"n": 5, "method": "bets"}, "method: unknown method; got bets"),
+        ({"n": 5, "shape": (1, 0, 8)}, r"shape: not an image shape; got \(1, 0, 8\)"),
+        ({"n": 5, "labeler": "morf"}, "kind: unknown labeler; got morf .did you mean 'morph'"),
+        ({"n": 30, "labeler": "onehot", "shape": (1, 4, 4)}, "onehot: more classes than pixels"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(FFLabelsError, match=message):
+        design(**{"labeler": "fourier", "shape": SHAPE, **arguments})
+
+
+def test_more_labels_than_distinct_candidates_are_refused():
+    with pytest.raises(FFLabelsError, match=r"runs dry; got 8 in .*expected 9 distinct, visible recipes"):
+        design(get_labeler("onehot", classes=8), 9, shape=SHAPE)

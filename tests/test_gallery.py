@@ -1,0 +1,33 @@
+"""Contact sheets: every label is on it, drawn as it is embedded."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fflabels import FFLabelsError, design, named_set
+from fflabels.gallery import contact_sheet, save_sheet
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 32, 32), (4, 20, 12), (1, 300, 200)])
+def test_a_sheet_at_any_shape(shape):
+    sheet = contact_sheet(named_set("fourier:paper10"), shape=shape)
+    assert sheet.width < 4000
+    assert len(set(sheet.getdata() if not hasattr(sheet, "get_flattened_data") else sheet.get_flattened_data())) > 50
+
+
+def test_the_intensity_shows_and_every_label_has_its_own_look():
+    labels = design("morph", 5, candidates=30, shape=(1, 16, 16))
+    weak, strong = (np.asarray(contact_sheet(labels, intensity=k)).astype(int) for k in (0.0, 0.9))
+    assert np.abs(weak - strong).mean() > 2
+    fewer = contact_sheet(type(labels)(labels.recipes[:4], labels.labeler), shape=(1, 16, 16))
+    assert np.asarray(fewer).shape != weak.shape or np.abs(np.asarray(fewer).astype(int) - weak).max() > 0
+
+
+def test_it_is_saved_whole(tmp_path):
+    sheet = contact_sheet(named_set("fourier:paper10"), shape=(1, 16, 16))
+    save_sheet(sheet, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as found:
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(sheet))
+    with pytest.raises(FFLabelsError, match="cannot be written"):
+        save_sheet(sheet, tmp_path / "missing" / "a.png")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]

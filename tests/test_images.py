@@ -1,0 +1,176 @@
+"""Reference images: the built-in ones, folders, arrays, 16 bit and several channels, and every way to get it wrong."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from fflabels import FFLabelsError, References, load_references
+from fflabels.images import REFERENCE_COUNT, digits, photographs
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 32), (3, 32, 32), (1, 28, 28), (4, 16, 24), (1, 1, 2)])
+def test_photographs_come_at_any_shape_and_always_the_same(shape):
+    found = load_references(None, shape)
+    assert found.images.shape == (REFERENCE_COUNT, *shape)
+    assert found.images.dtype == np.float32
+    assert 0 <= found.images.min() <= found.images.max() <= 1
+    photographs.cache_clear()
+    assert load_references("photographs", shape).digest == found.digest
+
+
+def test_photographs_have_contrast_and_differ():
+    images = photographs((1, 32, 32)).reshape(REFERENCE_COUNT, -1)
+    assert images.std(axis=1).min() > 0.02
+    assert np.triu(np.corrcoef(images), 1).max() < 0.99
+
+
+def test_digits_are_the_1797_of_uci():
+    images, classes = digits()
+    assert images.shape == (1797, 1, 8, 8)
+    assert np.bincount(classes).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert load_references("digits", (1, 16, 16)).images.shape == (REFERENCE_COUNT, 1, 16, 16)
+
+
+def gradient(h=10, w=12, channels=None, top=255, dtype=np.uint8):
+    ramp = np.linspace(0, top, h * w).reshape(h, w).astype(dtype)
+    return ramp if channels is None else np.stack([ramp // (k + 1) for k in range(channels)], axis=-1)
+
+
+def write_png(folder, name, array):
+    Image.fromarray(array).save(folder / name)
+
+
+def test_a_folder_of_pictures(tmp_path):
+    write_png(tmp_path, "b.png", gradient())
+    write_png(tmp_path, "a.PNG", 255 - gradient())
+    (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / ".hidden.png").write_text("nor this")
+    found = load_references(tmp_path, (1, 10, 12))
+    np.testing.assert_allclose(found.images[1, 0], gradient() / 255, atol=1e-6)
+    np.testing.assert_allclose(found.images[0, 0], 1 - gradient() / 255, atol=1e-6)
+
+
+def test_colours_become_grey_by_luma_and_grey_is_repeated(tmp_path):
+    write_png(tmp_path, "rgb.png", gradient(channels=3))
+    rgb = load_references(tmp_path, (3, 10, 12)).images
+    np.testing.assert_allclose(rgb[0], gradient(channels=3).transpose(2, 0, 1) / 255, atol=1e-6)
+    grey = load_references(tmp_path, (1, 10, 12)).images
+    np.testing.assert_allclose(grey[0, 0], np.tensordot([0.299, 0.587, 0.114], rgb[0], 1), atol=1e-6)
+    repeated = load_references(References(grey), (3, 10, 12)).images
+    np.testing.assert_array_equal(repeated[:, 2], grey[:, 0])
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "1", "L", "I;16", "CMYK"])
+def test_every_mode_of_picture(tmp_path, mode):
+    if mode == "I;16":
+        picture = Image.fromarray(gradient(top=4095, dtype=np.uint16))
+    else:
+        picture = Image.fromarray(gradient(channels=3)).convert(mode)
+    picture.save(tmp_path / ("x.tif" if mode == "CMYK" else "x.png"))
+    shape = (4, 10, 12) if mode == "CMYK" else (1, 10, 12)
+    assert load_references(tmp_path, shape).images.max() > 0.4
+
+
+def test_sixteen_bits_and_several_channels(tmp_path):
+    stack = np.stack([gradient(top=4095, dtype=np.uint16), gradient(top=1000, dtype=np.uint16)])
+    tifffile.imwrite(tmp_path / "cells.tif", stack, metadata={"axes": "CYX"})
+    found = load_references(tmp_path / "cells.tif", (2, 10, 12))
+    np.testing.assert_allclose(found.images[0], stack / 4095, atol=1e-6)
+
+
+def test_a_tiff_stack_is_many_images(tmp_path):
+    stack = np.random.default_rng(0).integers(0, 255, (70, 10, 12), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "time.tif", stack, metadata={"axes": "TYX"})
+    found = load_references(tmp_path / "time.tif", (1, 10, 12)).images
+    assert len(found) == REFERENCE_COUNT
+    np.testing.assert_allclose(found[[0, -1], 0], stack[[0, -1]] / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "fitted"),
+    [
+        ((10, 12), (1, 1, 10, 12)),
+        ((5, 10, 12), (5, 1, 10, 12)),
+        ((5, 3, 10, 12), (5, 3, 10, 12)),
+        ((5, 10, 12, 3), (5, 3, 10, 12)),
+    ],
+)
+def test_arrays_in_every_layout(tmp_path, shape, fitted):
+    images = np.random.default_rng(0).random(shape, dtype=np.float32)
+    np.save(tmp_path / "x.npy", images)
+    np.savez(tmp_path / "x.npz", images=images, classes=np.zeros(5))
+    for name in ("x.npy", "x.npz"):
+        assert load_references(tmp_path / name, fitted[1:]).images.shape == fitted
+
+
+def test_large_images_are_averaged_down(tmp_path):
+    coarse = np.random.default_rng(0).random((3, 1, 8, 8), dtype=np.float32)
+    np.save(tmp_path / "x.npy", coarse.repeat(8, axis=2).repeat(8, axis=3))
+    found = load_references(tmp_path / "x.npy", (1, 8, 8)).images
+    assert np.corrcoef(found.ravel(), coarse.ravel())[0, 1] > 0.9
+
+
+def test_contrast_and_digest():
+    images = np.zeros((2, 1, 2, 2), np.float32)
+    images[:, :, 0] = 1
+    assert References(images).contrast == pytest.approx(0.5)
+    assert References(images).digest != References(images.reshape(2, 1, 1, 4)).digest
+
+
+def save(path, array):
+    np.save(path, array)
+
+
+def mixed_sizes(folder):
+    write_png(folder, "a.png", gradient())
+    write_png(folder, "b.png", gradient(8, 8))
+
+
+def mixed_depths(folder):
+    write_png(folder, "a.png", gradient())
+    write_png(folder, "b.png", gradient(dtype=np.uint16))
+
+
+def truncated(folder):
+    write_png(folder, "a.png", gradient(64, 64))
+    data = (folder / "a.png").read_bytes()
+    (folder / "a.png").write_bytes(data[: len(data) // 2])
+
+
+def pickled(folder):
+    np.save(folder / "x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+
+
+def two_arrays(folder):
+    np.savez(folder / "x.npz", a=np.zeros(3), b=np.zeros(3))
+
+
+MISTAKES = [
+    (lambda f: None, "", "no image in the folder"),
+    (lambda f: None, "missing", "no such file or folder; got .*missing; expected photographs, digits"),
+    (mixed_sizes, "", "images of mixed sizes or types; got a.png 1x10x12 uint8 and b.png 1x8x8 uint8"),
+    (mixed_depths, "", "images of mixed sizes or types"),
+    (truncated, "", "a.png: cannot be read as images"),
+    (lambda f: (f / "a.png").write_text("no"), "", "a.png: cannot be read as images"),
+    (lambda f: (f / "a.tif").write_text("no"), "", "a.tif: cannot be read as images"),
+    (lambda f: (f / "x.npy").write_text("no"), "x.npy", "x.npy: cannot be read as images"),
+    (pickled, "x.npy", "cannot be read as images: .*(pickle|Object)"),
+    (two_arrays, "x.npz", "which array holds the images.; got a, b; expected one array, or one named images"),
+    (lambda f: save(f / "x.npy", np.full((2, 8, 8), np.nan)), "x.npy", "NaN or infinite pixels"),
+    (lambda f: save(f / "x.npy", np.full((2, 8, 8), 255.0)), "x.npy", "values out of range; got 255 to 255"),
+    (lambda f: save(f / "x.npy", np.full((2, 8, 8), -3)), "x.npy", "values out of range; got -3"),
+    (lambda f: save(f / "x.npy", np.full((2, 8, 8), "a")), "x.npy", "not numbers"),
+    (lambda f: save(f / "x.npy", np.zeros((0, 8, 8))), "x.npy", "not a stack of images"),
+    (lambda f: save(f / "x.npy", np.zeros((2, 2, 2, 8, 8))), "x.npy", r"not a stack of images; got shape \(2, 2, 2, 8, 8\)"),
+    (lambda f: save(f / "x.npy", np.full((2, 8, 8), 0.5)), "x.npy", "the reference images are constant"),
+    (lambda f: save(f / "x.npy", np.random.default_rng(0).random((2, 5, 8, 8))), "x.npy", "channels do not fit; got 5 channels; expected 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "name", "message"), MISTAKES, ids=[m for _, _, m in MISTAKES])
+def test_mistakes_are_named(tmp_path, make, name, message):
+    make(tmp_path)
+    with pytest.raises(FFLabelsError, match=message) as caught:
+        load_references(tmp_path / name, (1, 8, 8))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,141 @@
+"""LabelSet: embedding, the file there and back, rescoring, built-in sets."""
+
+import json
+
+import numpy as np
+import pytest
+
+from fflabels import FFLabelsError, LabelSet, design, get_labeler, named_set
+from fflabels.labelers.fourier import FourierRecipe, Wave
+from fflabels.labelset import Provenance, open_set
+
+SHAPE = (1, 16, 16)
+IMAGES = np.random.default_rng(0).random((7, 1, 16, 16), dtype=np.float32)
+LABELS = np.array([0, 3, 2, 2, 1, 0, 3])
+
+
+@pytest.fixture(scope="module", params=["morph", "fourier", "onehot"])
+def labels(request):
+    return design(request.param, 4, candidates=40, shape=SHAPE)
+
+
+def test_embed_mixes_each_image_with_its_own_label(labels):
+    found = labels.embed(IMAGES, LABELS, 0.3)
+    for image, label, result in zip(IMAGES, LABELS, found, strict=True):
+        imprint = labels.labeler.imprint(image[None], labels.recipes[label])[0]
+        expected = imprint if labels.labeler.overwrites else 0.7 * image + 0.3 * imprint
+        np.testing.assert_allclose(result, expected, atol=1e-6)
+    assert found.dtype == np.float32
+    assert 0 <= found.min() <= found.max() <= 1
+
+
+def test_no_intensity_leaves_the_image_and_full_intensity_the_imprint(labels):
+    if labels.labeler.overwrites:
+        np.testing.assert_array_equal(labels.embed(IMAGES, LABELS, 0), labels.embed(IMAGES, LABELS, 1))
+        return
+    np.testing.assert_array_equal(labels.embed(IMAGES, LABELS, 0), IMAGES)
+    imprints = labels.imprints(IMAGES)
+    assert imprints.shape == (4, *IMAGES.shape)
+    np.testing.assert_allclose(labels.embed(IMAGES, LABELS, 1), imprints[LABELS, np.arange(7)], atol=1e-6)
+
+
+def test_torch_tensors_go_through_too(labels):
+    torch = pytest.importorskip("torch")
+    found = labels.embed(torch.from_numpy(IMAGES), torch.from_numpy(LABELS), 0.3)
+    assert isinstance(found, torch.Tensor)
+    np.testing.assert_allclose(found.numpy(), labels.embed(IMAGES, LABELS, 0.3), atol=1e-5)
+    assert labels.imprints(torch.from_numpy(IMAGES)).shape == (4, *IMAGES.shape)
+
+
+@pytest.mark.parametrize(
+    ("images", "index", "intensity", "message"),
+    [
+        (IMAGES, LABELS, 1.5, "intensity: out of range; got 1.5"),
+        (IMAGES, LABELS, float("nan"), "intensity: out of range"),
+        (
+            IMAGES,
+            LABELS + 1,
+            0.3,
+            "labels: labels do not fit; got 7 from 1 to 4; expected 7, one an image, from 0 to 3",
+        ),
+        (IMAGES, LABELS[:3], 0.3, "labels: labels do not fit; got 3"),
+        (IMAGES, LABELS.astype(float), 0.3, "labels must be a vector of integers"),
+        (IMAGES[0], LABELS, 0.3, r"images: not a batch of images; got shape \(1, 16, 16\)"),
+        ((IMAGES * 255).astype(np.uint8), LABELS, 0.3, "images: not floating point; got uint8"),
+    ],
+)
+def test_what_cannot_be_embedded_is_named(images, index, intensity, message):
+    with pytest.raises(FFLabelsError, match=message):
+        named_set("fourier:paper10").__class__(named_set("fourier:paper10").recipes[:4], "fourier").embed(
+            images, index, intensity
+        )
+
+
+def test_the_file_there_and_back(labels, tmp_path):
+    labels.save(tmp_path / "labels.json")
+    assert LabelSet.load(tmp_path / "labels.json") == labels
+    assert LabelSet.load(tmp_path / "labels.json").to_json() == labels.to_json()
+    content = json.loads((tmp_path / "labels.json").read_text())
+    assert list(content) == sorted(content)
+    assert content["labeler"]["distribution"] == "fflabels"
+    assert [p.name for p in tmp_path.iterdir()] == ["labels.json"]
+
+
+def test_labels_by_hand(tmp_path):
+    labels = LabelSet([FourierRecipe((Wave(0, 3),)), FourierRecipe((Wave(3, 0), Wave(1, 1)))], "fourier")
+    assert labels.provenance == Provenance("by hand")
+    labels.save(tmp_path / "mine.json")
+    assert LabelSet.load(tmp_path / "mine.json") == labels
+    assert labels.shape == (1, 32, 32)
+
+
+def test_whole_numbers_are_floats_where_those_belong():
+    ints, floats = (LabelSet([FourierRecipe((Wave(zero, three),))], "fourier") for zero, three in ((0, 3), (0.0, 3.0)))
+    assert ints.to_json() == floats.to_json() == LabelSet.from_json(ints.to_json()).to_json()
+    assert ints.recipes[0].digest == floats.recipes[0].digest
+
+
+def test_recipes_by_hand_are_held_against_their_types():
+    with pytest.raises(FFLabelsError, match=r"recipes\[0\]: bad recipe: Expected `array` of length >= 1"):
+        LabelSet([FourierRecipe(())], "fourier")
+
+
+def test_recipes_of_another_labeler_are_refused():
+    with pytest.raises(FFLabelsError, match=r"recipes\[0\]: not a recipe of the labeler.*expected MorphRecipe"):
+        LabelSet([FourierRecipe((Wave(0, 3),))], "morph")
+    with pytest.raises(FFLabelsError, match="recipes: bad number of recipes; got 0"):
+        LabelSet([], "morph")
+
+
+def test_parameters_survive_the_file():
+    labeler = get_labeler("morph", families=("morphology",), max_length=2)
+    labels = design(labeler, 3, candidates=20, shape=SHAPE)
+    assert LabelSet.from_json(labels.to_json()).labeler == labeler
+
+
+def test_a_set_is_rescored_at_another_shape():
+    labels = design("fourier", 6, candidates=50, shape=SHAPE)
+    report = labels.score((1, 28, 28))
+    assert report.scores.shape == (1, 28, 28)
+    assert labels.score().scores.shape == SHAPE
+    assert report.scores.similarity.keys() == {"pearson", "shift"}
+
+
+def test_scoring_finds_duplicates_and_the_worst_pair():
+    wave, other = FourierRecipe((Wave(2, 1),)), FourierRecipe((Wave(0, 5),))
+    report = LabelSet([wave, other, wave], "fourier").score(SHAPE)
+    assert [(i, j) for i, j, _ in report.duplicates] == [(0, 2)]
+    assert report.worst("pearson", 1)[0][:2] == (0, 2)
+    assert report.scores.similarity["pearson"].max == 1
+
+
+def test_built_in_sets(tmp_path):
+    labels = named_set("fourier:paper10")
+    assert len(labels) == 10
+    assert open_set("fourier:paper10") == labels
+    labels.save(tmp_path / "a.json")
+    assert open_set(tmp_path / "a.json") == labels
+    with pytest.raises(FFLabelsError, match="fourier: no such built-in set; got paper11; expected paper10"):
+        named_set("fourier:paper11")
+    with pytest.raises(FFLabelsError, match="morph: no such built-in set; got x; expected it has none"):
+        open_set("morph:x")

@@ -1,0 +1,180 @@
+"""The registry's contract, with distributions that are broken in every way a listing must survive."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from fflabels import FFLabelsError, Labeler, get_labeler, list_labelers, registry
+
+BUILTINS = ["fourier", "morph", "onehot"]
+
+SOUND = """
+import numpy as np
+from fflabels import Labeler, Recipe
+
+class StripeRecipe(Recipe, frozen=True):
+    period: int
+
+class Stripes(Labeler):
+    name = "stripes"
+    image_independent = True
+    recipe_type = StripeRecipe
+
+    def propose(self, rng, shape):
+        return StripeRecipe(int(rng.integers(2, 9)))
+
+    def imprint(self, images, recipe):
+        imprint = np.zeros_like(images)
+        imprint[..., :: recipe.period] = 1
+        return imprint
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Install a distribution with one labeler: its metadata and its module, found as pip's would be."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def make(distribution, code=SOUND, name="stripes", value=None, version="0.3"):
+        module = distribution.replace("-", "_") + "_module"
+        sys.modules.pop(module, None)
+        (tmp_path / f"{module}.py").write_text(textwrap.dedent(code))
+        info = tmp_path / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[fflabels.labelers]\n{name} = {value or module + ':Stripes'}\n")
+        return module
+
+    return make
+
+
+def test_built_ins_come_in_by_the_same_door():
+    assert list_labelers() == BUILTINS
+    assert list_labelers("*o*") == ["fourier", "morph", "onehot"]
+    assert list_labelers("mor*") == ["morph"]
+    assert {e.state for e in registry.entries()} == {"builtin"}
+
+
+def test_a_plugin_is_found_listed_and_made(install):
+    module = install("fflabels-stripes")
+    assert list_labelers() == [*BUILTINS, "stripes"]
+    assert module not in sys.modules, "listing must not import"
+    assert isinstance(get_labeler("stripes"), Labeler)
+    assert isinstance(get_labeler("FFlabels_Stripes:stripes"), Labeler)
+    [entry] = [e for e in registry.entries() if e.name == "stripes"]
+    assert (entry.state, entry.distribution, entry.version) == ("available", "fflabels-stripes", "0.3")
+
+
+def test_a_set_made_by_a_plugin_names_it_when_it_is_gone(install, tmp_path):
+    from fflabels import LabelSet, design
+
+    module = install("fflabels-stripes")
+    data = design("stripes", 3, candidates=5, shape=(1, 16, 16)).to_json()
+    assert LabelSet.from_json(data).to_json() == data
+    (tmp_path / "fflabels_stripes-0.3.dist-info" / "entry_points.txt").unlink()
+    sys.modules.pop(module)
+    with pytest.raises(
+        FFLabelsError, match=r"made by the labeler stripes of fflabels-stripes 0.3, which is not installed"
+    ):
+        LabelSet.from_json(data)
+
+
+BROKEN = {
+    "a missing import": ("import no_such_module_anywhere", "cannot be imported: ModuleNotFoundError: No module named 'no_such"),
+    "a syntax error": ("def (", "cannot be imported: SyntaxError"),
+    "an exit": ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
+    "no such class": ("x = 1", "cannot be imported: AttributeError"),
+    "not a labeler": ("class Stripes: pass", "not a labeler; got <class .*expected a subclass of fflabels.Labeler"),
+    "an instance": (SOUND + "Stripes = Stripes()", "not a labeler; got Stripes"),
+    "another version": (SOUND + "Stripes.api_version = 99", "written for another version of the contract; got 99; expected 1"),
+    "another name": (SOUND + "Stripes.name = 'dots'", "its name differs from its entry point's; got 'dots'; expected 'stripes'"),
+    "no recipe type": (SOUND + "Stripes.recipe_type = dict", "recipe_type is not a recipe"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_plugin_harms_only_who_names_it(install, fault):
+    code, message = BROKEN[fault]
+    install("fflabels-stripes", code)
+    assert list_labelers() == [*BUILTINS, "stripes"]
+    assert get_labeler("morph").name == "morph"
+    with pytest.raises(FFLabelsError, match=f"labeler stripes of fflabels-stripes 0.3: {message}") as caught:
+        get_labeler("stripes")
+    assert "\n" not in str(caught.value)
+
+
+def test_two_owners_of_a_name_are_refused_and_both_named(install):
+    install("fflabels-stripes")
+    install("other-stripes", version="1.0")
+    assert [e.state for e in registry.entries() if e.name == "stripes"] == ["ambiguous", "ambiguous"]
+    both = r"stripes is offered by two distributions .*fflabels-stripes:stripes \(0.3\), other-stripes:stripes \(1.0\)"
+    with pytest.raises(FFLabelsError, match=both):
+        get_labeler("stripes")
+    assert get_labeler("other-stripes:stripes").name == "stripes"
+    assert get_labeler("morph").name == "morph"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", []),
+        ("stripes", ["stripes"]),
+        ("fflabels-stripes", ["stripes"]),
+        ("dots , other", ["dots"]),
+        ("nothing", []),
+    ],
+)
+def test_the_environment_limits_plugins_but_not_built_ins(install, monkeypatch, value, expected):
+    install("fflabels-stripes")
+    install("fflabels-dots", name="dots")
+    monkeypatch.setenv("FFLABELS_PLUGINS", value)
+    assert list_labelers() == sorted([*BUILTINS, *expected])
+
+
+def test_unknown_names_suggest_the_nearest():
+    with pytest.raises(FFLabelsError, match=r"kind: unknown labeler; got furier .did you mean 'fourier'"):
+        get_labeler("furier")
+    with pytest.raises(FFLabelsError, match="unknown labeler; got nobody:morph"):
+        get_labeler("nobody:morph")
+
+
+def run(*arguments, path):
+    code = "import sys; from fflabels_cli.app import fflabels; sys.argv = ['fflabels', *sys.argv[1:]]; fflabels()"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, env={"PYTHONPATH": str(path), "PATH": ""}, timeout=60
+    )
+
+
+def test_the_commands_survive_a_plugin_that_takes_the_process_down(install, tmp_path):
+    install("fflabels-stripes", "import os; os._exit(7)")
+    for arguments in (["--help"], ["--version"], ["list"], ["select", "--help"]):
+        assert run(*arguments, path=tmp_path).returncode == 0
+    assert "stripes" in run("list", path=tmp_path).stdout
+    assert run("doctor", path=tmp_path).returncode == 0
+    checked = run("doctor", "--check", path=tmp_path)
+    assert checked.returncode == 1
+    assert "trouble: labeler fflabels-stripes:stripes: the process ended with code 7" in checked.stdout
+
+
+def test_doctor_names_what_is_broken(install, tmp_path):
+    install("fflabels-stripes", value="no_such_module_anywhere:Stripes")
+    install("one-dots", name="dots")
+    install("two-dots", name="dots")
+    found = run("doctor", path=tmp_path)
+    assert found.returncode == 1
+    assert "trouble: labeler stripes of fflabels-stripes 0.3: no module no_such_module_anywhere" in found.stdout
+    assert "trouble: labeler dots has two owners; one-dots 0.3 is one: say one-dots:dots" in found.stdout
+    checked = run("doctor", "--check", path=tmp_path)
+    assert "trouble: labeler dots" in checked.stdout
+
+
+def test_doctor_names_a_second_owner_of_ffnet(install, tmp_path):
+    (tmp_path / "ffnet-0.11.dist-info").mkdir()
+    (tmp_path / "ffnet-0.11.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: ffnet\nVersion: 0.11\n")
+    (tmp_path / "ffnet-0.11.dist-info" / "top_level.txt").write_text("ffnet\n")
+    found = run("doctor", path=tmp_path)
+    assert found.returncode == 1
+    assert "PyPI's ffnet is another project" in found.stdout
