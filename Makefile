@@ -25,7 +25,7 @@ lint: $(VENV)/.developed
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.tested  ## the benchmarks; exits 1 when a floor is missed
-	$(BIN)/python -m tests.bench
+	$(BIN)/python tests/bench/run.py
 
 docs: $(VENV)/.developed  ## the documentation, warnings are errors
 	$(BIN)/python docs/generate_cli.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from typing import Any, TypeAlias
 
@@ -56,7 +57,7 @@ def check_shape(shape: object, where: str = "shape") -> Shape:
     """Return `shape` as (C, H, W) of plain ints, or say why it is none."""
     expected = f"C, H, W from 1 to {MAX_SIDE}, at most {MAX_SIZE} values in all"
     try:
-        c, h, w = (int(v) for v in shape)  # type: ignore[attr-defined]
+        c, h, w = (operator.index(v) for v in shape)  # type: ignore[attr-defined]
     except (TypeError, ValueError):
         raise FFLabelsError("not an image shape", where=where, got=shape, expected=expected) from None
     if not all(1 <= v <= MAX_SIDE for v in (c, h, w)) or c * h * w > MAX_SIZE:
@@ -68,7 +69,7 @@ def parse_shape(text: str) -> Shape:
     """Return the shape that a user typed as ``CxHxW``, for instance ``3x32x32``."""
     if not re.fullmatch(r"\d{1,9}x\d{1,9}x\d{1,9}", text):
         raise FFLabelsError("not an image shape", where="shape", got=text, expected="CxHxW, for instance 1x32x32")
-    return check_shape(text.split("x"))
+    return check_shape(tuple(int(v) for v in text.split("x")))
 
 
 def constant_like(values: Any, images: Array, dtype: Any = None) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape, check_shape
-from fflabels.diversity import Effect, effect
+from fflabels.diversity import Correlations, Effect, effect
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
@@ -20,10 +20,13 @@ SAME = 0.999
 """Two draws whose effects are more similar than this are the same label."""
 
 SCREENED = 8
-"""Every draw meets every candidate on this many images; the rest decide only where those leave it open."""
+"""Images that every draw meets every candidate on where their signatures do not fit into memory whole."""
 
-KEPT_BYTES = 512 << 20
-"""The most that the candidates' signatures kept for that decision may take; the others are made again."""
+HELD_BYTES = 768 << 20
+"""The most that the candidates' signatures may take."""
+
+MARGIN = 1e-2
+"""Products this near the limit are looked at again, by a sum whose order does not depend on the machine's threads."""
 
 BATCH = 64
 
@@ -41,11 +44,20 @@ class Candidates(Sequence[Recipe]):
         How many of them repeated an earlier one's effect, or fell below the visibility floor.
     min_visibility
         The floor.
+    correlations
+        What the search for repeats has computed already; `similarity` takes it from here.
     """
 
     def __init__(
-        self, recipes: Sequence[Recipe], drawn: int, repeated: int, invisible: int, min_visibility: float
+        self,
+        recipes: Sequence[Recipe],
+        drawn: int,
+        repeated: int,
+        invisible: int,
+        min_visibility: float,
+        correlations: Correlations | None = None,
     ) -> None:
+        self.correlations = correlations
         self.recipes = tuple(recipes)
         self.drawn, self.repeated, self.invisible, self.min_visibility = drawn, repeated, invisible, min_visibility
 
@@ -119,7 +131,7 @@ def propose(
             recipe = labeler.propose(np.random.default_rng([seed, j]), shape)
             batch.append((j, recipe, None if recipe in met else effect(labeler, recipe, found)))
             met.add(recipe)
-        distinct.screen([e for _, _, e in batch if e is not None and e.changed and e.visibility >= floor])
+        distinct.meet([e for _, _, e in batch if e is not None and e.changed and e.visibility >= floor])
         for j, recipe, seen in batch:
             drawn = j + 1
             fruitless += 1
@@ -142,53 +154,64 @@ def propose(
             expected=f"{n if at_least is None else at_least} distinct, visible recipes",
             hint="ask for fewer, widen the labeler's parameters, or lower min_visibility",
         )
-    return Candidates(distinct.recipes, drawn, repeated, invisible, floor)
+    return Candidates(distinct.recipes, drawn, repeated, invisible, floor, distinct.correlations())
 
 
 class _Distinct:
-    """The recipes found so far, and the test whether another one's effect differs from all of theirs."""
+    """The recipes found so far, and the test whether another one's effect differs from all of theirs.
+
+    Every draw meets them in one matrix product a batch. Where memory allows, signatures are held on all images, and the
+    products are the correlations that `similarity` wants later; otherwise on the first few, and the rest decide where
+    those leave it open.
+    """
 
     def __init__(self, labeler: Labeler[Any], references: References, n: int) -> None:
         self.labeler, self.references = labeler, references
         self.recipes: list[Recipe] = []
         self.images = 1 if labeler.image_independent else len(references.images)
-        self.changed = np.zeros(n, np.float64)
-        self.screens = np.zeros((0, 0), np.float32)
-        self.pending: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]] = []
-        self.signatures: list[npt.NDArray[np.float32]] = []
+        pixels = references.images[0].size
+        self.whole = n * self.images * pixels * 4 <= HELD_BYTES
+        self.held = self.images if self.whole else min(SCREENED, self.images)
+        self.signatures = np.empty((n, self.held * pixels), np.float32)
+        self.changed = np.zeros(n)
+        self.products = np.zeros((n, n) if self.whole else (0, 0), np.float32)
 
-    def screen(self, effects: Sequence[Effect]) -> None:
-        """Correlate the batch's first images with those of all recipes found so far, in one product."""
-        rows = [e.signature[:SCREENED].ravel() for e in effects]
-        if not rows:
-            return
-        batch = np.stack(rows)
-        if not self.screens.size:
-            self.screens = np.zeros((len(self.changed), batch.shape[1]), np.float32)
-        known = batch @ self.screens[: len(self.recipes)].T
-        self.pending = [(row, found.astype(np.float64)) for row, found in zip(batch, known, strict=True)]
+    def meet(self, effects: Sequence[Effect]) -> None:
+        """Correlate a batch with all recipes found so far and with itself."""
+        self.batch = np.empty((len(effects), self.signatures.shape[1]), np.float32)
+        for k, seen in enumerate(effects):
+            self.batch[k] = seen.signature[: self.held].ravel()
+        self.known = self.batch @ self.signatures[: len(self.recipes)].T
+        self.within = self.batch @ self.batch.T
+        self.position, self.taken = 0, list[int]()
 
     def add(self, recipe: Recipe, seen: Effect) -> bool:
-        """Take the recipe if it differs; effects come in the order of `screen`."""
-        row, known = self.pending.pop(0)
-        count = len(self.recipes)
-        late = self.screens[len(known) : count]
-        partial = np.concatenate([known, late @ row]) if len(late) else known
-        unseen = max(self.images - SCREENED, 0)
-        least = np.abs(partial) + unseen + 1e-3
-        open_ = np.flatnonzero(least > SAME * np.sqrt(self.changed[:count] * seen.changed))
-        for k in open_:
-            product = abs(float(np.einsum("ncyx,ncyx->", self._signature(int(k)), seen.signature)))
-            if product > SAME * np.sqrt(self.changed[k] * seen.changed):
+        """Take the recipe if it differs from all others; effects come in the order of `meet`."""
+        k, count = self.position, len(self.recipes)
+        self.position += 1
+        partial = np.concatenate([self.known[k], self.within[k, self.taken]])
+        same = SAME * np.sqrt(self.changed[:count] * seen.changed)
+        for other in np.flatnonzero(np.abs(partial) + (self.images - self.held) + MARGIN > same):
+            product = np.einsum("ncyx,ncyx->", self._signature(int(other)), seen.signature)
+            if abs(float(product)) > same[other]:
                 return False
-        self.screens[count] = row
+        self.signatures[count] = self.batch[k]
         self.changed[count] = seen.changed
+        if self.whole:
+            self.products[:count, count] = partial / np.sqrt(self.changed[:count] * seen.changed)
         self.recipes.append(recipe)
-        if (count + 1) * seen.signature.nbytes <= KEPT_BYTES:
-            self.signatures.append(seen.signature)
+        self.taken.append(k)
         return True
 
+    def correlations(self) -> Correlations | None:
+        """Return what is known of the recipes' correlations, where that is all."""
+        count = len(self.recipes)
+        if not self.whole:
+            return None
+        return Correlations(self.labeler, self.references.digest, self.products[:count, :count])
+
     def _signature(self, k: int) -> npt.NDArray[np.float32]:
-        if k < len(self.signatures):
-            return self.signatures[k]
+        if self.whole:
+            whole: npt.NDArray[np.float32] = self.signatures[k].reshape(self.images, *self.references.shape)
+            return whole
         return effect(self.labeler, self.recipes[k], self.references).signature

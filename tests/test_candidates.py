@@ -92,3 +92,21 @@ def test_a_labeler_that_runs_dry_says_how_many_it_had(references):
 def test_bad_arguments_are_named(arguments, message, references):
     with pytest.raises(FFLabelsError, match=message):
         propose(get_labeler("fourier"), shape=SHAPE, references=references, **arguments)
+
+
+@pytest.mark.parametrize("kind", ["morph", "fourier"])
+def test_what_memory_allows_does_not_change_the_candidates(kind, references, monkeypatch):
+    labeler = get_labeler(kind)
+    whole = propose(labeler, 150, shape=SHAPE, references=references, min_visibility=0.3)
+    monkeypatch.setattr("fflabels.candidates.HELD_BYTES", 0)
+    screened = propose(labeler, 150, shape=SHAPE, references=references, min_visibility=0.3)
+    assert tuple(screened) == tuple(whole)
+    assert (screened.drawn, screened.repeated) == (whole.drawn, whole.repeated)
+    assert whole.correlations is not None
+    assert screened.correlations is None
+    known, anew = (similarity(c, labeler, shape=SHAPE, references=references) for c in (whole, screened))
+    np.testing.assert_allclose(known, anew, atol=2e-6)
+    np.testing.assert_array_equal(
+        similarity(whole, labeler, shape=SHAPE, references="digits"),
+        similarity(list(whole), labeler, shape=SHAPE, references="digits"),
+    )

@@ -19,6 +19,9 @@ Pattern = np.ndarray[Any, Any]
 LEAST_SWING = 1e-6
 """A sum of waves that swings less than this, peak to peak, has cancelled."""
 
+MAX_DRAWS = 100_000
+"""Draws of one wave before its frequency range counts as empty."""
+
 
 class Wave(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """cos(2π(fy·y/H + fx·x/W) + phase): frequencies in cycles per image, phase in radians."""
@@ -80,6 +83,8 @@ class Fourier(Labeler[FourierRecipe]):
         """Return waves with uniform frequencies in the half plane fy > 0 (or fy = 0 < fx) and uniform phases."""
         _, h, w = shape
         top_y, top_x = min(self.params.max_frequency, h / 2), min(self.params.max_frequency, w / 2)
+        if self.params.frequencies == "integer":
+            top_y, top_x = math.floor(top_y), math.floor(top_x)
         if math.hypot(top_y, top_x) < self.params.min_frequency:
             raise FFLabelsError(
                 "no frequency fits",
@@ -91,7 +96,7 @@ class Fourier(Labeler[FourierRecipe]):
 
     def _draw_wave(self, rng: np.random.Generator, h: int, w: int, top_y: float, top_x: float) -> Wave:
         integer = self.params.frequencies == "integer"
-        while True:
+        for _ in range(MAX_DRAWS):
             if integer:
                 fy, fx = float(rng.integers(0, int(top_y) + 1)), float(rng.integers(-int(top_x), int(top_x) + 1))
             else:
@@ -102,11 +107,18 @@ class Fourier(Labeler[FourierRecipe]):
             # A wave at the sampling limit along both axes is real: its phase scales it and, at π/2, wipes it out.
             limits = ((0.0, h / 2), (0.0, w / 2))
             return Wave(fy, fx, 0.0 if fy in limits[0] and abs(fx) in limits[1] else phase)
+        raise FFLabelsError(
+            "hardly any frequency fits",
+            where="min_frequency",
+            got=self.params.min_frequency,
+            expected=f"well below {math.hypot(top_y, top_x):g} at {h}×{w}",
+        )
 
     def imprint(self, images: Array, recipe: FourierRecipe) -> Array:
         """Return the wave pattern on every image and channel; refuses frequencies above half the height or width."""
         xp = array_namespace(images)
-        pattern = constant_like(wave_pattern(recipe.waves, images.shape[2], images.shape[3]), images)
+        # A copy: torch would share the cached pattern's memory, and a change in place would last.
+        pattern = constant_like(wave_pattern(recipe.waves, images.shape[2], images.shape[3]).copy(), images)
         return xp.broadcast_to(pattern, images.shape)
 
 

@@ -29,7 +29,7 @@ EXHAUSTIVE = 20_000
 
 @dataclass(frozen=True)
 class Selection:
-    """A chosen set.
+    """The set that `select` chose, and what it is worth.
 
     Attributes
     ----------
