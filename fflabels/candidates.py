@@ -28,7 +28,7 @@ HELD_BYTES = 768 << 20
 MARGIN = 1e-2
 """Products this near the limit are looked at again, by a sum whose order does not depend on the machine's threads."""
 
-BATCH = 64
+BATCH = 256
 
 
 class Candidates(Sequence[Recipe]):
@@ -198,7 +198,7 @@ class _Distinct:
         self.signatures[count] = self.batch[k]
         self.changed[count] = seen.changed
         if self.whole:
-            self.products[:count, count] = partial / np.sqrt(self.changed[:count] * seen.changed)
+            self.products[count, :count] = partial / np.sqrt(self.changed[:count] * seen.changed)
         self.recipes.append(recipe)
         self.taken.append(k)
         return True
@@ -208,7 +208,7 @@ class _Distinct:
         count = len(self.recipes)
         if not self.whole:
             return None
-        return Correlations(self.labeler, self.references.digest, self.products[:count, :count])
+        return Correlations(self.labeler, self.references.digest, self.products[:count, :count].T)
 
     def _signature(self, k: int) -> npt.NDArray[np.float32]:
         if self.whole:
