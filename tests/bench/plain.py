@@ -73,20 +73,28 @@ def apply(operator, x):
     raise AssertionError(operator)
 
 
-def select_labels(recipes, images, n):
-    """Return n of the recipes by a greedy pick on the mean Pearson correlation: every image and label on its own."""
-    total = np.zeros((len(recipes), len(recipes)))
-    residuals = np.empty((len(images), len(recipes), images[0, 0].size), np.float32)
+def select_labels(labeler, count, n, images, draws):
+    """Return n of `count` candidates, and the candidates' similarity: draw, imprint image by image, correlate, pick."""
+    recipes = [labeler.propose(np.random.default_rng([0, j]), images.shape[1:]) for j in range(draws)]
+    residuals = np.empty((len(images), draws, images[0].size), np.float32)
     for k, recipe in enumerate(recipes):
         for i, image in enumerate(images):
             x = image[0]
             for operator in recipe.chain:
                 x = apply(operator, x)
             residuals[i, k] = (x - image[0]).ravel()
+    contrast = np.sqrt(np.mean([image.var() for image in images]))
+    visible = np.sqrt((residuals**2).mean(axis=(0, 2))) >= contrast
+    residuals, total = residuals[:, visible], 0
     with np.errstate(invalid="ignore", divide="ignore"):
         for each in residuals:
-            total += np.nan_to_num(np.corrcoef(each))
+            total = total + np.nan_to_num(np.corrcoef(each))
     alike = np.abs(total / len(images))
+    kept = []
+    for k in range(len(alike)):
+        if len(kept) < count and (alike[k, kept] <= 0.999).all():
+            kept.append(k)
+    alike = alike[np.ix_(kept, kept)]
     chosen = [int(alike.mean(axis=0).argmin())]
     while len(chosen) < n:
         closest = alike[chosen].max(axis=0)

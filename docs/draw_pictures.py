@@ -1,0 +1,20 @@
+"""Draw the README's picture: six Fourier and six morphology labels, each selected from 500 candidates."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from fflabels import design
+from fflabels.gallery import contact_sheet, save_sheet
+
+TARGET = Path(__file__).with_name("_static") / "labels.png"
+
+if __name__ == "__main__":
+    sheets = [contact_sheet(design(kind, 6, candidates=500)) for kind in ("fourier", "morph")]
+    width, height = max(s.width for s in sheets), sum(s.height for s in sheets)
+    picture = Image.new("RGB", (width, height + 12), "white")
+    top = 0
+    for sheet in sheets:
+        picture.paste(sheet, (0, top))
+        top += sheet.height + 12
+    save_sheet(picture, TARGET)

@@ -1,0 +1,67 @@
+"""Every code block in README and docs runs, every link leads somewhere, and the pages of help are current."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SET_UP = ("git clone ", "cd ", "pip install ")
+PROGRAM = "import sys; from fflabels_cli.app import fflabels; sys.argv = ['fflabels', *sys.argv[1:]]; fflabels()"
+
+
+def blocks(page, *languages):
+    found = re.findall(r"^```(\S+)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    return [text for language, text in found if language in languages]
+
+
+def with_blocks(*languages):
+    return [pytest.param(page, id=page.name) for page in PAGES if blocks(page, *languages)]
+
+
+def test_only_languages_that_are_checked():
+    for page in PAGES:
+        assert set(re.findall(r"^```(\S+)$", page.read_text(), re.MULTILINE)) <= {
+            "python", "console", "bash", "text", "{toctree}", "{eval-rst}"
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("page", with_blocks("python"))
+def test_python_runs(page, tmp_path):
+    code = "\n".join(blocks(page, "python"))
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", with_blocks("console", "bash"))
+def test_commands_run_and_print_what_is_shown(page, tmp_path):
+    for block in blocks(page, "console", "bash"):
+        output = ""
+        for line in block.splitlines():
+            command = line.removeprefix("$ ")
+            if command.startswith("fflabels "):
+                arguments = [sys.executable, "-c", PROGRAM, *shlex.split(command)[1:]]
+                environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+                done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, env=environment)
+                assert done.returncode == 0, (line, done.stderr)
+                output = done.stdout
+            elif command.startswith("make "):
+                subprocess.run(["make", "--dry-run", *command.split()[1:]], cwd=ROOT, check=True, capture_output=True)
+            elif not command.startswith(SET_UP):
+                assert " ".join(line.split()) in " ".join(output.split()), f"{page.name} shows {line!r}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_the_pages_of_help_are_current():
+    subprocess.run([sys.executable, ROOT / "docs" / "generate_cli.py", "--check"], check=True)
