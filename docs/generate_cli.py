@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 from click.testing import CliRunner
-
 from fflabels_cli.app import FFLABELS_COMMANDS, fflabels_group, ffnet_command
 
 TARGET = Path(__file__).with_name("cli.md")
