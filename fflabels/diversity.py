@@ -125,7 +125,7 @@ def similarity(
     shape
         (C, H, W) of the images that they are drawn on.
     metric
-        ``pearson`` (the paper's): the absolute mean over the images of the Pearson correlation of the residuals T(x) − x.
+        ``pearson`` (the paper's): the absolute mean over the images of the residuals' Pearson correlation.
         ``shift``: the largest of that over all cyclic shifts of one label against the other, to which
         convolutions are blind [ours]. Image-independent labels: of their patterns.
     references
