@@ -207,8 +207,16 @@ def test_debug_shows_where(tmp_path):
 
 
 def test_an_interrupt_leaves_nothing_half_written(tmp_path):
-    command = [sys.executable, "-c", PROGRAM.format("fflabels"), "select", "--n", "100", "--kind", "morph"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    arguments = ["select", "--n", "100", "--kind", "morph", "--candidates", "20000"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format("fflabels"), *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Where the tests run in the background, interrupts are ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     time.sleep(2.5)
     process.send_signal(signal.SIGINT)
     shown, errors = process.communicate(timeout=30)
