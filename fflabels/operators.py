@@ -45,7 +45,7 @@ class Grey(Operator, frozen=True):
     width: Annotated[int, msgspec.Meta(ge=MIN_WIDTH, le=MAX_WIDTH)]
 
     def __post_init__(self) -> None:
-        morphology.stages(self.footprint, self.width)
+        morphology.pieces(self.footprint, self.width)
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Self:

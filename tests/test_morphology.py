@@ -67,11 +67,11 @@ def test_torch_and_strict_arrays_give_the_same_bits(name, width):
 
 @pytest.mark.parametrize(("name", "width"), EVERY)
 def test_every_footprint_holds_its_centre_and_mirrors_twice_into_itself(name, width):
-    stages = morphology.stages(name, width)
-    offsets = morphology.offsets(stages)
+    pieces = morphology.pieces(name, width)
+    offsets = morphology.offsets(pieces)
     assert (0, 0) in offsets
     assert len(offsets) == footprint(name, width).sum()
-    assert morphology.offsets(morphology.mirrored(stages)) == {(-y, -x) for y, x in offsets}
+    assert morphology.offsets(morphology.mirrored(pieces)) == {(-y, -x) for y, x in offsets}
 
 
 @pytest.mark.parametrize(

@@ -20,15 +20,23 @@ class Row:
     goal: str = "–"
 
 
-def alternate(variants: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median seconds of each variant, run in turn after one warm-up."""
+def alternate(
+    variants: dict[str, Callable[[], object]], rounds: int, calls: dict[str, int] | None = None
+) -> dict[str, float]:
+    """Return the median seconds a call of each variant, run in turn after one warm-up.
+
+    ``calls``: how many calls in a row a variant's turn consists of (1), so that what takes microseconds is timed as it
+    runs in a loop, not as it runs after another variant has emptied the caches.
+    """
     times: dict[str, list[float]] = {name: [] for name in variants}
     for k in range(rounds + 1):
         for name, run in variants.items():
+            count = (calls or {}).get(name, 1)
             begin = time.perf_counter()
-            run()
+            for _ in range(count):
+                run()
             if k:
-                times[name].append(time.perf_counter() - begin)
+                times[name].append((time.perf_counter() - begin) / count)
     return {name: median(values) for name, values in times.items()}
 
 
