@@ -7,3 +7,27 @@ __version__ = version("fflabels")
 
 if find_spec("torch") is None:
     raise ImportError('ffnet needs PyTorch: pip install "fflabels[net]"')
+
+from ffnet.baseline import BPNet
+
+from ffnet.config import Config, list_presets, load_preset
+from ffnet.data import Data, load_data
+from ffnet.embedding import EmbedLabel, LabelledPairs
+from ffnet.inference import goodness_scores, predict
+from ffnet.network import FFNet
+
+
+
+__all__ = [
+    "BPNet",
+    "Config",
+    "Data",
+    "EmbedLabel",
+    "FFNet",
+    "LabelledPairs",
+    "goodness_scores",
+    "list_presets",
+    "load_data",
+    "load_preset",
+    "predict",
+]

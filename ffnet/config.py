@@ -1,0 +1,269 @@
+"""Config: everything that decides a run, typed; presets as TOML files; overrides as ``section.key=value``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+
+from fflabels.errors import FFLabelsError, nearest
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Natural = Annotated[int, msgspec.Meta(ge=0)]
+Rate = Annotated[float, msgspec.Meta(gt=0)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+Algorithm: TypeAlias = Literal["ff", "bp"]
+Inference: TypeAlias = Literal["linear", "goodness"]
+Norm: TypeAlias = Literal["layer", "batch", "rms", "none"]
+FirstLayer: TypeAlias = Literal["local", "random", "include", "with_next"]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the configuration file."""
+
+
+class LabelsConfig(_Section, frozen=True):
+    """Which labels, and how strongly they are drawn."""
+
+    set: str = "fourier"
+    """A labeler (designs a set), ``labeler:name`` (a built-in set) or a label-set file."""
+    n: Positive | None = None
+    """How many; the number of classes unless given, and never another number."""
+    intensity: Fraction = 0.35
+    """The label intensity K."""
+    candidates: Positive = 2000
+    metric: Literal["pearson", "shift"] = "pearson"
+    method: Literal["best", "greedy", "random"] = "best"
+    params: dict[str, str] = {}
+    """Parameters of the labeler, as typed on the command line."""
+
+
+class DataConfig(_Section, frozen=True):
+    """Which images."""
+
+    name: str = "digits"
+    """``digits``, ``mnist``, ``fashion-mnist``, ``cifar10``, ``cifar100``, or a folder of class folders."""
+    root: str | None = None
+    """The folder that torchvision's data sets are in; environment FFNET_DATA or ~/.cache/ffnet unless given."""
+    offline: bool = False
+    """Never download."""
+    size: Positive | None = None
+    """Height and width to resize to; as they are unless given (digits: 16)."""
+    validation: Natural | None = None
+    """How many training images are set apart for choices; the data set's custom unless given."""
+    limit: Positive | None = None
+    """Use only the first so many training images (after the split)."""
+
+
+class NetConfig(_Section, frozen=True):
+    """The stack of layers."""
+
+    widths: Annotated[tuple[Positive, ...], msgspec.Meta(min_length=1, max_length=64)] = (16, 32, 64)
+    """Filters a layer."""
+    kernel: Positive = 5
+    """Height and width of the filters; odd, the maps keep their size."""
+    strides: tuple[Positive, ...] = ()
+    """One a layer; 1 unless given."""
+    pools: tuple[Positive, ...] = ()
+    """Width of the max pooling behind each layer; 1 (none) unless given."""
+    norm: Norm = "layer"
+    """Before each convolution: ``layer`` y/√mean y² a sample (paper, MNIST), ``batch`` (paper, CIFAR), ``rms`` one
+    running scalar a layer [ours], ``none``."""
+    first_layer: FirstLayer = "local"
+    """What trains layer 1: its own loss (``local``, not counted in goodness or classifier), nothing (``random``), its own
+    loss, and it counts (``include``), or layer 2's loss by autograd (``with_next``: not layer-local)."""
+    detach: bool = True
+    """Whether activations are cut between layers. False: the summed loss reaches back (not layer-local)."""
+
+
+class TrainConfig(_Section, frozen=True):
+    """How the layers learn."""
+
+    epochs: Positive = 10
+    batch: Positive = 64
+    """Images a step; each is seen with its own label and with wrong ones."""
+    lr: Rate = 2e-3
+    schedule: Literal["cooldown", "constant", "linear", "cosine"] = "linear"
+    """``cooldown`` (paper): constant, then 2·lr/E·(1+E−e) from half the epochs on. The others fall to 0, by step."""
+    goodness: str = "contrast"
+    loss: str = "softmax"
+    theta: float | None = None
+    """Threshold of the BCE loss; the goodness's own (number of neurons for ``sum``) unless given."""
+    temperature: Rate = 1.0
+    """Divides the BCE loss's logit; 1 in the paper."""
+    alpha: Rate = 8.0
+    """Multiplies goodness in the softmax and softplus losses."""
+    negatives: Literal["uniform", "hard", "balanced"] = "uniform"
+    negatives_each: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Wrong labels an image and step."""
+    checkpoint_steps: Natural = 0
+    """Steps between checkpoints within an epoch; 0: at the end of every epoch only."""
+    validate_epochs: Natural = 0
+    """Epochs between looks at the validation set's goodness accuracy; 0: at the end only."""
+
+
+class InferenceConfig(_Section, frozen=True):
+    """How the answer is read."""
+
+    layers: Literal["sum", "last"] = "sum"
+    """Goodness of which layers: the sum over those that count (paper), or the last one's."""
+    linear_epochs: Positive = 20
+    linear_lr: Rate = 1e-3
+    linear_batch: Positive = 128
+    linear_pool: Natural = 0
+    """Features are average-pooled to at most so many pixels a side; 0: every pixel (paper)."""
+    linear_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """Weight decay (decoupled) of the classifier."""
+    chunk: Positive = 512
+    """Embedded images that pass through the net at once."""
+
+
+class Config(_Section, frozen=True):
+    """One run."""
+
+    preset: str = "none"
+    about: str = ""
+    """What the preset reproduces, in a line."""
+    algorithm: Algorithm = "ff"
+    seed: Natural = 0
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:i``."""
+    dtype: Literal["float32", "bfloat16", "float64"] = "float32"
+    """What activations are computed in; weights and goodness stay float32 (float64)."""
+    labels: LabelsConfig = LabelsConfig()
+    data: DataConfig = DataConfig()
+    net: NetConfig = NetConfig()
+    train: TrainConfig = TrainConfig()
+    inference: InferenceConfig = InferenceConfig()
+
+    def __post_init__(self) -> None:
+        depth = len(self.net.widths)
+        for name in ("strides", "pools"):
+            given = getattr(self.net, name)
+            if given and len(given) != depth:
+                raise FFLabelsError(
+                    "one a layer", where=f"net.{name}", got=f"{len(given)} values", expected=f"{depth}, as net.widths"
+                )
+        if self.net.kernel % 2 == 0:
+            raise FFLabelsError("even", where="net.kernel", got=self.net.kernel, expected="an odd number")
+        if depth == 1 and self.net.first_layer != "include" and self.algorithm == "ff":
+            raise FFLabelsError(
+                "a single layer that does not count",
+                where="net.first_layer",
+                got=self.net.first_layer,
+                expected="include, or more layers",
+            )
+
+    @property
+    def layer_local(self) -> bool:
+        """Whether every layer learns from its own activity alone."""
+        return self.algorithm == "ff" and self.net.first_layer != "with_next" and self.net.detach
+
+    def override(self, assignments: Sequence[str]) -> Config:
+        """Return the configuration with ``section.key=value`` assignments; values as in TOML, or bare words.
+
+        Raises
+        ------
+        FFLabelsError
+            For an unknown section or key (the nearest is named) or a value of a wrong type.
+        """
+        tree: dict[str, Any] = msgspec.to_builtins(self)
+        for assignment in assignments:
+            path, equals, text = assignment.partition("=")
+            if not equals:
+                raise FFLabelsError("no value", where="--set", got=assignment, expected="section.key=value")
+            target, names = tree, path.strip().split(".")
+            for name in names[:-1]:
+                target = _entered(target, name, path)
+            if names[-1] not in target and target is not tree["labels"]["params"]:
+                raise FFLabelsError("no such setting", where="--set", got=path, hint=nearest(names[-1], target))
+            if isinstance(target.get(names[-1]), dict):
+                raise FFLabelsError(
+                    "a section", where="--set", got=path, expected=f"{path}.key=value", hint=nearest("", target[names[-1]])
+                )
+            target[names[-1]] = _value(text)
+        return _convert(tree, "--set")
+
+    def to_toml(self) -> bytes:
+        """Return the configuration file."""
+        tree: dict[str, Any] = msgspec.to_builtins(self)
+        return msgspec.toml.encode(_without_none(tree))
+
+    @classmethod
+    def from_toml(cls, data: bytes, where: str) -> Config:
+        """Read a configuration file; errors name it and the field."""
+        try:
+            tree = tomllib.loads(data.decode())
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise FFLabelsError(f"not TOML: {error}", where=where) from None
+        return _convert(tree, where)
+
+
+def list_presets() -> list[str]:
+    """Return the names of the presets, sorted."""
+    folder = resources.files("ffnet").joinpath("presets")
+    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+
+
+def load_preset(name: str) -> Config:
+    """Return a preset by name, or the configuration in a ``.toml`` file.
+
+    A preset may name another one as its ``base``, whose settings it changes.
+    """
+    if name.endswith(".toml"):
+        try:
+            return Config.from_toml(Path(name).read_bytes(), name)
+        except OSError as error:
+            raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=name) from None
+    return _convert({**_preset_tree(name), "preset": name}, f"preset {name}")
+
+
+def _preset_tree(name: str) -> dict[str, Any]:
+    known = list_presets()
+    if name not in known:
+        raise FFLabelsError("unknown preset", where="preset", got=name, hint=nearest(name, known))
+    tree = tomllib.loads(resources.files("ffnet").joinpath("presets", f"{name}.toml").read_text())
+    base = tree.pop("base", None)
+    return _merged(_preset_tree(base), tree) if base else tree
+
+
+def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in change.items():
+        merged[key] = _merged(base.get(key, {}), value) if isinstance(value, dict) else value
+    return merged
+
+
+def _convert(tree: Mapping[str, Any], where: str) -> Config:
+    try:
+        return msgspec.convert(tree, Config)
+    except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, FFLabelsError):
+            raise FFLabelsError(str(error.__cause__), where=where) from None
+        raise FFLabelsError(f"bad setting: {error}", where=where) from None
+
+
+def _entered(tree: dict[str, Any], name: str, path: str) -> dict[str, Any]:
+    found = tree.get(name)
+    if not isinstance(found, dict):
+        sections = [key for key, value in tree.items() if isinstance(value, dict)]
+        raise FFLabelsError("no such section", where="--set", got=path, hint=nearest(name, sections))
+    return found
+
+
+def _value(text: str) -> Any:
+    if text == "none":
+        return None
+    try:
+        return tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _without_none(tree: dict[str, Any]) -> dict[str, Any]:
+    return {k: _without_none(v) if isinstance(v, dict) else v for k, v in tree.items() if v is not None}

@@ -1,0 +1,119 @@
+"""Labels drawn into images: in batch on the device, and as a transform and a Dataset for anybody's own loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from fflabels import LabelSet
+from fflabels.arrays import Shape
+from fflabels.errors import FFLabelsError
+
+
+class Embedder:
+    """Draws the labels of one set into images of one shape at intensity K.
+
+    Image-independent labels are drawn once and gathered; others are drawn image by image, in batch.
+    """
+
+    def __init__(self, labels: LabelSet, shape: Shape, intensity: float, device: torch.device) -> None:
+        if not 0 <= intensity <= 1:
+            raise FFLabelsError("out of range", where="labels.intensity", got=intensity, expected="0 to 1")
+        self.labels, self.shape, self.intensity, self.device = labels, shape, float(intensity), device
+        self.patterns: Tensor | None = None
+        if labels.labeler.image_independent:
+            blank = torch.zeros(1, *shape)
+            drawn = [labels.labeler.imprint(blank, recipe).contiguous() for recipe in labels.recipes]
+            self.patterns = torch.cat(drawn).to(device)
+        else:
+            labels.labeler.imprint(torch.zeros(1, *shape), labels.recipes[0])
+
+    def embed(self, images_NCHW: Tensor, labels_N: Tensor) -> Tensor:
+        """Return each image with its label; floats in [0, 1]."""
+        if self.patterns is not None:
+            imprints = self.patterns.to(images_NCHW.dtype)[labels_N]
+        else:
+            imprints = self.labels.labeler.imprint_each(images_NCHW, self.labels.recipes, labels_N)
+        return cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints, self.intensity))
+
+    def embed_one(self, images_NCHW: Tensor, label: int) -> Tensor:
+        """Return every image with the same label."""
+        if self.patterns is not None:
+            imprints = self.patterns[label].to(images_NCHW.dtype).expand_as(images_NCHW)
+        else:
+            imprints = self.labels.labeler.imprint(images_NCHW, self.labels.recipes[label])
+        return cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints, self.intensity))
+
+    def neutral(self, images_NCHW: Tensor) -> Tensor:
+        """Return every image with the mean imprint over the label set: what the linear classifier sees [ours]."""
+        if self.patterns is not None:
+            imprints = self.patterns.to(images_NCHW.dtype).mean(0).expand_as(images_NCHW)
+        else:
+            imprints = torch.zeros_like(images_NCHW)
+            for recipe in self.labels.recipes:
+                imprints += self.labels.labeler.imprint(images_NCHW, recipe)
+            imprints /= len(self.labels)
+        return cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints, self.intensity))
+
+
+def unit(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return bytes as floats in [0, 1]; floats as they are."""
+    return images.to(dtype) / 255 if images.dtype == torch.uint8 else images.to(dtype)
+
+
+class EmbedLabel:
+    """A transform: one image (C, H, W) in [0, 1] and a label → the image that carries it.
+
+    Parameters
+    ----------
+    labels
+        A label set, of n labels.
+    intensity
+        The label intensity K.
+    """
+
+    def __init__(self, labels: LabelSet, intensity: float = 0.35) -> None:
+        self.labels, self.intensity = labels, intensity
+
+    def __call__(self, image: Tensor, label: int) -> Tensor:
+        """Return the embedded image, (C, H, W)."""
+        return cast(Tensor, self.labels.embed(image[None], torch.tensor([int(label)]), self.intensity)[0])
+
+
+class LabelledPairs(Dataset[tuple[Tensor, Tensor, int]]):
+    """A Dataset of (positive, negative, class): each image with its own label and with a wrong one.
+
+    Parameters
+    ----------
+    dataset
+        Any map-style data set of (image, class), images (C, H, W) floats in [0, 1], classes 0 … n−1.
+    labels, intensity
+        As for `EmbedLabel`.
+    seed
+        Item i's wrong label depends on (seed, epoch, i) alone; call `set_epoch` for new ones.
+    """
+
+    def __init__(self, dataset: Any, labels: LabelSet, intensity: float = 0.35, *, seed: int = 0) -> None:
+        if len(labels) < 2:
+            raise FFLabelsError("no wrong label exists", where="labels", got=f"{len(labels)} label")
+        self.dataset, self.transform, self.seed, self.epoch = dataset, EmbedLabel(labels, intensity), seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other wrong labels from now on."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(cast(Sized, self.dataset))
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, int]:
+        image, label = self.dataset[index]
+        classes = len(self.transform.labels)
+        step = int(np.random.default_rng([self.seed, self.epoch, index]).integers(1, classes))
+        return self.transform(image, label), self.transform(image, (int(label) + step) % classes), int(label)
+
+

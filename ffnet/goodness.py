@@ -1,0 +1,69 @@
+"""Goodness: functions of a layer's channel mean squares.
+
+Each takes ``s_NC`` (mean over the pixels of y², a channel; float32) and the number of pixels, and returns ``g_N``.
+A new one is a function of a few lines, registered with its name and its threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor
+
+from fflabels.errors import FFLabelsError, nearest
+
+EPSILON = 1e-6
+"""Keeps the logarithm of a silent layer finite."""
+
+
+class Goodness(NamedTuple):
+    """A goodness and its default threshold θ, both given channels and pixels."""
+
+    of: Callable[[Tensor, int], Tensor]
+    theta: Callable[[int, int], float]
+
+
+GOODNESS: dict[str, Goodness] = {}
+
+
+def goodness(name: str, theta: Callable[[int, int], float]) -> Callable[[Callable[[Tensor, int], Tensor]], None]:
+    """Register a goodness under `name`; ``theta(channels, pixels)`` is its default threshold."""
+
+    def register(function: Callable[[Tensor, int], Tensor]) -> None:
+        GOODNESS[name] = Goodness(function, theta)
+
+    return register
+
+
+def get_goodness(name: str) -> Goodness:
+    """Return the goodness of a name, or name the nearest."""
+    if name not in GOODNESS:
+        raise FFLabelsError("unknown goodness", where="train.goodness", got=name, hint=nearest(name, GOODNESS))
+    return GOODNESS[name]
+
+
+@goodness("sum", theta=lambda channels, pixels: float(channels * pixels))
+def _sum_of_squares(s_NC: Tensor, pixels: int) -> Tensor:
+    """Σ y² (paper); θ = N, the number of neurons."""
+    return s_NC.sum(1) * pixels
+
+
+@goodness("mean", theta=lambda channels, pixels: 1.0)
+def _mean_of_squares(s_NC: Tensor, pixels: int) -> Tensor:
+    """Mean y²: the paper's divided by N."""
+    return s_NC.mean(1)
+
+
+@goodness("log", theta=lambda channels, pixels: 0.0)
+def _log_mean(s_NC: Tensor, pixels: int) -> Tensor:
+    """log(mean y² + ε): the loss sees the ratio of positive to negative, which no scale saturates [ours]."""
+    return (s_NC.mean(1) + EPSILON).log()
+
+
+@goodness("contrast", theta=lambda channels, pixels: 0.0)
+def _channel_contrast(s_NC: Tensor, pixels: int) -> Tensor:
+    """log mean y² of the first half of the channels − log mean y² of the others [ours]."""
+    half = s_NC.shape[1] // 2
+    first, second = s_NC[:, :half].mean(1), s_NC[:, half:].mean(1)
+    return (first + EPSILON).log() - (second + EPSILON).log()

@@ -1,0 +1,137 @@
+"""Prediction: from images alone. No function here has a place for the right classes.
+
+``goodness`` embeds every label in turn and takes the one with the most goodness; ``linear`` reads one neutral pass.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fflabels.errors import FFLabelsError
+from ffnet.config import Inference
+from ffnet.layer import mean_squares
+from ffnet.network import FFNet
+
+
+@torch.no_grad()
+def layer_goodness(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
+    """Return the goodness of every label in every layer, (layers, N, labels), float32.
+
+    Parameters
+    ----------
+    net
+        The net, in evaluation mode during the call.
+    images
+        (N, C, H, W), bytes or floats in [0, 1].
+    chunk
+        Images that pass through the net at once; the configuration's unless given.
+    """
+    chunk = chunk or net.config.inference.chunk
+    count = len(net.labels)
+    wide = torch.float64 if net.dtype == torch.float64 else torch.float32
+    found = torch.empty(len(net.layers), len(images), count, device=net.device, dtype=wide)
+    with _evaluating(net):
+        for start in range(0, len(images), chunk):
+            part = net.prepare(images[start : start + chunk])
+            for label in range(count):
+                for k, y_NCHW in enumerate(net.activities(net.embedder.embed_one(part, label))):
+                    pixels = y_NCHW.shape[2] * y_NCHW.shape[3]
+                    found[k, start : start + chunk, label] = net.goodness.of(mean_squares(y_NCHW), pixels)
+    return found
+
+
+def goodness_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
+    """Return the goodness of every label, (N, labels): summed over the layers that count, or the last one's.
+
+    See `layer_goodness` for the parameters.
+    """
+    return combined(net, layer_goodness(net, images, chunk=chunk))
+
+
+def combined(net: FFNet, goodness_LNC: Tensor) -> Tensor:
+    """Return what decides, (N, labels), of every layer's goodness."""
+    if net.config.inference.layers == "last":
+        return goodness_LNC[-1]
+    return goodness_LNC[net.counted.start :].sum(0)
+
+
+@torch.no_grad()
+def features(net: FFNet, images: Tensor) -> Tensor:
+    """Return what the linear classifier sees, (N, F) float32: one neutral pass, the layers that count, flattened.
+
+    Average-pooled to at most ``inference.linear_pool`` pixels a side, unless that is 0.
+    """
+    found = []
+    side = net.config.inference.linear_pool
+    with _evaluating(net):
+        for k, y_NCHW in enumerate(net.activities(net.embedder.neutral(net.prepare(images)))):
+            if k not in net.counted:
+                continue
+            _, _, height, width = y_NCHW.shape
+            if side and max(height, width) > side:
+                size = (min(side, height), min(side, width))
+                y_NCHW = torch.nn.functional.adaptive_avg_pool2d(y_NCHW.float(), size)
+            found.append(y_NCHW.float().flatten(1))
+    return torch.cat(found, 1)
+
+
+@torch.no_grad()
+def linear_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
+    """Return the linear classifier's logits, (N, classes).
+
+    Raises
+    ------
+    FFLabelsError
+        When it was not fitted.
+    """
+    if net.readout is None:
+        raise FFLabelsError("no linear classifier", where="inference", expected="a net whose readout was fitted")
+    chunk = chunk or net.config.inference.chunk
+    parts = [net.readout(features(net, images[k : k + chunk])) for k in range(0, len(images), chunk)]
+    return torch.cat(parts) if parts else torch.empty(0, len(net.labels), device=net.device)
+
+
+def scores(net: torch.nn.Module, images: Tensor, *, method: Inference | None = None, chunk: int | None = None) -> Tensor:
+    """Return what `predict` takes the largest of, (N, classes)."""
+    from ffnet.baseline import BPNet
+
+    if isinstance(net, BPNet):
+        return net.logits(images, chunk=chunk)
+    assert isinstance(net, FFNet)
+    method = method or ("linear" if net.readout is not None else "goodness")
+    if method not in ("linear", "goodness"):
+        raise FFLabelsError("unknown inference", where="method", got=method, expected="linear or goodness")
+    return (linear_scores if method == "linear" else goodness_scores)(net, images, chunk=chunk)
+
+
+def predict(net: torch.nn.Module, images: Tensor, *, method: Inference | None = None, chunk: int | None = None) -> Tensor:
+    """Return the predicted classes, (N,) int64.
+
+    Parameters
+    ----------
+    net
+        A trained net.
+    images
+        (N, C, H, W), bytes or floats in [0, 1].
+    method
+        ``linear`` (paper's default; one pass) or ``goodness`` (a pass a label). Linear unless given, if the net has a
+        fitted classifier. A back-propagation net knows one way only.
+    chunk
+        Images that pass through the net at once.
+    """
+    return scores(net, images, method=method, chunk=chunk).argmax(1)
+
+
+class _evaluating:  # noqa: N801 - reads as a word
+    """Puts a net into evaluation mode for a while."""
+
+    def __init__(self, net: torch.nn.Module) -> None:
+        self.net = net
+
+    def __enter__(self) -> None:
+        self.training = self.net.training
+        self.net.eval()
+
+    def __exit__(self, *_: object) -> None:
+        self.net.train(self.training)

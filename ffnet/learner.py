@@ -1,0 +1,244 @@
+"""One step of learning: forward-forward, layer by layer in closed form, or back-propagation. No step waits for the device."""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ffnet import negatives
+from ffnet.baseline import BPNet, loss_and_hits
+from ffnet.config import Config
+from ffnet.data import Split
+from ffnet.embedding import unit
+from ffnet.layer import LocalLayer, mean_squares
+from ffnet.losses import Scale, discriminates, get_loss
+from ffnet.network import FFNet
+
+Metrics = dict[str, object]
+
+
+class Draws:
+    """All that is random in an epoch: a function of (seed, epoch), the same on every device.
+
+    Attributes
+    ----------
+    order_SB
+        Indices of the images of every step; a remainder smaller than a batch waits for another epoch.
+    labels_SBK
+        The right label of each, then its wrong ones.
+    noise_SBK
+        Uniform draws in [0, 1), for hard negatives.
+    """
+
+    def __init__(self, config: Config, classes: Tensor, count: int, epoch: int) -> None:
+        rng = np.random.default_rng([config.seed, epoch])
+        batch = min(config.train.batch, len(classes))
+        steps = len(classes) // batch
+        order = rng.permutation(len(classes))[: steps * batch].reshape(steps, batch)
+        right = classes.cpu().numpy()[order]
+        each = config.train.negatives_each
+        draw = negatives.balanced if config.train.negatives == "balanced" else negatives.uniform
+        wrong = draw(right, each, count, rng) if count > 1 else np.empty((*right.shape, 0), np.int64)
+        self.order_SB = torch.from_numpy(order).to(classes.device)
+        self.labels_SBK = torch.from_numpy(np.concatenate([right[..., None], wrong], -1)).to(classes.device)
+        self.noise_SBK = torch.from_numpy(rng.random((steps, batch, each), np.float32)).to(classes.device)
+
+    def __len__(self) -> int:
+        return len(self.order_SB)
+
+
+class Learner(Protocol):
+    """What the loop needs of an algorithm."""
+
+    optimizer: torch.optim.Optimizer
+
+    def step(self, train: Split, draws: Draws, k: int) -> None:
+        """Learn from step k's images."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all state beside the net's and the optimizer's, by name; changed in place when a checkpoint is read."""
+        ...
+
+    def epoch_metrics(self) -> Metrics:
+        """Return the epoch's figures and begin anew; the one place that waits for the device."""
+        ...
+
+
+class FFLearner:
+    """Every layer learns from its own goodness, as soon as it is active; the next one receives what it passed on.
+
+    Parameters
+    ----------
+    net
+        The net.
+    images
+        How many training images there are: hard negatives keep a row of logits for each.
+    """
+
+    def __init__(self, net: FFNet, images: int) -> None:
+        config = net.config
+        self.net, self.config = net, config
+        self.loss = get_loss(config.train.loss)
+        self.first_layer, detach = config.net.first_layer, config.net.detach
+        depth = len(net.layers)
+        joined = depth if not detach else 2 if self.first_layer == "with_next" else 1
+        self.blocks = [range(joined), *(range(k, k + 1) for k in range(joined, depth))]
+        """Layers that learn together; one each, unless gradients are to cross."""
+        self.learning = [k for k in range(depth) if k > 0 or self.first_layer != "random"]
+        self.parameters = [p for k in self.learning for p in net.layers[k].parameters()]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=config.train.lr, fused=True)
+        options = {"device": net.device, "dtype": next(net.parameters()).dtype}
+        self.sums = torch.zeros(depth, 2, **options)
+        self.steps = torch.zeros((), **options)
+        self.bad_step = torch.full((), torch.inf, **options)
+        self.peaks = [torch.zeros(len(cast(LocalLayer, layer).bias), **options) for layer in net.layers]
+        hard = config.train.negatives == "hard"
+        self.table = torch.zeros(images if hard else 0, len(net.labels), device=net.device)
+
+    def step(self, train: Split, draws: Draws, k: int) -> None:
+        """Draw the labels, then let each layer see, learn, pool, pass on."""
+        index_B, labels_BK = draws.order_SB[k], draws.labels_SBK[k]
+        if self.config.train.negatives == "hard":
+            wrong_BK = negatives.hard(labels_BK[:, 0], draws.noise_SBK[k], self.table[index_B])
+            labels_BK = torch.cat([labels_BK[:, :1], wrong_BK], 1)
+        self.learn(train.images[index_B], labels_BK, index_B)
+
+    @torch.no_grad()
+    def learn(self, images_BCHW: Tensor, labels_BK: Tensor, index_B: Tensor | None = None) -> None:
+        """Take one step on images with a right label (column 0) and wrong ones.
+
+        Parameters
+        ----------
+        images_BCHW
+            Bytes or floats in [0, 1].
+        labels_BK
+            Labels to draw; K − 1 wrong ones.
+        index_B
+            Which rows of the table of hard negatives the images own.
+        """
+        self.net.train()
+        each = labels_BK.shape[1]
+        wide = torch.float64 if self.net.dtype == torch.float64 else torch.float32
+        images_BCHW = unit(images_BCHW, wide)
+        # All positives first, then all first negatives, and so on.
+        x_NCHW = self.net.embedder.embed(images_BCHW.repeat(each, 1, 1, 1), labels_BK.T.reshape(-1)).to(self.net.dtype)
+        for block in self.blocks:
+            x_NCHW, g_BK = self._local(block[0], x_NCHW, each) if len(block) == 1 else self._joint(block, x_NCHW, each)
+        self.optimizer.step()
+        self.steps += 1
+        self.bad_step = torch.where(self.sums.isfinite().all(), self.bad_step, self.bad_step.minimum(self.steps))
+        if len(self.table) and index_B is not None:
+            self.table[index_B[:, None], labels_BK] = self.config.train.alpha * g_BK.to(self.table.dtype)
+
+    def _local(self, k: int, x_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
+        """Return what a layer passes on and its goodness; its gradient is left with its weights."""
+        layer = cast(LocalLayer, self.net.layers[k])
+        normal_NCHW = layer.normalize(x_NCHW)
+        y_NCHW = layer.activity(normal_NCHW)
+        s_NC = mean_squares(y_NCHW)
+        with torch.enable_grad():
+            s_NC.requires_grad_()
+            loss, g_BK = self._objective(k, s_NC, y_NCHW.shape[2] * y_NCHW.shape[3], each)
+        if k in self.learning:
+            (slope_NC,) = torch.autograd.grad(loss, s_NC)
+            layer.weight.grad, layer.bias.grad = layer.gradient(normal_NCHW, y_NCHW, slope_NC)
+        return layer.pooled(y_NCHW), g_BK
+
+    def _joint(self, block: range, x_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
+        """The same for layers that learn together, by autograd: not layer-local."""
+        total: Tensor | float = 0.0
+        with torch.enable_grad():
+            for k in block:
+                layer = cast(LocalLayer, self.net.layers[k])
+                y_NCHW = layer(x_NCHW)
+                loss, g_BK = self._objective(k, mean_squares(y_NCHW), y_NCHW.shape[2] * y_NCHW.shape[3], each)
+                if k in self.net.counted or self.first_layer == "local":
+                    total = total + loss
+                x_NCHW = layer.pooled(y_NCHW)
+            parameters = [p for k in block if k in self.learning for p in self.net.layers[k].parameters()]
+            for parameter, gradient in zip(parameters, torch.autograd.grad(cast(Tensor, total), parameters), strict=True):
+                parameter.grad = gradient
+        return x_NCHW.detach(), g_BK.detach()
+
+    def _objective(self, k: int, s_NC: Tensor, pixels: int, each: int) -> tuple[Tensor, Tensor]:
+        """Return the layer's loss (with its graph) and goodness; its figures are added up on the device."""
+        g_BK = self.net.goodness.of(s_NC, pixels).view(each, -1).T
+        scale = self.scale(s_NC.shape[1], pixels)
+        loss = self.loss(g_BK, scale).mean()
+        right = discriminates(g_BK.detach(), self.config.train.loss, scale).mean()
+        self.sums[k] += torch.stack([loss.detach(), right.to(loss.dtype)])
+        torch.maximum(self.peaks[k], s_NC.detach().amax(0), out=self.peaks[k])
+        return loss, g_BK.detach()
+
+    def scale(self, channels: int, pixels: int) -> Scale:
+        """Return what turns a layer's goodness into logits."""
+        train = self.config.train
+        theta = self.net.goodness.theta(channels, pixels) if train.theta is None else train.theta
+        return Scale(theta, train.temperature, train.alpha)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the sums of the epoch so far, and the table of hard negatives."""
+        peaks = {f"peak.{k}": peak for k, peak in enumerate(self.peaks)}
+        return {"sums": self.sums, "steps": self.steps, "table": self.table, **peaks}
+
+    def epoch_metrics(self) -> Metrics:
+        """Return each layer's mean loss and discrimination accuracy, and which layers are dead."""
+        mean = (self.sums / self.steps.clamp_min(1)).tolist()
+        dead = [k + 1 for k, peak in enumerate(self.peaks) if k in self.learning and float(peak.max()) == 0]
+        bad = float(self.bad_step)
+        for tensor in (self.sums, self.steps, *self.peaks):
+            tensor.zero_()
+        self.bad_step.fill_(torch.inf)
+        return {
+            "loss": sum(mean[k][0] for k in self.net.counted),
+            "layer_loss": [loss for loss, _ in mean],
+            "discrimination": [right for _, right in mean],
+            "dead_layers": dead,
+            "bad_step": None if bad == float("inf") else int(bad),
+        }
+
+
+class BPLearner:
+    """The baseline's step: cross-entropy, end to end."""
+
+    def __init__(self, net: BPNet) -> None:
+        self.net, config = net, net.config
+        self.optimizer = torch.optim.Adam(net.parameters(), lr=config.train.lr, fused=True)
+        parameter = next(net.parameters())
+        self.sums = torch.zeros(2, device=parameter.device, dtype=parameter.dtype)
+        self.steps = torch.zeros((), device=parameter.device, dtype=parameter.dtype)
+        self.bad_step = torch.full_like(self.steps, torch.inf)
+
+    def step(self, train: Split, draws: Draws, k: int) -> None:
+        """Take one step."""
+        self.net.train()
+        index_B = draws.order_SB[k]
+        loss, hits = loss_and_hits(self.net, train.images[index_B], train.classes[index_B])
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.sums += torch.stack([loss.detach(), hits / len(index_B)])
+        self.steps += 1
+        self.bad_step = torch.where(self.sums.isfinite().all(), self.bad_step, self.bad_step.minimum(self.steps))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the sums of the epoch so far."""
+        return {"sums": self.sums, "steps": self.steps}
+
+    def epoch_metrics(self) -> Metrics:
+        """Return the mean loss and the accuracy on the training images as they came."""
+        loss, right = (self.sums / self.steps.clamp_min(1)).tolist()
+        bad = float(self.bad_step)
+        self.sums.zero_()
+        self.steps.zero_()
+        self.bad_step.fill_(torch.inf)
+        return {"loss": loss, "train_accuracy": right, "bad_step": None if bad == float("inf") else int(bad)}
+
+
+def make_learner(net: nn.Module, images: int) -> Learner:
+    """Return the learner of a net's algorithm."""
+    return BPLearner(net) if isinstance(net, BPNet) else FFLearner(cast(FFNet, net), images)

@@ -1,0 +1,71 @@
+"""Losses: functions of goodness. A new one is a function of a few lines.
+
+Each takes ``g_BK`` (column 0: the positive, the others: its negatives) and `Scale`, and returns one loss a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy, softplus
+
+from fflabels.errors import FFLabelsError, nearest
+
+
+class Scale(NamedTuple):
+    """What turns a goodness into a logit: (g − θ)/T for the BCE, α·g for losses that compare."""
+
+    theta: float
+    temperature: float
+    alpha: float
+
+
+Loss: TypeAlias = Callable[[Tensor, Scale], Tensor]
+
+LOSSES: dict[str, Loss] = {}
+
+
+def get_loss(name: str) -> Loss:
+    """Return the loss of a name, or name the nearest."""
+    if name not in LOSSES:
+        raise FFLabelsError("unknown loss", where="train.loss", got=name, hint=nearest(name, LOSSES))
+    return LOSSES[name]
+
+
+def loss(name: str) -> Callable[[Loss], None]:
+    """Register a loss under `name`."""
+    return lambda function: LOSSES.__setitem__(name, function)
+
+
+@loss("bce")
+def _bce(g_BK: Tensor, scale: Scale) -> Tensor:
+    """Binary cross-entropy of σ((g − θ)/T), positives against negatives (paper), from logits: σ saturates at θ = N."""
+    logit = (g_BK - scale.theta) / scale.temperature
+    return 0.5 * (softplus(-logit[:, 0]) + softplus(logit[:, 1:]).mean(1))
+
+
+@loss("softplus")
+def _softplus(g_BK: Tensor, scale: Scale) -> Tensor:
+    """softplus(−α·(g⁺ − g⁻)): symmetric (SymBa, Lee and Song 2023)."""
+    return softplus(scale.alpha * (g_BK[:, 1:] - g_BK[:, :1])).mean(1)
+
+
+@loss("softmax")
+def _softmax(g_BK: Tensor, scale: Scale) -> Tensor:
+    """Cross-entropy of the softmax over α·goodness of the positive and its negatives [after Hinton 2022, section 4]."""
+    target = g_BK.new_zeros(len(g_BK)).long()
+    return cross_entropy(scale.alpha * g_BK, target, reduction="none")
+
+
+def discriminates(g_BK: Tensor, name: str, scale: Scale) -> Tensor:
+    """Return each sample's share of right decisions between positive and negative.
+
+    With the BCE: σ((g − θ)/T) > 0.5 for the positive, and not for the negatives (paper). Losses that compare have no
+    threshold: the share of negatives with less goodness than the positive.
+    """
+    if name == "bce":
+        above = (g_BK > scale.theta).float()
+        return 0.5 * (above[:, 0] + 1 - above[:, 1:].mean(1))
+    return (g_BK[:, :1] > g_BK[:, 1:]).float().mean(1)

@@ -1,0 +1,132 @@
+"""The stack of local layers, the labels it reads, and which layers count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from fflabels import LabelSet
+from fflabels.arrays import Shape
+from fflabels.errors import FFLabelsError
+from ffnet.config import Config
+from ffnet.embedding import Embedder, unit
+from ffnet.goodness import get_goodness
+from ffnet.layer import LocalLayer
+from ffnet.readout import Readout
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
+
+
+class FFNet(nn.Module):
+    """A forward-forward CNN: layers that learn alone, and the label set that it was trained with.
+
+    Parameters
+    ----------
+    config
+        Decides layers, goodness, intensity K, compute type and the weights' seed.
+    shape
+        (C, H, W) of the images.
+    labels
+        One a class.
+
+    Attributes
+    ----------
+    layers
+        The local layers.
+    counted
+        Indices of the layers whose goodness and neurons count: all but the first, unless ``first_layer="include"``.
+    readout
+        The linear classifier, or None before it was fitted.
+    """
+
+    def __init__(self, config: Config, shape: Shape, labels: LabelSet) -> None:
+        super().__init__()
+        self.config, self.shape, self.labels = config, shape, labels
+        self.dtype = DTYPES[config.dtype]
+        self.goodness = get_goodness(config.train.goodness)
+        if config.train.goodness == "contrast" and min(config.net.widths) < 2:
+            raise FFLabelsError("contrast compares two halves", where="net.widths", got="1", expected="2 or more")
+        self.layers = build_layers(config, shape)
+        first = config.net.first_layer
+        self.counted = range(0 if first == "include" else 1, len(self.layers))
+        self.readout: Readout | None = None
+        if config.dtype == "float64":
+            self.double()
+        self._embedder: Embedder | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def embedder(self) -> Embedder:
+        """Draws the label set on the net's device."""
+        if self._embedder is None or self._embedder.device != self.device:
+            self._embedder = Embedder(self.labels, self.shape, self.config.labels.intensity, self.device)
+        return self._embedder
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Return images (N, C, H, W), bytes or floats in [0, 1], as the label is drawn on them: floats, on the device.
+
+        Raises
+        ------
+        FFLabelsError
+            When their shape is not the net's.
+        """
+        if images.ndim != 4 or tuple(images.shape[1:]) != tuple(self.shape):
+            c, h, w = self.shape
+            raise FFLabelsError(
+                "images do not fit the net", where="images", got=f"shape {tuple(images.shape)}", expected=f"(N, {c}, {h}, {w})"
+            )
+        return unit(images.to(self.device), torch.float64 if self.dtype == torch.float64 else torch.float32)
+
+    def activities(self, embedded_NCHW: Tensor) -> Iterator[Tensor]:
+        """Yield every layer's activity y (N, C, H, W), before pooling; earlier ones are not kept."""
+        x_NCHW = embedded_NCHW.to(self.dtype)
+        for layer in self.layers:
+            layer = cast(LocalLayer, layer)
+            y_NCHW = layer(x_NCHW)
+            yield y_NCHW
+            x_NCHW = layer.pooled(y_NCHW)
+
+    def forward(self, embedded_NCHW: Tensor) -> list[Tensor]:
+        """Return every layer's activity for images that carry a label."""
+        return list(self.activities(embedded_NCHW))
+
+
+def build_layers(config: Config, shape: Shape) -> nn.ModuleList:
+    """Return the local layers, their weights drawn by the configuration's seed.
+
+    Raises
+    ------
+    FFLabelsError
+        When pooling and strides leave no pixel.
+    """
+    net = config.net
+    generator = torch.Generator().manual_seed(config.seed)
+    layers = nn.ModuleList()
+    channels, height, width = shape
+    depth = len(net.widths)
+    for k, (filters, stride, pool) in enumerate(
+        zip(net.widths, net.strides or (1,) * depth, net.pools or (1,) * depth, strict=True)
+    ):
+        layers.append(
+            LocalLayer(
+                channels, filters, kernel=net.kernel, stride=stride, pool=pool, norm=net.norm, generator=generator
+            )
+        )
+        channels = filters
+        height, width = -(-height // stride), -(-width // stride)
+        height, width = height // pool, width // pool
+        if height * width == 0:
+            raise FFLabelsError(
+                "no pixel is left behind a layer",
+                where=f"net.pools and net.strides, layer {k + 1}",
+                got=f"images {shape[1]}×{shape[2]}",
+                hint="pool less, or use larger images",
+            )
+    return layers
