@@ -9,14 +9,12 @@ if find_spec("torch") is None:
     raise ImportError('ffnet needs PyTorch: pip install "fflabels[net]"')
 
 from ffnet.baseline import BPNet
-
-from ffnet.config import Config, list_presets, load_preset
+from ffnet.config import Config
 from ffnet.data import Data, load_data
 from ffnet.embedding import EmbedLabel, LabelledPairs
 from ffnet.inference import goodness_scores, predict
 from ffnet.network import FFNet
-
-
+from ffnet.training import fit, label_set
 
 __all__ = [
     "BPNet",
@@ -25,9 +23,9 @@ __all__ = [
     "EmbedLabel",
     "FFNet",
     "LabelledPairs",
+    "fit",
     "goodness_scores",
-    "list_presets",
+    "label_set",
     "load_data",
-    "load_preset",
     "predict",
 ]

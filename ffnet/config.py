@@ -1,11 +1,9 @@
-"""Config: everything that decides a run, typed; presets as TOML files; overrides as ``section.key=value``."""
+"""Config: everything that decides a run, typed; read from TOML; overrides as ``section.key=value``."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -32,15 +30,11 @@ class LabelsConfig(_Section, frozen=True):
 
     set: str = "fourier"
     """A labeler (designs a set), ``labeler:name`` (a built-in set) or a label-set file."""
-    n: Positive | None = None
-    """How many; the number of classes unless given, and never another number."""
     intensity: Fraction = 0.35
     """The label intensity K."""
     candidates: Positive = 2000
     metric: Literal["pearson", "shift"] = "pearson"
     method: Literal["best", "greedy", "random"] = "best"
-    params: dict[str, str] = {}
-    """Parameters of the labeler, as typed on the command line."""
 
 
 class DataConfig(_Section, frozen=True):
@@ -75,8 +69,8 @@ class NetConfig(_Section, frozen=True):
     """Before each convolution: ``layer`` y/√mean y² a sample (paper, MNIST), ``batch`` (paper, CIFAR), ``rms`` one
     running scalar a layer [ours], ``none``."""
     first_layer: FirstLayer = "local"
-    """What trains layer 1: its own loss (``local``, not counted in goodness or classifier), nothing (``random``), its own
-    loss, and it counts (``include``), or layer 2's loss by autograd (``with_next``: not layer-local)."""
+    """What trains layer 1: its own loss (``local``, not counted in goodness or classifier), nothing (``random``), its
+    own and it counts (``include``), or layer 2's loss by autograd (``with_next``: not layer-local)."""
     detach: bool = True
     """Whether activations are cut between layers. False: the summed loss reaches back (not layer-local)."""
 
@@ -101,10 +95,6 @@ class TrainConfig(_Section, frozen=True):
     negatives: Literal["uniform", "hard", "balanced"] = "uniform"
     negatives_each: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Wrong labels an image and step."""
-    checkpoint_steps: Natural = 0
-    """Steps between checkpoints within an epoch; 0: at the end of every epoch only."""
-    validate_epochs: Natural = 0
-    """Epochs between looks at the validation set's goodness accuracy; 0: at the end only."""
 
 
 class InferenceConfig(_Section, frozen=True):
@@ -126,9 +116,6 @@ class InferenceConfig(_Section, frozen=True):
 class Config(_Section, frozen=True):
     """One run."""
 
-    preset: str = "none"
-    about: str = ""
-    """What the preset reproduces, in a line."""
     algorithm: Algorithm = "ff"
     seed: Natural = 0
     device: str = "auto"
@@ -180,19 +167,18 @@ class Config(_Section, frozen=True):
             target, names = tree, path.strip().split(".")
             for name in names[:-1]:
                 target = _entered(target, name, path)
-            if names[-1] not in target and target is not tree["labels"]["params"]:
+            if names[-1] not in target:
                 raise FFLabelsError("no such setting", where="--set", got=path, hint=nearest(names[-1], target))
             if isinstance(target.get(names[-1]), dict):
                 raise FFLabelsError(
-                    "a section", where="--set", got=path, expected=f"{path}.key=value", hint=nearest("", target[names[-1]])
+                    "a section",
+                    where="--set",
+                    got=path,
+                    expected=f"{path}.key=value",
+                    hint=nearest("", target[names[-1]]),
                 )
             target[names[-1]] = _value(text)
         return _convert(tree, "--set")
-
-    def to_toml(self) -> bytes:
-        """Return the configuration file."""
-        tree: dict[str, Any] = msgspec.to_builtins(self)
-        return msgspec.toml.encode(_without_none(tree))
 
     @classmethod
     def from_toml(cls, data: bytes, where: str) -> Config:
@@ -202,41 +188,6 @@ class Config(_Section, frozen=True):
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise FFLabelsError(f"not TOML: {error}", where=where) from None
         return _convert(tree, where)
-
-
-def list_presets() -> list[str]:
-    """Return the names of the presets, sorted."""
-    folder = resources.files("ffnet").joinpath("presets")
-    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
-
-
-def load_preset(name: str) -> Config:
-    """Return a preset by name, or the configuration in a ``.toml`` file.
-
-    A preset may name another one as its ``base``, whose settings it changes.
-    """
-    if name.endswith(".toml"):
-        try:
-            return Config.from_toml(Path(name).read_bytes(), name)
-        except OSError as error:
-            raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=name) from None
-    return _convert({**_preset_tree(name), "preset": name}, f"preset {name}")
-
-
-def _preset_tree(name: str) -> dict[str, Any]:
-    known = list_presets()
-    if name not in known:
-        raise FFLabelsError("unknown preset", where="preset", got=name, hint=nearest(name, known))
-    tree = tomllib.loads(resources.files("ffnet").joinpath("presets", f"{name}.toml").read_text())
-    base = tree.pop("base", None)
-    return _merged(_preset_tree(base), tree) if base else tree
-
-
-def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in change.items():
-        merged[key] = _merged(base.get(key, {}), value) if isinstance(value, dict) else value
-    return merged
 
 
 def _convert(tree: Mapping[str, Any], where: str) -> Config:
@@ -263,7 +214,3 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _without_none(tree: dict[str, Any]) -> dict[str, Any]:
-    return {k: _without_none(v) if isinstance(v, dict) else v for k, v in tree.items() if v is not None}

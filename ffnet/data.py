@@ -1,4 +1,4 @@
-"""Data sets as uint8 tensors: the embedded digits, torchvision's, or a folder of class folders; train, validation, test."""
+"""Data sets as uint8 tensors, split: the embedded digits, torchvision's, or a folder of class folders."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class Data:
         found = hashlib.sha256()
         for split in (self.train, self.validation, self.test):
             found.update(str(tuple(split.images.shape)).encode())
-            found.update(np.ascontiguousarray(split.images.numpy()))
-            found.update(split.classes.numpy())
+            found.update(split.images.numpy().tobytes())
+            found.update(split.classes.numpy().tobytes())
         return found.hexdigest()
 
 
@@ -158,7 +158,7 @@ def _channels_first(images: Bytes) -> Bytes:
 
 
 def _folder(folder: Path, config: DataConfig) -> Data:
-    """Read ``folder/CLASS/*.png``, or ``folder/train/CLASS`` and ``folder/test/CLASS``; without a test folder a sixth."""
+    """Read ``folder/CLASS/*.png``, a sixth for the test, or ``folder/train/CLASS`` and ``folder/test/CLASS``."""
     parts = [folder / "train", folder / "test"]
     if all(p.is_dir() for p in parts):
         names = _class_names(parts[0])
@@ -192,9 +192,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read_classes(
-    folder: Path, names: tuple[str, ...], size: int | None
-) -> tuple[Bytes, npt.NDArray[np.int64]]:
+def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tuple[Bytes, npt.NDArray[np.int64]]:
     found: list[Bytes] = []
     classes: list[int] = []
     damaged: list[str] = []
@@ -233,16 +231,16 @@ def _read_classes(
 def _read_picture(file: Path, size: int | None) -> Bytes:
     from PIL import Image
 
-    with Image.open(file) as picture:
-        if picture.mode.startswith(("I", "F")):
-            values = np.asarray(picture, np.float32)
-            high = 65535.0 if picture.mode.startswith("I") else max(float(values.max()), 1.0)
+    with Image.open(file) as opened:
+        if opened.mode.startswith(("I", "F")):
+            values = np.asarray(opened, np.float32)
+            high = 65535.0 if opened.mode.startswith("I") else max(float(values.max()), 1.0)
             picture = Image.fromarray(np.round(np.clip(values / high, 0, 1) * 255).astype(np.uint8))
         else:
-            picture = picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
-        if size:
-            picture = picture.resize((size, size), Image.Resampling.BILINEAR)
-        pixels = np.asarray(picture)
+            picture = opened.convert("L" if opened.mode in ("1", "L", "LA") else "RGB")
+    if size:
+        picture = picture.resize((size, size), Image.Resampling.BILINEAR)
+    pixels = np.asarray(picture)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
@@ -268,6 +266,6 @@ def _split(
 
 def _tensors(images: Bytes, classes: npt.NDArray[np.int64], size: int | None) -> Split:
     if size and images.shape[2:] != (size, size):
-        resized = fit(images.astype(np.float32) / 255, (images.shape[1], size, size))
+        resized = fit((images / 255).astype(np.float32), (images.shape[1], size, size))
         images = np.round(resized * 255).astype(np.uint8)
     return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(classes))

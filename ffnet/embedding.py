@@ -115,5 +115,3 @@ class LabelledPairs(Dataset[tuple[Tensor, Tensor, int]]):
         classes = len(self.transform.labels)
         step = int(np.random.default_rng([self.seed, self.epoch, index]).integers(1, classes))
         return self.transform(image, label), self.transform(image, (int(label) + step) % classes), int(label)
-
-

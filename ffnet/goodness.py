@@ -63,7 +63,7 @@ def _log_mean(s_NC: Tensor, pixels: int) -> Tensor:
 
 @goodness("contrast", theta=lambda channels, pixels: 0.0)
 def _channel_contrast(s_NC: Tensor, pixels: int) -> Tensor:
-    """log mean y² of the first half of the channels − log mean y² of the others [ours]."""
+    """Log mean y² of the first half of the channels − log mean y² of the others [ours]."""
     half = s_NC.shape[1] // 2
     first, second = s_NC[:, :half].mean(1), s_NC[:, half:].mean(1)
     return (first + EPSILON).log() - (second + EPSILON).log()

@@ -92,7 +92,9 @@ def linear_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Te
     return torch.cat(parts) if parts else torch.empty(0, len(net.labels), device=net.device)
 
 
-def scores(net: torch.nn.Module, images: Tensor, *, method: Inference | None = None, chunk: int | None = None) -> Tensor:
+def scores(
+    net: torch.nn.Module, images: Tensor, *, method: Inference | None = None, chunk: int | None = None
+) -> Tensor:
     """Return what `predict` takes the largest of, (N, classes)."""
     from ffnet.baseline import BPNet
 
@@ -105,7 +107,9 @@ def scores(net: torch.nn.Module, images: Tensor, *, method: Inference | None = N
     return (linear_scores if method == "linear" else goodness_scores)(net, images, chunk=chunk)
 
 
-def predict(net: torch.nn.Module, images: Tensor, *, method: Inference | None = None, chunk: int | None = None) -> Tensor:
+def predict(
+    net: torch.nn.Module, images: Tensor, *, method: Inference | None = None, chunk: int | None = None
+) -> Tensor:
     """Return the predicted classes, (N,) int64.
 
     Parameters

@@ -63,7 +63,7 @@ class LocalLayer(nn.Module):
             case "layer":
                 square_N = torch.linalg.vector_norm(x_NCHW.flatten(1), dim=1, dtype=_wide(x_NCHW)).square()
                 scale_N = (square_N / x_NCHW[0].numel() + EPSILON).rsqrt()
-                return x_NCHW * scale_N.to(x_NCHW.dtype)[:, None, None, None]
+                return cast(Tensor, x_NCHW * scale_N.to(x_NCHW.dtype)[:, None, None, None])
             case "batch":
                 mean, var = cast(Tensor, self.running_mean), cast(Tensor, self.running_var)
                 return F.batch_norm(x_NCHW, mean, var, training=self.training, momentum=MOMENTUM, eps=EPSILON)

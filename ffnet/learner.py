@@ -1,4 +1,4 @@
-"""One step of learning: forward-forward, layer by layer in closed form, or back-propagation. No step waits for the device."""
+"""One step of learning: forward-forward, layer by layer in closed form, or back-propagation."""
 
 from __future__ import annotations
 
@@ -53,14 +53,17 @@ class Draws:
 class Learner(Protocol):
     """What the loop needs of an algorithm."""
 
-    optimizer: torch.optim.Optimizer
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Return the optimizer of all layers."""
+        ...
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
         """Learn from step k's images."""
         ...
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all state beside the net's and the optimizer's, by name; changed in place when a checkpoint is read."""
+        """Return all state beside the net's and the optimizer's, by name."""
         ...
 
     def epoch_metrics(self) -> Metrics:
@@ -91,11 +94,11 @@ class FFLearner:
         self.learning = [k for k in range(depth) if k > 0 or self.first_layer != "random"]
         self.parameters = [p for k in self.learning for p in net.layers[k].parameters()]
         self.optimizer = torch.optim.Adam(self.parameters, lr=config.train.lr, fused=True)
-        options = {"device": net.device, "dtype": next(net.parameters()).dtype}
-        self.sums = torch.zeros(depth, 2, **options)
-        self.steps = torch.zeros((), **options)
-        self.bad_step = torch.full((), torch.inf, **options)
-        self.peaks = [torch.zeros(len(cast(LocalLayer, layer).bias), **options) for layer in net.layers]
+        like = next(net.parameters()).detach()
+        self.sums = like.new_zeros(depth, 2)
+        self.steps = like.new_zeros(())
+        self.bad_step = like.new_full((), torch.inf)
+        self.peaks = [torch.zeros_like(cast(LocalLayer, layer).bias.detach()) for layer in net.layers]
         hard = config.train.negatives == "hard"
         self.table = torch.zeros(images if hard else 0, len(net.labels), device=net.device)
 
@@ -149,7 +152,7 @@ class FFLearner:
         return layer.pooled(y_NCHW), g_BK
 
     def _joint(self, block: range, x_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
-        """The same for layers that learn together, by autograd: not layer-local."""
+        """Do the same for layers that learn together, by autograd: not layer-local."""
         total: Tensor | float = 0.0
         with torch.enable_grad():
             for k in block:
@@ -160,7 +163,9 @@ class FFLearner:
                     total = total + loss
                 x_NCHW = layer.pooled(y_NCHW)
             parameters = [p for k in block if k in self.learning for p in self.net.layers[k].parameters()]
-            for parameter, gradient in zip(parameters, torch.autograd.grad(cast(Tensor, total), parameters), strict=True):
+            for parameter, gradient in zip(
+                parameters, torch.autograd.grad(cast(Tensor, total), parameters), strict=True
+            ):
                 parameter.grad = gradient
         return x_NCHW.detach(), g_BK.detach()
 

@@ -80,7 +80,10 @@ class FFNet(nn.Module):
         if images.ndim != 4 or tuple(images.shape[1:]) != tuple(self.shape):
             c, h, w = self.shape
             raise FFLabelsError(
-                "images do not fit the net", where="images", got=f"shape {tuple(images.shape)}", expected=f"(N, {c}, {h}, {w})"
+                "images do not fit the net",
+                where="images",
+                got=f"shape {tuple(images.shape)}",
+                expected=f"(N, {c}, {h}, {w})",
             )
         return unit(images.to(self.device), torch.float64 if self.dtype == torch.float64 else torch.float32)
 

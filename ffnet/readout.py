@@ -1,4 +1,4 @@
-"""The linear classifier: softmax regression on standardised activities, trained after the net, which it does not touch."""
+"""The linear classifier: softmax regression on standardised activities, trained after the net."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def fit_readout(
             features = whole[index] if whole is not None else features_of(images[index])
             optimizer.zero_grad()
             with torch.enable_grad():
-                F.cross_entropy(readout(features), classes[index]).backward()
+                F.cross_entropy(readout(features), classes[index]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
     return readout.eval()
