@@ -152,7 +152,9 @@ class Config(_Section, frozen=True):
         return self.algorithm == "ff" and self.net.first_layer != "with_next" and self.net.detach
 
     def override(self, assignments: Sequence[str]) -> Config:
-        """Return the configuration with ``section.key=value`` assignments; values as in TOML, or bare words.
+        """Return the configuration with ``section.key=value`` assignments, in TOML or bare words.
+
+        An empty value unsets what need not be set.
 
         Raises
         ------
@@ -208,7 +210,7 @@ def _entered(tree: dict[str, Any], name: str, path: str) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    if text == "none":
+    if not text.strip():
         return None
     try:
         return tomllib.loads(f"x = {text}")["x"]

@@ -21,13 +21,20 @@ class Embedder:
     Image-independent labels are drawn once and gathered; others are drawn image by image, in batch.
     """
 
-    def __init__(self, labels: LabelSet, shape: Shape, intensity: float, device: torch.device) -> None:
+    def __init__(
+        self,
+        labels: LabelSet,
+        shape: Shape,
+        intensity: float,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         if not 0 <= intensity <= 1:
             raise FFLabelsError("out of range", where="labels.intensity", got=intensity, expected="0 to 1")
         self.labels, self.shape, self.intensity, self.device = labels, shape, float(intensity), device
         self.patterns: Tensor | None = None
         if labels.labeler.image_independent:
-            blank = torch.zeros(1, *shape)
+            blank = torch.zeros(1, *shape, dtype=dtype)
             drawn = [labels.labeler.imprint(blank, recipe).contiguous() for recipe in labels.recipes]
             self.patterns = torch.cat(drawn).to(device)
         else:
@@ -36,7 +43,7 @@ class Embedder:
     def embed(self, images_NCHW: Tensor, labels_N: Tensor) -> Tensor:
         """Return each image with its label; floats in [0, 1]."""
         if self.patterns is not None:
-            imprints = self.patterns.to(images_NCHW.dtype)[labels_N]
+            imprints = self.patterns[labels_N]
         else:
             imprints = self.labels.labeler.imprint_each(images_NCHW, self.labels.recipes, labels_N)
         return cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints, self.intensity))
@@ -44,7 +51,7 @@ class Embedder:
     def embed_one(self, images_NCHW: Tensor, label: int) -> Tensor:
         """Return every image with the same label."""
         if self.patterns is not None:
-            imprints = self.patterns[label].to(images_NCHW.dtype).expand_as(images_NCHW)
+            imprints = self.patterns[label].expand_as(images_NCHW)
         else:
             imprints = self.labels.labeler.imprint(images_NCHW, self.labels.recipes[label])
         return cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints, self.intensity))
@@ -52,7 +59,7 @@ class Embedder:
     def neutral(self, images_NCHW: Tensor) -> Tensor:
         """Return every image with the mean imprint over the label set: what the linear classifier sees [ours]."""
         if self.patterns is not None:
-            imprints = self.patterns.to(images_NCHW.dtype).mean(0).expand_as(images_NCHW)
+            imprints = self.patterns.mean(0).expand_as(images_NCHW)
         else:
             imprints = torch.zeros_like(images_NCHW)
             for recipe in self.labels.recipes:

@@ -29,8 +29,7 @@ def layer_goodness(net: FFNet, images: Tensor, *, chunk: int | None = None) -> T
     """
     chunk = chunk or net.config.inference.chunk
     count = len(net.labels)
-    wide = torch.float64 if net.dtype == torch.float64 else torch.float32
-    found = torch.empty(len(net.layers), len(images), count, device=net.device, dtype=wide)
+    found = torch.empty(len(net.layers), len(images), count, device=net.device, dtype=net.wide)
     with _evaluating(net):
         for start in range(0, len(images), chunk):
             part = net.prepare(images[start : start + chunk])

@@ -125,8 +125,7 @@ class FFLearner:
         """
         self.net.train()
         each = labels_BK.shape[1]
-        wide = torch.float64 if self.net.dtype == torch.float64 else torch.float32
-        images_BCHW = unit(images_BCHW, wide)
+        images_BCHW = unit(images_BCHW, self.net.wide)
         # All positives first, then all first negatives, and so on.
         x_NCHW = self.net.embedder.embed(images_BCHW.repeat(each, 1, 1, 1), labels_BK.T.reshape(-1)).to(self.net.dtype)
         for block in self.blocks:

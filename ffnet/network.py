@@ -63,10 +63,15 @@ class FFNet(nn.Module):
         return next(self.parameters()).device
 
     @property
+    def wide(self) -> torch.dtype:
+        """What images, goodness and weights are in: float32, or float64 where everything is."""
+        return torch.float64 if self.dtype == torch.float64 else torch.float32
+
+    @property
     def embedder(self) -> Embedder:
         """Draws the label set on the net's device."""
         if self._embedder is None or self._embedder.device != self.device:
-            self._embedder = Embedder(self.labels, self.shape, self.config.labels.intensity, self.device)
+            self._embedder = Embedder(self.labels, self.shape, self.config.labels.intensity, self.device, self.wide)
         return self._embedder
 
     def prepare(self, images: Tensor) -> Tensor:
@@ -85,7 +90,7 @@ class FFNet(nn.Module):
                 got=f"shape {tuple(images.shape)}",
                 expected=f"(N, {c}, {h}, {w})",
             )
-        return unit(images.to(self.device), torch.float64 if self.dtype == torch.float64 else torch.float32)
+        return unit(images.to(self.device), self.wide)
 
     def activities(self, embedded_NCHW: Tensor) -> Iterator[Tensor]:
         """Yield every layer's activity y (N, C, H, W), before pooling; earlier ones are not kept."""

@@ -72,7 +72,7 @@ def ffnet_command() -> None:
         importlib.import_module("ffnet")
     except ImportError as error:
         raise click.ClickException(str(error)) from error
-    raise click.ClickException("this version designs labels (see fflabels --help); it does not train networks yet")
+    raise click.ClickException("nothing to run yet: this version trains from Python only, see ffnet.fit")
 
 
 def fflabels() -> NoReturn:

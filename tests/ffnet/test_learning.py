@@ -1,0 +1,306 @@
+"""The step against autograd, locality, prediction without labels, goodness by brute force."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch.nn import functional as F  # noqa: E402
+
+import ffnet  # noqa: E402
+from fflabels import LabelSet, named_set  # noqa: E402
+from fflabels.errors import FFLabelsError  # noqa: E402
+from ffnet import negatives  # noqa: E402
+from ffnet.goodness import GOODNESS  # noqa: E402
+from ffnet.inference import features, layer_goodness  # noqa: E402
+from ffnet.learner import BPLearner, Draws, FFLearner  # noqa: E402
+from ffnet.losses import LOSSES  # noqa: E402
+from ffnet.training import learning_rate  # noqa: E402
+
+SHAPE = (1, 14, 14)
+
+
+def config(*settings):
+    return ffnet.Config().override(["net.widths=[4,6,6]", "net.kernel=3", "net.pools=[2,1,1]", *settings])
+
+
+def net(*settings):
+    return ffnet.FFNet(config(*settings), SHAPE, named_set("fourier:paper10"))
+
+
+def batch(size=8, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(size, *SHAPE, generator=generator, dtype=torch.float64)
+    right = torch.randint(10, (size,), generator=generator)
+    return images, torch.stack([right, (right + 1 + torch.arange(size) % 9) % 10], 1)
+
+
+def normalized(x, kind):
+    if kind == "layer":
+        return x / (x.square().mean((1, 2, 3), keepdim=True) + 1e-5).sqrt()
+    if kind == "batch":
+        return (x - x.mean((0, 2, 3), keepdim=True)) / (x.var((0, 2, 3), unbiased=False, keepdim=True) + 1e-5).sqrt()
+    return x / (x.square().mean() + 1e-5).sqrt() if kind == "rms" else x
+
+
+def reference_loss(g_pos, g_neg, theta, options):
+    if options.loss == "bce":
+        positive = F.binary_cross_entropy_with_logits((g_pos - theta) / options.temperature, torch.ones_like(g_pos))
+        negative = F.binary_cross_entropy_with_logits((g_neg - theta) / options.temperature, torch.zeros_like(g_neg))
+        return (positive + negative) / 2
+    if options.loss == "softplus":
+        return F.softplus(-options.alpha * (g_pos - g_neg)).mean()
+    return -F.log_softmax(options.alpha * torch.stack([g_pos, g_neg], 1), 1)[:, 0].mean()
+
+
+def reference_goodness(y, kind):
+    if kind == "sum":
+        return y.square().sum((1, 2, 3)), y[0].numel()
+    if kind == "mean":
+        return y.square().mean((1, 2, 3)), 1.0
+    if kind == "log":
+        return (y.square().mean((1, 2, 3)) + 1e-6).log(), 0.0
+    half = y.shape[1] // 2
+    first, second = y[:, :half].square().mean((1, 2, 3)), y[:, half:].square().mean((1, 2, 3))
+    return (first + 1e-6).log() - (second + 1e-6).log(), 0.0
+
+
+@pytest.mark.parametrize("norm", ["layer", "batch", "rms", "none"])
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize("kind", sorted(GOODNESS))
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-4)])
+def test_ten_closed_form_steps_equal_autograd(kind, loss, norm, dtype, tolerance):
+    ours = net(f"train.goodness={kind}", f"train.loss={loss}", f"net.norm={norm}", f"dtype={dtype}", "train.lr=1e-3")
+    learner = FFLearner(ours, 8)
+    wide = getattr(torch, dtype)
+    weights = [
+        (p.weight.detach().clone().requires_grad_(), p.bias.detach().clone().requires_grad_()) for p in ours.layers
+    ]
+    adam = torch.optim.Adam([p for pair in weights for p in pair], lr=1e-3)
+    for step in range(10):
+        images, labels = batch(seed=step)
+        learner.learn(images.to(wide), labels)
+        x = torch.cat([ours.labels.embed(images.to(wide), labels[:, k], 0.35) for k in (0, 1)])
+        adam.zero_grad()
+        for (weight, bias), pool in zip(weights, (2, 1, 1), strict=True):
+            y = F.conv2d(normalized(x, norm), weight, bias, padding=1).relu()
+            g, theta = reference_goodness(y, kind)
+            reference_loss(g[:8], g[8:], theta, ours.config.train).backward()
+            x = F.max_pool2d(y, pool).detach()
+        adam.step()
+    for layer, (weight, bias) in zip(ours.layers, weights, strict=True):
+        torch.testing.assert_close(layer.weight, weight, rtol=0, atol=tolerance)
+        torch.testing.assert_close(layer.bias, bias, rtol=0, atol=tolerance)
+
+
+def test_a_layer_learns_the_same_whatever_layers_come_behind_it():
+    short, long = net("net.widths=[4,6]", "net.pools=[2,1]"), net()
+    for step in range(3):
+        for one in (short, long):
+            FFLearner.learn(one.__dict__.setdefault("learner", FFLearner(one, 8)), *batch(seed=step))
+    for a, b in zip(short.layers, long.layers, strict=False):
+        assert torch.equal(a.weight, b.weight)
+
+
+@pytest.mark.parametrize(
+    ("first", "moves"), [("local", True), ("random", False), ("include", True), ("with_next", True)]
+)
+def test_what_trains_the_first_layer(first, moves):
+    ours = net(f"net.first_layer={first}")
+    before = ours.layers[0].weight.detach().clone()
+    FFLearner(ours, 8).learn(*batch())
+    assert torch.equal(before, ours.layers[0].weight) is not moves
+    assert ours.counted.start == (0 if first == "include" else 1)
+    assert ours.config.layer_local is (first != "with_next")
+
+
+def test_without_detach_the_loss_of_the_last_layer_reaches_the_first():
+    apart, joined = net(), net("net.detach=false")
+    for one in (apart, joined):
+        FFLearner(one, 8).learn(*batch())
+    assert not joined.config.layer_local
+    assert not torch.equal(apart.layers[0].weight, joined.layers[0].weight)
+
+
+def test_goodness_equals_a_loop_over_images_and_labels():
+    ours = net("train.goodness=sum").eval()
+    images, _ = batch(4)
+    images = images.float()
+    found = layer_goodness(ours, images, chunk=3)
+    for i in range(4):
+        for label in range(10):
+            embedded = ours.labels.embed(images[i : i + 1], torch.tensor([label]), 0.35)
+            for k, y in enumerate(ours(embedded)):
+                torch.testing.assert_close(found[k, i, label], y.square().sum(), rtol=1e-4, atol=1e-4)
+    expected = found[1:].sum(0).argmax(1)
+    assert torch.equal(ffnet.predict(ours, images, method="goodness"), expected)
+
+
+def test_prediction_has_no_place_for_classes_and_does_not_depend_on_them():
+    for function in (ffnet.predict, ffnet.goodness_scores, layer_goodness, features):
+        assert not {"y", "labels", "classes", "targets"} & set(inspect.signature(function).parameters)
+    data = ffnet.load_data(ffnet.Config().data)
+    ours = ffnet.FFNet(config("net.pools=[2,2,1]"), data.shape, named_set("fourier:paper10"))
+    before = ffnet.predict(ours, data.test.images[:20])
+    data.test.classes[:] = data.test.classes[torch.randperm(len(data.test))]
+    assert torch.equal(before, ffnet.predict(ours, data.test.images[:20]))
+
+
+def test_the_net_embeds_as_the_label_set_does():
+    labels = named_set("fourier:paper10")
+    images, pair = batch(5)
+    ours = net("dtype=float64")
+    assert torch.equal(ours.embedder.embed(images, pair[:, 0]), labels.embed(images, pair[:, 0], 0.35))
+    torch.testing.assert_close(
+        ours.embedder.neutral(images), sum(0.65 * images + 0.35 * i for i in labels.imprints(images)) / 10
+    )
+
+
+@pytest.mark.parametrize("draw", [negatives.uniform, negatives.balanced])
+def test_negatives_are_wrong_and_balanced_ones_as_frequent_as_the_right(draw):
+    rng = np.random.default_rng(0)
+    right = rng.integers(0, 10, (20, 64))
+    wrong = draw(right, 2, 10, rng)
+    assert wrong.shape == (20, 64, 2)
+    assert (wrong != right[..., None]).all()
+    assert ((wrong >= 0) & (wrong < 10)).all()
+    if draw is negatives.balanced:
+        same = [
+            np.array_equal(np.bincount(r, minlength=10), np.bincount(w[:, 0], minlength=10))
+            for r, w in zip(right, wrong, strict=True)
+        ]
+        assert np.mean(same) > 0.8
+
+
+def test_uniform_negatives_are_uniform():
+    wrong = negatives.uniform(np.zeros(90_000, np.int64), 1, 10, np.random.default_rng(0))
+    assert np.abs(np.bincount(wrong[:, 0], minlength=10)[1:] - 10_000).max() < 500
+
+
+def test_hard_negatives_follow_the_logits_and_are_never_right():
+    classes = torch.arange(3).repeat(20_000)
+    logits = torch.tensor([[9.0, 0.0, 1.0]]).expand(60_000, 3)
+    noise = torch.rand(60_000, 1, generator=torch.Generator().manual_seed(0))
+    wrong = negatives.hard(classes, noise, logits)[:, 0]
+    assert (wrong != classes).all()
+    share = (wrong[classes == 0] == 2).float().mean()
+    assert abs(share - np.e / (1 + np.e)) < 0.02
+
+
+def test_draws_depend_on_seed_and_epoch_alone():
+    classes = torch.arange(100) % 10
+    first, again, other = (Draws(config(), classes, 10, epoch) for epoch in (0, 0, 1))
+    assert torch.equal(first.order_SB, again.order_SB)
+    assert torch.equal(first.labels_SBK, again.labels_SBK)
+    assert not torch.equal(first.order_SB, other.order_SB)
+
+
+def test_the_papers_cooldown():
+    train = config("train.schedule=cooldown", "train.epochs=200", "train.lr=5e-5").train
+    assert learning_rate(train, 99, 0.5) == 5e-5
+    assert learning_rate(train, 100, 0.5) == pytest.approx(2 * 5e-5 / 200 * 100)
+    assert learning_rate(train, 199, 1.0) == pytest.approx(2 * 5e-5 / 200)
+
+
+def test_a_dead_layer_is_reported():
+    ours = net()
+    with torch.no_grad():
+        ours.layers[1].weight.zero_()
+        ours.layers[1].bias.fill_(-1)
+    learner = FFLearner(ours, 8)
+    learner.learn(*batch())
+    assert 2 in learner.epoch_metrics()["dead_layers"]
+
+
+def test_a_loss_that_is_not_finite_is_named():
+    data = ffnet.load_data(config("data.limit=64").data)
+    ours = ffnet.FFNet(config("train.epochs=1", "train.batch=16"), data.shape, named_set("fourier:paper10"))
+    with torch.no_grad():
+        ours.layers[2].weight.fill_(torch.nan)
+    with pytest.raises(FFLabelsError, match="epoch 1, step 1: the loss is not finite"):
+        ffnet.fit(ours, data)
+
+
+def test_the_step_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(monkeypatch):
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    # The engine wants a driver even for fake tensors; what it is given, the loss and s, is checked all the same.
+    monkeypatch.setattr(torch.autograd, "grad", lambda loss, s: (torch.zeros_like(s) + 0 * loss,))
+
+    for settings in (
+        [],
+        ["train.negatives=hard", "dtype=bfloat16", "net.norm=batch"],
+        ["train.goodness=sum", "train.loss=bce"],
+    ):
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            ours = net(*settings)
+            for module in ours.modules():
+                for name, parameter in module._parameters.items():
+                    module._parameters[name] = torch.nn.Parameter(parameter.to("cuda"))
+                for name, buffer in module._buffers.items():
+                    module._buffers[name] = buffer.to("cuda")
+            learner = FFLearner(ours, 8)
+            images = torch.zeros(8, *SHAPE, dtype=torch.uint8, device="cuda")
+            labels = torch.zeros(8, 2, dtype=torch.int64, device="cuda")
+            learner.learn(images, labels, torch.zeros(8, dtype=torch.int64, device="cuda"))
+            assert ffnet.predict(ours, images, method="goodness").device.type == "cuda"
+
+
+def test_settings_are_checked_by_name():
+    for setting, message in [
+        ("train.epohcs=3", "no such setting; got train.epohcs .did you mean 'epochs'"),
+        ("trian.epochs=3", "no such section; got trian.epochs .did you mean 'train'"),
+        ("train.epochs=0", "Expected `int` >= 1"),
+        ("net.kernel=4", "net.kernel: even"),
+        ("net.pools=[2]", "net.pools: one a layer"),
+    ]:
+        with pytest.raises(FFLabelsError, match=message):
+            ffnet.Config().override([setting])
+    with pytest.raises(FFLabelsError, match=r"unknown goodness.*did you mean 'contrast'"):
+        net("train.goodness=contrats")
+
+
+def test_a_set_of_another_size_is_refused(tmp_path):
+    few = LabelSet(named_set("fourier:paper10").recipes[:3], "fourier")
+    few.save(tmp_path / "few.json")
+    chosen = ffnet.Config().override([f"labels.set={tmp_path / 'few.json'}"])
+    with pytest.raises(FFLabelsError, match="not one label a class; got 3; expected 10 for digits"):
+        ffnet.label_set(chosen, ffnet.load_data(chosen.data))
+
+
+def test_transform_and_pairs_for_other_loops():
+    labels = named_set("fourier:paper10")
+    images, pair = batch(6)
+    pairs = ffnet.LabelledPairs([(x, int(c)) for x, c in zip(images, pair[:, 0], strict=True)], labels, seed=3)
+    positive, negative, label = pairs[2]
+    assert torch.equal(positive, labels.embed(images[2:3], torch.tensor([label]), 0.35)[0])
+    assert torch.equal(negative, pairs[2][1])
+    assert not torch.equal(positive, negative)
+
+
+def test_digits_are_learnt_and_the_same_twice():
+    settings = ["train.epochs=6", "net.widths=[16,32,32]", "net.pools=[2,2,1]", "net.norm=rms", "train.batch=32"]
+    chosen = ffnet.Config().override([*settings, "labels.set=fourier:paper10", "inference.linear_epochs=5"])
+    data = ffnet.load_data(chosen.data)
+    nets = [ffnet.FFNet(chosen, data.shape, ffnet.label_set(chosen, data)) for _ in range(2)]
+    histories = [ffnet.fit(one, data) for one in nets]
+    assert histories[0] == histories[1]
+    assert all(
+        torch.equal(a, b) for a, b in zip(nets[0].state_dict().values(), nets[1].state_dict().values(), strict=True)
+    )
+    for method, least in (("goodness", 0.85), ("linear", 0.9)):
+        right = ffnet.predict(nets[0], data.validation.images, method=method) == data.validation.classes
+        assert right.float().mean() > least
+
+
+def test_back_propagation_learns_digits():
+    chosen = config("algorithm=bp", "net.norm=batch", "train.epochs=8", "net.pools=[2,2,1]", "train.lr=1e-2")
+    data = ffnet.load_data(chosen.data)
+    baseline = ffnet.BPNet(chosen, data.shape, data.classes)
+    assert isinstance(BPLearner(baseline), BPLearner)
+    losses = [metrics["loss"] for metrics in ffnet.fit(baseline, data)]
+    assert losses[-1] < losses[0]
+    right = ffnet.predict(baseline, data.validation.images) == data.validation.classes
+    assert right.float().mean() > 0.5
