@@ -13,6 +13,7 @@ from ffnet.config import Config
 from ffnet.data import Data, load_data
 from ffnet.embedding import EmbedLabel, LabelledPairs
 from ffnet.inference import goodness_scores, predict
+from ffnet.metrics import evaluate
 from ffnet.network import FFNet
 from ffnet.training import fit, label_set
 
@@ -23,6 +24,7 @@ __all__ = [
     "EmbedLabel",
     "FFNet",
     "LabelledPairs",
+    "evaluate",
     "fit",
     "goodness_scores",
     "label_set",

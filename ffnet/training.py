@@ -15,11 +15,11 @@ from fflabels import LabelSet, References, design
 from fflabels.errors import FFLabelsError
 from fflabels.labelset import open_set
 from ffnet.config import Config, TrainConfig
-from ffnet.data import Data
+from ffnet.data import Data, Split
 from ffnet.inference import features
 from ffnet.learner import Draws, Metrics, make_learner
 from ffnet.network import FFNet
-from ffnet.readout import fit_readout
+from ffnet.readout import Readout, fit_readout
 
 REFERENCES = 64
 """Training images that a set is designed on."""
@@ -114,13 +114,19 @@ def fit(net: nn.Module, data: Data, *, report: Callable[[Metrics], None] | None 
             report({**found, "images_per_second": draws.order_SB.numel() / seconds})
     net.eval()
     if isinstance(net, FFNet):
-        with torch.no_grad():
-            net.readout = fit_readout(
-                lambda images: features(net, images),
-                train.images,
-                train.classes,
-                data.classes,
-                config.inference,
-                config.seed,
-            )
+        net.readout = fit_linear(net, train)
     return history
+
+
+@torch.no_grad()
+def fit_linear(net: FFNet, train: Split) -> Readout:
+    """Return the linear classifier of a net, fitted to a split that is on the net's device."""
+    config = net.config
+    return fit_readout(
+        lambda images: features(net, images),
+        train.images,
+        train.classes,
+        len(net.labels),
+        config.inference,
+        config.seed,
+    )

@@ -17,6 +17,7 @@ from ffnet.goodness import GOODNESS  # noqa: E402
 from ffnet.inference import features, layer_goodness  # noqa: E402
 from ffnet.learner import BPLearner, Draws, FFLearner  # noqa: E402
 from ffnet.losses import LOSSES  # noqa: E402
+from ffnet.metrics import untrained  # noqa: E402
 from ffnet.training import learning_rate  # noqa: E402
 
 SHAPE = (1, 14, 14)
@@ -290,9 +291,12 @@ def test_digits_are_learnt_and_the_same_twice():
     assert all(
         torch.equal(a, b) for a, b in zip(nets[0].state_dict().values(), nets[1].state_dict().values(), strict=True)
     )
-    for method, least in (("goodness", 0.85), ("linear", 0.9)):
-        right = ffnet.predict(nets[0], data.validation.images, method=method) == data.validation.classes
-        assert right.float().mean() > least
+    found = ffnet.evaluate(nets[0], data)
+    assert found["goodness"] > 0.85
+    assert found["linear"] > 0.9
+    assert 0.5 < found["linear_untrained"] <= 1
+    right = ffnet.predict(nets[0], data.validation.images, method="goodness") == data.validation.classes
+    assert found["goodness"] == pytest.approx(right.double().mean().item())
 
 
 def test_back_propagation_learns_digits():
@@ -304,3 +308,15 @@ def test_back_propagation_learns_digits():
     assert losses[-1] < losses[0]
     right = ffnet.predict(baseline, data.validation.images) == data.validation.classes
     assert right.float().mean() > 0.5
+
+
+def test_the_untrained_control_has_the_first_weights_and_its_own_statistics():
+    chosen = config("net.norm=batch", "net.pools=[2,2,1]", "train.epochs=1", "inference.linear_epochs=1")
+    data = ffnet.load_data(chosen.data)
+    trained = ffnet.FFNet(chosen, data.shape, named_set("fourier:paper10"))
+    first = trained.layers[1].weight.detach().clone()
+    ffnet.fit(trained, data)
+    control = untrained(trained, data)
+    assert torch.equal(control.layers[1].weight, first)
+    assert not torch.equal(trained.layers[1].weight, first)
+    assert not torch.equal(control.layers[0].running_var, torch.ones(1))
