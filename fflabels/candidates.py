@@ -14,7 +14,7 @@ from fflabels.errors import FFLabelsError, TooFewCandidatesError
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
 from fflabels.progress import Progress, silent
-from fflabels.recipe import Recipe
+from fflabels.recipe import MAX_RECIPES, Recipe
 
 SAME = 0.999
 """Two draws whose effects are more similar than this are the same label."""
@@ -23,7 +23,7 @@ SCREENED = 8
 """Images that every draw meets every candidate on where their signatures do not fit into memory whole."""
 
 HELD_BYTES = 768 << 20
-"""The most that the candidates' signatures may take."""
+"""The most that the candidates' signatures and correlations may take."""
 
 MARGIN = 1e-2
 """Products this near the limit are looked at again, by a sum whose order does not depend on the machine's threads."""
@@ -113,8 +113,8 @@ def propose(
     TooFewCandidatesError
         When the draws stop bringing anything new before `at_least` are found.
     """
-    if n < 1:
-        raise FFLabelsError("too few", where="candidates", got=n, expected="at least 1")
+    if not 1 <= n <= MAX_RECIPES:
+        raise FFLabelsError("bad number", where="candidates", got=n, expected=f"1 to {MAX_RECIPES}")
     if seed < 0:
         raise FFLabelsError("negative", where="seed", got=seed, expected="an integer ≥ 0")
     floor = labeler.default_visibility if min_visibility is None else min_visibility
@@ -170,7 +170,7 @@ class _Distinct:
         self.recipes: list[Recipe] = []
         self.images = 1 if labeler.image_independent else len(references.images)
         pixels = references.images[0].size
-        self.whole = n * self.images * pixels * 4 <= HELD_BYTES
+        self.whole = n * (self.images * pixels + n) * 4 <= HELD_BYTES
         self.held = self.images if self.whole else min(SCREENED, self.images)
         self.signatures = np.empty((n, self.held * pixels), np.float32)
         self.changed = np.zeros(n)

@@ -9,7 +9,7 @@ import numpy as np
 from fflabels import registry
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.candidates import Candidates, propose
-from fflabels.diversity import METRICS, Matrix, Metric, Summary, check_metric, similarity, summarize
+from fflabels.diversity import METRICS, Matrix, Metric, Summary, check_count, check_metric, similarity, summarize
 from fflabels.errors import FFLabelsError
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
@@ -69,6 +69,8 @@ def design(
         raise FFLabelsError("unknown method", where="method", got=method, expected=", ".join(METHODS))
     if n < 1:
         raise FFLabelsError("too few", where="n", got=n, expected="at least 1")
+    check_count(n, "n")
+    check_count(candidates, "candidates")
     if candidates < n:
         raise FFLabelsError("fewer than n", where="candidates", got=candidates, expected=f"at least {n}")
     shape = check_shape(shape)

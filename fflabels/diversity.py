@@ -31,6 +31,9 @@ FLAT = 1e-4
 GRID = float(1 << 20)
 """Similarities are rounded to multiples of 2⁻²⁰, so that the last bits of a sum decide nothing."""
 
+MAX_COMPARED = 20_000
+"""The most labels that are compared all with all: the matrix takes 1.5 GiB."""
+
 BLOCK_BYTES = 512 << 20
 """The most that the signatures held at once for one side of a block may take."""
 
@@ -143,6 +146,7 @@ def similarity(
     Σᵢ rᵢ / √(mₐ·m_b), m the number of changed images. Memory is bounded by `BLOCK_BYTES` a side and the result.
     """
     check_metric(metric)
+    check_count(len(recipes), "recipes")
     found = load_references(references, check_shape(shape))
     known: Correlations | None = getattr(recipes, "correlations", None)
     if metric == "pearson" and known and (known.labeler, known.references) == (labeler, found.digest):
@@ -170,8 +174,12 @@ def similarity(
 
 def _finished(correlations: Matrix) -> Matrix:
     """Return similarities: absolute, symmetric, rounded, 1 on the diagonal; of the entries above it."""
-    upper = np.triu(np.abs(correlations), 1)
-    matrix: Matrix = np.minimum(np.round((upper + upper.T) * GRID) / GRID, 1).astype(np.float32)
+    matrix: Matrix = np.abs(np.triu(correlations, 1))
+    matrix += matrix.T
+    matrix *= GRID
+    np.round(matrix, out=matrix)
+    matrix /= GRID
+    np.minimum(matrix, 1, out=matrix)
     np.fill_diagonal(matrix, 1)
     return matrix
 
@@ -200,6 +208,14 @@ def check_metric(metric: str) -> None:
     """Refuse an unknown metric by name."""
     if metric not in METRICS:
         raise FFLabelsError("unknown metric", where="metric", got=metric, hint=nearest(metric, METRICS))
+
+
+def check_count(count: int, where: str) -> None:
+    """Refuse more labels than can be compared all with all."""
+    if count > MAX_COMPARED:
+        raise FFLabelsError(
+            "too many to compare all with all", where=where, got=count, expected=f"at most {MAX_COMPARED}"
+        )
 
 
 class _Stacks:

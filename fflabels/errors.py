@@ -38,7 +38,7 @@ class FFLabelsError(ValueError):
             text += f"; expected {expected}"
         if hint is not None:
             text += f" ({hint})"
-        super().__init__(" ".join(text.split()))
+        super().__init__(one_line(text))
 
 
 class TooFewCandidatesError(FFLabelsError):
@@ -55,6 +55,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     listing = "known: " + (", ".join(known) or "none")
     return f"did you mean {close[0]!r}? {listing}" if close else listing
+
+
+def one_line(text: str) -> str:
+    """Return `text` without what moves a terminal's cursor or colours it: line ends, escapes, control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _short(value: object, limit: int = 100) -> str:

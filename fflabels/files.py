@@ -36,6 +36,8 @@ def check_writable(path: str | Path) -> None:
     path = Path(path)
     if path.is_dir():
         raise FFLabelsError("is a folder", where=str(path), expected="a file's name")
+    if path.exists() and not path.is_file():
+        raise FFLabelsError("is a device or a pipe", where=str(path), expected="a file's name")
     probe = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         probe.touch(exist_ok=False)

@@ -25,6 +25,9 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", 
 PHOTOGRAPHS = ("astronaut", "camera", "cat", "coffee", "stereo_motorcycle", "rocket", "coins", "grass")
 MAX_CHANNELS = 64
 
+MAX_PIXELS = 1 << 28
+"""Values of all reference images together: 1 GiB as float32."""
+
 
 @dataclass(frozen=True)
 class References:
@@ -98,6 +101,7 @@ def photographs(shape: Shape) -> Images:
     import skimage.data
 
     c, h, w = shape
+    _check_total(REFERENCE_COUNT, shape)
     colour = 3 if c == 3 else 1
     each = REFERENCE_COUNT // len(PHOTOGRAPHS)
     rng = np.random.default_rng(0)
@@ -126,6 +130,7 @@ def fit(images: Images, shape: Shape) -> Images:
 
     c, h, w = shape
     n, channels, height, width = images.shape
+    _check_total(n, shape)
     if channels == 3 and c == 1:
         images = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), images, axes=(0, 1))[:, None]
     elif channels == 1 and c > 1:
@@ -136,6 +141,7 @@ def fit(images: Images, shape: Shape) -> Images:
             where="references",
             got=f"{channels} channels",
             expected=f"{c}, as in the shape {c}x{h}x{w}",
+            hint=f"the shape {channels}x{h}x{w} takes them",
         )
     if (height, width) != (h, w):
         planes = [
@@ -144,6 +150,17 @@ def fit(images: Images, shape: Shape) -> Images:
         ]
         images = np.stack(planes).reshape(n, c, h, w)
     return np.clip(images, 0.0, 1.0).astype(np.float32)
+
+
+def _check_total(count: int, shape: Shape) -> None:
+    c, h, w = shape
+    if count * c * h * w > MAX_PIXELS:
+        raise FFLabelsError(
+            "too large",
+            where="references",
+            got=f"{count} images at {c}x{h}x{w}",
+            expected=f"at most {MAX_PIXELS} values in all",
+        )
 
 
 def _evenly(count: int) -> npt.NDArray[np.int64]:

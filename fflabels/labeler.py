@@ -178,7 +178,23 @@ def convert_params(name: str, params_type: type[Params], params: Mapping[str, An
     try:
         return msgspec.convert(values, params_type, strict=typed)
     except msgspec.ValidationError as error:
-        raise FFLabelsError(f"bad parameter: {error}", where=f"labeler {name}") from None
+        field = next((f for f in values if f"`$.{f}" in str(error)), None)
+        raise FFLabelsError(
+            f"bad parameter: {error}",
+            where=f"labeler {name}",
+            got=f"{field}={params[field]}" if field else None,
+            expected=_choices(params_type, field),
+        ) from None
+
+
+def _choices(params_type: type[Params], field: str | None) -> str | None:
+    """Return the words that a parameter is one or several of, if it is."""
+    info = msgspec.inspect.type_info(params_type)
+    assert isinstance(info, msgspec.inspect.StructType)
+    found = next((f.type for f in info.fields if f.name == field), None)
+    if isinstance(found, msgspec.inspect.VarTupleType):
+        found = found.item_type
+    return ", ".join(map(str, found.values)) if isinstance(found, msgspec.inspect.LiteralType) else None
 
 
 def _bind(imprint: Callable[[Array, Any], Array], recipe: Recipe) -> Callable[[Array], Array]:

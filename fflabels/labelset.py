@@ -20,12 +20,11 @@ from fflabels.files import write_whole
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler, host_integers
 from fflabels.progress import Progress, silent
-from fflabels.recipe import Recipe, canonical_json, sha256
+from fflabels.recipe import MAX_RECIPES, Recipe, canonical_json, sha256
 
 FORMAT = "fflabels label set"
 VERSION = 1
 MAX_BYTES = 64 << 20
-MAX_RECIPES = 100_000
 
 DEFAULT_SHAPE: Shape = (1, 32, 32)
 
@@ -285,8 +284,15 @@ class LabelSet:
                 recipes.append(msgspec.convert(recipe, labeler.recipe_type))
             except msgspec.ValidationError as error:
                 raise FFLabelsError(f"recipes[{i}]: {error}", where=where) from None
-        if document.scores:
-            check_shape(document.scores.shape, where=f"{where}: scores.shape")
+        if scores := document.scores:
+            check_shape(scores.shape, where=f"{where}: scores.shape")
+            if len(scores.visibility) != len(recipes):
+                raise FFLabelsError(
+                    "not one a label",
+                    where=f"{where}: scores.visibility",
+                    got=len(scores.visibility),
+                    expected=str(len(recipes)),
+                )
         return cls(recipes, labeler, document.provenance, document.scores)
 
 
@@ -335,7 +341,12 @@ def _parse(data: bytes, where: str) -> _Document:
     if isinstance(recipes, list) and not 1 <= len(recipes) <= MAX_RECIPES:
         raise FFLabelsError("bad number of recipes", where=where, got=len(recipes), expected=f"1 to {MAX_RECIPES}")
     stated = content.pop("sha256", None)
-    found = sha256(canonical_json(content))
+    try:
+        found = sha256(canonical_json(content))
+    except RecursionError:  # the writer's depth is a little less than the reader's
+        raise FFLabelsError("nested too deeply", where=where) from None
+    except UnicodeEncodeError:
+        raise FFLabelsError("not text: half of a surrogate pair", where=where) from None
     if stated != found:
         raise FFLabelsError(
             "damaged or edited: the content does not match its hash", where=where, got=str(stated), expected=found

@@ -8,6 +8,9 @@ from typing import Any, Self
 
 import msgspec
 
+MAX_RECIPES = 100_000
+"""The most that a label set may hold."""
+
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every labeler's recipe type: typed, frozen, hashable, compared by value.

@@ -83,7 +83,8 @@ def test_a_labeler_that_runs_dry_says_how_many_it_had(references):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n": 0}, "candidates: too few; got 0"),
+        ({"n": 0}, "candidates: bad number; got 0; expected 1 to 100000"),
+        ({"n": 10**6}, "candidates: bad number; got 1000000; expected 1 to 100000"),
         ({"n": 5, "seed": -1}, "seed: negative; got -1"),
         ({"n": 5, "min_visibility": -1.0}, "min_visibility: out of range; got -1.0"),
         ({"n": 5, "min_visibility": float("nan")}, "min_visibility: out of range; got nan"),

@@ -46,6 +46,8 @@ FILES = {
     "a number of 5000 digits": (GOOD.replace(b"6.0", b"9" * 5000, 1), "not a label-set file: Exceeds the limit"),
     "10k-deep nesting": (b"[" * 10_000 + b"]" * 10_000, "nested too deeply|not a label-set file"),
     "10k-deep nesting inside": (GOOD.replace(b"6.0", b"[" * 10_000 + b"]" * 10_000, 1), "nested too deeply|damaged"),
+    "nesting at the edge of the parser's depth": (GOOD.replace(b"6.0", b"[" * 991 + b"]" * 991, 1), "nested too deeply|damaged"),
+    "half a character": (GOOD.replace(b"built-in set", b"\\ud800", 1), "not text: half of a surrogate pair"),
     "duplicate keys": (GOOD.replace(b'"version": 1', b'"version": 1, "version": 1'), "duplicate key 'version'"),
     "a list": (b"[1, 2]", "not a label-set file; expected an object"),
     "another format": (setting("format", value="something else"), "not a label-set file; expected an object"),
@@ -81,6 +83,21 @@ FILES = {
         ),
         "scores.shape: not an image shape",
     ),
+    "scores of other labels": (
+        edited(
+            lambda c: c.update(
+                scores={
+                    "shape": [1, 32, 32],
+                    "references": {"name": "x", "count": 1, "sha256": ""},
+                    "similarity": {},
+                    "random": {},
+                    "visibility": [1.0],
+                }
+            )
+        ),
+        "scores.visibility: not one a label; got 1; expected 10",
+    ),
+    "escape sequences": (setting("labeler", "name", value="\x1b[31mred"), r"made by the labeler \[31mred of fflabels"),
 }  # fmt: skip
 
 
