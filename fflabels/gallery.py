@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape, check_shape
+from fflabels.errors import one_line
 from fflabels.files import write_whole
 from fflabels.images import References, load_references
 from fflabels.labelset import LabelSet
@@ -25,7 +26,10 @@ SHOWN = 3
 SIDE = 64
 GAP = 3
 CAPTION = 16
-INK, PAPER, QUIET = (24, 24, 27), (255, 255, 255), (113, 113, 122)
+INK, PAPER, QUIET, FRAME = (24, 24, 27), (255, 255, 255), (113, 113, 122), (200, 200, 206)
+
+MAX_SHOWN = 2500
+"""Labels on one sheet; of larger sets, the first."""
 
 
 def contact_sheet(
@@ -55,12 +59,20 @@ def contact_sheet(
     tiles = [_thumbnail(image) for image in images]
     th, tw = tiles[0].shape[:2]
     cell_w, cell_h = (len(images) + 1) * (tw + GAP) + 4 * GAP, th + CAPTION + 2 * GAP
-    columns = max(1, min(len(labels), round(math.sqrt(len(labels) * 1.4 * cell_h / cell_w))))
-    rows = math.ceil(len(labels) / columns)
+    shown = min(len(labels), MAX_SHOWN)
+    columns = max(1, min(shown, round(math.sqrt(shown * 1.4 * cell_h / cell_w))))
+    rows = math.ceil(shown / columns)
     head = th + CAPTION + 22 + 4 * GAP
-    sheet = Image.new("RGB", (max(columns * cell_w + 2 * GAP, 560), head + rows * cell_h + GAP), PAPER)
-    draw, font, title = ImageDraw.Draw(sheet), ImageFont.load_default(11), ImageFont.load_default(15)
-    draw.text((2 * GAP, GAP), _title(labels), fill=INK, font=title)
+    text, font, large = _title(labels), ImageFont.load_default(11), ImageFont.load_default(15)
+    width = max(columns * cell_w + 2 * GAP, math.ceil(large.getlength(text)) + 4 * GAP, 560)
+    sheet = Image.new("RGB", (width, head + rows * cell_h + GAP), PAPER)
+    draw = ImageDraw.Draw(sheet)
+
+    def put(tile: npt.NDArray[np.uint8], left: int, top: int) -> None:
+        draw.rectangle((left - 1, top - 1, left + tw, top + th), outline=FRAME)
+        sheet.paste(Image.fromarray(tile), (left, top))
+
+    draw.text((2 * GAP, GAP), text, fill=INK, font=large)
     draw.text(
         (2 * GAP, 22 + GAP),
         f"the images; below, each label: embedded in them at K = {intensity:g} | its imprint on the first",
@@ -68,29 +80,32 @@ def contact_sheet(
         font=font,
     )
     for i, tile in enumerate(tiles):
-        sheet.paste(Image.fromarray(tile), (2 * GAP + i * (tw + GAP), 22 + CAPTION + GAP))
-    for k in range(len(labels)):
+        put(tile, 2 * GAP + i * (tw + GAP), 22 + CAPTION + GAP)
+    for k in range(shown):
         left, top = 2 * GAP + k % columns * cell_w, head + k // columns * cell_h
         draw.text((left, top), str(k), fill=QUIET, font=font)
         embedded = labels.embed(images, np.full(len(images), k), intensity)
         imprint = labels.labeler.imprint(images[:1], labels.recipes[k])
         for i, image in enumerate([*embedded, imprint[0]]):
             apart = 2 * GAP if i == len(images) else 0
-            sheet.paste(Image.fromarray(_thumbnail(image)), (left + i * (tw + GAP) + apart, top + CAPTION - GAP))
+            put(_thumbnail(image), left + i * (tw + GAP) + apart, top + CAPTION - GAP)
     return sheet
 
 
 def save_sheet(sheet: Image, path: str | Path) -> None:
     """Write the picture as PNG, whole or not at all."""
     data = io.BytesIO()
-    sheet.save(data, format="PNG", optimize=True)
+    sheet.save(data, format="PNG")
     write_whole(path, data.getvalue())
 
 
 def _title(labels: LabelSet) -> str:
     parts = [f"{len(labels)} {labels.labeler.name} labels"]
-    if labels.scores:
-        parts += [f"largest {metric} {summary.max:.3f}" for metric, summary in labels.scores.similarity.items()]
+    if len(labels) > MAX_SHOWN:
+        parts.append(f"the first {MAX_SHOWN}")
+    if scores := labels.scores:
+        parts += [f"largest {metric} {summary.max:.3f}" for metric, summary in scores.similarity.items()]
+        parts.append(f"scored at {'x'.join(map(str, scores.shape))} on {one_line(scores.references.name)[:40]}")
     return " · ".join(parts)
 
 

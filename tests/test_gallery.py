@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fflabels import FFLabelsError, design, named_set
+from fflabels import FFLabelsError, design, gallery, named_set
 from fflabels.gallery import contact_sheet, save_sheet
 
 
@@ -21,6 +21,20 @@ def test_the_intensity_shows_and_every_label_has_its_own_look():
     assert np.abs(weak - strong).mean() > 2
     fewer = contact_sheet(type(labels)(labels.recipes[:4], labels.labeler), shape=(1, 16, 16))
     assert np.asarray(fewer).shape != weak.shape or np.abs(np.asarray(fewer).astype(int) - weak).max() > 0
+
+
+def test_it_says_where_the_scores_were_taken_and_is_as_wide_as_that():
+    labels = design("fourier", 2, candidates=4, shape=(1, 8, 8))
+    assert gallery._title(labels).endswith("scored at 1x8x8 on photographs")
+    assert contact_sheet(labels, shape=(1, 12, 12)).width > 600
+
+
+def test_of_very_many_labels_the_first_are_shown(monkeypatch):
+    monkeypatch.setattr(gallery, "MAX_SHOWN", 4)
+    labels = named_set("fourier:paper10")
+    first = type(labels)(labels.recipes[:4], labels.labeler)
+    assert contact_sheet(labels, shape=(1, 16, 16)).size == contact_sheet(first, shape=(1, 16, 16)).size
+    assert gallery._title(labels) == "10 fourier labels · the first 4"
 
 
 def test_it_is_saved_whole(tmp_path):
