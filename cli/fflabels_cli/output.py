@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -20,7 +20,7 @@ def progress_bar() -> Iterator[Progress]:
     """Yield a progress function that draws bars on a terminal and nothing elsewhere."""
     from fflabels.progress import silent
 
-    if not sys.stderr.isatty():
+    if not _is_terminal(sys.stderr):
         yield silent
         return
     from rich.console import Console
@@ -53,9 +53,14 @@ def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) 
         table.add_column(name, justify="left" if k == 0 else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    console = Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False, emoji=False)
+    console = Console(width=None if _is_terminal(sys.stdout) else 200, markup=False, highlight=False, emoji=False)
     console.print(title, style="bold", soft_wrap=True)
     console.print(table)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Return whether people read `stream`; None is one that the caller has closed."""
+    return stream is not None and stream.isatty()
 
 
 def print_json(value: Any) -> None:

@@ -104,6 +104,24 @@ def test_a_set_scored_at_another_shape_says_so(tmp_path):
     assert "at 1x28x28" in shown
 
 
+def test_a_set_scored_on_other_images_says_so_and_has_no_chance_beside_it(tmp_path):
+    good("select", "--n", 4, "--kind", "morph", *SMALL, cwd=tmp_path)
+    shown = good("score", "labels-morph-4.json", "--references", "digits", cwd=tmp_path)
+    assert "scored anew: the file's scores were taken at 1x16x16 on 64 photographs" in shown
+    found = [
+        json.loads(good("score", "labels-morph-4.json", "--references", r, "--json", cwd=tmp_path))
+        for r in ("digits", "photographs")
+    ]
+    assert [set(f["scores"]["random"]) for f in found] == [set(), {"pearson", "shift"}]
+
+
+def test_closed_output_is_no_defect(tmp_path):
+    command = f"exec {sys.executable} -c '{PROGRAM.format('fflabels')}' list >&- 2>&-".replace(
+        "'fflabels'", '"fflabels"'
+    )
+    assert subprocess.run(["sh", "-c", command], cwd=tmp_path).returncode == 0
+
+
 def test_list_and_doctor(tmp_path):
     assert [e["name"] for e in json.loads(good("list", "--json", cwd=tmp_path))] == ["fourier", "morph", "onehot"]
     assert "morph" in good("list", "mor*", cwd=tmp_path)
@@ -155,6 +173,10 @@ def nothing(folder):
 MISTAKES = [
     (nothing, ["select", "--n", 10, "--kind", "morf"], 1, "kind: unknown labeler; got morf (did you mean 'morph'?"),
     (nothing, ["select", "--n", 0, "--kind", "morph"], 2, "Invalid value for '--n'"),
+    (nothing, ["select", "--n", 10**11, "--kind", "onehot"], 1, "n: too many to compare all with all; got 100000000000"),
+    (nothing, ["generate", "--kind", "fourier", "--candidates", 10**6], 1, "candidates: bad number; got 1000000; expected 1 to"),
+    (nothing, ["select", "--kind", "morph", "--out", "/dev/null"], 1, "is a device or a pipe"),
+    (nothing, ["select", "--kind", "morph", "--shape", "1x8192x8192"], 1, "references: too large; got 64 images at 1x8192x8192"),
     (nothing, ["select", "--n", "ten", "--kind", "morph"], 2, "Invalid value for '--n'"),
     (nothing, ["select", "--n", 10], 2, "Missing option '--kind'"),
     (nothing, ["select", "--kind", "morph", "--shape", "32x32"], 2, "got 32x32; expected CxHxW"),

@@ -22,18 +22,17 @@ def command(labels: str, shape: tuple[int, int, int] | None, references: str, pa
     """
     import msgspec
 
+    from fflabels.errors import one_line
     from fflabels.labelset import LabelSet, open_set
     from fflabels_cli import output
 
     found = open_set(labels)
     with output.progress_bar() as progress:
-        report = found.score(
-            shape,
-            references,
-            random=found.scores.random if found.scores and shape in (None, found.shape) else None,
-            progress=progress,
-        )
-    scores = report.scores
+        report = found.score(shape, references, progress=progress)
+    scores, filed = report.scores, found.scores
+    anew = filed is not None and filed.references.sha256 != scores.references.sha256
+    if filed and not anew:  # the same images, at the same shape: what chance gave there stands beside
+        scores = msgspec.structs.replace(scores, random=filed.random)
     if json_:
         worst = {metric: report.worst(metric, pairs) for metric in report.matrices}
         content = {"scores": msgspec.to_builtins(scores), "worst_pairs": worst, "duplicates": report.duplicates}
@@ -41,8 +40,9 @@ def command(labels: str, shape: tuple[int, int, int] | None, references: str, pa
         return
     rescored = LabelSet(found.recipes, found.labeler, found.provenance, scores)
     output.print_table(output.describe(rescored), output.SIMILARITY_HEAD, output.similarity_rows(rescored))
-    if found.scores and found.scores.shape != scores.shape:
-        click.echo(f"scored anew: the file's scores were taken at {'x'.join(map(str, found.scores.shape))}")
+    if filed and anew:
+        taken = f"{'x'.join(map(str, filed.shape))} on {filed.references.count} {one_line(filed.references.name)}"
+        click.echo(f"scored anew: the file's scores were taken at {taken}")
     for metric in report.matrices:
         alike = ", ".join(f"{i}–{j} {value:.3f}" for i, j, value in report.worst(metric, pairs))
         click.echo(f"most alike by {metric}: {alike or 'no pairs'}")
