@@ -15,6 +15,7 @@ from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
 from fflabels.progress import Progress, silent
 from fflabels.recipe import MAX_RECIPES, Recipe
+from fflabels.registry import blaming, source
 
 SAME = 0.999
 """Two draws whose effects are more similar than this are the same label."""
@@ -128,7 +129,7 @@ def propose(
     while len(distinct.recipes) < n and fruitless < max(2000, 4 * len(distinct.recipes)):
         batch: list[tuple[int, Recipe, Effect | None]] = []
         for j in range(drawn, drawn + BATCH):
-            recipe = labeler.propose(np.random.default_rng([seed, j]), shape)
+            recipe = _draw(labeler, np.random.default_rng([seed, j]), shape)
             batch.append((j, recipe, None if recipe in met else effect(labeler, recipe, found)))
             met.add(recipe)
         distinct.meet([e for _, _, e in batch if e is not None and e.changed and e.visibility >= floor])
@@ -155,6 +156,16 @@ def propose(
             hint="ask for fewer, widen the labeler's parameters, or lower min_visibility",
         )
     return Candidates(distinct.recipes, drawn, repeated, invisible, floor, distinct.correlations())
+
+
+def _draw(labeler: Labeler[Any], rng: np.random.Generator, shape: Shape) -> Recipe:
+    with blaming(labeler):
+        recipe: object = labeler.propose(rng, shape)
+        if isinstance(recipe, labeler.recipe_type):
+            return recipe.checked()
+    raise FFLabelsError(
+        "not a recipe of the labeler", where=source(labeler), got=recipe, expected=labeler.recipe_type.__name__
+    )
 
 
 class _Distinct:

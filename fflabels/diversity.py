@@ -18,6 +18,7 @@ from fflabels.images import References, load_references
 from fflabels.labeler import Labeler, checked_imprint
 from fflabels.progress import Progress, silent
 from fflabels.recipe import Recipe
+from fflabels.registry import blaming
 
 Metric = Literal["pearson", "shift"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -82,14 +83,15 @@ def effect(labeler: Labeler[Any], recipe: Recipe, references: References) -> Eff
     FFLabelsError
         When the imprint has a wrong shape or type, or is not finite.
     """
-    x = references.images
+    x = references.images.view()
+    x.flags.writeable = False
     pixels = x[0].size
     if labeler.image_independent:
-        imprint = np.asarray(checked_imprint(labeler, np.zeros((1, *references.shape), np.float32), recipe))
+        imprint = _imprint(labeler, np.zeros((1, *references.shape), np.float32), recipe)
         residual = imprint.reshape(1, pixels)
         squares = float(np.square(imprint - x).sum(dtype=np.float64))
     else:
-        residual = (np.asarray(checked_imprint(labeler, x, recipe)) - x).reshape(len(x), pixels)
+        residual = (_imprint(labeler, x, recipe) - x).reshape(len(x), pixels)
         squares = None
     with np.errstate(invalid="ignore"):
         mean = residual.mean(axis=1)
@@ -108,6 +110,11 @@ def effect(labeler: Labeler[Any], recipe: Recipe, references: References) -> Eff
         int(changed.sum()),
         float(np.sqrt(squares / x.size) / references.contrast),
     )
+
+
+def _imprint(labeler: Labeler[Any], images: Matrix, recipe: Recipe) -> Matrix:
+    with blaming(labeler):
+        return np.asarray(checked_imprint(labeler, images, recipe))
 
 
 def similarity(

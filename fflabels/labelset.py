@@ -367,7 +367,7 @@ def _labeler(mark: _LabelerMark, where: str) -> Labeler[Any]:
             f"made by the labeler {mark.name} of {source}, which is not installed", where=where, hint=hint
         ) from None
     try:
-        return registry.load_class(entry)(**mark.params)
+        return registry.make(entry, **mark.params)
     except FFLabelsError as error:
         raise FFLabelsError(str(error), where=where) from error
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Literal
@@ -76,7 +78,34 @@ def get_labeler(name: str, **params: Any) -> Labeler[Any]:
         For an unknown or ambiguous name, a plugin that cannot be imported or does not fulfil the contract, or bad
         parameters.
     """
-    return load_class(find(name))(**params)
+    return make(find(name), **params)
+
+
+def make(entry: Entry, **params: Any) -> Labeler[Any]:
+    """Return the labeler of an entry with typed parameters."""
+    labeler_type = load_class(entry)
+    with blaming(entry):
+        return labeler_type(**params)
+
+
+@contextmanager
+def blaming(labeler: Labeler[Any] | Entry) -> Iterator[None]:
+    """Turn whatever a labeler's own code raises into one line that names it, its distribution and its version."""
+    try:
+        yield
+    except (FFLabelsError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise FFLabelsError(f"{type(error).__name__}: {error}", where=source(labeler)) from error
+
+
+def source(labeler: Labeler[Any] | Entry) -> str:
+    """Return a labeler's name, distribution and version, as errors give them."""
+    if isinstance(labeler, Entry):
+        distribution, version = labeler.distribution, labeler.version
+    else:
+        distribution, version = owner(labeler)
+    return f"labeler {labeler.name} of {distribution} {version}" if distribution else f"labeler {labeler.name}"
 
 
 def find(name: str) -> Entry:
@@ -97,7 +126,7 @@ def find(name: str) -> Entry:
 
 def load_class(entry: Entry) -> type[Labeler[Any]]:
     """Import a labeler and hold it against the contract; any failure names the distribution and its version."""
-    where = f"labeler {entry.name} of {entry.distribution} {entry.version}"
+    where = source(entry)
     point = metadata.EntryPoint(entry.name, entry.value, GROUP)
     try:
         found = point.load()

@@ -105,6 +105,36 @@ def test_a_broken_plugin_harms_only_who_names_it(install, fault):
     assert "\n" not in str(caught.value)
 
 
+FAILING = {
+    "a propose that raises": ("propose", "1 / 0", "ZeroDivisionError: division by zero"),
+    "a propose that ends the process": ("propose", "raise SystemExit(0)", "SystemExit: 0"),
+    "a propose that makes no recipe": ("propose", "return 5", "not a recipe of the labeler; got 5; expected StripeRecipe"),
+    "a recipe of a wrong type": ("propose", "return StripeRecipe('a')", "ValidationError: Expected `int`, got `str`"),
+    "a recipe that cannot be hashed": ("propose", "return StripeRecipe([1])", "TypeError: unhashable type: 'list'|ValidationError"),
+    "an imprint that raises": ("imprint", "1 / 0", "ZeroDivisionError: division by zero"),
+    "an imprint that ends the process": ("imprint", "raise SystemExit(0)", "SystemExit: 0"),
+    "an imprint that changes the images": ("imprint", "images *= 0", "ValueError: output array is read-only"),
+    "a constructor that raises": ("__init__", "1 / 0", "ZeroDivisionError: division by zero"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAILING)
+def test_a_plugin_that_fails_at_work_is_named(install, fault):
+    from fflabels import design
+
+    method, line, message = FAILING[fault]
+    code = SOUND.replace(
+        "image_independent = True", "def __init__(self, **params):\n        super().__init__(**params)"
+    )
+    head = {"propose": "rng, shape", "imprint": "images, recipe", "__init__": "**params"}[method]
+    install(
+        "fflabels-stripes", code.replace(f"def {method}(self, {head}):", f"def {method}(self, {head}):\n        {line}")
+    )
+    with pytest.raises(FFLabelsError, match=f"labeler stripes of fflabels-stripes 0.3: ({message})") as caught:
+        design("stripes", 2, candidates=4, shape=(1, 8, 8))
+    assert "\n" not in str(caught.value)
+
+
 def test_two_owners_of_a_name_are_refused_and_both_named(install):
     install("fflabels-stripes")
     install("other-stripes", version="1.0")

@@ -118,6 +118,6 @@ def make_labeler(name: str, params: tuple[tuple[str, str], ...]) -> Labeler[Any]
     from fflabels import registry
     from fflabels.labeler import convert_params
 
-    found = registry.load_class(registry.find(name))
-    typed = convert_params(found.name, found.params_type, dict(params), typed=False)
-    return found(**msgspec.structs.asdict(typed))
+    entry = registry.find(name)
+    typed = convert_params(entry.name, registry.load_class(entry).params_type, dict(params), typed=False)
+    return registry.make(entry, **msgspec.structs.asdict(typed))
