@@ -44,18 +44,19 @@ def progress_bar() -> Iterator[Progress]:
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, numbers to the right; as wide as it needs to be where stdout is no terminal."""
+    """Print a table, numbers to the right; in a narrow terminal headings wrap, cells are never cut."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(header_style="bold", box=None, pad_edge=False)
     for k, name in enumerate(head):
-        table.add_column(name, justify="left" if k == 0 else "right", no_wrap=True)
+        widest = max(map(len, [*name.split(), *(row[k] for row in rows)]))
+        table.add_column(name, justify="left" if k == 0 else "right", min_width=widest)
     for row in rows:
         table.add_row(*row)
     console = Console(width=None if _is_terminal(sys.stdout) else 200, markup=False, highlight=False, emoji=False)
     console.print(title, style="bold", soft_wrap=True)
-    console.print(table)
+    console.print(table, crop=False)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

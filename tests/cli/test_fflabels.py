@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fflabels_cli import output
 from PIL import Image
 
 from fflabels import LabelSet
@@ -120,6 +121,14 @@ def test_closed_output_is_no_defect(tmp_path):
         "'fflabels'", '"fflabels"'
     )
     assert subprocess.run(["sh", "-c", command], cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("columns", [20, 50, 80])
+def test_a_narrow_terminal_cuts_no_number(monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(output, "_is_terminal", lambda stream: True)
+    output.print_table("numbers", ("kind", "pearson max", "chance max"), [["fourier", "0.123456", "12.345678"]])
+    assert {"fourier", "0.123456", "12.345678", "pearson"} <= set(capsys.readouterr().out.split())
 
 
 def test_list_and_doctor(tmp_path):
