@@ -91,6 +91,9 @@ def _run(command: click.Command) -> NoReturn:
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
         command.main([a for a in arguments if a != "--debug"], standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.UsageError as error:
         see = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         _fail(error.format_message() + see, debug, 2)

@@ -289,3 +289,11 @@ def test_ffnet_without_pytorch_says_how_to_get_it(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert 'ImportError: ffnet needs PyTorch: pip install "fflabels[net]"' in done.stderr
+
+
+def test_without_arguments_the_help_is_shown_as_it_is(tmp_path):
+    shown = run(cwd=tmp_path)
+    assert shown.returncode == 2
+    assert shown.stderr.startswith("Usage:")
+    assert "Error" not in shown.stderr
+    assert len(shown.stderr.splitlines()) > 10
