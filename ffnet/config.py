@@ -118,8 +118,6 @@ class Config(_Section, frozen=True):
 
     algorithm: Algorithm = "ff"
     seed: Natural = 0
-    device: str = "auto"
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:i``."""
     dtype: Literal["float32", "bfloat16", "float64"] = "float32"
     """What activations are computed in; weights and goodness stay float32 (float64)."""
     labels: LabelsConfig = LabelsConfig()

@@ -25,9 +25,6 @@ Bytes = npt.NDArray[np.uint8]
 DIGITS_SIZE = 16
 """The digits are 8×8 and drawn twice as large [ours]."""
 
-MAX_PIXELS = 1 << 34
-"""The most bytes of images that a folder may hold."""
-
 
 @dataclass(frozen=True)
 class Split:
