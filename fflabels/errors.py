@@ -45,6 +45,10 @@ class TooFewCandidatesError(FFLabelsError):
     """A labeler could not make as many distinct, visible recipes as were asked for."""
 
 
+class MissingExtraError(ImportError):
+    """A package that an extra brings is not installed; the text says how to install it."""
+
+
 class NoEffectWarning(UserWarning):
     """A label changes none, or not all, of the reference images."""
 

@@ -3,18 +3,25 @@
 from importlib.metadata import version
 from importlib.util import find_spec
 
+from fflabels.errors import MissingExtraError
+
 __version__ = version("fflabels")
 
 if find_spec("torch") is None:
-    raise ImportError('ffnet needs PyTorch: pip install "fflabels[net]"')
+    raise MissingExtraError('ffnet needs PyTorch: pip install "fflabels[net]"')
 
 from ffnet.baseline import BPNet
+from ffnet.classifier import FFClassifier
 from ffnet.config import Config
 from ffnet.data import Data, load_data
 from ffnet.embedding import EmbedLabel, LabelledPairs
 from ffnet.inference import goodness_scores, predict
+from ffnet.interrupts import Interrupted
 from ffnet.metrics import evaluate
 from ffnet.network import FFNet
+from ffnet.presets import list_presets, load_preset
+from ffnet.run import Run, load_run
+from ffnet.session import resume, train
 from ffnet.training import fit, label_set
 
 __all__ = [
@@ -22,12 +29,20 @@ __all__ = [
     "Config",
     "Data",
     "EmbedLabel",
+    "FFClassifier",
     "FFNet",
+    "Interrupted",
     "LabelledPairs",
+    "Run",
     "evaluate",
     "fit",
     "goodness_scores",
     "label_set",
+    "list_presets",
     "load_data",
+    "load_preset",
+    "load_run",
     "predict",
+    "resume",
+    "train",
 ]

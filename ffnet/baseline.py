@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config
+from ffnet.devices import with_dtype
 from ffnet.embedding import unit
 from ffnet.layer import LocalLayer
 from ffnet.network import DTYPES, build_layers
@@ -21,6 +22,7 @@ class BPNet(nn.Module):
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__()
+        config = with_dtype(config, torch.device("cpu"))
         self.config, self.shape = config, shape
         self.dtype = DTYPES[config.dtype]
         self.layers = build_layers(config, shape)

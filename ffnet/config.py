@@ -1,4 +1,4 @@
-"""Config: everything that decides a run, typed; read from TOML; overrides as ``section.key=value``."""
+"""Config: everything that decides a run, typed; TOML in and out; overrides as ``section.key=value``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
+import tomli_w
 
 from fflabels.errors import FFLabelsError, nearest
 
@@ -30,6 +31,10 @@ class LabelsConfig(_Section, frozen=True):
 
     set: str = "fourier"
     """A labeler (designs a set), ``labeler:name`` (a built-in set) or a label-set file."""
+    n: Positive | None = None
+    """How many labels to design; one a class unless given."""
+    params: dict[str, Any] = {}
+    """Parameters of the labeler, where a set is designed."""
     intensity: Fraction = 0.35
     """The label intensity K."""
     candidates: Positive = 2000
@@ -63,9 +68,9 @@ class NetConfig(_Section, frozen=True):
     """Height and width of the filters; odd, the maps keep their size."""
     strides: tuple[Positive, ...] = ()
     """One a layer; 1 unless given."""
-    pools: tuple[Positive, ...] = ()
-    """Width of the max pooling behind each layer; 1 (none) unless given."""
-    norm: Norm = "layer"
+    pools: tuple[Positive, ...] = (2, 2, 1)
+    """Width of the max pooling behind each layer; empty: none."""
+    norm: Norm = "batch"
     """Before each convolution: ``layer`` y/√mean y² a sample (paper, MNIST), ``batch`` (paper, CIFAR), ``rms`` one
     running scalar a layer [ours], ``none``."""
     first_layer: FirstLayer = "local"
@@ -78,8 +83,8 @@ class NetConfig(_Section, frozen=True):
 class TrainConfig(_Section, frozen=True):
     """How the layers learn."""
 
-    epochs: Positive = 10
-    batch: Positive = 64
+    epochs: Positive = 30
+    batch: Positive = 32
     """Images a step; each is seen with its own label and with wrong ones."""
     lr: Rate = 2e-3
     schedule: Literal["cooldown", "constant", "linear", "cosine"] = "linear"
@@ -92,9 +97,13 @@ class TrainConfig(_Section, frozen=True):
     """Divides the BCE loss's logit; 1 in the paper."""
     alpha: Rate = 8.0
     """Multiplies goodness in the softmax and softplus losses."""
-    negatives: Literal["uniform", "hard", "balanced"] = "uniform"
+    negatives: Literal["uniform", "hard", "balanced"] = "hard"
     negatives_each: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Wrong labels an image and step."""
+    validate_every: Natural = 0
+    """After every so many epochs accuracy is taken on the validation images; 0: after the last one only."""
+    checkpoint_seconds: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    """A checkpoint is written when the last one is so old; 0: after every step."""
 
 
 class InferenceConfig(_Section, frozen=True):
@@ -118,8 +127,11 @@ class Config(_Section, frozen=True):
 
     algorithm: Algorithm = "ff"
     seed: Natural = 0
-    dtype: Literal["float32", "bfloat16", "float64"] = "float32"
-    """What activations are computed in; weights and goodness stay float32 (float64)."""
+    device: str = "auto"
+    """``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``."""
+    dtype: Literal["float32", "bfloat16", "float64", "auto"] = "float32"
+    """What activations are computed in; weights and goodness stay float32 (float64). ``auto``: bfloat16 where the
+    processor has it, float32 elsewhere."""
     labels: LabelsConfig = LabelsConfig()
     data: DataConfig = DataConfig()
     net: NetConfig = NetConfig()
@@ -167,7 +179,8 @@ class Config(_Section, frozen=True):
             target, names = tree, path.strip().split(".")
             for name in names[:-1]:
                 target = _entered(target, name, path)
-            if names[-1] not in target:
+            free = names[:-1] == ["labels", "params"]
+            if names[-1] not in target and not free:
                 raise FFLabelsError("no such setting", where="--set", got=path, hint=nearest(names[-1], target))
             if isinstance(target.get(names[-1]), dict):
                 raise FFLabelsError(
@@ -178,25 +191,42 @@ class Config(_Section, frozen=True):
                     hint=nearest("", target[names[-1]]),
                 )
             target[names[-1]] = _value(text)
-        return _convert(tree, "--set")
+        return convert(tree, "--set")
 
     @classmethod
     def from_toml(cls, data: bytes, where: str) -> Config:
         """Read a configuration file; errors name it and the field."""
-        try:
-            tree = tomllib.loads(data.decode())
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise FFLabelsError(f"not TOML: {error}", where=where) from None
-        return _convert(tree, where)
+        return convert(read_toml(data, where), where)
+
+    def to_toml(self) -> bytes:
+        """Return the configuration file: every setting, but for those that are unset."""
+        return tomli_w.dumps(_without_none(msgspec.to_builtins(self))).encode()
 
 
-def _convert(tree: Mapping[str, Any], where: str) -> Config:
+def read_toml(data: bytes, where: str) -> dict[str, Any]:
+    """Return the tables of a TOML file; errors name it."""
+    try:
+        return tomllib.loads(data.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise FFLabelsError(f"not TOML: {error}", where=where) from None
+
+
+def convert(tree: Mapping[str, Any], where: str) -> Config:
+    """Return the configuration in a tree of tables; errors name `where` and the field."""
     try:
         return msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
         if isinstance(error.__cause__, FFLabelsError):
             raise FFLabelsError(str(error.__cause__), where=where) from None
         raise FFLabelsError(f"bad setting: {error}", where=where) from None
+
+
+def _without_none(tree: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in tree.items()
+        if value is not None
+    }
 
 
 def _entered(tree: dict[str, Any], name: str, path: str) -> dict[str, Any]:

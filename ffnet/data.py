@@ -140,7 +140,7 @@ def _torchvision(config: DataConfig) -> Data:
         try:
             parts = [dataset(root=str(root), train=train, download=True) for train in (True, False)]
         except (OSError, RuntimeError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = (str(error).splitlines() or [type(error).__name__])[-1]
             raise FFLabelsError(
                 f"{cls} is not there and cannot be downloaded: {reason}", where=str(root), hint=advice
             ) from error

@@ -63,11 +63,15 @@ class Learner(Protocol):
         ...
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all state beside the net's and the optimizer's, by name."""
+        """Return all state beside the net's and the optimizer's, by name; written to when it is restored."""
+        ...
+
+    def first_bad_step(self) -> int | None:
+        """Return the first step of the epoch whose loss was not finite; waits for the device."""
         ...
 
     def epoch_metrics(self) -> Metrics:
-        """Return the epoch's figures and begin anew; the one place that waits for the device."""
+        """Return the epoch's figures and begin anew; waits for the device."""
         ...
 
 
@@ -189,20 +193,21 @@ class FFLearner:
         peaks = {f"peak.{k}": peak for k, peak in enumerate(self.peaks)}
         return {"sums": self.sums, "steps": self.steps, "table": self.table, **peaks}
 
+    def first_bad_step(self) -> int | None:
+        """Return the first step of the epoch whose loss was not finite."""
+        return _finite(self.bad_step)
+
     def epoch_metrics(self) -> Metrics:
         """Return each layer's mean loss and discrimination accuracy, and which layers are dead."""
         mean = (self.sums / self.steps.clamp_min(1)).tolist()
         dead = [k + 1 for k, peak in enumerate(self.peaks) if k in self.learning and float(peak.max()) == 0]
-        bad = float(self.bad_step)
         for tensor in (self.sums, self.steps, *self.peaks):
             tensor.zero_()
-        self.bad_step.fill_(torch.inf)
         return {
             "loss": sum(mean[k][0] for k in self.net.counted),
             "layer_loss": [loss for loss, _ in mean],
             "discrimination": [right for _, right in mean],
             "dead_layers": dead,
-            "bad_step": None if bad == float("inf") else int(bad),
         }
 
 
@@ -233,14 +238,21 @@ class BPLearner:
         """Return the sums of the epoch so far."""
         return {"sums": self.sums, "steps": self.steps}
 
+    def first_bad_step(self) -> int | None:
+        """Return the first step of the epoch whose loss was not finite."""
+        return _finite(self.bad_step)
+
     def epoch_metrics(self) -> Metrics:
         """Return the mean loss and the accuracy on the training images as they came."""
         loss, right = (self.sums / self.steps.clamp_min(1)).tolist()
-        bad = float(self.bad_step)
         self.sums.zero_()
         self.steps.zero_()
-        self.bad_step.fill_(torch.inf)
-        return {"loss": loss, "train_accuracy": right, "bad_step": None if bad == float("inf") else int(bad)}
+        return {"loss": loss, "train_accuracy": right}
+
+
+def _finite(step: Tensor) -> int | None:
+    found = float(step)
+    return int(found) if found != float("inf") else None
 
 
 def make_learner(net: nn.Module, images: int) -> Learner:

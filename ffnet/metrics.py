@@ -1,45 +1,107 @@
-"""Accuracies of a trained net, each linear one beside the same classifier on the untrained net."""
+"""What a trained net is worth on a split, each linear accuracy beside the same classifier on the untrained net."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
+import msgspec
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from fflabels.progress import Progress, silent
+from ffnet.baseline import BPNet
+from ffnet.config import Inference
 from ffnet.data import Data, Split
 from ffnet.inference import combined, layer_goodness, linear_scores
 from ffnet.learner import Draws
 from ffnet.network import FFNet
 from ffnet.training import fit_linear
 
+SplitName: TypeAlias = Literal["validation", "test"]
+
 CALIBRATION_STEPS = 50
 """Batches that an untrained net's running statistics are taken from."""
 
 
-def evaluate(net: FFNet, data: Data, split: Literal["validation", "test"] = "validation") -> dict[str, object]:
+class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How well one way of reading a net does.
+
+    Attributes
+    ----------
+    accuracy
+        Share of images whose class is predicted.
+    per_class
+        The same, class by class; None for a class without images.
+    confusion
+        Row: the right class, column: the predicted one; counts.
+    layers
+        Accuracy of each layer's goodness alone; empty for other readings.
+    untrained
+        Accuracy of the same linear classifier on the net before training; None for other readings.
+    """
+
+    accuracy: float
+    per_class: list[float | None]
+    confusion: list[list[int]]
+    layers: list[float] = []
+    untrained: float | None = None
+
+
+class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The readings of a net on a split: goodness and linear of a forward-forward net, bp of the baseline."""
+
+    split: SplitName
+    images: int
+    goodness: Reading | None = None
+    linear: Reading | None = None
+    bp: Reading | None = None
+
+    @property
+    def readings(self) -> dict[str, Reading]:
+        """Return the readings that were taken, by name."""
+        found = {"goodness": self.goodness, "linear": self.linear, "bp": self.bp}
+        return {name: reading for name, reading in found.items() if reading}
+
+
+def evaluate(
+    net: nn.Module,
+    data: Data,
+    split: SplitName = "validation",
+    *,
+    inference: Inference | None = None,
+    control: FFNet | None = None,
+) -> Evaluation:
     """Return accuracies on a split; make choices on ``validation`` and look at ``test`` once, after all of them.
 
-    Returns
-    -------
-    dict
-        ``goodness`` and ``goodness_layers`` (each layer alone); ``linear``, of the fitted classifier; and
-        ``linear_untrained``, of the same classifier fitted to the same net with its first weights: what FF learnt
-        shows in goodness, and in linear only as far as it is above this control.
+    Parameters
+    ----------
+    net
+        `FFNet` with its classifier fitted, or `BPNet`.
+    data
+        The classes of the split are compared with predictions; no prediction is given them.
+    inference
+        One reading only; both unless given.
+    control
+        The untrained net (see `untrained`), made anew unless given. What FF learnt shows in goodness, and in linear
+        only as far as it is above this control.
     """
     part: Split = getattr(data, split)
-    goodness_LNC = layer_goodness(net, part.images)
-    classes = part.classes.to(net.device)
-    return {
-        "goodness": _accuracy(combined(net, goodness_LNC), classes),
-        "goodness_layers": [_accuracy(layer, classes) for layer in goodness_LNC],
-        "linear": _accuracy(linear_scores(net, part.images), classes),
-        "linear_untrained": _accuracy(linear_scores(untrained(net, data), part.images), classes),
-    }
+    if isinstance(net, BPNet):
+        return Evaluation(split, len(part), bp=_reading(net.logits(part.images), part, data.classes))
+    assert isinstance(net, FFNet)
+    goodness = linear = None
+    if inference in (None, "goodness"):
+        goodness_LNC = layer_goodness(net, part.images)
+        layers = [_accuracy(layer.argmax(1).cpu(), part.classes) for layer in goodness_LNC]
+        goodness = _reading(combined(net, goodness_LNC), part, data.classes, layers=layers)
+    if inference in (None, "linear"):
+        first = linear_scores(control or untrained(net, data), part.images).argmax(1).cpu()
+        linear = _reading(linear_scores(net, part.images), part, data.classes, untrained=_accuracy(first, part.classes))
+    return Evaluation(split, len(part), goodness=goodness, linear=linear)
 
 
 @torch.no_grad()
-def untrained(net: FFNet, data: Data) -> FFNet:
+def untrained(net: FFNet, data: Data, *, progress: Progress = silent) -> FFNet:
     """Return the net as it was before training, running statistics taken from training images, classifier fitted."""
     control = FFNet(net.config, net.shape, net.labels).to(net.device).train()
     train = data.train.to(net.device)
@@ -49,9 +111,25 @@ def untrained(net: FFNet, data: Data) -> FFNet:
         for labels_B in labels_BK.T:
             control(control.embedder.embed(images, labels_B))
     control.eval()
-    control.readout = fit_linear(control, train)
+    control.readout = fit_linear(control, train, progress=lambda _, done, total: progress("untrained net", done, total))
     return control
 
 
-def _accuracy(scores_NC: Tensor, classes_N: Tensor) -> float:
-    return float((scores_NC.argmax(1) == classes_N).double().mean())
+def confusion_matrix(predicted_N: Tensor, classes_N: Tensor, count: int) -> Tensor:
+    """Return how often (right class, predicted class) came, (count, count) int64."""
+    return torch.bincount(classes_N * count + predicted_N, minlength=count * count).view(count, count)
+
+
+def _reading(
+    scores_NC: Tensor, part: Split, count: int, *, layers: list[float] | None = None, untrained: float | None = None
+) -> Reading:
+    predicted_N = scores_NC.argmax(1).cpu()
+    table = confusion_matrix(predicted_N, part.classes.cpu(), count)
+    per_class = [
+        int(hits) / int(seen) if seen else None for hits, seen in zip(table.diagonal(), table.sum(1), strict=True)
+    ]
+    return Reading(_accuracy(predicted_N, part.classes), per_class, table.tolist(), layers or [], untrained)
+
+
+def _accuracy(predicted_N: Tensor, classes_N: Tensor) -> float:
+    return float((predicted_N == classes_N.cpu()).double().mean())

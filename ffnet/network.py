@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from fflabels import LabelSet
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config
+from ffnet.devices import with_dtype
 from ffnet.embedding import Embedder, unit
 from ffnet.goodness import get_goodness
 from ffnet.layer import LocalLayer
@@ -44,6 +45,7 @@ class FFNet(nn.Module):
 
     def __init__(self, config: Config, shape: Shape, labels: LabelSet) -> None:
         super().__init__()
+        config = with_dtype(config, torch.device("cpu"))
         self.config, self.shape, self.labels = config, shape, labels
         self.dtype = DTYPES[config.dtype]
         self.goodness = get_goodness(config.train.goodness)
@@ -91,6 +93,13 @@ class FFNet(nn.Module):
                 expected=f"(N, {c}, {h}, {w})",
             )
         return unit(images.to(self.device), self.wide)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Load a state; one with a fitted classifier brings it along."""
+        if "readout.weight" in state_dict:
+            classes, features = state_dict["readout.weight"].shape
+            self.readout = Readout(features, classes).to(self.device)
+        return super().load_state_dict(state_dict, *args, **kwargs)
 
     def activities(self, embedded_NCHW: Tensor) -> Iterator[Tensor]:
         """Yield every layer's activity y (N, C, H, W), before pooling; earlier ones are not kept."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fflabels.progress import Progress, silent
 from ffnet.config import InferenceConfig
 
 CACHE_BYTES = 4 << 30
@@ -38,6 +39,8 @@ def fit_readout(
     count: int,
     config: InferenceConfig,
     seed: int,
+    *,
+    progress: Progress = silent,
 ) -> Readout:
     """Return the classifier trained with cross-entropy on detached features.
 
@@ -77,6 +80,7 @@ def fit_readout(
                 F.cross_entropy(readout(features), classes[index]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
+        progress("linear classifier", epoch + 1, config.linear_epochs)
     return readout.eval()
 
 

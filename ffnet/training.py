@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import nn
 
-from fflabels import LabelSet, References, design
+from fflabels import LabelSet, References, design, get_labeler
 from fflabels.errors import FFLabelsError
 from fflabels.labelset import open_set
+from fflabels.progress import Progress, silent
 from ffnet.config import Config, TrainConfig
 from ffnet.data import Data, Split
+from ffnet.embedding import unit
 from ffnet.inference import features
-from ffnet.learner import Draws, Metrics, make_learner
+from ffnet.learner import Draws, Learner, Metrics, make_learner
 from ffnet.network import FFNet
 from ffnet.readout import Readout, fit_readout
 
@@ -25,7 +27,7 @@ REFERENCES = 64
 """Training images that a set is designed on."""
 
 
-def label_set(config: Config, data: Data) -> LabelSet:
+def label_set(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet:
     """Return the label set of a configuration: designed on the first training images, built in, or read from a file.
 
     Raises
@@ -33,24 +35,28 @@ def label_set(config: Config, data: Data) -> LabelSet:
     FFLabelsError
         When it has not one label a class.
     """
-    name = config.labels.set
-    if Path(name).exists() or ":" in name:
-        labels = open_set(name)
+    chosen = config.labels
+    if Path(chosen.set).exists() or ":" in chosen.set:
+        labels = open_set(chosen.set)
     else:
-        images = (data.train.images[:REFERENCES].float() / 255).numpy()
+        count = chosen.n or data.classes
         labels = design(
-            name,
-            data.classes,
-            candidates=max(config.labels.candidates, data.classes),
+            get_labeler(chosen.set, **chosen.params),
+            count,
+            candidates=max(chosen.candidates, count),
             shape=data.shape,
-            metric=config.labels.metric,
-            method=config.labels.method,
+            metric=chosen.metric,
+            method=chosen.method,
             seed=config.seed,
-            references=References(images, data.name),
+            references=References(unit(data.train.images[:REFERENCES]).numpy(), data.name),
+            progress=progress,
         )
     if len(labels) != data.classes:
         raise FFLabelsError(
-            "not one label a class", where=f"labels {name}", got=len(labels), expected=f"{data.classes} for {data.name}"
+            "not one label a class",
+            where=f"labels {chosen.set}",
+            got=len(labels),
+            expected=f"{data.classes} for {data.name}",
         )
     return labels
 
@@ -71,8 +77,70 @@ def learning_rate(train: TrainConfig, epoch: int, progress: float) -> float:
     return train.lr
 
 
+class Position(NamedTuple):
+    """How far training has come: epochs done, and steps done of the next one. All draws follow from it."""
+
+    epoch: int = 0
+    step: int = 0
+
+
+START = Position()
+
+
+def steps(
+    learner: Learner, config: Config, train: Split, classes: int, start: Position = START
+) -> Iterator[tuple[Position, Metrics | None]]:
+    """Train, step by step; yield the position after each, and an epoch's figures where one has ended.
+
+    Parameters
+    ----------
+    learner
+        Of the net that is trained, in the state that it had at `start`.
+    config
+        Decides epochs, batch, schedule and, with the seed, every draw.
+    train
+        On the net's device.
+    classes
+        How many there are.
+
+    Raises
+    ------
+    NotFiniteError
+        When a loss is not finite: says in which epoch and step.
+    """
+    first = start.step
+    for epoch in range(start.epoch, config.train.epochs):
+        draws = Draws(config, train.classes, classes, epoch)
+        for k in range(first, len(draws)):
+            progress = (epoch + k / len(draws)) / config.train.epochs
+            for group in learner.optimizer.param_groups:
+                group["lr"] = learning_rate(config.train, epoch, progress)
+            learner.step(train, draws, k)
+            if k + 1 < len(draws):
+                yield Position(epoch, k + 1), None
+        check_finite(learner, epoch)
+        yield Position(epoch + 1), {"epoch": epoch + 1, **learner.epoch_metrics()}
+        first = 0
+
+
+class NotFiniteError(FFLabelsError):
+    """Training has left the finite numbers."""
+
+    def __init__(self, what: str, epoch: int, step: int) -> None:
+        hint = "lower train.lr, or compute in float32"
+        super().__init__(what, where=f"epoch {epoch + 1}, step {step}", hint=hint)
+
+
+def check_finite(learner: Learner, epoch: int) -> None:
+    """Raise an error that names the step at which the loss ceased to be finite; waits for the device."""
+    if (step := learner.first_bad_step()) is not None:
+        raise NotFiniteError("the loss is not finite", epoch, step)
+
+
 def fit(net: nn.Module, data: Data, *, report: Callable[[Metrics], None] | None = None) -> list[Metrics]:
     """Train a net, and then, for a forward-forward net, its linear classifier; return each epoch's figures.
+
+    For a run folder, checkpoints and accuracies see `ffnet.train`.
 
     Parameters
     ----------
@@ -86,40 +154,34 @@ def fit(net: nn.Module, data: Data, *, report: Callable[[Metrics], None] | None 
 
     Raises
     ------
-    FFLabelsError
+    NotFiniteError
         When a loss is not finite: says in which epoch and step.
     """
     config = cast(FFNet, net).config
     train = data.train.to(next(net.parameters()).device)
-    learner = make_learner(net, len(train))
     history: list[Metrics] = []
-    for epoch in range(config.train.epochs):
-        begin = time.perf_counter()
-        draws = Draws(config, train.classes, data.classes, epoch)
-        for k in range(len(draws)):
-            progress = (epoch + k / len(draws)) / config.train.epochs
-            for group in learner.optimizer.param_groups:
-                group["lr"] = learning_rate(config.train, epoch, progress)
-            learner.step(train, draws, k)
-        found = {"epoch": epoch + 1, **learner.epoch_metrics()}
-        if found["bad_step"] is not None:
-            raise FFLabelsError(
-                "the loss is not finite",
-                where=f"epoch {epoch + 1}, step {found['bad_step']}",
-                hint="lower train.lr, or compute in float32",
-            )
-        history.append(found)
+    begin = time.perf_counter()
+    for _, metrics in steps(make_learner(net, len(train)), config, train, data.classes):
+        if metrics is None:
+            continue
+        history.append(metrics)
         if report:
-            seconds = time.perf_counter() - begin
-            report({**found, "images_per_second": draws.order_SB.numel() / seconds})
+            report({**metrics, "images_per_second": images_an_epoch(config, train) / (time.perf_counter() - begin)})
+        begin = time.perf_counter()
     net.eval()
     if isinstance(net, FFNet):
         net.readout = fit_linear(net, train)
     return history
 
 
+def images_an_epoch(config: Config, train: Split) -> int:
+    """Return how many images an epoch sees: whole batches."""
+    batch = min(config.train.batch, len(train))
+    return len(train) // batch * batch
+
+
 @torch.no_grad()
-def fit_linear(net: FFNet, train: Split) -> Readout:
+def fit_linear(net: FFNet, train: Split, *, progress: Progress = silent) -> Readout:
     """Return the linear classifier of a net, fitted to a split that is on the net's device."""
     config = net.config
     return fit_readout(
@@ -129,4 +191,5 @@ def fit_linear(net: FFNet, train: Split) -> Readout:
         len(net.labels),
         config.inference,
         config.seed,
+        progress=progress,
     )

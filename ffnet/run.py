@@ -1,0 +1,235 @@
+"""The run folder: what is in it, and a run read from it."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from fflabels import LabelSet
+from fflabels.arrays import Shape
+from fflabels.errors import FFLabelsError
+from fflabels.files import write_whole
+from ffnet import inference
+from ffnet.baseline import BPNet
+from ffnet.checkpoint import newest_checkpoint
+from ffnet.config import Config, Inference
+from ffnet.data import Data, load_data
+from ffnet.devices import device_name, resolve_device
+from ffnet.learner import Metrics
+from ffnet.log import METRICS, read_lines
+from ffnet.metrics import Evaluation, SplitName, evaluate, untrained
+from ffnet.network import FFNet
+
+FORMAT = 1
+CONFIG, LABELS, ABOUT, RESULTS = "config.toml", "labels.json", "run.json", "results.json"
+MODEL, CONTROL, CHECKPOINTS = "model.safetensors", "untrained.safetensors", "checkpoints"
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class DataMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which images a run has seen: their hash, (C, H, W), classes, and how many in each split."""
+
+    name: str
+    sha256: str
+    shape: tuple[int, int, int]
+    class_names: list[str]
+    counts: dict[str, int]
+
+    @classmethod
+    def of(cls, data: Data) -> DataMark:
+        """Return the mark of a data set."""
+        counts = {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
+        return cls(data.name, data.digest, data.shape, list(data.class_names), counts)
+
+
+class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is true of a run from its first second: format, data, and what it began on."""
+
+    format: int
+    data: DataMark
+    device: str
+    versions: dict[str, str]
+
+    @classmethod
+    def of(cls, data: Data, device: torch.device) -> About:
+        """Return it for a run that begins here and now."""
+        versions = {name: version(name) for name in ("fflabels", "torch", "numpy")}
+        return cls(FORMAT, DataMark.of(data), device_name(device), versions | {"python": platform.python_version()})
+
+
+class Results(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a finished run is worth, and how often its test images were looked at."""
+
+    validation: Evaluation | None
+    test: Evaluation
+    test_reads: int
+
+
+@dataclass
+class Run:
+    """A run: its folder, settings, net, diary and, when it is finished, results.
+
+    Attributes
+    ----------
+    folder
+        Where it lives.
+    config, about
+        Its settings; its data and what it began on.
+    net
+        `FFNet` or `BPNet`; of an unfinished run, as of its newest checkpoint.
+    metrics
+        Each epoch's figures.
+    results
+        None until it is finished.
+    """
+
+    folder: Path
+    config: Config
+    about: About
+    net: FFNet | BPNet
+    metrics: list[Metrics] = field(default_factory=list)
+    results: Results | None = None
+
+    def predict(self, images: Tensor, *, method: Inference | None = None) -> Tensor:
+        """Return the predicted classes of images, (N,) int64; see `ffnet.predict`."""
+        return inference.predict(self.net, images, method=method)
+
+    def data(self, root: str | None = None) -> Data:
+        """Return the data set of the run, from the folder `root` if one is given.
+
+        Raises
+        ------
+        FFLabelsError
+            When it cannot be read, or is not the one that the run began with.
+        """
+        return checked(load_data(with_root(self.config, root).data), self.about, self.folder)
+
+    def evaluate(self, data: Data, split: SplitName, *, inference: Inference | None = None) -> Evaluation:
+        """Return accuracies on a split; a look at the test images is counted in the folder.
+
+        Raises
+        ------
+        FFLabelsError
+            For an empty split, or a linear reading before the run is finished.
+        """
+        if not len(getattr(data, split)):
+            raise FFLabelsError("no images", where=f"split {split}", hint="data.validation sets some apart")
+        finished = self.results is not None
+        if isinstance(self.net, FFNet) and not finished and inference != "goodness":
+            raise FFLabelsError(
+                "the linear classifier is fitted at the end",
+                where=str(self.folder),
+                hint="ffnet resume finishes the run",
+            )
+        if split == "test" and self.results:  # counted before it is seen
+            self.results = msgspec.structs.replace(self.results, test_reads=self.results.test_reads + 1)
+            write_json(self.folder / RESULTS, self.results)
+        control = None
+        if isinstance(self.net, FFNet) and inference != "goodness":
+            control = _load_control(self) or untrained(self.net, data)
+        return evaluate(self.net, data, split, inference=inference, control=control)
+
+
+def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
+    """Return a run, finished or not.
+
+    Raises
+    ------
+    FFLabelsError
+        When the folder holds none, or something in it is damaged.
+    """
+    folder = Path(folder)
+    config, about, labels = read_settings(folder)
+    net = build(config, about.data.shape, labels, len(about.data.class_names)).to(resolve_device(device))
+    metrics = read_lines(folder / METRICS)
+    if (folder / MODEL).exists():
+        load_weights(net, folder / MODEL)
+    elif found := newest_checkpoint(folder / CHECKPOINTS):
+        state, position = found
+        net.load_state_dict({n.removeprefix("net."): t for n, t in state.items() if n.startswith("net.")})
+        del metrics[position.epoch :]
+    results = read_json(folder / RESULTS, Results) if (folder / RESULTS).exists() else None
+    net.eval()
+    return Run(folder, config, about, net, metrics, results)
+
+
+def build(config: Config, shape: Shape, labels: LabelSet | None, classes: int) -> FFNet | BPNet:
+    """Return the net of a configuration with its first weights; without labels, the baseline."""
+    return FFNet(config, shape, labels) if labels else BPNet(config, shape, classes)
+
+
+def with_root(config: Config, root: str | None) -> Config:
+    """Return the configuration with another folder of torchvision's data sets, if one is given."""
+    return config.override([f"data.root={msgspec.json.encode(root).decode()}"]) if root else config
+
+
+def read_settings(folder: Path) -> tuple[Config, About, LabelSet | None]:
+    """Return what a run began with."""
+    if not (folder / CONFIG).is_file():
+        raise FFLabelsError("no run there", where=str(folder), expected=f"a folder with {CONFIG}")
+    config = Config.from_toml((folder / CONFIG).read_bytes(), str(folder / CONFIG))
+    about = read_json(folder / ABOUT, About)
+    if about.format != FORMAT:
+        raise FFLabelsError(
+            "unknown format", where=str(folder / ABOUT), got=about.format, expected=str(FORMAT), hint="a newer ffnet?"
+        )
+    return config, about, LabelSet.load(folder / LABELS) if config.algorithm == "ff" else None
+
+
+def checked(data: Data, about: About, folder: Path) -> Data:
+    """Return the data set if it is the one that the run began with."""
+    mark = DataMark.of(data)
+    if mark.sha256 != about.data.sha256:
+        raise FFLabelsError(
+            "the data set is not the one that the run began with",
+            where=str(folder),
+            got=f"{mark.name}, {mark.counts}, {mark.sha256[:12]}",
+            expected=f"{about.data.name}, {about.data.counts}, {about.data.sha256[:12]}",
+        )
+    return data
+
+
+def save_weights(net: FFNet | BPNet, path: Path) -> None:
+    """Write a net's state, classifier included, as safetensors."""
+    write_whole(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}))
+
+
+def load_weights(net: FFNet | BPNet, path: Path) -> None:
+    """Put a net into the state in a file."""
+    try:
+        net.load_state_dict(load(path.read_bytes()))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise FFLabelsError(f"damaged: {error}", where=str(path)) from None
+
+
+def write_json(path: Path, value: msgspec.Struct) -> None:
+    """Write a struct as JSON, whole or not at all."""
+    write_whole(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
+
+
+def read_json(path: Path, kind: type[S]) -> S:
+    """Read a struct; errors name the file."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError) as error:
+        raise FFLabelsError(f"cannot be read: {error}", where=str(path)) from None
+
+
+def _load_control(run: Run) -> FFNet | None:
+    path = run.folder / CONTROL
+    if not path.exists() or not isinstance(run.net, FFNet):
+        return None
+    control = FFNet(run.config, run.net.shape, run.net.labels).to(run.net.device)
+    load_weights(control, path)
+    control.eval()
+    return control
