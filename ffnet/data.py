@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -199,7 +199,7 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tup
             raise FFLabelsError("no image in the class folder", where=str(folder / name))
         for file in files:
             try:
-                found.append(_read_picture(file, size))
+                found.append(_read_picture(file, (size, size) if size else None))
             except Exception as error:  # decoders raise anything on damaged files
                 damaged.append(f"{file.relative_to(folder)} ({str(error).splitlines()[0] if str(error) else error!r})")
                 continue
@@ -225,7 +225,8 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tup
     return np.stack(same), np.asarray(classes, np.int64)
 
 
-def _read_picture(file: Path, size: int | None) -> Bytes:
+def _read_picture(file: Path, size: tuple[int, int] | None) -> Bytes:
+    """Return (C, H, W), resized to (H, W) if that is given."""
     from PIL import Image
 
     with Image.open(file) as opened:
@@ -236,9 +237,32 @@ def _read_picture(file: Path, size: int | None) -> Bytes:
         else:
             picture = opened.convert("L" if opened.mode in ("1", "L", "LA") else "RGB")
     if size:
-        picture = picture.resize((size, size), Image.Resampling.BILINEAR)
+        picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     pixels = np.asarray(picture)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def read_pictures(paths: Sequence[str | Path], shape: Shape) -> Tensor:
+    """Return image files as (N, C, H, W) uint8 of a shape: resized, gray repeated, colours turned to gray.
+
+    Raises
+    ------
+    FFLabelsError
+        When one cannot be read: names it.
+    """
+    channels, height, width = shape
+    found = []
+    for path in paths:
+        try:
+            picture = torch.from_numpy(np.array(_read_picture(Path(path), (height, width))))
+        except Exception as error:  # decoders raise anything on damaged files
+            reason = (str(error).splitlines() or [repr(error)])[0]
+            raise FFLabelsError(f"cannot be read as an image: {reason}", where=str(path)) from None
+        if len(picture) > channels:
+            weights = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
+            picture = (picture.float() * weights[:, None, None]).sum(0, keepdim=True).round().to(torch.uint8)
+        found.append(picture.expand(channels, -1, -1))
+    return torch.stack(found)
 
 
 def _split(

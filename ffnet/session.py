@@ -49,6 +49,7 @@ RUNS = Path("runs")
 """Where runs go that are given no folder."""
 
 Report: TypeAlias = Callable[[Metrics], None]
+Started: TypeAlias = Callable[[Run], None]
 
 
 def train(
@@ -56,6 +57,7 @@ def train(
     *,
     out: str | Path | None = None,
     data: Data | None = None,
+    started: Started | None = None,
     report: Report | None = None,
     progress: Progress = silent,
 ) -> Run:
@@ -69,6 +71,8 @@ def train(
         The run folder, new or empty; one under ``runs/`` unless given.
     data
         Read as the settings say unless given.
+    started
+        Called with the run when its folder is there and training begins.
     report
         Called after every epoch with its figures, images a second and seconds left.
     progress
@@ -89,12 +93,16 @@ def train(
         data = data or load_data(config.data)
         labels = label_set(config, data, progress=progress) if config.algorithm == "ff" else None
         net = build(config, data.shape, labels, data.classes).to(device)
+        if isinstance(net, FFNet):
+            net.embedder  # noqa: B018 - draws the labels: those that do not fit are refused before there is a folder
         run = Run(folder, config, About.of(data, device), net)
         with _locked(folder):
             if labels:
                 labels.save(folder / LABELS)
             write_json(folder / ABOUT, run.about)
             write_whole(folder / CONFIG, config.to_toml())  # the last: with it, there is a run
+            if started:
+                started(run)
             return _work(run, data, interrupts, report, progress)
 
 
@@ -104,6 +112,7 @@ def resume(
     device: str | None = None,
     root: str | None = None,
     data: Data | None = None,
+    started: Started | None = None,
     report: Report | None = None,
     progress: Progress = silent,
 ) -> Run:
@@ -115,7 +124,7 @@ def resume(
         The run's.
     device, root
         Instead of what the run's settings say: where to compute, and the folder of torchvision's data sets.
-    data, report, progress
+    data, started, report, progress
         As for `train`.
 
     Raises
@@ -131,7 +140,10 @@ def resume(
     with Interrupts() as interrupts, memory_errors(), _locked(folder):
         data = checked(data or load_data(with_root(config, root).data), about, folder)
         net = build(config, data.shape, labels, data.classes).to(resolve_device(device))
-        return _work(Run(folder, config, about, net), data, interrupts, report, progress)
+        run = Run(folder, config, about, net)
+        if started:
+            started(run)
+        return _work(run, data, interrupts, report, progress)
 
 
 def _work(run: Run, data: Data, interrupts: Interrupts, report: Report | None, progress: Progress) -> Run:

@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import nn
 
-from fflabels import LabelSet, References, design, get_labeler
+from fflabels import LabelSet, References, design, get_labeler, registry
 from fflabels.errors import FFLabelsError
 from fflabels.labelset import open_set
 from fflabels.progress import Progress, silent
@@ -30,14 +30,20 @@ REFERENCES = 64
 def label_set(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet:
     """Return the label set of a configuration: designed on the first training images, built in, or read from a file.
 
+    A set that was scored at another shape is scored anew, at the data set's.
+
     Raises
     ------
     FFLabelsError
         When it has not one label a class.
     """
     chosen = config.labels
-    if Path(chosen.set).exists() or ":" in chosen.set:
+    references = References(unit(data.train.images[:REFERENCES]).numpy(), data.name)
+    if not _is_labeler(chosen.set):
         labels = open_set(chosen.set)
+        if labels.scores is None or labels.shape != data.shape:
+            report = labels.score(data.shape, references, progress=progress)
+            labels = LabelSet(labels.recipes, labels.labeler, labels.provenance, report.scores)
     else:
         count = chosen.n or data.classes
         labels = design(
@@ -48,7 +54,7 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
             metric=chosen.metric,
             method=chosen.method,
             seed=config.seed,
-            references=References(unit(data.train.images[:REFERENCES]).numpy(), data.name),
+            references=references,
             progress=progress,
         )
     if len(labels) != data.classes:
@@ -59,6 +65,17 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
             expected=f"{data.classes} for {data.name}",
         )
     return labels
+
+
+def _is_labeler(name: str) -> bool:
+    """Return whether a name means a labeler; if not, it means a built-in set or a file."""
+    if Path(name).exists() or Path(name).suffix == ".json":
+        return False
+    try:
+        registry.find(name)
+    except FFLabelsError:
+        return ":" not in name
+    return True
 
 
 def learning_rate(train: TrainConfig, epoch: int, progress: float) -> float:

@@ -14,14 +14,15 @@ from typing import NoReturn
 import click
 
 FFLABELS_COMMANDS = ("select", "generate", "score", "show", "list", "doctor", "demo")
+FFNET_COMMANDS = ("train", "eval", "resume", "predict", "info", "presets")
 
 
 class LazyGroup(click.Group):
-    """A group whose commands live in ``fflabels_cli.commands.NAME`` and are imported when they are called."""
+    """A group whose commands are modules of one package and are imported when they are called."""
 
-    def __init__(self, *, commands_there: tuple[str, ...], **kwargs: object) -> None:
+    def __init__(self, *, package: str, commands_there: tuple[str, ...], **kwargs: object) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]
-        self.commands_there = commands_there
+        self.package, self.commands_there = package, commands_there
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order in which a user meets them."""
@@ -31,7 +32,7 @@ class LazyGroup(click.Group):
         """Import one command."""
         if cmd_name not in self.commands_there:
             return None
-        found = getattr(importlib.import_module(f"fflabels_cli.commands.{cmd_name}"), "command")  # noqa: B009
+        found = getattr(importlib.import_module(f"{self.package}.{cmd_name}"), "command")  # noqa: B009
         assert isinstance(found, click.Command)
         return found
 
@@ -52,6 +53,7 @@ EPILOG = "Add --debug to any command for the whole traceback of an error."
 
 fflabels_group = LazyGroup(
     name="fflabels",
+    package="fflabels_cli.commands",
     commands_there=FFLABELS_COMMANDS,
     help="Design the labels of forward-forward networks: propose candidates, score their diversity, select the best.",
     epilog=EPILOG,
@@ -60,19 +62,15 @@ fflabels_group = LazyGroup(
 click.version_option(version("fflabels"), prog_name="fflabels")(fflabels_group)
 
 
-@click.command(
+ffnet_group = LazyGroup(
     name="ffnet",
+    package="fflabels_cli.net_commands",
+    commands_there=FFNET_COMMANDS,
     help="Train and evaluate forward-forward networks with any registered labeler.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(version("fflabels"), prog_name="ffnet")
-def ffnet_command() -> None:
-    """Say that there is nothing to run yet, or that PyTorch is missing."""
-    try:
-        importlib.import_module("ffnet")
-    except ImportError as error:
-        raise click.ClickException(str(error)) from error
-    raise click.ClickException("nothing to run yet: this version trains from Python only, see ffnet.fit")
+click.version_option(version("fflabels"), prog_name="ffnet")(ffnet_group)
 
 
 def fflabels() -> NoReturn:
@@ -82,7 +80,7 @@ def fflabels() -> NoReturn:
 
 def ffnet() -> NoReturn:
     """Run ``ffnet`` on the process's arguments."""
-    _run(ffnet_command)
+    _run(ffnet_group)
 
 
 def _run(command: click.Command) -> NoReturn:
@@ -106,10 +104,16 @@ def _run(command: click.Command) -> NoReturn:
         sys.exit(1)
     except MemoryError as error:
         _fail(f"out of memory; lower --candidates or --shape {error}", debug)
+    except ImportError as error:
+        from fflabels.errors import MissingExtraError
+
+        _fail(str(error) if isinstance(error, MissingExtraError) else f"cannot be imported: {error}", debug)
     except OSError as error:
         _fail(f"{error.filename or 'file'}: {error.strerror or error}", debug)
     except Exception as error:
-        known = type(error).__module__ == "fflabels.errors"
+        from fflabels.errors import FFLabelsError
+
+        known = isinstance(error, FFLabelsError)
         unexpected = f"unexpected {type(error).__name__}: {error} (a defect of ours; --debug shows where)"
         _fail(str(error) if known else unexpected, debug)
     sys.exit(0)

@@ -48,21 +48,25 @@ class ParamType(click.ParamType[Any]):
         return name, rest
 
 
-def kind(function: F) -> F:
-    """Add ``--kind`` and ``--param``."""
-    function = click.option(
+def param(function: F) -> F:
+    """Add ``--param``."""
+    return click.option(
         "--param",
         "params",
         type=ParamType(),
         multiple=True,
         help="A parameter of the labeler; lists with commas. Repeatable.",
     )(function)
+
+
+def kind(function: F) -> F:
+    """Add ``--kind`` and ``--param``."""
     return click.option(
         "--kind",
         required=True,
         metavar="NAME",
         help="The labeler: morph, fourier, onehot, or a plugin's (see fflabels list).",
-    )(function)
+    )(param(function))
 
 
 def pool(function: F) -> F:
@@ -109,6 +113,30 @@ def shape(default: str | None) -> Callable[[F], F]:
         show_default=default is not None,
         help="Channels, height and width to score at" + ("." if default else "; the one in the file unless given."),
     )
+
+
+def run_folder(function: F) -> F:
+    """Add the argument RUN."""
+    return click.argument("run", metavar="RUN", type=click.Path())(function)
+
+
+def data_root(function: F) -> F:
+    """Add ``--data``."""
+    return click.option(
+        "--data", metavar="DIR", help="The folder of torchvision's data sets.  [default: FFNET_DATA or ~/.cache/ffnet]"
+    )(function)
+
+
+def device(function: F) -> F:
+    """Add ``--device``."""
+    return click.option("--device", metavar="NAME", help="auto (a GPU where there is one), cpu, cuda or cuda:i.")(
+        function
+    )
+
+
+def inference(text: str) -> Callable[[F], F]:
+    """Return the option ``--inference``."""
+    return click.option("--inference", type=click.Choice(("linear", "goodness")), help=text)
 
 
 def make_labeler(name: str, params: tuple[tuple[str, str], ...]) -> Labeler[Any]:

@@ -43,15 +43,15 @@ def progress_bar() -> Iterator[Progress]:
         yield report
 
 
-def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, numbers to the right; in a narrow terminal headings wrap, cells are never cut."""
+def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> None:
+    """Print a table: `words` columns to the left, numbers to the right of them; in a narrow terminal headings wrap, cells are never cut."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(header_style="bold", box=None, pad_edge=False)
     for k, name in enumerate(head):
         widest = max(map(len, [*name.split(), *(row[k] for row in rows)]))
-        table.add_column(name, justify="left" if k == 0 else "right", min_width=widest)
+        table.add_column(name, justify="left" if k < words else "right", min_width=widest)
     for row in rows:
         table.add_row(*row)
     console = Console(width=None if _is_terminal(sys.stdout) else 200, markup=False, highlight=False, emoji=False)

@@ -1,0 +1,1 @@
+"""The subcommands of ``ffnet``, one file each; heavy imports inside the command."""

@@ -1,0 +1,44 @@
+"""``ffnet info``: what a run is and how far it has come."""
+
+from __future__ import annotations
+
+import click
+
+from fflabels_cli import options
+
+
+@click.command("info")
+@options.run_folder
+@options.as_json
+def command(run: str, json_: bool) -> None:
+    """Show a run: data, labels, net, purity, progress, results as they were taken; nothing is computed."""
+    import msgspec
+
+    from fflabels_cli import net_output, output
+    from ffnet import load_run
+
+    loaded = load_run(run)
+    if json_:
+        output.print_json(
+            {
+                "run": run,
+                "config": msgspec.to_builtins(loaded.config),
+                "about": msgspec.to_builtins(loaded.about),
+                "layer_local": loaded.config.layer_local,
+                "parameters": net_output.parameters(loaded),
+                "epochs_done": len(loaded.metrics),
+                "metrics": loaded.metrics,
+                "results": msgspec.to_builtins(loaded.results),
+            }
+        )
+        return
+    for line in net_output.description(loaded):
+        click.echo(line)
+    about, done, epochs = loaded.about, len(loaded.metrics), loaded.config.train.epochs
+    click.echo(f"begun on {about.device}; " + ", ".join(f"{k} {v}" for k, v in sorted(about.versions.items())))
+    click.echo(f"{done} of {epochs} epochs" + ("" if loaded.results else f"; ffnet resume {run} goes on"))
+    if loaded.metrics:
+        click.echo(net_output.epoch_line(loaded.metrics[-1], epochs))
+    if loaded.results:
+        net_output.print_results(loaded, json_=False)
+        click.echo(f"test images read {loaded.results.test_reads} times")

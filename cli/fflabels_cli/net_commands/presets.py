@@ -1,0 +1,35 @@
+"""``ffnet presets``: the experiments that have a name."""
+
+from __future__ import annotations
+
+import click
+
+from fflabels_cli import options
+
+
+@click.command("presets")
+@click.argument("name", required=False)
+@options.as_json
+def command(name: str | None, json_: bool) -> None:
+    """List the presets, or show every setting of one, as TOML.
+
+    NAME may hold wildcards: ffnet presets "paper-cifar10-*".
+    """
+    import msgspec
+
+    from fflabels_cli import output
+    from ffnet.presets import list_presets, load_preset
+
+    if name and not set(name) & set("*?["):
+        preset = load_preset(name)
+        if json_:
+            output.print_json(msgspec.to_builtins(preset.config))
+        else:
+            click.echo(f"# {preset.name}: {preset.about}\n{preset.config.to_toml().decode()}", nl=False)
+        return
+    found = list_presets(name or "*")
+    if json_:
+        output.print_json([{"name": p.name, "about": p.about, "ours": p.ours} for p in found])
+        return
+    rows = [[p.name, "ours" if p.ours else "paper", p.about] for p in found]
+    output.print_table("presets", ("name", "recipe", "what"), rows, words=3)

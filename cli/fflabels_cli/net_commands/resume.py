@@ -1,0 +1,24 @@
+"""``ffnet resume``: go on with a run that was stopped or killed."""
+
+from __future__ import annotations
+
+import click
+
+from fflabels_cli import options
+
+
+@click.command("resume")
+@options.run_folder
+@options.data_root
+@options.device
+@options.as_json
+def command(run: str, data: str | None, device: str | None, json_: bool) -> None:
+    """Go on with a run that was stopped or killed; on the same device its end is bit for bit the same."""
+    from fflabels_cli import net_output
+    from ffnet import resume
+
+    with net_output.Training(json_) as screen:
+        found = resume(
+            run, device=device, root=data, started=screen.started, report=screen.epoch, progress=screen.progress
+        )
+    net_output.print_results(found, json_)

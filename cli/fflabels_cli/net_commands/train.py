@@ -1,0 +1,101 @@
+"""``ffnet train``: design the labels, train, evaluate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fflabels_cli import options
+
+if TYPE_CHECKING:
+    from ffnet import Config
+
+
+@click.command("train")
+@click.option("--labels", metavar="NAME|FILE", help="A labeler, a built-in set (fourier:paper10) or a label-set file.")
+@click.option("--n", type=click.IntRange(min=1), help="How many labels to design.  [default: one a class]")
+@options.param
+@click.option("--dataset", metavar="NAME|PATH", help="digits, mnist, fashion-mnist, cifar10, cifar100, or a folder.")
+@options.data_root
+@click.option("--offline", is_flag=True, help="Never download.")
+@click.option("--preset", metavar="NAME", help="Settings to start from, see ffnet presets.  [default: the data set's]")
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs of training.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, order, negatives and label design.")
+@options.device
+@click.option(
+    "--dtype", type=click.Choice(("float32", "bfloat16", "float64", "auto")), help="What activations are computed in."
+)
+@click.option("--algorithm", type=click.Choice(("ff", "bp")), help="Forward-forward, or back-propagation to compare.")
+@click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Any other setting. Repeatable.")
+@click.option("--out", type=click.Path(path_type=Path), help="The run folder, new or empty.  [default: runs/…]")
+@options.as_json
+def command(
+    labels: str | None,
+    n: int | None,
+    params: tuple[tuple[str, str], ...],
+    dataset: str | None,
+    data: str | None,
+    offline: bool,
+    preset: str | None,
+    epochs: int | None,
+    seed: int | None,
+    device: str | None,
+    dtype: str | None,
+    algorithm: str | None,
+    settings: tuple[str, ...],
+    out: Path | None,
+    json_: bool,
+) -> None:
+    """Train a forward-forward network on labels of any kind; end with its accuracies and the run folder.
+
+    \b
+    ffnet train --labels fourier
+    ffnet train --labels morph --dataset mnist --data DIR
+    ffnet train --preset quick-cifar10 --seed 1 --set train.epochs=3
+
+    Ctrl-C or SIGTERM finish the step, save and exit with 130 or 143: ffnet resume goes on.
+    """
+    from fflabels_cli import net_output
+
+    given = {
+        "labels.set": labels,
+        "labels.n": n,
+        "data.name": dataset,
+        "data.root": data,
+        "data.offline": offline or None,
+        "train.epochs": epochs,
+        "seed": seed,
+        "device": device,
+        "dtype": dtype,
+        "algorithm": algorithm,
+    }
+    config = _base(preset, dataset).override(
+        [f"{name}={json.dumps(value)}" for name, value in given.items() if value is not None]
+    )
+    config = _with_params(config.override(settings), labels, params)
+    from ffnet import train
+
+    with net_output.Training(json_) as screen:
+        run = train(config, out=out, started=screen.started, report=screen.epoch, progress=screen.progress)
+    net_output.print_results(run, json_)
+
+
+def _base(preset: str | None, dataset: str | None) -> Config:
+    from ffnet.presets import load_preset, quick_preset
+
+    return load_preset(preset).config if preset else quick_preset(dataset or "digits").config
+
+
+def _with_params(config: Config, labels: str | None, params: tuple[tuple[str, str], ...]) -> Config:
+    """Return the configuration with the labeler's parameters, read as the labeler types them."""
+    import msgspec
+
+    found: dict[str, Any] = config.labels.params
+    if params:
+        found = msgspec.to_builtins(options.make_labeler(config.labels.set, params).params)
+    elif labels:
+        found = {}
+    return msgspec.structs.replace(config, labels=msgspec.structs.replace(config.labels, params=found))
