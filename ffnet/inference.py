@@ -98,6 +98,8 @@ def scores(
     from ffnet.baseline import BPNet
 
     if isinstance(net, BPNet):
+        if method:
+            raise FFLabelsError("a back-propagation net has one reading", where="inference", got=method)
         return net.logits(images, chunk=chunk)
     assert isinstance(net, FFNet)
     method = method or ("linear" if net.readout is not None else "goodness")

@@ -12,7 +12,7 @@ from fflabels.progress import Progress, silent
 from ffnet.baseline import BPNet
 from ffnet.config import Inference
 from ffnet.data import Data, Split
-from ffnet.inference import combined, layer_goodness, linear_scores
+from ffnet.inference import combined, layer_goodness, linear_scores, scores
 from ffnet.learner import Draws
 from ffnet.network import FFNet
 from ffnet.training import fit_linear
@@ -87,7 +87,7 @@ def evaluate(
     """
     part: Split = getattr(data, split)
     if isinstance(net, BPNet):
-        return Evaluation(split, len(part), bp=_reading(net.logits(part.images), part, data.classes))
+        return Evaluation(split, len(part), bp=_reading(scores(net, part.images, method=inference), part, data.classes))
     assert isinstance(net, FFNet)
     goodness = linear = None
     if inference in (None, "goodness"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -87,7 +88,7 @@ def train(
     """
     config = config or Config()
     device = resolve_device(config.device)
-    config = with_dtype(config, device)
+    config = _with_absolute_paths(with_dtype(config, device))
     folder = _new_folder(out, config)
     with Interrupts() as interrupts, memory_errors():
         data = data or load_data(config.data)
@@ -223,6 +224,12 @@ def _last_good_state_named(folder: Path) -> Iterator[None]:
         kept = sorted((folder / CHECKPOINTS).glob("*.safetensors"))
         where = f"the last good state is {kept[-1]}" if kept else "it came before the first checkpoint"
         raise FFLabelsError(f"{error}; {where}") from None
+
+
+def _with_absolute_paths(config: Config) -> Config:
+    """Return the configuration with the data's paths absolute, so that a run goes on from any working directory."""
+    found = {"data.root": config.data.root, "data.name": config.data.name if Path(config.data.name).is_dir() else None}
+    return config.override([f"{key}={json.dumps(str(Path(p).resolve()))}" for key, p in found.items() if p])
 
 
 def _new_folder(out: str | Path | None, config: Config) -> Path:

@@ -44,7 +44,10 @@ def progress_bar() -> Iterator[Progress]:
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> None:
-    """Print a table: `words` columns to the left, numbers to the right of them; in a narrow terminal headings wrap, cells are never cut."""
+    """Print a table, the first `words` columns to the left, numbers to the right.
+
+    In a narrow terminal headings wrap, cells are never cut.
+    """
     from rich.console import Console
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""The step against autograd, locality, prediction without labels, goodness by brute force."""
+"""The step against autograd, locality, prediction without labels, goodness by brute force, learning digits."""
 
 import inspect
 
@@ -24,7 +24,8 @@ SHAPE = (1, 14, 14)
 
 
 def config(*settings):
-    return ffnet.Config().override(["net.widths=[4,6,6]", "net.kernel=3", "net.pools=[2,1,1]", *settings])
+    small = ["net.widths=[4,6,6]", "net.kernel=3", "net.pools=[2,1,1]", "net.norm=layer", "train.negatives=uniform"]
+    return ffnet.Config().override([*small, *settings])
 
 
 def net(*settings):
@@ -292,11 +293,24 @@ def test_digits_are_learnt_and_the_same_twice():
         torch.equal(a, b) for a, b in zip(nets[0].state_dict().values(), nets[1].state_dict().values(), strict=True)
     )
     found = ffnet.evaluate(nets[0], data)
-    assert found["goodness"] > 0.85
-    assert found["linear"] > 0.9
-    assert 0.5 < found["linear_untrained"] <= 1
-    right = ffnet.predict(nets[0], data.validation.images, method="goodness") == data.validation.classes
-    assert found["goodness"] == pytest.approx(right.double().mean().item())
+    assert found.goodness.accuracy > 0.85
+    assert found.linear.accuracy > 0.9
+    assert 0.5 < found.linear.untrained <= 1
+    predicted = ffnet.predict(nets[0], data.validation.images, method="goodness")
+    assert found.goodness.accuracy == pytest.approx((predicted == data.validation.classes).double().mean().item())
+    for right, guess in zip(data.validation.classes.tolist(), predicted.tolist(), strict=True):
+        found.goodness.confusion[right][guess] -= 1
+    assert not np.any(found.goodness.confusion)
+
+
+def test_accuracy_a_class_of_a_class_without_images_is_unknown():
+    from ffnet.data import Split
+    from ffnet.metrics import _reading
+
+    scores = torch.eye(3)[torch.tensor([0, 0, 1, 2])]
+    found = _reading(scores, Split(torch.zeros(4, 1, 1, 1), torch.tensor([0, 1, 1, 0])), 3)
+    assert found.per_class == [0.5, 0.5, None]
+    assert found.confusion == [[1, 0, 1], [1, 1, 0], [0, 0, 0]]
 
 
 def test_back_propagation_learns_digits():

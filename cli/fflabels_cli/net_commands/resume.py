@@ -15,8 +15,13 @@ from fflabels_cli import options
 def command(run: str, data: str | None, device: str | None, json_: bool) -> None:
     """Go on with a run that was stopped or killed; on the same device its end is bit for bit the same."""
     from fflabels_cli import net_output
-    from ffnet import resume
+    from pathlib import Path
 
+    from ffnet import resume
+    from ffnet.run import RESULTS
+
+    if (Path(run) / RESULTS).exists() and not json_:
+        click.echo("already finished; as it was:", err=True)
     with net_output.Training(json_) as screen:
         found = resume(
             run, device=device, root=data, started=screen.started, report=screen.epoch, progress=screen.progress

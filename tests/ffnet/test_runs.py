@@ -1,0 +1,328 @@
+"""Run folders: killed anywhere and resumed they end the same; nothing that goes wrong loses what was there."""
+
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import msgspec
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import ffnet  # noqa: E402
+from fflabels.errors import FFLabelsError  # noqa: E402
+from ffnet.checkpoint import DamagedWarning, newest_checkpoint  # noqa: E402
+from ffnet.learner import BPLearner, FFLearner  # noqa: E402
+from ffnet.log import read_lines  # noqa: E402
+
+SMALL = [
+    "data.limit=128", "net.widths=[4,6]", "net.pools=[2,2]", "net.kernel=3", "train.epochs=3",
+    "labels.set=fourier:paper10", "inference.linear_epochs=2", "train.checkpoint_seconds=0",
+]  # fmt: skip
+PRODUCTS = ["model.safetensors", "untrained.safetensors", "metrics.jsonl", "metrics.csv", "results.json", "labels.json"]
+
+
+def config(*settings):
+    return ffnet.Config().override([*SMALL, *settings])
+
+
+def files(folder):
+    return {name: (folder / name).read_bytes() for name in PRODUCTS if (folder / name).exists()}
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_at(step):
+    def progress(what, done, total):
+        if what == "training" and done == step:
+            raise Stop
+
+    return progress
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["train.negatives=balanced", "net.norm=rms", "train.schedule=cosine"],
+        [
+            "train.negatives=uniform",
+            "net.norm=layer",
+            "train.goodness=sum",
+            "train.loss=bce",
+            "train.schedule=cooldown",
+        ],
+        ["labels.set=morph", "labels.candidates=40", "dtype=bfloat16"],
+        ["net.first_layer=with_next", "train.validate_every=1"],
+        ["algorithm=bp"],
+    ],
+    ids=["default", "balanced", "paper", "morph", "with_next", "bp"],
+)
+def test_a_run_stopped_and_resumed_ends_as_one_left_alone(tmp_path, settings):
+    chosen = config(*settings)
+    whole = ffnet.train(chosen, out=tmp_path / "whole")
+    with pytest.raises(Stop):
+        ffnet.train(chosen, out=tmp_path / "parts", progress=stop_at(3))
+    with pytest.raises(Stop):
+        ffnet.resume(tmp_path / "parts", progress=stop_at(6))
+    resumed = ffnet.resume(tmp_path / "parts")
+    assert files(tmp_path / "whole") == files(tmp_path / "parts")
+    assert len(files(tmp_path / "whole")) == (4 if chosen.algorithm == "bp" else 6)
+    assert resumed.results == whole.results
+    assert resumed.metrics == whole.metrics == read_lines(tmp_path / "parts" / "metrics.jsonl")
+    loaded = ffnet.load_run(tmp_path / "parts")
+    images = torch.rand(5, 1, 16, 16)
+    assert torch.equal(loaded.predict(images), whole.predict(images))
+    assert loaded.results == whole.results
+
+
+COMMAND = "import sys; from fflabels_cli.app import ffnet; sys.argv = ['ffnet', *sys.argv[1:]]; ffnet()"
+
+
+def start(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *arguments],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def train_command(out):
+    settings = [part for setting in SMALL for part in ("--set", setting)]
+    return ["train", *settings, "--set", "train.epochs=12", "--out", str(out)]
+
+
+def kill_at(process, folder, step, signum):
+    """Send a signal as soon as a checkpoint of a step (4 an epoch) is there; return the exit code and stderr."""
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        found = [re.findall(r"\d+", p.stem) for p in (folder / "checkpoints").glob("epoch-*.safetensors")]
+        if any(4 * int(epoch) + int(done) >= step for epoch, done in found):
+            process.send_signal(signum)
+            break
+        time.sleep(0.001)
+    return end(process)
+
+
+def end(process):
+    _, told = process.communicate(timeout=100)
+    return process.returncode, told
+
+
+def test_killed_at_random_steps_and_resumed_a_run_ends_bit_for_bit_as_one_left_alone(tmp_path):
+    whole = start(*train_command(tmp_path / "whole"))
+    folder = tmp_path / "killed"
+    draw = random.Random(time.time_ns())
+    steps = sorted(draw.sample(range(1, 40), 3))
+    signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL]
+    command = train_command(folder)
+    for step, signum in zip(steps, signals, strict=True):
+        code, told = kill_at(start(*command), folder, step, signum)
+        if code == 0:  # it was quicker than the signal
+            break
+        assert code == (143 if signum == signal.SIGTERM else -signum), (steps, told)
+        assert signum != signal.SIGTERM or f"go on with: ffnet resume {folder}" in told
+        command = ["resume", str(folder)]
+    else:
+        code, told = end(start(*command))
+        assert code == 0, told
+    code, told = end(whole)
+    assert code == 0, told
+    assert files(tmp_path / "whole") == files(folder), steps
+    assert len(files(folder)) == 6
+
+
+def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
+    process = start(
+        *train_command(tmp_path / "run"), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
+    )
+    code, told = kill_at(process, tmp_path / "run", 2, signal.SIGINT)
+    assert code == 130
+    assert "Traceback" not in told
+    assert "stopped by SIGINT; saved, go on with: ffnet resume" in told
+    assert not ffnet.load_run(tmp_path / "run").results
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path, damage):
+    whole = ffnet.train(config(), out=tmp_path / "whole")
+    with pytest.raises(Stop):
+        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(6))
+    older, newest = sorted((tmp_path / "run" / "checkpoints").glob("*"))
+    content = bytearray(newest.read_bytes())
+    if damage == "cut":
+        del content[-100:]
+    elif damage == "flipped":
+        content[-50] ^= 1
+    else:
+        content.clear()
+    newest.write_bytes(content)
+    with pytest.warns(DamagedWarning, match=f"{newest.name}: damaged"):
+        assert ffnet.resume(tmp_path / "run").results == whole.results
+    assert files(tmp_path / "whole") == files(tmp_path / "run")
+
+
+def test_when_no_checkpoint_is_good_it_says_so(tmp_path):
+    with pytest.raises(Stop):
+        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(2))
+    for path in (tmp_path / "run" / "checkpoints").glob("*"):
+        path.write_bytes(b"nothing")
+    with warnings.catch_warnings(), pytest.raises(FFLabelsError, match="no checkpoint is good"):
+        warnings.simplefilter("ignore")
+        ffnet.resume(tmp_path / "run")
+
+
+def test_two_checkpoints_are_kept_and_say_where_they_are(tmp_path):
+    with pytest.raises(Stop):
+        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(6))
+    assert len(list((tmp_path / "run" / "checkpoints").iterdir())) == 2
+    assert newest_checkpoint(tmp_path / "run" / "checkpoints")[1] == (1, 2)
+
+
+@pytest.mark.parametrize(("algorithm", "learner"), [("ff", FFLearner), ("bp", BPLearner)])
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(tmp_path, monkeypatch, algorithm, learner):
+    step, count = learner.step, iter(range(100))
+
+    def poisoned(self, *arguments):
+        if next(count) == 5:
+            with torch.no_grad():
+                self.net.layers[1].weight.fill_(torch.nan)
+        step(self, *arguments)
+
+    monkeypatch.setattr(learner, "step", poisoned)
+    with pytest.raises(
+        FFLabelsError, match=r"epoch 2, step 2: the loss is not finite .*; the last good state is"
+    ) as told:
+        ffnet.train(config(f"algorithm={algorithm}"), out=tmp_path / "run")
+    assert str(told.value).endswith("epoch-000001-step-00000001.safetensors")
+    assert len(read_lines(tmp_path / "run" / "metrics.jsonl")) == 1
+    monkeypatch.undo()
+    whole = ffnet.train(config(f"algorithm={algorithm}"), out=tmp_path / "whole")
+    assert ffnet.resume(tmp_path / "run").results == whole.results
+
+
+def test_a_full_disk_at_a_checkpoint_is_one_clear_line_and_loses_nothing(tmp_path):
+    out = tmp_path / "run"
+
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
+
+    full = start(*train_command(out), preexec_fn=little_room)
+    code, told = end(full)
+    assert code == 1
+    last = told.splitlines()[-1]
+    assert re.search(r"checkpoints/epoch-0+-step-0+1.safetensors: cannot be written: File too large", last), told
+    assert list((out / "checkpoints").iterdir()) == []
+    code, told = end(start("resume", str(out)))
+    assert code == 0, told
+
+
+def test_out_of_memory_says_what_to_lower(tmp_path, monkeypatch):
+    def exhausted(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore")
+
+    monkeypatch.setattr(FFLearner, "learn", exhausted)
+    with pytest.raises(FFLabelsError, match=r"out of memory; got CUDA out of memory.*lower train.batch"):
+        ffnet.train(config(), out=tmp_path / "run")
+
+
+def test_a_run_folder_is_never_written_over_and_only_one_works_in_it(tmp_path):
+    ffnet.train(config(), out=tmp_path / "run")
+    with pytest.raises(FFLabelsError, match="not a new or empty folder .ffnet resume goes on with it"):
+        ffnet.train(config(), out=tmp_path / "run")
+    with pytest.raises(Stop):
+        ffnet.train(config(), out=tmp_path / "other", progress=stop_at(2))
+
+    def second(*_):
+        ffnet.resume(tmp_path / "other")
+
+    with pytest.raises(FFLabelsError, match="another process is at work there"):
+        ffnet.resume(tmp_path / "other", report=second)
+
+
+def test_another_data_set_is_refused(tmp_path):
+    with pytest.raises(Stop):
+        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(2))
+    other = ffnet.load_data(config("data.limit=129").data)
+    with pytest.raises(FFLabelsError, match="not the one that the run began with; got digits, .*129"):
+        ffnet.resume(tmp_path / "run", data=other)
+
+
+def test_looks_at_the_test_images_are_counted(tmp_path):
+    run = ffnet.train(config(), out=tmp_path / "run")
+    assert run.results.test_reads == 1
+    loaded = ffnet.load_run(tmp_path / "run")
+    data = loaded.data()
+    loaded.evaluate(data, "validation")
+    assert loaded.evaluate(data, "test") == run.results.test
+    assert ffnet.load_run(tmp_path / "run").results.test_reads == 2
+
+
+def test_an_unfinished_run_is_read_as_of_its_newest_checkpoint(tmp_path):
+    with pytest.raises(Stop):
+        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(5))
+    run = ffnet.load_run(tmp_path / "run")
+    assert run.results is None
+    assert len(run.metrics) == 1
+    assert run.predict(torch.zeros(2, 1, 16, 16)).shape == (2,)
+    with pytest.raises(FFLabelsError, match="fitted at the end"):
+        run.evaluate(run.data(), "validation", inference="linear")
+
+
+def test_what_is_damaged_in_a_run_is_named(tmp_path):
+    run = ffnet.train(config(), out=tmp_path / "run")
+    for name in ("model.safetensors", "config.toml", "run.json", "results.json", "labels.json"):
+        path = run.folder / name
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2] + b"\x00")
+        with pytest.raises(FFLabelsError, match=re.escape(name)):
+            ffnet.load_run(run.folder)
+        path.write_bytes(content)
+    with pytest.raises(FFLabelsError, match="no run there"):
+        ffnet.load_run(tmp_path)
+
+
+def test_the_diary_is_a_table_too_and_holds_no_times(tmp_path):
+    run = ffnet.train(config("train.validate_every=2"), out=tmp_path / "run")
+    head, *rows = (run.folder / "metrics.csv").read_text().splitlines()
+    assert len(rows) == 3
+    assert {"epoch", "layer_loss_2", "discrimination_1", "validation"} <= set(head.split(","))
+    assert "second" not in (run.folder / "metrics.jsonl").read_text()
+    assert ["validation" in line for line in run.metrics] == [False, True, False]
+    timings = [msgspec.json.decode(line) for line in (run.folder / "timings.jsonl").read_bytes().splitlines()]
+    assert [t["what"] for t in timings] == [
+        "epoch 1", "epoch 2", "epoch 3", "linear classifier", "untrained net", "evaluation",
+    ]  # fmt: skip
+    assert all(t["seconds"] >= 0 for t in timings)
+
+
+def test_runs_without_a_folder_get_one_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folders = [str(ffnet.train(config(), out=None).folder) for _ in range(2)]
+    assert folders == ["runs/digits-fourier-paper10-0", "runs/digits-fourier-paper10-0-2"]
+
+
+def test_signals_are_as_before_after_a_run(tmp_path):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(ffnet.Interrupted):
+        ffnet.train(config(), out=tmp_path / "run", started=lambda run: os.kill(os.getpid(), signal.SIGTERM))
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_configuration_survives_its_file():
+    chosen = config("labels.params.waves=3", "train.theta=2.5", "data.root='/some where/é'")
+    assert ffnet.Config.from_toml(chosen.to_toml(), "x") == chosen
+    with pytest.raises(FFLabelsError, match="x: not TOML"):
+        ffnet.Config.from_toml(b"[", "x")
+    with pytest.raises(FFLabelsError, match=r"x: bad setting: .*epohcs"):
+        ffnet.Config.from_toml(b"[train]\nepohcs = 3", "x")
