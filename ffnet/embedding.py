@@ -19,6 +19,15 @@ class Embedder:
     """Draws the labels of one set into images of one shape at intensity K.
 
     Image-independent labels are drawn once and gathered; others are drawn image by image, in batch.
+
+    Parameters
+    ----------
+    labels, shape, intensity
+        The label set, (C, H, W), and the label intensity K.
+    device, dtype
+        Of the images.
+    offered
+        Whether the imprint, its channels' mean, goes along as one more channel: what later layers are offered.
     """
 
     def __init__(
@@ -28,10 +37,13 @@ class Embedder:
         intensity: float,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        *,
+        offered: bool = False,
     ) -> None:
         if not 0 <= intensity <= 1:
             raise FFLabelsError("out of range", where="labels.intensity", got=intensity, expected="0 to 1")
         self.labels, self.shape, self.intensity, self.device = labels, shape, float(intensity), device
+        self.offered = offered
         self.patterns: Tensor | None = None
         if labels.labeler.image_independent:
             blank = torch.zeros(1, *shape, dtype=dtype)
@@ -46,7 +58,7 @@ class Embedder:
             imprints = self.patterns[labels_N]
         else:
             imprints = self.labels.labeler.imprint_each(images_NCHW, self.labels.recipes, labels_N)
-        return cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints, self.intensity))
+        return self._mixed(images_NCHW, imprints)
 
     def embed_one(self, images_NCHW: Tensor, label: int) -> Tensor:
         """Return every image with the same label."""
@@ -54,7 +66,7 @@ class Embedder:
             imprints = self.patterns[label].expand_as(images_NCHW)
         else:
             imprints = self.labels.labeler.imprint(images_NCHW, self.labels.recipes[label])
-        return cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints, self.intensity))
+        return self._mixed(images_NCHW, imprints)
 
     def neutral(self, images_NCHW: Tensor) -> Tensor:
         """Return every image with the mean imprint over the label set: what the linear classifier sees [ours]."""
@@ -65,7 +77,11 @@ class Embedder:
             for recipe in self.labels.recipes:
                 imprints += self.labels.labeler.imprint(images_NCHW, recipe)
             imprints /= len(self.labels)
-        return cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints, self.intensity))
+        return self._mixed(images_NCHW, imprints)
+
+    def _mixed(self, images_NCHW: Tensor, imprints_NCHW: Tensor) -> Tensor:
+        embedded_NCHW = cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints_NCHW, self.intensity))
+        return torch.cat([embedded_NCHW, imprints_NCHW.mean(1, keepdim=True)], 1) if self.offered else embedded_NCHW
 
 
 def unit(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

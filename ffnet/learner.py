@@ -15,7 +15,7 @@ from ffnet.data import Split
 from ffnet.embedding import unit
 from ffnet.layer import LocalLayer, mean_squares
 from ffnet.losses import Scale, discriminates, get_loss
-from ffnet.network import FFNet
+from ffnet.network import FFNet, offer
 
 Metrics = dict[str, object]
 
@@ -131,9 +131,14 @@ class FFLearner:
         each = labels_BK.shape[1]
         images_BCHW = unit(images_BCHW, self.net.wide)
         # All positives first, then all first negatives, and so on.
-        x_NCHW = self.net.embedder.embed(images_BCHW.repeat(each, 1, 1, 1), labels_BK.T.reshape(-1)).to(self.net.dtype)
+        embedded = self.net.embedder.embed(images_BCHW.repeat(each, 1, 1, 1), labels_BK.T.reshape(-1))
+        x_NCHW, label_NCHW = self.net.split(embedded)
         for block in self.blocks:
-            x_NCHW, g_BK = self._local(block[0], x_NCHW, each) if len(block) == 1 else self._joint(block, x_NCHW, each)
+            if len(block) == 1:
+                x_NCHW, g_BK = self._local(block[0], x_NCHW, each)
+            else:
+                x_NCHW, g_BK = self._joint(block, x_NCHW, label_NCHW, each)
+            x_NCHW = offer(x_NCHW, label_NCHW)
         self.optimizer.step()
         self.steps += 1
         self.bad_step = torch.where(self.sums.isfinite().all(), self.bad_step, self.bad_step.minimum(self.steps))
@@ -154,13 +159,13 @@ class FFLearner:
             layer.weight.grad, layer.bias.grad = layer.gradient(normal_NCHW, y_NCHW, slope_NC)
         return layer.pooled(y_NCHW), g_BK
 
-    def _joint(self, block: range, x_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
+    def _joint(self, block: range, x_NCHW: Tensor, label_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
         """Do the same for layers that learn together, by autograd: not layer-local."""
         total: Tensor | float = 0.0
         with torch.enable_grad():
             for k in block:
                 layer = cast(LocalLayer, self.net.layers[k])
-                y_NCHW = layer(x_NCHW)
+                y_NCHW = layer(x_NCHW if k == block[0] else offer(x_NCHW, label_NCHW))
                 loss, g_BK = self._objective(k, mean_squares(y_NCHW), y_NCHW.shape[2] * y_NCHW.shape[3], each)
                 if k in self.net.counted or self.first_layer == "local":
                     total = total + loss

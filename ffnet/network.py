@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from fflabels import LabelSet
 from fflabels.arrays import Shape
@@ -51,7 +52,7 @@ class FFNet(nn.Module):
         self.goodness = get_goodness(config.train.goodness)
         if config.train.goodness == "contrast" and min(config.net.widths) < 2:
             raise FFLabelsError("contrast compares two halves", where="net.widths", got="1", expected="2 or more")
-        self.layers = build_layers(config, shape)
+        self.layers = build_layers(config, shape, offered=int(config.net.label_every_layer))
         first = config.net.first_layer
         self.counted = range(0 if first == "include" else 1, len(self.layers))
         self.readout: Readout | None = None
@@ -73,7 +74,14 @@ class FFNet(nn.Module):
     def embedder(self) -> Embedder:
         """Draws the label set on the net's device."""
         if self._embedder is None or self._embedder.device != self.device:
-            self._embedder = Embedder(self.labels, self.shape, self.config.labels.intensity, self.device, self.wide)
+            self._embedder = Embedder(
+                self.labels,
+                self.shape,
+                self.config.labels.intensity,
+                self.device,
+                self.wide,
+                offered=self.config.net.label_every_layer,
+            )
         return self._embedder
 
     def prepare(self, images: Tensor) -> Tensor:
@@ -103,20 +111,41 @@ class FFNet(nn.Module):
 
     def activities(self, embedded_NCHW: Tensor) -> Iterator[Tensor]:
         """Yield every layer's activity y (N, C, H, W), before pooling; earlier ones are not kept."""
-        x_NCHW = embedded_NCHW.to(self.dtype)
+        x_NCHW, label_NCHW = self.split(embedded_NCHW)
         for layer in self.layers:
             layer = cast(LocalLayer, layer)
             y_NCHW = layer(x_NCHW)
             yield y_NCHW
-            x_NCHW = layer.pooled(y_NCHW)
+            x_NCHW = offer(layer.pooled(y_NCHW), label_NCHW)
+
+    def split(self, embedded_NCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the first layer sees, and what later ones are offered: a channel, or none."""
+        channels = self.shape[0]
+        embedded_NCHW = embedded_NCHW.to(self.dtype)
+        return embedded_NCHW[:, :channels], embedded_NCHW[:, channels:]
 
     def forward(self, embedded_NCHW: Tensor) -> list[Tensor]:
         """Return every layer's activity for images that carry a label."""
         return list(self.activities(embedded_NCHW))
 
 
-def build_layers(config: Config, shape: Shape) -> nn.ModuleList:
+def offer(x_NCHW: Tensor, label_NCHW: Tensor) -> Tensor:
+    """Return a layer's input with the label's channel, if there is one, average-pooled to its size."""
+    if not label_NCHW.shape[1]:
+        return x_NCHW
+    height, width = x_NCHW.shape[2:]
+    return torch.cat([x_NCHW, F.adaptive_avg_pool2d(label_NCHW, (height, width))], 1)
+
+
+def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.ModuleList:
     """Return the local layers, their weights drawn by the configuration's seed.
+
+    Parameters
+    ----------
+    config, shape
+        As for `FFNet`.
+    offered
+        Channels that every layer but the first receives beside the activity of the one before.
 
     Raises
     ------
@@ -136,7 +165,7 @@ def build_layers(config: Config, shape: Shape) -> nn.ModuleList:
                 channels, filters, kernel=net.kernel, stride=stride, pool=pool, norm=net.norm, generator=generator
             )
         )
-        channels = filters
+        channels = filters + offered
         height, width = -(-height // stride), -(-width // stride)
         height, width = height // pool, width // pool
         if height * width == 0:

@@ -1,4 +1,4 @@
-"""A forward-forward CNN as one would write it down: autograd, one loss a layer, no tricks. What ffnet is held against."""
+"""A forward-forward CNN as one would write it down: autograd, a loss a layer, no tricks. ffnet is held against it."""
 
 import math
 

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional as F  # noqa: E402
 
+import fflabels  # noqa: E402
 import ffnet  # noqa: E402
 from fflabels import LabelSet, named_set  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
@@ -95,6 +96,31 @@ def test_ten_closed_form_steps_equal_autograd(kind, loss, norm, dtype, tolerance
     for layer, (weight, bias) in zip(ours.layers, weights, strict=True):
         torch.testing.assert_close(layer.weight, weight, rtol=0, atol=tolerance)
         torch.testing.assert_close(layer.bias, bias, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    "settings", [[], ["net.first_layer=with_next"], ["net.detach=false"]], ids=["local", "with_next", "joint"]
+)
+@pytest.mark.parametrize("labels", ["fourier", "morph"])
+def test_every_layer_is_offered_the_label(settings, labels):
+    chosen = config("net.label_every_layer=true", "dtype=float64", *settings)
+    ours = ffnet.FFNet(chosen, SHAPE, fflabels.design(labels, 10, candidates=40, shape=SHAPE))
+    assert [layer.weight.shape[1] for layer in ours.layers] == [1, 5, 7]
+    images, pair = batch()
+    before = [layer.weight.detach().clone() for layer in ours.layers]
+    x = [ours.labels.embed(images, pair[:, k], 0.35) for k in (0, 1)]
+    offered = torch.cat([(x[k] - 0.65 * images) / 0.35 for k in (0, 1)])  # the imprint, taken back out of the mixture
+    found = ours(ours.embedder.embed(images.repeat(2, 1, 1, 1), pair.T.reshape(-1)))
+    x = torch.cat(x)
+    for weight, layer, pool, y in zip(before, ours.layers, (2, 1, 1), found, strict=True):
+        if weight.shape[1] > 1:
+            x = torch.cat([x, F.adaptive_avg_pool2d(offered, x.shape[2:])], 1)
+        expected = F.conv2d(normalized(x, "layer"), weight, layer.bias, padding=1).relu()
+        torch.testing.assert_close(y, expected)
+        x = F.max_pool2d(expected, pool)
+    FFLearner(ours, 8).learn(images, pair)
+    assert all(not torch.equal(layer.weight, weight) for layer, weight in zip(ours.layers, before, strict=True))
+    assert ffnet.goodness_scores(ours, images).shape == (8, 10)
 
 
 def test_a_layer_learns_the_same_whatever_layers_come_behind_it():

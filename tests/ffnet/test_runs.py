@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 
 import msgspec
 import pytest
@@ -36,14 +35,14 @@ def files(folder):
     return {name: (folder / name).read_bytes() for name in PRODUCTS if (folder / name).exists()}
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
 def stop_at(step):
     def progress(what, done, total):
         if what == "training" and done == step:
-            raise Stop
+            raise StopError
 
     return progress
 
@@ -69,9 +68,9 @@ def stop_at(step):
 def test_a_run_stopped_and_resumed_ends_as_one_left_alone(tmp_path, settings):
     chosen = config(*settings)
     whole = ffnet.train(chosen, out=tmp_path / "whole")
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         ffnet.train(chosen, out=tmp_path / "parts", progress=stop_at(3))
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         ffnet.resume(tmp_path / "parts", progress=stop_at(6))
     resumed = ffnet.resume(tmp_path / "parts")
     assert files(tmp_path / "whole") == files(tmp_path / "parts")
@@ -156,9 +155,9 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path, damage):
     whole = ffnet.train(config(), out=tmp_path / "whole")
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         ffnet.train(config(), out=tmp_path / "run", progress=stop_at(6))
-    older, newest = sorted((tmp_path / "run" / "checkpoints").glob("*"))
+    _, newest = sorted((tmp_path / "run" / "checkpoints").glob("*"))
     content = bytearray(newest.read_bytes())
     if damage == "cut":
         del content[-100:]
@@ -173,17 +172,16 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path, damage)
 
 
 def test_when_no_checkpoint_is_good_it_says_so(tmp_path):
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         ffnet.train(config(), out=tmp_path / "run", progress=stop_at(2))
     for path in (tmp_path / "run" / "checkpoints").glob("*"):
         path.write_bytes(b"nothing")
-    with warnings.catch_warnings(), pytest.raises(FFLabelsError, match="no checkpoint is good"):
-        warnings.simplefilter("ignore")
+    with pytest.warns(DamagedWarning), pytest.raises(FFLabelsError, match="no checkpoint is good"):
         ffnet.resume(tmp_path / "run")
 
 
 def test_two_checkpoints_are_kept_and_say_where_they_are(tmp_path):
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         ffnet.train(config(), out=tmp_path / "run", progress=stop_at(6))
     assert len(list((tmp_path / "run" / "checkpoints").iterdir())) == 2
     assert newest_checkpoint(tmp_path / "run" / "checkpoints")[1] == (1, 2)
@@ -238,9 +236,9 @@ def test_out_of_memory_says_what_to_lower(tmp_path, monkeypatch):
 
 def test_a_run_folder_is_never_written_over_and_only_one_works_in_it(tmp_path):
     ffnet.train(config(), out=tmp_path / "run")
-    with pytest.raises(FFLabelsError, match="not a new or empty folder .ffnet resume goes on with it"):
+    with pytest.raises(FFLabelsError, match=r"not a new or empty folder .ffnet resume goes on with it"):
         ffnet.train(config(), out=tmp_path / "run")
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         ffnet.train(config(), out=tmp_path / "other", progress=stop_at(2))
 
     def second(*_):
@@ -251,10 +249,10 @@ def test_a_run_folder_is_never_written_over_and_only_one_works_in_it(tmp_path):
 
 
 def test_another_data_set_is_refused(tmp_path):
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         ffnet.train(config(), out=tmp_path / "run", progress=stop_at(2))
     other = ffnet.load_data(config("data.limit=129").data)
-    with pytest.raises(FFLabelsError, match="not the one that the run began with; got digits, .*129"):
+    with pytest.raises(FFLabelsError, match=r"not the one that the run began with; got digits, .*129"):
         ffnet.resume(tmp_path / "run", data=other)
 
 
@@ -269,7 +267,7 @@ def test_looks_at_the_test_images_are_counted(tmp_path):
 
 
 def test_an_unfinished_run_is_read_as_of_its_newest_checkpoint(tmp_path):
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         ffnet.train(config(), out=tmp_path / "run", progress=stop_at(5))
     run = ffnet.load_run(tmp_path / "run")
     assert run.results is None

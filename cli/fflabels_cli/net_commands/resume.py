@@ -14,9 +14,9 @@ from fflabels_cli import options
 @options.as_json
 def command(run: str, data: str | None, device: str | None, json_: bool) -> None:
     """Go on with a run that was stopped or killed; on the same device its end is bit for bit the same."""
-    from fflabels_cli import net_output
     from pathlib import Path
 
+    from fflabels_cli import net_output
     from ffnet import resume
     from ffnet.run import RESULTS
 
