@@ -98,7 +98,8 @@ class FFClassifier:
 
     def predict(self, X: Images) -> npt.NDArray[Any]:
         """Return the predicted classes, (N,)."""
-        found: npt.NDArray[Any] = self.classes_[self.decision_function(X).argmax(1)]
+        best = self.decision_function(X).argmax(1)
+        found: npt.NDArray[Any] = self.classes_[best]
         return found
 
     def score(self, X: Images, y: npt.ArrayLike) -> float:

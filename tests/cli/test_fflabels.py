@@ -24,8 +24,8 @@ def run(*arguments, cwd, program="fflabels", **environment):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, env=env)
 
 
-def good(*arguments, cwd, **environment):
-    found = run(*arguments, cwd=cwd, **environment)
+def good(*arguments, cwd, program="fflabels", **environment):
+    found = run(*arguments, cwd=cwd, program=program, **environment)
     assert found.returncode == 0, found.stderr
     assert found.stderr == ""
     return found.stdout

@@ -1,0 +1,206 @@
+"""The command ``ffnet``, used as its user would, right and wrong."""
+
+import contextlib
+import io
+import json
+import re
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from fflabels_cli import app
+from PIL import Image
+
+pytest.importorskip("torch")
+
+from test_fflabels import good, run
+
+SMALL = ("--set", "data.limit=200", "--set", "net.widths=[4,6]", "--set", "net.pools=[2,2]", "--epochs", 2, "--set",
+         "inference.linear_epochs=2", "--set", "labels.candidates=40")  # fmt: skip
+
+
+def ffnet(*arguments, cwd):
+    """Run the command here: PyTorch takes seconds to import."""
+    shown, told = io.StringIO(), io.StringIO()
+    argv, showwarning = sys.argv, warnings.showwarning
+    sys.argv = ["ffnet", *map(str, arguments)]
+    try:
+        with contextlib.chdir(cwd), contextlib.redirect_stdout(shown), contextlib.redirect_stderr(told):
+            app.ffnet()
+    except SystemExit as end:
+        return subprocess.CompletedProcess(sys.argv, end.code, shown.getvalue(), told.getvalue())
+    finally:
+        sys.argv, warnings.showwarning = argv, showwarning
+
+
+def shown(*arguments, cwd):
+    found = ffnet(*arguments, cwd=cwd)
+    assert (found.returncode, found.stderr) == (0, "")
+    return found.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A small run, made as a user makes it."""
+    cwd = tmp_path_factory.mktemp("work")
+    found = run("train", "--labels", "fourier", *SMALL, cwd=cwd, program="ffnet")
+    assert found.returncode == 0, found.stderr
+    return cwd, found
+
+
+def test_train_shows_progress_accuracies_and_the_run_folder(trained):
+    cwd, found = trained
+    for part in ("10 fourier labels of 40 candidates", "layer-local", "200 train, 180 validation, 360 test", "seed 0"):
+        assert part in found.stderr
+    line = r"epoch 2/2  loss [\d.]+  discrimination [\d.]+ [\d.]+  [\d,]+ images/s  0:00 left"
+    assert re.search(line, found.stderr)
+    assert re.search(r"test \(360\) +[\d.]+ +[\d.]+ +[\d.]+", found.stdout)
+    assert "linear, untrained net" in found.stdout
+    assert found.stdout.splitlines()[-1] == "run folder: runs/digits-fourier-0"
+    assert {"config.toml", "labels.json", "metrics.jsonl", "metrics.csv", "timings.jsonl", "checkpoints"} <= {
+        p.name for p in (cwd / "runs" / "digits-fourier-0").iterdir()
+    }
+
+
+def test_train_as_json(tmp_path):
+    found = ffnet("train", "--labels", "morph", *SMALL, "--out", "mine", "--json", cwd=tmp_path)
+    assert found.stderr == ""
+    results = json.loads(found.stdout)
+    assert results["run"] == "mine"
+    assert results["test_reads"] == 1
+    assert 0 <= results["test"]["linear"]["untrained"] <= 1
+    assert np.sum(results["test"]["goodness"]["confusion"]) == 360
+
+
+@pytest.mark.parametrize(
+    ("arguments", "setting", "value"),
+    [
+        (["--seed", "3"], "seed", 3),
+        (["--dtype", "float64"], "dtype", "float64"),
+        (["--algorithm", "bp"], "algorithm", "bp"),
+        (["--labels", "fourier:paper10"], "labels.set", "fourier:paper10"),
+        (["--labels", "fflabels:fourier"], "labels.set", "fflabels:fourier"),
+        (["--labels", "fourier", "--n", "10", "--param", "waves=2"], "labels.params.waves", 2),
+        (["--device", "cpu", "--set", "train.lr=0.001"], "train.lr", 0.001),
+        (["--preset", "paper-mnist", "--dataset", "digits"], "train.goodness", "sum"),
+    ],
+)
+def test_every_option_reaches_the_settings(tmp_path, arguments, setting, value):
+    found = ffnet("train", *SMALL, *arguments, "--set", "net.norm=rms", "--epochs", 1, "--out", "run", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    kept = json.loads(shown("info", "run", "--json", cwd=tmp_path))
+    config = kept["config"]
+    for name in setting.split("."):
+        config = config[name]
+    assert config == value
+    assert kept["epochs_done"] == 1
+    assert kept["layer_local"] is ("bp" not in arguments)
+
+
+def test_a_label_set_file_is_scored_anew_where_its_shape_is_another(tmp_path):
+    good("select", "--n", 10, "--kind", "fourier", "--candidates", 60, "--shape", "1x32x32", cwd=tmp_path)
+    found = ffnet("train", "--labels", "labels-fourier-10.json", *SMALL, cwd=tmp_path)
+    assert "at 1x16x16 on 64 digits" in found.stderr
+    assert "run folder: runs/digits-labels-fourier-10-0" in found.stdout
+
+
+def test_eval(trained):
+    cwd, _ = trained
+    text = shown("eval", "runs/digits-fourier-0", cwd=cwd)
+    assert "validation, goodness:" in text
+    assert "validation, linear:" in text
+    assert "the same classifier on the untrained net:" in text
+    found = json.loads(shown("eval", "runs/digits-fourier-0", "--inference", "linear", "--json", cwd=cwd))
+    assert "goodness" not in found
+    assert found["split"] == "validation"
+    assert len(found["linear"]["per_class"]) == 10
+    reads = [json.loads(shown("eval", "runs/digits-fourier-0", "--split", "test", "--json", cwd=cwd)) for _ in range(2)]
+    assert [r["test_reads"] for r in reads] == [2, 3]
+
+
+def test_info_and_resume_of_a_finished_run(trained):
+    cwd, found = trained
+    text = shown("info", "runs/digits-fourier-0", cwd=cwd)
+    assert "2 of 2 epochs" in text
+    assert "layer-local" in text
+    resumed = ffnet("resume", "runs/digits-fourier-0", cwd=cwd)
+    assert "already finished" in resumed.stderr
+    assert resumed.stdout == found.stdout
+
+
+def test_predict(trained):
+    cwd, _ = trained
+    for k, size in enumerate([(16, 16), (50, 40)]):
+        Image.new("RGB", size, (90, 90, 90)).save(cwd / f"{k}.png")
+    found = json.loads(shown("predict", "runs/digits-fourier-0", "0.png", "1.png", "--json", cwd=cwd))
+    assert [f["image"] for f in found] == ["0.png", "1.png"]
+    assert all(f["class"] in "0123456789" and f["class"] != f["runner_up"] and f["lead"] >= 0 for f in found)
+    text = shown("predict", "runs/digits-fourier-0", "0.png", "--inference", "goodness", cwd=cwd)
+    assert "0.png" in text
+
+
+def test_presets(tmp_path):
+    text = shown("presets", cwd=tmp_path)
+    assert re.search(r"paper-mnist +paper +MNIST", text)
+    assert re.search(r"quick-mnist +ours ", text)
+    one = shown("presets", "paper-mnist", cwd=tmp_path)
+    assert "kernel = 7" in one
+    found = json.loads(shown("presets", "paper-cifar100-*", "--json", cwd=tmp_path))
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--labels", "fuorier"], "Error: kind: unknown labeler; got fuorier (did you mean 'fourier'?"),
+        (["train", "--labels", "none.json"], "Error: none.json: cannot be read: No such file or directory"),
+        (["train", "--labels", "fourier:paper11"], "Error: fourier: no such built-in set; got paper11; expected paper10"),
+        (["train", "--n", "5"], "Error: labels fourier: not one label a class; got 5; expected 10 for digits"),
+        (["train", "--labels", "fourier", "--param", "wavs=3"], "Error: labeler fourier: unknown parameter; got wavs (did you mean 'waves'?"),
+        (["train", "--dataset", "cifar11"], "Error: data.name: neither a data set nor a folder; got cifar11 (did you mean 'cifar10'?"),
+        (["train", "--preset", "paper-minst"], "Error: preset: no such preset; got paper-minst (did you mean 'paper-mnist'?"),
+        (["train", "--set", "train.epohcs=3"], "Error: --set: no such setting; got train.epohcs (did you mean 'epochs'?"),
+        (["train", "--set", "train.lr"], "Error: --set: no value; got train.lr; expected section.key=value"),
+        (["train", "--set", "train.lr=fast"], "Error: --set: bad setting: Expected `float`, got `str` - at `$.train.lr`"),
+        (["train", "--set", "train.goodness=sun"], "Error: train.goodness: unknown goodness; got sun (did you mean 'sum'?"),
+        (["train", "--set", "net.pools=[4,4,4]"], "Error: net.pools and net.strides, layer 3: no pixel is left"),
+        (["train", "--device", "cuda:9"], "Error: device: no such GPU; got cuda:9"),
+        (["train", "--device", "tpu"], "Error: device: unknown device; got tpu; expected auto, cpu, cuda or cuda:i"),
+        (["train", "--labels", "fourier:paper10", "--set", "data.size=8"], "Error: wave: frequency above the sampling limit; got (fy, fx) = (0, 6)"),
+        (["eval", "nowhere"], "Error: nowhere: no run there; expected a folder with config.toml"),
+        (["resume", "nowhere"], "Error: nowhere: no run there"),
+        (["predict", "nowhere", "x.png"], "Error: nowhere: no run there"),
+        (["trian"], "Error: No such command 'trian'. Did you mean train?"),
+        (["train", "--epochs", "0"], "Error: Invalid value for '--epochs'"),
+        (["train", "--lables", "x"], "Error: No such option"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_clear_line_and_leaves_nothing_behind(tmp_path, arguments, message):
+    found = ffnet(*arguments, cwd=tmp_path)
+    assert found.returncode in (1, 2)
+    assert found.stdout == ""
+    assert found.stderr.count("\n") == 1
+    assert message in found.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_imports_neither_torch_nor_numpy(tmp_path):
+    code = (
+        "import sys; from click.testing import CliRunner; from fflabels_cli.app import ffnet_group as g, FFNET_COMMANDS\n"
+        "for a in [['--help'], ['--version'], *([c, '--help'] for c in FFNET_COMMANDS)]:\n"
+        "    assert CliRunner().invoke(g, a).exit_code == 0, a\n"
+        "assert not {'torch', 'numpy', 'ffnet'} & set(sys.modules), 'imported'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+def test_without_pytorch_it_says_what_to_install(tmp_path):
+    code = (
+        "import sys; from importlib.machinery import PathFinder; find = PathFinder.find_spec\n"
+        "PathFinder.find_spec = lambda n, *a, **k: None if n == 'torch' else find(n, *a, **k)\n"
+        "from fflabels_cli.app import ffnet; sys.argv = ['ffnet', 'train']; ffnet()"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (found.returncode, found.stderr) == (1, 'Error: ffnet needs PyTorch: pip install "fflabels[net]"\n')

@@ -1,0 +1,197 @@
+"""Data sets: the embedded digits, the real files where they are, and folders of all sorts."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+import ffnet  # noqa: E402
+from fflabels.errors import FFLabelsError  # noqa: E402
+from ffnet.data import read_pictures  # noqa: E402
+
+REAL = Path(os.environ.get("FFNET_DATA", "/nowhere"))
+needs_real_data = pytest.mark.skipif(not REAL.is_dir(), reason="FFNET_DATA names no folder of real data sets")
+
+
+def load(name, *settings):
+    return ffnet.load_data(ffnet.Config().override([f"data.name={str(name)!r}", *settings]).data)
+
+
+def make_folder(root, classes=("cat", "dog"), each=8, size=(12, 10), mode="RGB"):
+    rng = np.random.default_rng(0)
+    for name in classes:
+        (root / name).mkdir(parents=True)
+        for k in range(each):
+            pixels = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
+            Image.fromarray(pixels).convert(mode).save(root / name / f"{k}.png")
+    return root
+
+
+def test_the_embedded_digits():
+    data = load("digits")
+    assert (len(data.train), len(data.validation), len(data.test)) == (1257, 180, 360)
+    assert data.shape == (1, 16, 16)
+    assert data.train.images.dtype == torch.uint8
+    assert data.classes == 10
+    assert load("digits", "data.size=8").shape == (1, 8, 8)
+    assert load("digits").digest == data.digest
+    assert load("digits", "data.limit=100").digest != data.digest
+
+
+@needs_real_data
+@pytest.mark.parametrize(
+    ("name", "shape", "counts", "names"),
+    [
+        ("mnist", (1, 28, 28), (50_000, 10_000, 10_000), ("0 - zero", 10)),
+        ("fashion-mnist", (1, 28, 28), (50_000, 10_000, 10_000), ("T-shirt/top", 10)),
+        ("cifar10", (3, 32, 32), (45_000, 5_000, 10_000), ("airplane", 10)),
+        ("cifar100", (3, 32, 32), (45_000, 5_000, 10_000), ("apple", 100)),
+    ],
+)
+def test_the_real_data_sets_are_read_and_split(name, shape, counts, names):
+    try:
+        data = load(name, "data.offline=true")
+    except FFLabelsError as error:
+        pytest.skip(f"{name} is not in FFNET_DATA: {error}")
+    assert data.shape == shape
+    assert (len(data.train), len(data.validation), len(data.test)) == counts
+    assert (data.class_names[0], data.classes) == names
+    assert len(torch.unique(data.train.classes)) == data.classes
+
+
+@needs_real_data
+def test_a_run_on_real_images_learns(tmp_path):
+    config = ffnet.load_preset("quick-mnist").config.override(
+        [
+            "data.limit=6000",
+            "train.epochs=2",
+            "net.widths=[8,16,16]",
+            "inference.linear_epochs=2",
+            "data.validation=500",
+        ]
+    )
+    run = ffnet.train(config, out=tmp_path / "run")
+    assert run.results.validation.goodness.accuracy > 0.6
+    assert run.results.test.images == 10_000
+
+
+def test_what_is_not_there_and_may_not_be_downloaded(tmp_path):
+    with pytest.raises(FFLabelsError, match=r"MNIST is not there, and --offline forbids.*set --data DIR or FFNET_DATA"):
+        load("mnist", f"data.root='{tmp_path}'", "data.offline=true")
+
+
+def test_a_failed_download_says_why(tmp_path, monkeypatch):
+    import torchvision.datasets
+
+    def offline(*_):
+        raise RuntimeError("Error downloading train-images:\nTried http://x, got:\n<urlopen error no route>\n")
+
+    monkeypatch.setattr(torchvision.datasets.MNIST, "download", offline)
+    with pytest.raises(FFLabelsError, match=r"cannot be downloaded: <urlopen error no route> \(set --data"):
+        load("mnist", f"data.root='{tmp_path}'")
+
+
+def test_damaged_real_files_are_named(tmp_path):
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    for name in [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch", "batches.meta"]:
+        (folder / name).write_bytes(b"nothing")
+    with pytest.raises(FFLabelsError, match="CIFAR10 is not there"):
+        load("cifar10", f"data.root='{tmp_path}'", "data.offline=true")
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("RGB", 3), ("L", 1), ("RGBA", 3), ("1", 1), ("P", 3)])
+def test_a_folder_of_class_folders(tmp_path, mode, channels):
+    data = load(make_folder(tmp_path, mode=mode))
+    assert data.shape == (channels, 10, 12)
+    assert data.class_names == ("cat", "dog")
+    assert (len(data.train), len(data.validation), len(data.test)) == (13, 1, 2)
+    assert load(tmp_path).digest == data.digest
+    assert load(tmp_path, "data.size=8").shape == (channels, 8, 8)
+
+
+def test_a_folder_with_its_own_test_images(tmp_path):
+    make_folder(tmp_path / "train")
+    make_folder(tmp_path / "test", each=3)
+    data = load(tmp_path)
+    assert (len(data.train), len(data.validation), len(data.test)) == (14, 2, 6)
+
+
+def test_gray_images_among_coloured_ones_become_three_channels(tmp_path):
+    make_folder(tmp_path)
+    Image.fromarray(np.full((10, 12), 77, np.uint8)).save(tmp_path / "cat" / "gray.png")
+    data = load(tmp_path, "data.validation=0")
+    every = torch.cat([data.train.images, data.test.images])
+    assert every.shape[1] == 3
+    assert ((every == 77).flatten(1).all(1)).sum() == 1
+
+
+def break_images(folder):
+    """2 of 16 images cannot be read; got dog/0.png .*; dog/1.png"""
+    for k in range(2):
+        (folder / "dog" / f"{k}.png").write_bytes(b"\x89PNG nothing")
+
+
+def empty_a_class(folder):
+    """no image in the class folder"""
+    for path in (folder / "dog").iterdir():
+        path.unlink()
+
+
+def leave_one_class(folder):
+    """not a folder of class folders; got 1 subfolders; expected 2 or more"""
+    empty_a_class(folder)
+    (folder / "dog").rmdir()
+
+
+def mix_sizes(folder):
+    """images of mixed sizes; got 5×5, 10×12; expected one size .--set data.size=32"""
+    Image.new("RGB", (5, 5)).save(folder / "dog" / "small.png")
+
+
+def leave_few(folder):
+    """too few images; got 4; expected at least 6"""
+    for name in ("cat", "dog"):
+        for path in list((folder / name).iterdir())[2:]:
+            path.unlink()
+
+
+@pytest.mark.parametrize("change", [break_images, empty_a_class, leave_one_class, mix_sizes, leave_few])
+def test_what_is_wrong_with_a_folder_is_said(tmp_path, change):
+    make_folder(tmp_path)
+    change(tmp_path)
+    with pytest.raises(FFLabelsError, match=change.__doc__):
+        load(tmp_path)
+
+
+def test_too_many_validation_images():
+    with pytest.raises(
+        FFLabelsError, match=r"data.validation: leaves no training image; got 1437; expected below 1437"
+    ):
+        load("digits", "data.validation=1437")
+
+
+def test_a_net_is_trained_on_a_folder_and_names_its_classes(tmp_path):
+    make_folder(tmp_path / "pictures", each=20)
+    config = ffnet.Config().override(
+        [f"data.name='{tmp_path / 'pictures'}'", "data.size=16", "train.epochs=1", "inference.linear_epochs=1",
+         "labels.candidates=20"]
+    )  # fmt: skip
+    run = ffnet.train(config, out=tmp_path / "run")
+    assert run.about.data.class_names == ["cat", "dog"]
+    assert run.net.shape == (3, 16, 16)
+
+
+def test_pictures_are_fitted_to_a_shape(tmp_path):
+    Image.new("RGB", (9, 7), (255, 0, 0)).save(tmp_path / "red.png")
+    Image.new("L", (9, 7), 100).save(tmp_path / "gray.png")
+    assert read_pictures([tmp_path / "red.png"], (1, 4, 5)).unique().tolist() == [76]  # 0.299 · 255
+    found = read_pictures([tmp_path / "gray.png", tmp_path / "red.png"], (3, 4, 5))
+    assert found.shape == (2, 3, 4, 5)
+    assert found[0].unique().tolist() == [100]
+    with pytest.raises(FFLabelsError, match=r"none.png: cannot be read as an image"):
+        read_pictures([tmp_path / "none.png"], (1, 4, 4))
