@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 INPUTS := pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench docs clean
+.PHONY: help demo test check lint bench accuracy docs clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/'
 
-demo: $(VENV)/.installed  ## design a label set of each kind and draw it
+demo: $(VENV)/.installed  ## design and draw a label set of each kind, then train a network on one
 	$(BIN)/fflabels demo
+	cd demo-output && $(abspath $(BIN))/ffnet train --labels fourier
 
 test: $(VENV)/.tested  ## the tests
 	$(BIN)/python -m pytest -q
@@ -27,6 +28,9 @@ lint: $(VENV)/.developed
 bench: $(VENV)/.tested  ## the benchmarks; exits 1 when a floor is missed
 	$(BIN)/python tests/bench/run.py
 
+accuracy: $(VENV)/.tested  ## what the quick presets reach, about two hours; needs the real data sets
+	$(BIN)/python tests/bench/accuracy.py
+
 docs: $(VENV)/.developed  ## the documentation, warnings are errors
 	$(BIN)/python docs/generate_cli.py
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
@@ -40,7 +44,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.installed: $(INPUTS) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable ".[net]"
 	@touch $@
 
 $(VENV)/.tested: $(INPUTS) | $(BIN)/python

@@ -16,6 +16,9 @@ from fflabels.errors import FFLabelsError, nearest
 EPSILON = 1e-6
 """Keeps the logarithm of a silent layer finite."""
 
+FLOOR = 1e-2
+"""Mean y² below which a single channel's logarithm flattens out."""
+
 
 class Goodness(NamedTuple):
     """A goodness and its default threshold θ, both given channels and pixels."""
@@ -67,3 +70,10 @@ def _channel_contrast(s_NC: Tensor, pixels: int) -> Tensor:
     half = s_NC.shape[1] // 2
     first, second = s_NC[:, :half].mean(1), s_NC[:, half:].mean(1)
     return (first + EPSILON).log() - (second + EPSILON).log()
+
+
+@goodness("log-contrast", theta=lambda channels, pixels: 0.0)
+def _log_contrast(s_NC: Tensor, pixels: int) -> Tensor:
+    """Mean over the first half of the channels of log mean y² − that over the others [ours]."""
+    log_NC, half = (s_NC + FLOOR).log(), s_NC.shape[1] // 2
+    return log_NC[:, :half].mean(1) - log_NC[:, half:].mean(1)

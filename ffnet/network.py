@@ -50,8 +50,8 @@ class FFNet(nn.Module):
         self.config, self.shape, self.labels = config, shape, labels
         self.dtype = DTYPES[config.dtype]
         self.goodness = get_goodness(config.train.goodness)
-        if config.train.goodness == "contrast" and min(config.net.widths) < 2:
-            raise FFLabelsError("contrast compares two halves", where="net.widths", got="1", expected="2 or more")
+        if config.train.goodness.endswith("contrast") and min(config.net.widths) < 2:
+            raise FFLabelsError("a contrast compares two halves", where="net.widths", got="1", expected="2 or more")
         self.layers = build_layers(config, shape, offered=int(config.net.label_every_layer))
         first = config.net.first_layer
         self.counted = range(0 if first == "include" else 1, len(self.layers))

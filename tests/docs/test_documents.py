@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SET_UP = ("git clone ", "cd ", "pip install ")
-PROGRAM = "import sys; from fflabels_cli.app import fflabels; sys.argv = ['fflabels', *sys.argv[1:]]; fflabels()"
+PROGRAM = "import sys; from fflabels_cli import app; sys.argv = sys.argv[1:]; getattr(app, sys.argv[0])()"
 
 
 def blocks(page, *languages):
@@ -44,8 +44,8 @@ def test_commands_run_and_print_what_is_shown(page, tmp_path):
         output = ""
         for line in block.splitlines():
             command = line.removeprefix("$ ")
-            if command.startswith("fflabels "):
-                arguments = [sys.executable, "-c", PROGRAM, *shlex.split(command)[1:]]
+            if command.startswith(("fflabels ", "ffnet ")):
+                arguments = [sys.executable, "-c", PROGRAM, *shlex.split(command)]
                 environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
                 done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, env=environment)
                 assert done.returncode == 0, (line, done.stderr)

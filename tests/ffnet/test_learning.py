@@ -66,6 +66,9 @@ def reference_goodness(y, kind):
     if kind == "log":
         return (y.square().mean((1, 2, 3)) + 1e-6).log(), 0.0
     half = y.shape[1] // 2
+    if kind == "log-contrast":
+        logs = (y.square().mean((2, 3)) + 1e-2).log()
+        return logs[:, :half].mean(1) - logs[:, half:].mean(1), 0.0
     first, second = y[:, :half].square().mean((1, 2, 3)), y[:, half:].square().mean((1, 2, 3))
     return (first + 1e-6).log() - (second + 1e-6).log(), 0.0
 
