@@ -19,6 +19,7 @@ from ffnet.inference import features, layer_goodness  # noqa: E402
 from ffnet.learner import BPLearner, Draws, FFLearner  # noqa: E402
 from ffnet.losses import LOSSES  # noqa: E402
 from ffnet.metrics import untrained  # noqa: E402
+from ffnet.readout import Readout  # noqa: E402
 from ffnet.training import learning_rate  # noqa: E402
 
 SHAPE = (1, 14, 14)
@@ -263,7 +264,7 @@ def test_the_step_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(monkeypat
     for settings in (
         [],
         ["train.negatives=hard", "dtype=bfloat16", "net.norm=batch"],
-        ["train.goodness=sum", "train.loss=bce"],
+        ["train.goodness=sum", "train.loss=bce", "net.label_every_layer=true"],
     ):
         with FakeTensorMode(allow_non_fake_inputs=True):
             ours = net(*settings)
@@ -277,6 +278,9 @@ def test_the_step_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(monkeypat
             labels = torch.zeros(8, 2, dtype=torch.int64, device="cuda")
             learner.learn(images, labels, torch.zeros(8, dtype=torch.int64, device="cuda"))
             assert ffnet.predict(ours, images, method="goodness").device.type == "cuda"
+            with torch.device("cuda"):
+                ours.readout = Readout(features(ours, images).shape[1], 10)
+            assert ffnet.predict(ours, images, method="linear").device.type == "cuda"
 
 
 def test_settings_are_checked_by_name():
