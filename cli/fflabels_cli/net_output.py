@@ -21,17 +21,16 @@ class Training:
     """Shows training on stderr: a line an epoch and, on a terminal, a bar; turns a signal into its exit code."""
 
     def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
+        self.quiet, self.progress = quiet, output.Bars()
         self.epochs = 0
         self.folder = ""
 
     def __enter__(self) -> Self:
-        self._bars = output.progress_bar()
-        self.progress = self._bars.__enter__()
+        self.progress.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        self._bars.__exit__(None, None, None)
+        self.progress.__exit__()
         if kind is None:
             return
         from ffnet import Interrupted
@@ -46,12 +45,12 @@ class Training:
         self.folder, self.epochs = str(run.folder), run.config.train.epochs
         if not self.quiet:
             for line in description(run):
-                click.echo(line, err=True)
+                self.progress.say(line)
 
     def epoch(self, metrics: Mapping[str, Any]) -> None:
         """Say how an epoch went."""
         if not self.quiet:
-            click.echo(epoch_line(metrics, self.epochs), err=True)
+            self.progress.say(epoch_line(metrics, self.epochs))
 
 
 def description(run: Run) -> Iterator[str]:

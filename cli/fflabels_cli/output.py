@@ -3,44 +3,63 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import click
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
     from fflabels import LabelSet
-    from fflabels.progress import Progress
 
 
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """Yield a progress function that draws bars on a terminal and nothing elsewhere."""
-    from fflabels.progress import silent
+class Bars:
+    """A progress function: a bar for what is being done where stderr is a terminal, nothing elsewhere."""
 
-    if not _is_terminal(sys.stderr):
-        yield silent
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+    def __init__(self) -> None:
+        self._bars: RichProgress | None = None
+        self._tasks: dict[str, TaskID] = {}
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
+    def __enter__(self) -> Self:
+        if _is_terminal(sys.stderr):
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as RichProgress
 
-        def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
+            self._bars = RichProgress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed}/{task.total}"),
+                TimeElapsedColumn(),
+                console=Console(stderr=True, markup=False, highlight=False, emoji=False),
+                transient=True,
+            )
+            self._bars.start()
+        return self
 
-        yield report
+    def __exit__(self, *_: object) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show how far something has come; what is done vanishes."""
+        if not self._bars:
+            return
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=total)
+        self._bars.update(self._tasks[what], completed=done, total=total)
+        if done >= total:
+            self._bars.remove_task(self._tasks.pop(what))
+
+    def say(self, line: str) -> None:
+        """Print a line on stderr, above the bars."""
+        if self._bars:
+            self._bars.console.print(line, soft_wrap=True)
+        else:
+            click.echo(line, err=True)
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> None:

@@ -26,7 +26,7 @@ def command(out: Path) -> None:
 
     out.mkdir(parents=True, exist_ok=True)
     rows = []
-    with output.progress_bar() as progress:
+    with output.Bars() as progress:
         for kind, n in JOBS:
             begin = time.perf_counter()
             labels = design(kind, n, progress=progress)

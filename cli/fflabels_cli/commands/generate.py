@@ -38,7 +38,7 @@ def command(
     labeler = options.make_labeler(kind, params)
     out = out or Path(f"candidates-{labeler.name}.json")
     output.check_output(out)
-    with output.progress_bar() as progress:
+    with output.Bars() as progress:
         found = propose(
             labeler,
             candidates,

@@ -27,7 +27,7 @@ def command(labels: str, shape: tuple[int, int, int] | None, references: str, pa
     from fflabels_cli import output
 
     found = open_set(labels)
-    with output.progress_bar() as progress:
+    with output.Bars() as progress:
         report = found.score(shape, references, progress=progress)
     scores, filed = report.scores, found.scores
     anew = filed is not None and filed.references.sha256 != scores.references.sha256

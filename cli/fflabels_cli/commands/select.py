@@ -65,7 +65,7 @@ def command(
     if gallery:
         output.check_output(gallery, ".png")
     begin = time.perf_counter()
-    with output.progress_bar() as progress:
+    with output.Bars() as progress:
         labels = design(
             labeler,
             n,
