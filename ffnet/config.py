@@ -92,7 +92,7 @@ class TrainConfig(_Section, frozen=True):
     lr: Rate = 2e-3
     schedule: Literal["cooldown", "constant", "linear", "cosine"] = "linear"
     """``cooldown`` (paper): constant, then 2·lr/E·(1+E−e) from half the epochs on. The others fall to 0, by step."""
-    goodness: str = "contrast"
+    goodness: str = "log-contrast"
     loss: str = "softmax"
     theta: float | None = None
     """Threshold of the BCE loss; the goodness's own (number of neurons for ``sum``) unless given."""

@@ -274,25 +274,9 @@ def test_a_full_disk_is_one_line(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_ffnet_says_what_it_is(tmp_path):
-    assert "0.1.0" in run("--version", cwd=tmp_path, program="ffnet").stdout
-    assert "Train and evaluate" in run("--help", cwd=tmp_path, program="ffnet").stdout
-    found = run(cwd=tmp_path, program="ffnet")
-    assert (found.returncode, found.stderr.count("\n")) == (1, 1)
-
-
-def test_ffnet_without_pytorch_says_how_to_get_it(tmp_path):
-    code = (
-        "import importlib.util as u; find = u.find_spec\n"
-        "u.find_spec = lambda name, *a: None if name == 'torch' else find(name, *a)\n"
-        "import ffnet"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
-    assert 'ImportError: ffnet needs PyTorch: pip install "fflabels[net]"' in done.stderr
-
-
-def test_without_arguments_the_help_is_shown_as_it_is(tmp_path):
-    shown = run(cwd=tmp_path)
+@pytest.mark.parametrize("program", ["fflabels", "ffnet"])
+def test_without_arguments_the_help_is_shown_as_it_is(tmp_path, program):
+    shown = run(cwd=tmp_path, program=program)
     assert shown.returncode == 2
     assert shown.stderr.startswith("Usage:")
     assert "Error" not in shown.stderr

@@ -204,3 +204,7 @@ def test_without_pytorch_it_says_what_to_install(tmp_path):
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert (found.returncode, found.stderr) == (1, 'Error: ffnet needs PyTorch: pip install "fflabels[net]"\n')
+
+
+def test_version(tmp_path):
+    assert re.fullmatch(r"ffnet, version [\d.]+\n", shown("--version", cwd=tmp_path))
