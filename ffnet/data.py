@@ -201,7 +201,7 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tup
             try:
                 found.append(_read_picture(file, (size, size) if size else None))
             except Exception as error:  # decoders raise anything on damaged files
-                damaged.append(f"{file.relative_to(folder)} ({str(error).splitlines()[0] if str(error) else error!r})")
+                damaged.append(f"{file.relative_to(folder)} ({_reason(error)})")
                 continue
             classes.append(k)
     if damaged:
@@ -223,6 +223,11 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tup
         )
     same = [np.repeat(image, channels, axis=0) if image.shape[0] < channels else image for image in found]
     return np.stack(same), np.asarray(classes, np.int64)
+
+
+def _reason(error: Exception) -> str:
+    """Return what a decoder says, without the path that it repeats."""
+    return (str(error).splitlines() or [repr(error)])[0].partition(" '")[0]
 
 
 def _read_picture(file: Path, size: tuple[int, int] | None) -> Bytes:
@@ -256,8 +261,7 @@ def read_pictures(paths: Sequence[str | Path], shape: Shape) -> Tensor:
         try:
             picture = torch.from_numpy(np.array(_read_picture(Path(path), (height, width))))
         except Exception as error:  # decoders raise anything on damaged files
-            reason = (str(error).splitlines() or [repr(error)])[0]
-            raise FFLabelsError(f"cannot be read as an image: {reason}", where=str(path)) from None
+            raise FFLabelsError(f"cannot be read as an image: {_reason(error)}", where=str(path)) from None
         if len(picture) > channels:
             weights = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
             picture = (picture.float() * weights[:, None, None]).sum(0, keepdim=True).round().to(torch.uint8)
