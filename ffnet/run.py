@@ -129,7 +129,7 @@ class Run:
             raise FFLabelsError(
                 "the linear classifier is fitted at the end",
                 where=str(self.folder),
-                hint="ffnet resume finishes the run",
+                hint="ffnet resume finishes the run; --inference goodness works now",
             )
         if split == "test" and self.results:  # counted before it is seen
             self.results = msgspec.structs.replace(self.results, test_reads=self.results.test_reads + 1)

@@ -16,6 +16,7 @@ from fflabels.errors import FFLabelsError  # noqa: E402
 from ffnet import negatives  # noqa: E402
 from ffnet.goodness import GOODNESS  # noqa: E402
 from ffnet.inference import features, layer_goodness  # noqa: E402
+from ffnet.layer import mean_squares  # noqa: E402
 from ffnet.learner import BPLearner, Draws, FFLearner  # noqa: E402
 from ffnet.losses import LOSSES  # noqa: E402
 from ffnet.metrics import untrained  # noqa: E402
@@ -100,6 +101,56 @@ def test_ten_closed_form_steps_equal_autograd(kind, loss, norm, dtype, tolerance
     for layer, (weight, bias) in zip(ours.layers, weights, strict=True):
         torch.testing.assert_close(layer.weight, weight, rtol=0, atol=tolerance)
         torch.testing.assert_close(layer.bias, bias, rtol=0, atol=tolerance)
+
+
+def test_strides_and_pools_have_the_gradient_of_autograd():
+    ours = net("net.strides=[2,1,2]", "net.pools=[1,2,1]", "net.kernel=5", "dtype=float64", "train.lr=1e-3")
+    weights = [(p.weight.detach().clone().requires_grad_(), p.bias.detach().clone()) for p in ours.layers]
+    images, labels = batch()
+    x = torch.cat([ours.labels.embed(images, labels[:, k], 0.35) for k in (0, 1)])
+    learner = FFLearner(ours, 8)
+    learner.learn(images, labels)
+    for layer, (weight, bias), stride, pool in zip(ours.layers, weights, (2, 1, 2), (1, 2, 1), strict=True):
+        y = F.conv2d(normalized(x, "layer"), weight, bias, stride=stride, padding=2).relu()
+        g, theta = reference_goodness(y, ours.config.train.goodness)
+        reference_loss(g[:8], g[8:], theta, ours.config.train).backward()
+        torch.testing.assert_close(layer.weight.grad, weight.grad, rtol=1e-9, atol=1e-12)
+        x = F.max_pool2d(y, pool).detach()
+    assert [y.shape[2] for y in ours(images)] == [7, 7, 2]
+
+
+def test_goodness_is_summed_in_float32_whatever_the_compute_type():
+    y = torch.full((1, 2, 64, 64), 1.0, dtype=torch.bfloat16)
+    y[0, 0, 0, 0] = 3.0  # 4096 + 8 is not a bfloat16
+    assert mean_squares(y).dtype == torch.float32
+    assert mean_squares(y)[0].tolist() == [4104 / 4096, 1.0]
+    ours = net("dtype=bfloat16", "train.goodness=sum").eval()
+    images, _ = batch(3)
+    embedded = ours.embedder.embed_one(ours.prepare(images), 4)
+    for k, y in enumerate(ours(embedded)):
+        assert y.dtype == torch.bfloat16
+        torch.testing.assert_close(layer_goodness(ours, images)[k, :, 4], y.float().square().sum((1, 2, 3)))
+
+
+@pytest.mark.parametrize("preset", [p.name for p in ffnet.list_presets()])
+def test_every_preset_takes_its_steps(preset):
+    chosen = ffnet.load_preset(preset).config.override(
+        ["data.name=digits", "data.limit=40", "train.batch=10", "labels.candidates=60"]
+    )
+    data = ffnet.load_data(chosen.data)
+    if chosen.algorithm == "bp":
+        learner = BPLearner(ffnet.BPNet(chosen, data.shape, data.classes))
+    else:
+        learner = FFLearner(ffnet.FFNet(chosen, data.shape, ffnet.label_set(chosen, data)), 40)
+    draws = Draws(chosen, data.train.classes, data.classes, 0)
+    before = learner.net.layers[-1].weight.detach().clone()
+    for k in range(2):
+        learner.step(data.train, draws, k)
+    assert learner.first_bad_step() is None
+    assert not torch.equal(before, learner.net.layers[-1].weight)
+    metrics = learner.epoch_metrics()
+    assert np.isfinite(metrics["loss"])
+    assert not metrics.get("dead_layers")
 
 
 @pytest.mark.parametrize(
