@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ def design(
     min_visibility: float | None = None,
     method: Method = "best",
     iterations: int | None = None,
+    certify: bool | float = False,
     progress: Progress = silent,
 ) -> LabelSet:
     """Return n labels, the most diverse of many candidates (paper, section "FF-trained CNNs application on CIFAR100").
@@ -55,8 +57,8 @@ def design(
         As for `load_references`; 64 crops of photographs unless given.
     min_visibility
         See `propose`.
-    method, iterations
-        See `select`.
+    method, iterations, certify
+        See `select`; the result's `selection` has the certificate.
 
     Raises
     ------
@@ -90,15 +92,14 @@ def design(
         progress=progress,
     )
     matrix = similarity(pool, labeler, shape=shape, metric=metric, references=found, progress=progress)
-    chosen = select(matrix, n, seed=seed, iterations=iterations, method=method, progress=progress)
+    chosen = select(matrix, n, seed=seed, iterations=iterations, method=method, certify=certify, progress=progress)
     if method == "best" and metric == "pearson" and n > 1 and chosen.score == 0:
         chosen = _break_tie(pool, labeler, matrix, chosen, found, seed, iterations, progress)
     provenance = Provenance(method, metric, seed, len(pool), pool.drawn, pool.min_visibility)
     labels = LabelSet([pool[int(i)] for i in chosen.indices], labeler, provenance)
     chance = {m: _chance(pool, labeler, m, matrix if m == metric else None, n, found, seed) for m in METRICS}
-    return LabelSet(
-        labels.recipes, labeler, provenance, labels.score(shape, found, random=chance, progress=progress).scores
-    )
+    scores = labels.score(shape, found, random=chance, progress=progress).scores
+    return LabelSet(labels.recipes, labeler, provenance, scores, chosen)
 
 
 def _break_tie(
@@ -129,7 +130,8 @@ def _break_tie(
     better = select(both, len(chosen.indices), seed=seed, iterations=iterations, progress=progress)
     if better.score >= 1:
         return chosen
-    return Selection(some[better.indices], 0.0, chosen.method, chosen.greedy, chosen.iterations + better.iterations)
+    used = chosen.iterations + better.iterations
+    return replace(chosen, indices=some[better.indices], iterations=used)
 
 
 def _chance(

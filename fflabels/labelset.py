@@ -21,6 +21,7 @@ from fflabels.images import References, load_references
 from fflabels.labeler import Labeler, host_integers
 from fflabels.progress import Progress, silent
 from fflabels.recipe import MAX_RECIPES, Recipe, canonical_json, sha256
+from fflabels.selection import Selection
 
 FORMAT = "fflabels label set"
 VERSION = 1
@@ -126,12 +127,18 @@ class LabelSet:
         How they were chosen; by hand unless given.
     scores
         What they are worth; see `score`.
+
+    Attributes
+    ----------
+    selection
+        How the search went, where the set was designed just now; no part of the file.
     """
 
     recipes: Sequence[Recipe]
     labeler: Labeler[Any]
     provenance: Provenance = field(default=Provenance("by hand"))
     scores: Scores | None = None
+    selection: Selection | None = field(default=None, compare=False, repr=False)
 
     def __init__(
         self,
@@ -139,6 +146,7 @@ class LabelSet:
         labeler: Labeler[Any] | str,
         provenance: Provenance | None = None,
         scores: Scores | None = None,
+        selection: Selection | None = None,
     ) -> None:
         labeler = registry.get_labeler(labeler) if isinstance(labeler, str) else labeler
         if not recipes or len(recipes) > MAX_RECIPES:
@@ -162,6 +170,7 @@ class LabelSet:
         object.__setattr__(self, "labeler", labeler)
         object.__setattr__(self, "provenance", provenance or Provenance("by hand"))
         object.__setattr__(self, "scores", scores)
+        object.__setattr__(self, "selection", selection)
 
     def __len__(self) -> int:
         return len(self.recipes)

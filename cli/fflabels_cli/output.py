@@ -109,6 +109,31 @@ def similarity_rows(labels: LabelSet) -> list[list[str]]:
     return rows
 
 
+def search_figures(labels: LabelSet) -> dict[str, Any] | None:
+    """Return how the search went: the largest similarity by greedy construction, of the set, and proved as a bound."""
+    found = labels.selection
+    if found is None:
+        return None
+    gap = None if found.gap is None or found.gap == float("inf") else found.gap
+    figures = {"greedy": found.greedy, "score": found.score, "bound": found.bound, "gap": gap}
+    return {**figures, "optimal": found.optimal, "iterations": found.iterations}
+
+
+def search_line(labels: LabelSet) -> str | None:
+    """Return the same in one line, beside what chance gives; None for a set that was not searched for."""
+    found, of = labels.selection, labels.provenance
+    if found is None or labels.scores is None or of.metric is None:
+        return None
+    chance = labels.scores.random.get(of.metric)  # type: ignore[call-overload]
+    parts = [f"chance {number(chance.max)}"] if chance else []
+    parts += [f"greedy {number(found.greedy)}"] if found.greedy is not None else []
+    parts.append(f"this set {number(found.score)}")
+    if found.bound is not None:
+        proved = "OPTIMAL" if found.optimal else f"gap {100 * found.gap:.1f} %" if found.gap else "gap unknown"
+        parts.append(f"no set below {number(found.bound)}: {proved}")
+    return f"largest {of.metric}: {', '.join(parts)}"
+
+
 SIMILARITY_HEAD = ("similarity", "largest", "mean", "chance: largest", "chance: mean")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,13 +11,15 @@ import numpy.typing as npt
 
 from fflabels.errors import FFLabelsError, nearest
 from fflabels.progress import Progress, silent
+from fflabels.selection.certificate import SECONDS
+from fflabels.selection.certificate import certify as prove
 from fflabels.selection.construct import exhaustive, farthest_first, largest_inside
 from fflabels.selection.tabu import descend
 
 Method = Literal["best", "greedy", "random"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-ITERATIONS = 20_000
+ITERATIONS = 50_000
 """Swaps that ``best`` may make unless told otherwise: about a second for 2000 candidates."""
 
 STARTS = 32
@@ -43,6 +45,8 @@ class Selection:
         The score of the best greedy construction, from which ``best`` starts; None where none was made.
     iterations
         Swaps made.
+    bound
+        No set of as many candidates has a smaller largest similarity; None where it was not asked for.
     """
 
     indices: npt.NDArray[np.intp]
@@ -50,6 +54,19 @@ class Selection:
     method: Method
     greedy: float | None
     iterations: int
+    bound: float | None = None
+
+    @property
+    def optimal(self) -> bool:
+        """Whether it is proved that no set of n is better."""
+        return self.bound is not None and self.bound >= self.score
+
+    @property
+    def gap(self) -> float | None:
+        """How far below the score the bound is, as a share of the score: 0 for an optimal set."""
+        if self.bound is None:
+            return None
+        return 0.0 if self.optimal else (self.score - self.bound) / abs(self.score) if self.score else math.inf
 
 
 def select(
@@ -59,6 +76,7 @@ def select(
     seed: int = 0,
     iterations: int | None = None,
     method: Method = "best",
+    certify: bool | float = False,
     progress: Progress = silent,
 ) -> Selection:
     """Choose n of the N candidates so that the largest similarity between two of them is as small as possible.
@@ -73,10 +91,14 @@ def select(
     seed
         Of everything that is drawn. The same matrix, seed and budget give the same indices on any machine.
     iterations
-        The budget of swaps, 20,000 unless given.
+        The budget of swaps, 50,000 unless given.
     method
         ``best``: every subset where there are few; otherwise tabu search from the best greedy start, never worse than
         it. ``greedy``: the best of 32 farthest-first constructions. ``random``: a uniform subset, the baseline.
+
+    certify
+        Whether to prove how far from optimal the set can be, or for how many seconds to try (60). The proof may come
+        across a better set, which is then chosen.
 
     Raises
     ------
@@ -95,11 +117,24 @@ def select(
         raise FFLabelsError("negative", where="seed", got=seed, expected="an integer ≥ 0")
     if iterations is not None and iterations < 0:
         raise FFLabelsError("negative", where="iterations", got=iterations, expected="an integer ≥ 0")
-    rng = np.random.default_rng(seed)
+    if certify is not True and not 0 <= certify < math.inf:
+        raise FFLabelsError("not a time", where="certify", got=certify, expected="seconds, or True")
+    found = _chosen(matrix, n, seed, iterations, method, progress)
+    if certify is False or found.bound is not None:
+        return found
+    bound, better = prove(matrix, found.indices, SECONDS if certify is True else certify, progress)
+    return replace(_result(matrix, better, method, found.greedy, found.iterations), bound=bound)
+
+
+def _chosen(
+    matrix: npt.NDArray[Any], n: int, seed: int, iterations: int | None, method: Method, progress: Progress
+) -> Selection:
+    count, rng = len(matrix), np.random.default_rng(seed)
+    if n in (1, count):
+        only = _result(matrix, np.arange(n), method)
+        return replace(only, bound=only.score)
     if method == "random":
         return _result(matrix, rng.choice(count, n, replace=False), method)
-    if n in (1, count):
-        return _result(matrix, np.arange(n), method)
     starts = rng.permutation(count)[:STARTS]
     found = [farthest_first(matrix, n, int(start)) for start in starts]
     greedy = min(found, key=lambda chosen: (largest_inside(matrix, chosen), sorted(chosen)))
@@ -107,7 +142,8 @@ def select(
     if method == "greedy":
         return _result(matrix, greedy, method, greedy_score)
     if math.comb(count, n) <= EXHAUSTIVE:
-        return _result(matrix, exhaustive(matrix, n), method, greedy_score)
+        best = _result(matrix, exhaustive(matrix, n), method, greedy_score)
+        return replace(best, bound=best.score)
     budget = ITERATIONS if iterations is None else iterations
     chosen, used = descend(matrix, greedy, budget, rng, progress)
     return _result(matrix, chosen, method, greedy_score, used)

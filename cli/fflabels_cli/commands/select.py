@@ -31,6 +31,14 @@ from fflabels_cli import options
     show_default=True,
     help="How to choose: search, farthest-first construction, or chance.",
 )
+@click.option(
+    "--certify",
+    type=click.FloatRange(min=0),
+    is_flag=False,
+    flag_value=60.0,
+    metavar="[SECONDS]",
+    help="Prove how far from the best possible set this one can be, in about so many seconds (60).",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The label-set file.  [default: labels-KIND-N.json]")
 @click.option("--gallery", type=click.Path(path_type=Path), help="Also draw a contact sheet, a PNG file.")
 @options.as_json
@@ -45,6 +53,7 @@ def command(
     min_visibility: float | None,
     references: str,
     method: Any,
+    certify: float | None,
     out: Path | None,
     gallery: Path | None,
     json_: bool,
@@ -54,6 +63,7 @@ def command(
     \b
     fflabels select --n 100 --kind morph
     fflabels select --n 100 --kind fourier --param waves=3 --gallery waves.png
+    fflabels select --n 100 --kind morph --certify
     fflabels select --n 10 --kind morph --param families=morphology,intensity --references my-images/
     """
     from fflabels.design import design
@@ -76,6 +86,7 @@ def command(
             references=references,
             min_visibility=min_visibility,
             method=method,
+            certify=False if certify is None else certify,
             progress=progress,
         )
     seconds = time.perf_counter() - begin
@@ -85,9 +96,12 @@ def command(
 
         save_sheet(contact_sheet(labels, shape=shape, references=references), gallery)
     if json_:
-        output.print_json({**output.summary(labels), "file": str(out), "seconds": round(seconds, 3)})
+        search = output.search_figures(labels)
+        output.print_json({**output.summary(labels), "search": search, "file": str(out), "seconds": round(seconds, 3)})
         return
     output.print_table(output.describe(labels), output.SIMILARITY_HEAD, output.similarity_rows(labels))
+    if gained := output.search_line(labels):
+        click.echo(gained)
     assert labels.scores is not None
     click.echo(f"least visible label: {min(labels.scores.visibility):.2f} of the images' contrast; {seconds:.1f} s")
     if labels.provenance.candidates and labels.provenance.candidates < candidates:

@@ -1,0 +1,127 @@
+"""How far from optimal a selection can be: a threshold below which no n candidates stay, and the proof of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fflabels.errors import FFLabelsError
+from fflabels.progress import Progress, silent
+from fflabels.selection.construct import Chosen, largest_inside
+from fflabels.selection.independence import independence_bound, most_independent
+
+SECONDS = 60.0
+"""What a certificate may take unless told otherwise."""
+
+SLICE = 8
+"""One threshold gets this part of the time that is left."""
+
+LEAST = 1.0
+"""Seconds below which integer programming is not begun."""
+
+CLOSE = 1e-3
+"""Bisection ends when this share of the threshold is left."""
+
+MAX_CERTIFIED = 6000
+"""Candidates up to which a certificate is tried: a comparison of all neighbourhoods takes seconds there."""
+
+
+def certify(
+    matrix: npt.NDArray[Any], chosen: Chosen, seconds: float = SECONDS, progress: Progress = silent
+) -> tuple[float, Chosen]:
+    """Return a bound that no set of n candidates is below, and the chosen set, or a better one that came up.
+
+    Where at most n − 1 candidates are mutually below t, every set of n has a pair at t or above. The largest t for
+    which that is proved is searched for among the similarities that occur: first the chosen set's own, which would
+    prove it optimal, then by bisection; what time is left goes to integer programming at the chosen set's own.
+
+    Parameters
+    ----------
+    matrix
+        (N, N) similarities, diagonal −∞.
+    chosen
+        n indices.
+    seconds
+        The time, on the clock; a step under way is not broken off at once.
+
+    Raises
+    ------
+    FFLabelsError
+        For more candidates than a proof can hold.
+    """
+    count, n = len(matrix), len(chosen)
+    if count > MAX_CERTIFIED:
+        raise FFLabelsError(
+            "too many candidates for a certificate", where="certify", got=count, expected=f"≤ {MAX_CERTIFIED}"
+        )
+    deadline = time.monotonic() + seconds
+    score = largest_inside(matrix, chosen)
+    values = np.unique(matrix[np.triu_indices(count, 1)])
+    values = values[values <= score]
+    if n > 1 and independence_bound(matrix >= score, n - 1, seconds / SLICE) < n:
+        return score, chosen
+    bound = float(values[0])
+    if bound >= 0:
+        bound = max(bound, min(square_bound(matrix, n), score))
+    for part in (0, 1 / SLICE):  # by covers alone, then by rounds of cuts
+        bound = _bisected(matrix, values, n, bound, part, deadline, progress)
+    while bound < score and (left := deadline - time.monotonic()) > LEAST:
+        progress("proof by integer programming", 0, 1)
+        found, most = most_independent(matrix >= score, left)
+        if most < n:
+            bound = score
+        elif len(found) >= n:
+            chosen = found[:n]
+            score = largest_inside(matrix, chosen)
+        else:
+            break
+    return bound, chosen
+
+
+def _bisected(
+    matrix: npt.NDArray[Any],
+    values: npt.NDArray[Any],
+    n: int,
+    bound: float,
+    part: float,
+    deadline: float,
+    progress: Progress,
+) -> float:
+    """Return the largest of the ascending `values` that is proved to be a bound, at least `bound`.
+
+    One threshold gets `part` of the time that is left.
+    """
+    low, high = bound, float(values[-1])  # high: not proved
+    started = high - low
+    while (left := deadline - time.monotonic()) > 0 and high - low > CLOSE * abs(high):
+        trial = float(values[min(int(np.searchsorted(values, (low + high) / 2)), len(values) - 1)])
+        if trial >= high:
+            break
+        if independence_bound(matrix >= trial, n - 1, left * part) < n:
+            low = trial
+        else:
+            high = trial
+        progress("certificate", round(100 * (1 - (high - low) / started)), 100)
+    progress("certificate", 100, 100)
+    return low
+
+
+def square_bound(matrix: npt.NDArray[Any], n: int) -> float:
+    """Return a bound m from the squared similarities K: m² ≥ (c·n − 1 − δ)/(n − 1), no eigenvalue of K − c·J below −δ.
+
+    J is all ones. The sum of K over a set of n is at most n + n(n − 1)m², and at least c·n² − δ·n. For correlations of
+    vectors in d dimensions 1/c is d at most: Welch's bound (1974).
+    """
+    squares = np.square(matrix, where=~np.eye(len(matrix), dtype=bool), out=np.ones(matrix.shape, np.float64))
+    values, vectors = np.linalg.eigh(squares)
+    firm = values > values[-1] * 1e-9
+    along = vectors.sum(axis=0)[firm]
+    c = (1 - 1e-9) / float((along**2 / values[firm]).sum())
+    if c * n <= 1:
+        return 0.0
+    slack = max(0.0, 1e-9 - float(np.linalg.eigvalsh(squares - c)[0]))
+    return math.sqrt(max(0.0, (c * n - 1 - slack) / (n - 1)))
