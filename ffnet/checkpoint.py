@@ -25,11 +25,16 @@ class DamagedWarning(UserWarning):
     """A checkpoint was damaged, and an older one is used."""
 
 
+class DamagedError(FFLabelsError):
+    """A checkpoint is not what was written."""
+
+
 class _Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The one metadata key: several are not written in a fixed order."""
 
     epoch: int
     step: int
+    settings: str
     sha256: str
 
 
@@ -58,8 +63,17 @@ def restore_state(net: nn.Module, learner: Learner, state: dict[str, Tensor]) ->
         tensor.copy_(state[f"learner.{name}"])
 
 
-def write_checkpoint(folder: Path, state: dict[str, Tensor], position: Position) -> None:
+def write_checkpoint(folder: Path, state: dict[str, Tensor], position: Position, settings: str) -> None:
     """Write a checkpoint and remove all but the newest.
+
+    Parameters
+    ----------
+    folder
+        Of the checkpoints.
+    state, position
+        What training goes on from, and where that is.
+    settings
+        A hash of the run's settings: with others it does not go on.
 
     Raises
     ------
@@ -67,47 +81,66 @@ def write_checkpoint(folder: Path, state: dict[str, Tensor], position: Position)
         When the disk is full or the folder read-only; the earlier ones are as they were.
     """
     folder.mkdir(exist_ok=True)
-    mark = _Mark(position.epoch, position.step, _digest(state, position))
+    mark = _Mark(position.epoch, position.step, settings, _digest(state, position))
     path = folder / f"epoch-{position.epoch:06d}-step-{position.step:08d}.safetensors"
     write_whole(path, save(state, metadata={"checkpoint": msgspec.json.encode(mark).decode()}))
     for old in _paths(folder)[:-KEPT]:
         old.unlink()
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Position]:
+def read_checkpoint(path: Path, settings: str) -> tuple[dict[str, Tensor], Position]:
     """Return a checkpoint's state and position.
 
     Raises
     ------
-    FFLabelsError
+    DamagedError
         When it is damaged.
+    FFLabelsError
+        When it was written under other settings.
     """
     try:
         with safe_open(str(path), "pt") as file:
             mark = msgspec.json.decode((file.metadata() or {}).get("checkpoint", ""), type=_Mark)
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError, msgspec.DecodeError) as error:
-        raise FFLabelsError(f"damaged: {error}", where=str(path)) from None
+        raise DamagedError(f"damaged: {error}", where=str(path)) from None
     position = Position(mark.epoch, mark.step)
     if mark.sha256 != _digest(state, position):
-        raise FFLabelsError("damaged: the content does not match its hash", where=str(path))
+        raise DamagedError("damaged: the content does not match its hash", where=str(path))
+    if mark.settings != settings:
+        raise FFLabelsError(
+            "written under other settings: config.toml or labels.json were edited since", where=str(path)
+        )
     return state, position
 
 
-def newest_checkpoint(folder: Path) -> tuple[dict[str, Tensor], Position] | None:
+def newest_checkpoint(
+    folder: Path, settings: str, *, set_aside: bool = False
+) -> tuple[dict[str, Tensor], Position] | None:
     """Return the newest good checkpoint, or None where there never was one; damaged ones are named in warnings.
+
+    Parameters
+    ----------
+    folder
+        Of the checkpoints.
+    settings
+        The hash that they were written with.
+    set_aside
+        Whether damaged ones get the suffix ``.damaged``, so that they do not count any more.
 
     Raises
     ------
     FFLabelsError
-        When there are some and all are damaged.
+        When there are some and all are damaged, or one was written under other settings.
     """
     paths = _paths(folder)
     for path in reversed(paths):
         try:
-            return read_checkpoint(path)
-        except FFLabelsError as error:
+            return read_checkpoint(path, settings)
+        except DamagedError as error:
             warnings.warn(str(error), DamagedWarning, stacklevel=2)
+            if set_aside and path != paths[0]:
+                path.rename(path.with_suffix(".damaged"))
     if paths:
         raise FFLabelsError("no checkpoint is good", where=str(folder), hint="remove them all to begin anew")
     return None

@@ -39,7 +39,7 @@ class FFClassifier:
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
     settings
-        Any other setting as ``section.key=value``, for instance ``["net.widths=[32,64,64]"]``.
+        Any setting as ``section.key=value``, for instance ``["net.widths=[32,64,64]"]``; these win.
 
     Attributes
     ----------
@@ -78,9 +78,12 @@ class FFClassifier:
             raise FFLabelsError("not one class an image", where="y", got=index.shape, expected=f"({len(images)},)")
         if len(self.classes_) < 2:
             raise FFLabelsError("a single class", where="y", expected="2 or more")
-        config = Config().override(
-            [*self.settings, f"labels.set={self.labels}", f"train.epochs={self.epochs}", f"seed={self.seed}"]
-        )
+        own = {"labels.set": self.labels, "train.epochs": self.epochs, "seed": self.seed}
+        config = Config().replaced(own).override(self.settings)
+        if config.algorithm != "ff":
+            raise FFLabelsError(
+                "not forward-forward", where="settings", got="algorithm=bp", hint="ffnet.BPNet is the baseline"
+            )
         device = resolve_device(self.device)
         train = Split(images, torch.from_numpy(index.astype(np.int64)))
         data = Data("X", train, train[:0], train[:0], tuple(map(str, self.classes_)))
@@ -126,8 +129,10 @@ def _images(X: Images) -> Tensor:
         found = found[:, None]
     if found.ndim != 4 or not len(found):
         raise FFLabelsError("not images", where="X", got=f"shape {found.shape}", expected="(N, H, W) or (N, C, H, W)")
+    if found.shape[-1] in (3, 4) and found.shape[1] > 4:
+        raise FFLabelsError("channels last", where="X", got=f"shape {found.shape}", expected="(N, C, H, W)")
     if found.dtype == np.uint8:
-        return torch.from_numpy(found)
+        return torch.from_numpy(np.ascontiguousarray(found))
     low, high = float(found.min()), float(found.max())
     if not (low >= 0 and high <= 1):
         raise FFLabelsError("out of range", where="X", got=f"{low:g} to {high:g}", expected="0 to 1, or uint8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -129,7 +129,7 @@ class Config(_Section, frozen=True):
     """One run."""
 
     algorithm: Algorithm = "ff"
-    seed: Natural = 0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     device: str = "auto"
     """``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``."""
     dtype: Literal["float32", "bfloat16", "float64", "auto"] = "float32"
@@ -174,18 +174,30 @@ class Config(_Section, frozen=True):
         FFLabelsError
             For an unknown section or key (the nearest is named) or a value of a wrong type.
         """
-        tree: dict[str, Any] = msgspec.to_builtins(self)
+        if isinstance(assignments, str):
+            raise FFLabelsError("one text", where="--set", got=assignments, expected="a list of section.key=value")
+        values = []
         for assignment in assignments:
             path, equals, text = assignment.partition("=")
             if not equals:
                 raise FFLabelsError("no value", where="--set", got=assignment, expected="section.key=value")
-            target, names = tree, path.strip().split(".")
+            values.append((path.strip(), _value(text)))
+        return self._with(values)
+
+    def replaced(self, values: Mapping[str, Any]) -> Config:
+        """Return the configuration with values by ``section.key``; see `override`."""
+        return self._with(values.items())
+
+    def _with(self, values: Iterable[tuple[str, Any]]) -> Config:
+        tree: dict[str, Any] = msgspec.to_builtins(self)
+        for path, value in values:
+            target, names = tree, path.split(".")
             for name in names[:-1]:
                 target = _entered(target, name, path)
             free = names[:-1] == ["labels", "params"]
             if names[-1] not in target and not free:
                 raise FFLabelsError("no such setting", where="--set", got=path, hint=nearest(names[-1], target))
-            if isinstance(target.get(names[-1]), dict):
+            if isinstance(target.get(names[-1]), dict) and not isinstance(value, dict):
                 raise FFLabelsError(
                     "a section",
                     where="--set",
@@ -193,7 +205,7 @@ class Config(_Section, frozen=True):
                     expected=f"{path}.key=value",
                     hint=nearest("", target[names[-1]]),
                 )
-            target[names[-1]] = _value(text)
+            target[names[-1]] = value
         return convert(tree, "--set")
 
     @classmethod

@@ -26,6 +26,10 @@ DIGITS_SIZE = 16
 """The digits are 8×8 and drawn twice as large [ours]."""
 
 
+RESIZED_AT_ONCE = 256
+"""Images that are resized together."""
+
+
 @dataclass(frozen=True)
 class Split:
     """Images (N, C, H, W) uint8 and classes (N,) int64."""
@@ -93,10 +97,8 @@ def load_data(config: DataConfig) -> Data:
         return _torchvision(config)
     if Path(config.name).is_dir():
         return _folder(Path(config.name), config)
-    known = ["digits", *_TORCHVISION]
-    raise FFLabelsError(
-        "neither a data set nor a folder", where="data.name", got=config.name, hint=nearest(config.name, known)
-    )
+    moved = "--data says where the folder is now" if Path(config.name).is_absolute() else nearest(config.name, KNOWN)
+    raise FFLabelsError("neither a data set nor a folder", where="data.name", got=config.name, hint=moved)
 
 
 def _digits(config: DataConfig) -> Data:
@@ -116,6 +118,10 @@ _TORCHVISION: dict[str, tuple[str, int]] = {
     "cifar10": ("CIFAR10", 5_000),
     "cifar100": ("CIFAR100", 5_000),
 }
+
+
+KNOWN = ("digits", *_TORCHVISION)
+"""Data sets that have a name."""
 
 
 def data_root(config: DataConfig) -> Path:
@@ -159,7 +165,12 @@ def _folder(folder: Path, config: DataConfig) -> Data:
     parts = [folder / "train", folder / "test"]
     if all(p.is_dir() for p in parts):
         names = _class_names(parts[0])
+        if _class_names(parts[1]) != names:
+            different = sorted(set(_class_names(parts[1])) ^ set(names))
+            raise FFLabelsError("classes of train and test differ", where=str(folder), got=", ".join(different))
         train, test = (_read_classes(p, names, config.size) for p in parts)
+        order = np.random.default_rng(0).permutation(len(train[0]))  # files come class by class
+        train = train[0][order], train[1][order]
         if train[0].shape[1:] != test[0].shape[1:]:
             raise FFLabelsError(
                 "train and test images differ in shape",
@@ -194,7 +205,8 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tup
     classes: list[int] = []
     damaged: list[str] = []
     for k, name in enumerate(names):
-        files = sorted(p for p in (folder / name).glob("*") if p.suffix.lower() in SUFFIXES)
+        inside = (p for p in (folder / name).iterdir() if not p.name.startswith("."))
+        files = sorted(p for p in inside if p.suffix.lower() in SUFFIXES)
         if not files:
             raise FFLabelsError("no image in the class folder", where=str(folder / name))
         for file in files:
@@ -226,21 +238,29 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tup
 
 
 def _reason(error: Exception) -> str:
-    """Return what a decoder says, without the path that it repeats."""
-    return (str(error).splitlines() or [repr(error)])[0].partition(" '")[0]
+    """Return what a decoder or the system says, without the path that it repeats."""
+    return getattr(error, "strerror", None) or (str(error).splitlines() or [repr(error)])[0].partition(" '")[0]
 
 
 def _read_picture(file: Path, size: tuple[int, int] | None) -> Bytes:
-    """Return (C, H, W), resized to (H, W) if that is given."""
-    from PIL import Image
+    """Return (C, H, W), upright, on white where it is transparent, resized to (H, W) if that is given.
+
+    Integers of more than 8 bits are of 65535, floats of 1.
+    """
+    from PIL import Image, ImageOps
 
     with Image.open(file) as opened:
         if opened.mode.startswith(("I", "F")):
             values = np.asarray(opened, np.float32)
-            high = 65535.0 if opened.mode.startswith("I") else max(float(values.max()), 1.0)
-            picture = Image.fromarray(np.round(np.clip(values / high, 0, 1) * 255).astype(np.uint8))
+            high = 65535.0 if opened.mode.startswith("I") else 1.0
+            if not (values.min() >= 0 and values.max() <= high):
+                raise ValueError(f"values from {values.min():g} to {values.max():g}, expected 0 to {high:g}")
+            picture = Image.fromarray(np.round(values / high * 255).astype(np.uint8))
         else:
-            picture = opened.convert("L" if opened.mode in ("1", "L", "LA") else "RGB")
+            upright = ImageOps.exif_transpose(opened)
+            if upright.has_transparency_data:
+                upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
+            picture = upright.convert("L" if opened.mode in ("1", "L", "LA") else "RGB")
     if size:
         picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     pixels = np.asarray(picture)
@@ -291,6 +311,9 @@ def _split(
 
 def _tensors(images: Bytes, classes: npt.NDArray[np.int64], size: int | None) -> Split:
     if size and images.shape[2:] != (size, size):
-        resized = fit((images / 255).astype(np.float32), (images.shape[1], size, size))
-        images = np.round(resized * 255).astype(np.uint8)
+        resized = np.empty((*images.shape[:2], size, size), np.uint8)
+        for k in range(0, len(images), RESIZED_AT_ONCE):
+            part = (images[k : k + RESIZED_AT_ONCE] / 255).astype(np.float32)
+            resized[k : k + RESIZED_AT_ONCE] = np.round(fit(part, (images.shape[1], size, size)) * 255)
+        images = resized
     return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(classes))

@@ -7,7 +7,7 @@ A new one is a function of a few lines, registered with its name and its thresho
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from torch import Tensor
 
@@ -30,11 +30,15 @@ class Goodness(NamedTuple):
 GOODNESS: dict[str, Goodness] = {}
 
 
-def goodness(name: str, theta: Callable[[int, int], float]) -> Callable[[Callable[[Tensor, int], Tensor]], None]:
+Function: TypeAlias = Callable[[Tensor, int], Tensor]
+
+
+def goodness(name: str, theta: Callable[[int, int], float]) -> Callable[[Function], Function]:
     """Register a goodness under `name`; ``theta(channels, pixels)`` is its default threshold."""
 
-    def register(function: Callable[[Tensor, int], Tensor]) -> None:
+    def register(function: Function) -> Function:
         GOODNESS[name] = Goodness(function, theta)
+        return function
 
     return register
 
@@ -46,25 +50,37 @@ def get_goodness(name: str) -> Goodness:
     return GOODNESS[name]
 
 
-@goodness("sum", theta=lambda channels, pixels: float(channels * pixels))
+def _neurons(channels: int, pixels: int) -> float:
+    return float(channels * pixels)
+
+
+def _one(channels: int, pixels: int) -> float:
+    return 1.0
+
+
+def _zero(channels: int, pixels: int) -> float:
+    return 0.0
+
+
+@goodness("sum", theta=_neurons)
 def _sum_of_squares(s_NC: Tensor, pixels: int) -> Tensor:
     """Σ y² (paper); θ = N, the number of neurons."""
     return s_NC.sum(1) * pixels
 
 
-@goodness("mean", theta=lambda channels, pixels: 1.0)
+@goodness("mean", theta=_one)
 def _mean_of_squares(s_NC: Tensor, pixels: int) -> Tensor:
     """Mean y²: the paper's divided by N."""
     return s_NC.mean(1)
 
 
-@goodness("log", theta=lambda channels, pixels: 0.0)
+@goodness("log", theta=_zero)
 def _log_mean(s_NC: Tensor, pixels: int) -> Tensor:
     """log(mean y² + ε): the loss sees the ratio of positive to negative, which no scale saturates [ours]."""
     return (s_NC.mean(1) + EPSILON).log()
 
 
-@goodness("contrast", theta=lambda channels, pixels: 0.0)
+@goodness("contrast", theta=_zero)
 def _channel_contrast(s_NC: Tensor, pixels: int) -> Tensor:
     """Log mean y² of the first half of the channels − log mean y² of the others [ours]."""
     half = s_NC.shape[1] // 2
@@ -72,7 +88,7 @@ def _channel_contrast(s_NC: Tensor, pixels: int) -> Tensor:
     return (first + EPSILON).log() - (second + EPSILON).log()
 
 
-@goodness("log-contrast", theta=lambda channels, pixels: 0.0)
+@goodness("log-contrast", theta=_zero)
 def _log_contrast(s_NC: Tensor, pixels: int) -> Tensor:
     """Mean over the first half of the channels of log mean y² − that over the others [ours]."""
     log_NC, half = (s_NC + FLOOR).log(), s_NC.shape[1] // 2

@@ -97,6 +97,11 @@ def scores(
     """Return what `predict` takes the largest of, (N, classes)."""
     from ffnet.baseline import BPNet
 
+    images = torch.as_tensor(images)
+    if images.is_floating_point() and images.numel() and not (images.min() >= 0 and images.max() <= 1):
+        raise FFLabelsError(
+            "out of range", where="images", got=f"{images.min():g} to {images.max():g}", expected="0 to 1, or uint8"
+        )
     if isinstance(net, BPNet):
         if method:
             raise FFLabelsError("a back-propagation net has one reading", where="inference", got=method)

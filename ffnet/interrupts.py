@@ -44,12 +44,14 @@ class Interrupts:
 
     @contextmanager
     def put_off(self) -> Iterator[None]:
-        """Let signals wait: the caller looks at `asked` when it suits."""
+        """Let signals wait: the caller looks at `asked` when it suits; at the end one that came raises."""
         self._holding = True
         try:
             yield
         finally:
             self._holding = False
+        if self.asked:
+            raise Interrupted(self.asked)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         self.asked = signum

@@ -28,12 +28,14 @@ class Draws:
     order_SB
         Indices of the images of every step; a remainder smaller than a batch waits for another epoch.
     labels_SBK
-        The right label of each, then its wrong ones.
+        The right label of each, then its wrong ones; on the device `labels_on`, that of the classes unless given.
     noise_SBK
         Uniform draws in [0, 1), for hard negatives.
     """
 
-    def __init__(self, config: Config, classes: Tensor, count: int, epoch: int) -> None:
+    def __init__(
+        self, config: Config, classes: Tensor, count: int, epoch: int, *, labels_on: torch.device | None = None
+    ) -> None:
         rng = np.random.default_rng([config.seed, epoch])
         batch = min(config.train.batch, len(classes))
         steps = len(classes) // batch
@@ -43,7 +45,8 @@ class Draws:
         draw = negatives.balanced if config.train.negatives == "balanced" else negatives.uniform
         wrong = draw(right, each, count, rng) if count > 1 else np.empty((*right.shape, 0), np.int64)
         self.order_SB = torch.from_numpy(order).to(classes.device)
-        self.labels_SBK = torch.from_numpy(np.concatenate([right[..., None], wrong], -1)).to(classes.device)
+        labels_SBK = torch.from_numpy(np.concatenate([right[..., None], wrong], -1))
+        self.labels_SBK = labels_SBK.to(labels_on or classes.device)
         self.noise_SBK = torch.from_numpy(rng.random((steps, batch, each), np.float32)).to(classes.device)
 
     def __len__(self) -> int:
@@ -56,6 +59,11 @@ class Learner(Protocol):
     @property
     def optimizer(self) -> torch.optim.Optimizer:
         """Return the optimizer of all layers."""
+        ...
+
+    @property
+    def labels_on(self) -> torch.device | None:
+        """Return where it wants the labels of an epoch."""
         ...
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
@@ -103,8 +111,16 @@ class FFLearner:
         self.steps = like.new_zeros(())
         self.bad_step = like.new_full((), torch.inf)
         self.peaks = [torch.zeros_like(cast(LocalLayer, layer).bias.detach()) for layer in net.layers]
+        self.largest_theta = 1.0
+        """What the goodness of the layer seen last is divided by in the table: its threshold, where that is large."""
         hard = config.train.negatives == "hard"
         self.table = torch.zeros(images if hard else 0, len(net.labels), device=net.device)
+
+    @property
+    def labels_on(self) -> torch.device | None:
+        """Labels that are drawn image by image are grouped on the host: there they need not be waited for."""
+        on_host = not self.net.labels.labeler.image_independent and self.config.train.negatives != "hard"
+        return torch.device("cpu") if on_host else None
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
         """Draw the labels, then let each layer see, learn, pool, pass on."""
@@ -143,7 +159,8 @@ class FFLearner:
         self.steps += 1
         self.bad_step = torch.where(self.sums.isfinite().all(), self.bad_step, self.bad_step.minimum(self.steps))
         if len(self.table) and index_B is not None:
-            self.table[index_B[:, None], labels_BK] = self.config.train.alpha * g_BK.to(self.table.dtype)
+            hardness_BK = self.config.train.alpha / self.largest_theta * g_BK
+            self.table[index_B[:, None], labels_BK] = hardness_BK.to(self.table.dtype)
 
     def _local(self, k: int, x_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
         """Return what a layer passes on and its goodness; its gradient is left with its weights."""
@@ -180,6 +197,7 @@ class FFLearner:
     def _objective(self, k: int, s_NC: Tensor, pixels: int, each: int) -> tuple[Tensor, Tensor]:
         """Return the layer's loss (with its graph) and goodness; its figures are added up on the device."""
         g_BK = self.net.goodness.of(s_NC, pixels).view(each, -1).T
+        self.largest_theta = max(1.0, self.net.goodness.theta(s_NC.shape[1], pixels))
         scale = self.scale(s_NC.shape[1], pixels)
         loss = self.loss(g_BK, scale).mean()
         right = discriminates(g_BK.detach(), self.config.train.loss, scale).mean()
@@ -238,6 +256,11 @@ class BPLearner:
         self.sums += torch.stack([loss.detach(), hits / len(index_B)])
         self.steps += 1
         self.bad_step = torch.where(self.sums.isfinite().all(), self.bad_step, self.bad_step.minimum(self.steps))
+
+    @property
+    def labels_on(self) -> torch.device | None:
+        """There are no labels to draw."""
+        return None
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the sums of the epoch so far."""

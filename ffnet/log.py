@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import msgspec
@@ -92,5 +93,7 @@ def _append(path: Path, line: Metrics) -> None:
     try:
         with path.open("ab") as file:
             file.write(msgspec.json.encode(line) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())  # before the checkpoint that counts on it
     except OSError as error:
         raise FFLabelsError(f"cannot be written: {error.strerror or error}", where=str(path)) from error

@@ -34,9 +34,14 @@ def get_loss(name: str) -> Loss:
     return LOSSES[name]
 
 
-def loss(name: str) -> Callable[[Loss], None]:
+def loss(name: str) -> Callable[[Loss], Loss]:
     """Register a loss under `name`."""
-    return lambda function: LOSSES.__setitem__(name, function)
+
+    def register(function: Loss) -> Loss:
+        LOSSES[name] = function
+        return function
+
+    return register
 
 
 @loss("bce")

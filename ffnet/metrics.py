@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+import itertools
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 import torch
 from torch import Tensor, nn
 
+from fflabels.errors import FFLabelsError
 from fflabels.progress import Progress, silent
 from ffnet.baseline import BPNet
 from ffnet.config import Inference
@@ -85,6 +87,8 @@ def evaluate(
         The untrained net (see `untrained`), made anew unless given. What FF learnt shows in goodness, and in linear
         only as far as it is above this control.
     """
+    if split not in get_args(SplitName):
+        raise FFLabelsError("unknown split", where="split", got=split, expected="validation or test")
     part: Split = getattr(data, split)
     if isinstance(net, BPNet):
         return Evaluation(split, len(part), bp=_reading(scores(net, part.images, method=inference), part, data.classes))
@@ -105,8 +109,9 @@ def untrained(net: FFNet, data: Data, *, progress: Progress = silent) -> FFNet:
     """Return the net as it was before training, running statistics taken from training images, classifier fitted."""
     control = FFNet(net.config, net.shape, net.labels).to(net.device).train()
     train = data.train.to(net.device)
-    draws = Draws(net.config, train.classes, data.classes, epoch=0)
-    for index_B, labels_BK in list(zip(draws.order_SB, draws.labels_SBK, strict=True))[:CALIBRATION_STEPS]:
+    epochs = (Draws(net.config, train.classes, data.classes, epoch) for epoch in itertools.count())
+    batches = (batch for draws in epochs for batch in zip(draws.order_SB, draws.labels_SBK, strict=True))
+    for index_B, labels_BK in itertools.islice(batches, CALIBRATION_STEPS):
         images = control.prepare(train.images[index_B])
         for labels_B in labels_BK.T:
             control(control.embedder.embed(images, labels_B))

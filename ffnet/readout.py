@@ -70,7 +70,7 @@ def fit_readout(
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.linear_epochs * steps)
     for epoch in range(config.linear_epochs):
-        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+        generator = torch.Generator().manual_seed((seed * 100_003 + epoch) % 2**63)
         order = torch.randperm(size, generator=generator).to(images.device)
         for step in range(steps):
             index = order[step * batch : (step + 1) * batch]

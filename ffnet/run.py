@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -22,7 +23,7 @@ from ffnet import inference
 from ffnet.baseline import BPNet
 from ffnet.checkpoint import newest_checkpoint
 from ffnet.config import Config, Inference
-from ffnet.data import Data, load_data
+from ffnet.data import KNOWN, Data, load_data
 from ffnet.devices import device_name, resolve_device
 from ffnet.learner import Metrics
 from ffnet.log import METRICS, read_lines
@@ -30,7 +31,7 @@ from ffnet.metrics import Evaluation, SplitName, evaluate, untrained
 from ffnet.network import FFNet
 
 FORMAT = 1
-CONFIG, LABELS, ABOUT, RESULTS = "config.toml", "labels.json", "run.json", "results.json"
+CONFIG, LABELS, ABOUT, RESULTS, READS = "config.toml", "labels.json", "run.json", "results.json", "reads.json"
 MODEL, CONTROL, CHECKPOINTS = "model.safetensors", "untrained.safetensors", "checkpoints"
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -68,11 +69,16 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Results(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a finished run is worth, and how often its test images were looked at."""
+    """What a finished run is worth."""
 
     validation: Evaluation | None
     test: Evaluation
-    test_reads: int
+
+
+class Reads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often the test images were looked at."""
+
+    test: int
 
 
 @dataclass
@@ -104,8 +110,17 @@ class Run:
         """Return the predicted classes of images, (N,) int64; see `ffnet.predict`."""
         return inference.predict(self.net, images, method=method)
 
+    @property
+    def test_reads(self) -> int:
+        """How often the test images were looked at, by this run and after it."""
+        return read_json(self.folder / READS, Reads).test if (self.folder / READS).exists() else 0
+
+    def count_test_read(self) -> None:
+        """Count a look at the test images: before it is taken."""
+        write_json(self.folder / READS, Reads(self.test_reads + 1))
+
     def data(self, root: str | None = None) -> Data:
-        """Return the data set of the run, from the folder `root` if one is given.
+        """Return the data set of the run, from the folder `root` if one is given: torchvision's, or the images' own.
 
         Raises
         ------
@@ -120,20 +135,23 @@ class Run:
         Raises
         ------
         FFLabelsError
-            For an empty split, or a linear reading before the run is finished.
+            For an empty split, and before the run is finished for the test split and a linear reading.
         """
-        if not len(getattr(data, split)):
+        if not len(getattr(data, split, [0])):
             raise FFLabelsError("no images", where=f"split {split}", hint="data.validation sets some apart")
         finished = self.results is not None
+        if split == "test" and not finished:
+            raise FFLabelsError(
+                "the test images are for the end", where=str(self.folder), hint="ffnet resume finishes the run"
+            )
         if isinstance(self.net, FFNet) and not finished and inference != "goodness":
             raise FFLabelsError(
                 "the linear classifier is fitted at the end",
                 where=str(self.folder),
                 hint="ffnet resume finishes the run; --inference goodness works now",
             )
-        if split == "test" and self.results:  # counted before it is seen
-            self.results = msgspec.structs.replace(self.results, test_reads=self.results.test_reads + 1)
-            write_json(self.folder / RESULTS, self.results)
+        if split == "test":
+            self.count_test_read()
         control = None
         if isinstance(self.net, FFNet) and inference != "goodness":
             control = _load_control(self) or untrained(self.net, data)
@@ -154,7 +172,9 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
     metrics = read_lines(folder / METRICS)
     if (folder / MODEL).exists():
         load_weights(net, folder / MODEL)
-    elif found := newest_checkpoint(folder / CHECKPOINTS):
+    elif (folder / RESULTS).exists():
+        raise FFLabelsError("is missing", where=str(folder / MODEL), hint="ffnet resume makes it again")
+    elif found := newest_checkpoint(folder / CHECKPOINTS, settings_digest(folder)):
         state, position = found
         net.load_state_dict({n.removeprefix("net."): t for n, t in state.items() if n.startswith("net.")})
         del metrics[position.epoch :]
@@ -169,8 +189,21 @@ def build(config: Config, shape: Shape, labels: LabelSet | None, classes: int) -
 
 
 def with_root(config: Config, root: str | None) -> Config:
-    """Return the configuration with another folder of torchvision's data sets, if one is given."""
-    return config.override([f"data.root={msgspec.json.encode(root).decode()}"]) if root else config
+    """Return the configuration with another place of its data, if one is given.
+
+    That is the folder of torchvision's data sets or, for a folder of class folders, that folder.
+    """
+    if not root:
+        return config
+    return config.replaced({"data.root" if config.data.name in KNOWN else "data.name": root})
+
+
+def settings_digest(folder: Path) -> str:
+    """Return a hash of what decides a run: its settings and its labels."""
+    found = hashlib.sha256((folder / CONFIG).read_bytes())
+    if (folder / LABELS).exists():
+        found.update((folder / LABELS).read_bytes())
+    return found.hexdigest()
 
 
 def read_settings(folder: Path) -> tuple[Config, About, LabelSet | None]:
@@ -183,7 +216,17 @@ def read_settings(folder: Path) -> tuple[Config, About, LabelSet | None]:
         raise FFLabelsError(
             "unknown format", where=str(folder / ABOUT), got=about.format, expected=str(FORMAT), hint="a newer ffnet?"
         )
-    return config, about, LabelSet.load(folder / LABELS) if config.algorithm == "ff" else None
+    if config.algorithm == "bp":
+        return config, about, None
+    labels = LabelSet.load(folder / LABELS)
+    if len(labels) != len(about.data.class_names):
+        raise FFLabelsError(
+            "not one label a class",
+            where=str(folder / LABELS),
+            got=len(labels),
+            expected=f"{len(about.data.class_names)}",
+        )
+    return config, about, labels
 
 
 def checked(data: Data, about: About, folder: Path) -> Data:
@@ -222,7 +265,8 @@ def read_json(path: Path, kind: type[S]) -> S:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError) as error:
-        raise FFLabelsError(f"cannot be read: {error}", where=str(path)) from None
+        reason = getattr(error, "strerror", None) or error
+        raise FFLabelsError(f"cannot be read: {reason}", where=str(path)) from None
 
 
 def _load_control(run: Run) -> FFNet | None:

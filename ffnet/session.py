@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +25,7 @@ from ffnet.learner import Learner, Metrics, make_learner
 from ffnet.log import Log
 from ffnet.metrics import evaluate, untrained
 from ffnet.network import FFNet
+from ffnet.presets import Preset, load_preset
 from ffnet.run import (
     ABOUT,
     CHECKPOINTS,
@@ -41,20 +42,34 @@ from ffnet.run import (
     load_run,
     read_settings,
     save_weights,
+    settings_digest,
     with_root,
     write_json,
 )
-from ffnet.training import START, NotFiniteError, Position, check_finite, fit_linear, images_an_epoch, label_set, steps
+from ffnet.training import (
+    START,
+    NotFiniteError,
+    Position,
+    check_finite,
+    check_trainable,
+    fit_linear,
+    images_an_epoch,
+    label_set,
+    steps,
+)
 
 RUNS = Path("runs")
 """Where runs go that are given no folder."""
+
+LOCK = ".lock"
+"""Held by the process that works in a run folder."""
 
 Report: TypeAlias = Callable[[Metrics], None]
 Started: TypeAlias = Callable[[Run], None]
 
 
 def train(
-    config: Config | None = None,
+    config: Config | Preset | str | None = None,
     *,
     out: str | Path | None = None,
     data: Data | None = None,
@@ -67,7 +82,7 @@ def train(
     Parameters
     ----------
     config
-        The settings; the defaults train on the embedded digits.
+        The settings, or a preset or its name; the defaults train on the embedded digits.
     out
         The run folder, new or empty; one under ``runs/`` unless given.
     data
@@ -86,25 +101,25 @@ def train(
     Interrupted
         On SIGINT or SIGTERM, after the step was finished and saved.
     """
-    config = config or Config()
+    config = load_preset(config).config if isinstance(config, str) else config or Config()
+    config = config.config if isinstance(config, Preset) else config
     device = resolve_device(config.device)
     config = _with_absolute_paths(with_dtype(config, device))
-    folder = _new_folder(out, config)
-    with Interrupts() as interrupts, memory_errors():
+    with Interrupts() as interrupts, memory_errors(), _claimed(out, config) as folder:
         data = data or load_data(config.data)
+        check_trainable(data)
         labels = label_set(config, data, progress=progress) if config.algorithm == "ff" else None
         net = build(config, data.shape, labels, data.classes).to(device)
         if isinstance(net, FFNet):
-            net.embedder  # noqa: B018 - draws the labels: those that do not fit are refused before there is a folder
+            net.embedder  # noqa: B018 - draws the labels: those that do not fit are refused before there is a run
         run = Run(folder, config, About.of(data, device), net)
-        with _locked(folder):
-            if labels:
-                labels.save(folder / LABELS)
-            write_json(folder / ABOUT, run.about)
-            write_whole(folder / CONFIG, config.to_toml())  # the last: with it, there is a run
-            if started:
-                started(run)
-            return _work(run, data, interrupts, report, progress)
+        if labels:
+            labels.save(folder / LABELS)
+        write_json(folder / ABOUT, run.about)
+        write_whole(folder / CONFIG, config.to_toml())  # the last: with it, there is a run
+        if started:
+            started(run)
+        return _work(run, data, interrupts, report, progress)
 
 
 def resume(
@@ -136,7 +151,7 @@ def resume(
     folder = Path(folder)
     config, about, labels = read_settings(folder)
     device = device or config.device
-    if (folder / RESULTS).exists():
+    if (folder / RESULTS).exists() and (folder / MODEL).exists():
         return load_run(folder, device=device)
     with Interrupts() as interrupts, memory_errors(), _locked(folder):
         data = checked(data or load_data(with_root(config, root).data), about, folder)
@@ -152,19 +167,24 @@ def _work(run: Run, data: Data, interrupts: Interrupts, report: Report | None, p
     config, net = run.config, run.net
     train = data.train.to(next(net.parameters()).device)
     learner, start = make_learner(net, len(train)), START
-    if found := newest_checkpoint(run.folder / CHECKPOINTS):
+    settings = settings_digest(run.folder)
+    if found := newest_checkpoint(run.folder / CHECKPOINTS, settings, set_aside=True):
         state, start = found
         restore_state(net, learner, state)
     log, timer = Log(run.folder, start.epoch), _Timer(config, images_an_epoch(config, train), start)
-    with _deterministic(), interrupts.put_off(), _last_good_state_named(run.folder):
+    if start != START:
+        log.timing(f"resumed after step {start.step} of epoch {start.epoch + 1}", seconds=0, cpu_seconds=0)
+    with _deterministic(), _last_good_state_named(run.folder), interrupts.put_off():
         for position, metrics in steps(learner, config, train, data.classes, start):
             if metrics:
                 metrics |= _validated(run, data, position)
                 log.epoch(metrics)
-                speed = timer.speed
-                log.timing(f"epoch {position.epoch}", images_per_second=round(speed, 1), **timer.lap())
+            if metrics or interrupts.asked:
+                images, speed = timer.images_since_lap(position), timer.speed(position)
+                of = f"epoch {position.epoch}" if metrics else f"part of epoch {position.epoch + 1}"
+                log.timing(of, images=images, images_per_second=round(speed, 1), **timer.lap(position))
             if metrics or interrupts.asked or timer.since_saved >= config.train.checkpoint_seconds:
-                _save(run, learner, position)
+                _save(run, learner, position, settings)
                 timer.saved()
             if interrupts.asked:
                 raise Interrupted(interrupts.asked)
@@ -188,10 +208,11 @@ def _finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
     progress("evaluation", 0, 2)
     validation = evaluate(net, data, "validation", control=control) if len(data.validation) else None
     progress("evaluation", 1, 2)
+    run.count_test_read()
     test = evaluate(net, data, "test", control=control)
     progress("evaluation", 2, 2)
     log.timing("evaluation", **clock.lap())
-    run.metrics, run.results = log.metrics, Results(validation, test, test_reads=1)
+    run.metrics, run.results = log.metrics, Results(validation, test)
     write_json(run.folder / RESULTS, run.results)
     return run
 
@@ -206,14 +227,14 @@ def _validated(run: Run, data: Data, position: Position) -> Metrics:
     return {"validation": reading.accuracy} | ({"validation_layers": reading.layers} if reading.layers else {})
 
 
-def _save(run: Run, learner: Learner, position: Position) -> None:
+def _save(run: Run, learner: Learner, position: Position, settings: str) -> None:
     """Write a checkpoint, unless something in it is not finite."""
     check_finite(learner, position.epoch)
     state = save_state(run.net, learner)
     for name, tensor in state.items():
         if not tensor.isfinite().all():
             raise NotFiniteError(f"{name} is not finite", position.epoch, position.step)
-    write_checkpoint(run.folder / CHECKPOINTS, state, position)
+    write_checkpoint(run.folder / CHECKPOINTS, state, position, settings)
 
 
 @contextmanager
@@ -229,33 +250,68 @@ def _last_good_state_named(folder: Path) -> Iterator[None]:
 def _with_absolute_paths(config: Config) -> Config:
     """Return the configuration with the data's paths absolute, so that a run goes on from any working directory."""
     found = {"data.root": config.data.root, "data.name": config.data.name if Path(config.data.name).is_dir() else None}
-    return config.override([f"{key}={json.dumps(str(Path(p).resolve()))}" for key, p in found.items() if p])
+    return config.replaced({key: str(Path(path).resolve()) for key, path in found.items() if path})
 
 
-def _new_folder(out: str | Path | None, config: Config) -> Path:
-    """Return the folder of a new run, refusing one that holds something."""
-    if out is None:
-        labels = config.labels.set if config.algorithm == "ff" else "bp"
-        labels = Path(labels).stem if Path(labels).exists() else labels.replace(":", "-")
-        name = f"{Path(config.data.name).name}-{labels}-{config.seed}"
-        names = (RUNS / (name if k == 1 else f"{name}-{k}") for k in itertools.count(1))
-        return next(path for path in names if not path.exists())
-    folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        hint = "ffnet resume goes on with it" if (folder / CONFIG).exists() else "choose another"
-        raise FFLabelsError("not a new or empty folder", where=f"out {folder}", hint=hint)
-    return folder
+@contextmanager
+def _claimed(out: str | Path | None, config: Config) -> Iterator[Path]:
+    """Make the folder of a new run and hold it; where no run comes of it, it is as it was before."""
+    folder, made = _new_folder(out, config)
+    try:
+        with _locked(folder):
+            if others := [p for p in folder.iterdir() if p.name != LOCK]:
+                hint = "ffnet resume goes on with it" if (folder / CONFIG).exists() else "choose another"
+                raise FFLabelsError(
+                    "not a new or empty folder", where=f"out {folder}", got=f"{len(others)} files", hint=hint
+                )
+            yield folder
+    except BaseException:
+        if made and not (folder / CONFIG).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            if folder.parent == RUNS and not any(RUNS.iterdir()):
+                RUNS.rmdir()
+        raise
+
+
+def _new_folder(out: str | Path | None, config: Config) -> tuple[Path, bool]:
+    """Return the folder of a new run, and whether it was made just now."""
+    if out is not None:
+        folder = Path(out)
+        there = folder.exists()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FFLabelsError(f"cannot be made: {error.strerror or error}", where=f"out {folder}") from error
+        return folder, not there
+    labels = config.labels.set if config.algorithm == "ff" else "bp"
+    labels = Path(labels).stem if Path(labels).is_file() else labels.replace(":", "-").replace("/", "-")
+    name = f"{Path(config.data.name).name}-{labels}-{config.seed}"
+    for k in itertools.count(1):
+        folder = RUNS / (name if k == 1 else f"{name}-{k}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise FFLabelsError(f"cannot be made: {error.strerror or error}", where=str(folder)) from error
+        return folder, True
+    raise AssertionError
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a run folder, which is made if need be."""
+    """Keep other processes out of a run folder."""
+    lock = filelock.FileLock(folder / LOCK, timeout=0)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / ".lock", timeout=0):
-            yield
+        lock.acquire()
     except filelock.Timeout:
         raise FFLabelsError("another process is at work there", where=str(folder)) from None
+    except OSError as error:
+        raise FFLabelsError(f"cannot be written: {error.strerror or error}", where=str(folder)) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -283,19 +339,29 @@ class _Timer(_Clock):
 
     def __init__(self, config: Config, images: int, first: Position) -> None:
         super().__init__()
-        self.images, self.steps = images, max(1, images // config.train.batch)
+        self.batch = min(config.train.batch, images)
+        self.steps = max(1, images // self.batch)
         self.total = config.train.epochs * self.steps
-        self.first, self.began = self.done(first), self.wall
+        self.first = self.at_lap = self.done(first)
+        self.began = self.wall
         self.saved()
 
     def done(self, position: Position) -> int:
         """Return how many steps are done."""
         return position.epoch * self.steps + position.step
 
-    @property
-    def speed(self) -> float:
-        """Images a second in this epoch."""
-        return self.images / max(time.perf_counter() - self.wall, 1e-9)
+    def images_since_lap(self, position: Position) -> int:
+        """Return how many images were trained on since the last lap."""
+        return (self.done(position) - self.at_lap) * self.batch
+
+    def speed(self, position: Position) -> float:
+        """Return images a second since the last lap."""
+        return self.images_since_lap(position) / max(time.perf_counter() - self.wall, 1e-9)
+
+    def lap(self, position: Position | None = None) -> dict[str, float]:
+        """Return the seconds since the last lap."""
+        self.at_lap = self.done(position) if position else self.at_lap
+        return super().lap()
 
     def left(self, position: Position) -> float:
         """Return the seconds that training will take yet, at the mean speed so far."""

@@ -39,8 +39,12 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
     """
     chosen = config.labels
     references = References(unit(data.train.images[:REFERENCES]).numpy(), data.name)
-    if not _is_labeler(chosen.set):
+    if not is_labeler(chosen.set):
         labels = open_set(chosen.set)
+        if chosen.n not in (None, len(labels)):
+            raise FFLabelsError(
+                "a set of another size", where=f"labels {chosen.set}", got=len(labels), expected=f"{chosen.n}"
+            )
         if labels.scores is None or labels.shape != data.shape:
             report = labels.score(data.shape, references, progress=progress)
             labels = LabelSet(labels.recipes, labels.labeler, labels.provenance, report.scores)
@@ -67,14 +71,12 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
     return labels
 
 
-def _is_labeler(name: str) -> bool:
+def is_labeler(name: str) -> bool:
     """Return whether a name means a labeler; if not, it means a built-in set or a file."""
-    if Path(name).exists() or Path(name).suffix == ".json":
-        return False
     try:
         registry.find(name)
     except FFLabelsError:
-        return ":" not in name
+        return not (":" in name or "/" in name or Path(name).suffix == ".json" or Path(name).is_file())
     return True
 
 
@@ -127,7 +129,7 @@ def steps(
     """
     first = start.step
     for epoch in range(start.epoch, config.train.epochs):
-        draws = Draws(config, train.classes, classes, epoch)
+        draws = Draws(config, train.classes, classes, epoch, labels_on=learner.labels_on)
         for k in range(first, len(draws)):
             progress = (epoch + k / len(draws)) / config.train.epochs
             for group in learner.optimizer.param_groups:
@@ -145,7 +147,8 @@ class NotFiniteError(FFLabelsError):
 
     def __init__(self, what: str, epoch: int, step: int) -> None:
         hint = "lower train.lr, or compute in float32"
-        super().__init__(what, where=f"epoch {epoch + 1}, step {step}", hint=hint)
+        where = f"epoch {epoch + 1}, step {step}" if step else f"after epoch {epoch}"
+        super().__init__(what, where=where, hint=hint)
 
 
 def check_finite(learner: Learner, epoch: int) -> None:
@@ -175,6 +178,7 @@ def fit(net: nn.Module, data: Data, *, report: Callable[[Metrics], None] | None 
         When a loss is not finite: says in which epoch and step.
     """
     config = cast(FFNet, net).config
+    check_trainable(data)
     train = data.train.to(next(net.parameters()).device)
     history: list[Metrics] = []
     begin = time.perf_counter()
@@ -189,6 +193,12 @@ def fit(net: nn.Module, data: Data, *, report: Callable[[Metrics], None] | None 
     if isinstance(net, FFNet):
         net.readout = fit_linear(net, train)
     return history
+
+
+def check_trainable(data: Data) -> None:
+    """Refuse a data set without training images."""
+    if not len(data.train):
+        raise FFLabelsError("no training images", where=f"data set {data.name}")
 
 
 def images_an_epoch(config: Config, train: Split) -> int:

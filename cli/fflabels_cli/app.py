@@ -98,7 +98,7 @@ def _run(command: click.Command) -> NoReturn:
     except click.ClickException as error:
         _fail(error.format_message(), debug, error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; nothing was half-written", debug)
+        _fail("interrupted; nothing was half-written", debug, 130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

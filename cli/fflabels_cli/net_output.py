@@ -106,7 +106,7 @@ def print_results(run: Run, json_: bool) -> None:
     assert run.results is not None
     found = run.results
     if json_:
-        output.print_json({"run": str(run.folder), **msgspec.to_builtins(found)})
+        output.print_json({"run": str(run.folder), "test_reads": run.test_reads, **msgspec.to_builtins(found)})
         return
     parts = [part for part in (found.validation, found.test) if part]
     rows = []
@@ -126,7 +126,9 @@ def print_evaluation(found: Evaluation, class_names: Sequence[str]) -> None:
     """Print every reading of a split: accuracy, confusion matrix, accuracy a class."""
     for name, reading in found.readings.items():
         beside = (
-            f"; the same classifier on the untrained net: {_percent(reading.untrained)} %" if reading.untrained else ""
+            f"; the same classifier on the untrained net: {_percent(reading.untrained)} %"
+            if reading.untrained is not None
+            else ""
         )
         click.echo(f"{found.split}, {name}: {_percent(reading.accuracy)} % of {found.images:,} images{beside}")
         if reading.layers:

@@ -62,8 +62,8 @@ def load_preset(name: str) -> Preset:
 def quick_preset(dataset: str) -> Preset:
     """Return the preset of a data set, with labels designed for its classes where they are not ten."""
     preset = load_preset(QUICK.get(dataset, "quick-digits"))
-    labels = ["labels.set=fourier"] if dataset == "cifar100" else []
-    return preset._replace(config=preset.config.override([f"data.name={dataset}", *labels]))
+    labels = {"labels.set": "fourier"} if dataset == "cifar100" else {}
+    return preset._replace(config=preset.config.replaced({"data.name": dataset, **labels}))
 
 
 def _names() -> list[str]:

@@ -14,11 +14,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import fflabels  # noqa: E402
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
 from ffnet.checkpoint import DamagedWarning, newest_checkpoint  # noqa: E402
 from ffnet.learner import BPLearner, FFLearner  # noqa: E402
 from ffnet.log import read_lines  # noqa: E402
+from ffnet.run import settings_digest  # noqa: E402
 
 SMALL = [
     "data.limit=128", "net.widths=[4,6]", "net.pools=[2,2]", "net.kernel=3", "train.epochs=3",
@@ -169,6 +171,8 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path, damage)
     with pytest.warns(DamagedWarning, match=f"{newest.name}: damaged"):
         assert ffnet.resume(tmp_path / "run").results == whole.results
     assert files(tmp_path / "whole") == files(tmp_path / "run")
+    assert newest.with_suffix(".damaged").exists()
+    assert len(list((tmp_path / "run" / "checkpoints").glob("*.safetensors"))) == 2
 
 
 def test_when_no_checkpoint_is_good_it_says_so(tmp_path):
@@ -184,7 +188,7 @@ def test_two_checkpoints_are_kept_and_say_where_they_are(tmp_path):
     with pytest.raises(StopError):
         ffnet.train(config(), out=tmp_path / "run", progress=stop_at(6))
     assert len(list((tmp_path / "run" / "checkpoints").iterdir())) == 2
-    assert newest_checkpoint(tmp_path / "run" / "checkpoints")[1] == (1, 2)
+    assert newest_checkpoint(tmp_path / "run" / "checkpoints", settings_digest(tmp_path / "run"))[1] == (1, 2)
 
 
 @pytest.mark.parametrize(("algorithm", "learner"), [("ff", FFLearner), ("bp", BPLearner)])
@@ -236,7 +240,7 @@ def test_out_of_memory_says_what_to_lower(tmp_path, monkeypatch):
 
 def test_a_run_folder_is_never_written_over_and_only_one_works_in_it(tmp_path):
     ffnet.train(config(), out=tmp_path / "run")
-    with pytest.raises(FFLabelsError, match=r"not a new or empty folder .ffnet resume goes on with it"):
+    with pytest.raises(FFLabelsError, match=r"not a new or empty folder; got .* files .ffnet resume goes on with it"):
         ffnet.train(config(), out=tmp_path / "run")
     with pytest.raises(StopError):
         ffnet.train(config(), out=tmp_path / "other", progress=stop_at(2))
@@ -246,6 +250,71 @@ def test_a_run_folder_is_never_written_over_and_only_one_works_in_it(tmp_path):
 
     with pytest.raises(FFLabelsError, match="another process is at work there"):
         ffnet.resume(tmp_path / "other", report=second)
+
+
+def test_a_run_that_came_in_between_is_not_written_over(tmp_path):
+    with pytest.raises(FFLabelsError, match="another process is at work there"):
+        ffnet.train(config(), out=tmp_path / "run", started=lambda run: ffnet.train(config(), out=run.folder))
+    assert (tmp_path / "run" / "config.toml").exists()
+
+
+def test_where_no_run_comes_of_it_no_folder_stays(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for out in (None, "deep/run"):
+        with pytest.raises(FFLabelsError, match="not one label a class"):
+            ffnet.train(config("labels.set=fourier", "labels.n=5", "labels.candidates=20"), out=out)
+    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "deep" / "run").exists()
+    (tmp_path / "file").write_text("mine")
+    for out in ("file", "file/run", "/proc/run"):
+        with pytest.raises(FFLabelsError, match=f"out {out}: cannot be made"):
+            ffnet.train(config(), out=out)
+
+
+def five_labels(_):
+    return fflabels.LabelSet(fflabels.named_set("fourier:paper10").recipes[:5], "fourier").to_json()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("config.toml", lambda c: c.replace(b"seed = 0", b"seed = 1"), "config.toml or labels.json were edited since"),
+        ("labels.json", five_labels, "labels.json: not one label a class; got 5; expected 10"),
+        ("run.json", lambda c: b"{}", "run.json: cannot be read"),
+    ],
+)
+def test_an_edited_run_does_not_go_on(tmp_path, name, change, message):
+    with pytest.raises(StopError):
+        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(2))
+    path = tmp_path / "run" / name
+    path.write_bytes(change(path.read_bytes()))
+    for work in (ffnet.resume, ffnet.load_run):
+        with pytest.raises(FFLabelsError, match=message):
+            work(tmp_path / "run")
+
+
+def test_a_finished_run_without_its_weights_says_so_and_makes_them_again(tmp_path):
+    run = ffnet.train(config(), out=tmp_path / "run")
+    content = (tmp_path / "run" / "model.safetensors").read_bytes()
+    (tmp_path / "run" / "model.safetensors").unlink()
+    with pytest.raises(FFLabelsError, match=r"model.safetensors: is missing .ffnet resume makes it again"):
+        ffnet.load_run(tmp_path / "run")
+    assert ffnet.resume(tmp_path / "run").results == run.results
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == content
+
+
+def test_a_run_goes_on_where_its_images_have_moved(tmp_path):
+    from test_data import make_folder
+
+    chosen = config(
+        f"data.name='{make_folder(tmp_path / 'old', each=20)}'", "labels.set=fourier", "labels.candidates=20"
+    )
+    with pytest.raises(StopError):
+        ffnet.train(chosen, out=tmp_path / "run", progress=stop_at(1))
+    (tmp_path / "old").rename(tmp_path / "new")
+    with pytest.raises(FFLabelsError, match="--data says where the folder is now"):
+        ffnet.resume(tmp_path / "run")
+    assert ffnet.resume(tmp_path / "run", root=str(tmp_path / "new")).results
 
 
 def test_another_data_set_is_refused(tmp_path):
@@ -258,12 +327,14 @@ def test_another_data_set_is_refused(tmp_path):
 
 def test_looks_at_the_test_images_are_counted(tmp_path):
     run = ffnet.train(config(), out=tmp_path / "run")
-    assert run.results.test_reads == 1
+    assert run.test_reads == 1
     loaded = ffnet.load_run(tmp_path / "run")
     data = loaded.data()
     loaded.evaluate(data, "validation")
     assert loaded.evaluate(data, "test") == run.results.test
-    assert ffnet.load_run(tmp_path / "run").results.test_reads == 2
+    assert ffnet.load_run(tmp_path / "run").test_reads == 2
+    (tmp_path / "run" / "results.json").unlink()
+    assert ffnet.resume(tmp_path / "run").test_reads == 3
 
 
 def test_an_unfinished_run_is_read_as_of_its_newest_checkpoint(tmp_path):
@@ -275,6 +346,9 @@ def test_an_unfinished_run_is_read_as_of_its_newest_checkpoint(tmp_path):
     assert run.predict(torch.zeros(2, 1, 16, 16)).shape == (2,)
     with pytest.raises(FFLabelsError, match="fitted at the end"):
         run.evaluate(run.data(), "validation", inference="linear")
+    with pytest.raises(FFLabelsError, match="the test images are for the end"):
+        run.evaluate(run.data(), "test", inference="goodness")
+    assert run.test_reads == 0
 
 
 def test_what_is_damaged_in_a_run_is_named(tmp_path):
@@ -302,12 +376,34 @@ def test_the_diary_is_a_table_too_and_holds_no_times(tmp_path):
         "epoch 1", "epoch 2", "epoch 3", "linear classifier", "untrained net", "evaluation",
     ]  # fmt: skip
     assert all(t["seconds"] >= 0 for t in timings)
+    assert [t.get("images") for t in timings] == [128, 128, 128, None, None, None]
+
+
+def test_timings_after_a_resume_count_what_was_done(tmp_path):
+    with pytest.raises(StopError):
+        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(7))
+    ffnet.resume(tmp_path / "run")
+    timings = [msgspec.json.decode(line) for line in (tmp_path / "run" / "timings.jsonl").read_bytes().splitlines()]
+    assert [(t["what"], t.get("images")) for t in timings[:4]] == [
+        ("epoch 1", 128), ("resumed after step 3 of epoch 2", None), ("epoch 2", 32), ("epoch 3", 128),
+    ]  # fmt: skip
 
 
 def test_runs_without_a_folder_get_one_of_their_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folders = [str(ffnet.train(config(), out=None).folder) for _ in range(2)]
     assert folders == ["runs/digits-fourier-paper10-0", "runs/digits-fourier-paper10-0-2"]
+
+
+def test_a_signal_in_the_last_moment_of_training_is_not_lost(tmp_path):
+    def last(metrics):
+        if metrics["epoch"] == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(ffnet.Interrupted):
+        ffnet.train(config(), out=tmp_path / "run", report=last)
+    assert len(ffnet.load_run(tmp_path / "run").metrics) == 3
+    assert ffnet.resume(tmp_path / "run").results
 
 
 def test_signals_are_as_before_after_a_run(tmp_path):

@@ -31,7 +31,7 @@ def command(run: str, inference: Any, split: str, data: str | None, device: str 
 
     loaded = load_run(run, device=device or "auto")
     found = loaded.evaluate(loaded.data(data), "test" if split == "test" else "validation", inference=inference)
-    reads = loaded.results.test_reads if loaded.results else 0
+    reads = loaded.test_reads
     if json_:
         output.print_json({**msgspec.to_builtins(found), "run": run, "test_reads": reads})
         return

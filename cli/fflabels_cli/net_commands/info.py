@@ -28,6 +28,7 @@ def command(run: str, json_: bool) -> None:
                 "parameters": net_output.parameters(loaded),
                 "epochs_done": len(loaded.metrics),
                 "metrics": loaded.metrics,
+                "test_reads": loaded.test_reads,
                 "results": msgspec.to_builtins(loaded.results),
             }
         )
@@ -41,4 +42,4 @@ def command(run: str, json_: bool) -> None:
         click.echo(net_output.epoch_line(loaded.metrics[-1], epochs))
     if loaded.results:
         net_output.print_results(loaded, json_=False)
-        click.echo(f"test images read {loaded.results.test_reads} times")
+        click.echo(f"test images read {loaded.test_reads} times")

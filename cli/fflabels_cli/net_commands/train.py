@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -72,11 +71,12 @@ def command(
         "dtype": dtype,
         "algorithm": algorithm,
     }
-    config = _base(preset, dataset).override(
-        [f"{name}={json.dumps(value)}" for name, value in given.items() if value is not None]
-    )
-    config = _with_params(config.override(settings), labels, params)
     from ffnet import train
+
+    config = _base(preset, dataset).replaced({name: value for name, value in given.items() if value is not None})
+    if config.algorithm == "bp" and (labels or n or params):
+        raise click.UsageError("back-propagation uses no labels: leave out --labels, --n and --param")
+    config = _with_params(config, labels, params).override(settings)
 
     with net_output.Training(json_) as screen:
         run = train(config, out=out, started=screen.started, report=screen.epoch, progress=screen.progress)
@@ -90,12 +90,20 @@ def _base(preset: str | None, dataset: str | None) -> Config:
 
 
 def _with_params(config: Config, labels: str | None, params: tuple[tuple[str, str], ...]) -> Config:
-    """Return the configuration with the labeler's parameters, read as the labeler types them."""
+    """Return the configuration with the labeler's parameters, read as the labeler types them; others' do not stay."""
     import msgspec
 
-    found: dict[str, Any] = config.labels.params
-    if params:
-        found = msgspec.to_builtins(options.make_labeler(config.labels.set, params).params)
-    elif labels:
-        found = {}
-    return msgspec.structs.replace(config, labels=msgspec.structs.replace(config.labels, params=found))
+    from fflabels.errors import FFLabelsError
+    from ffnet.training import is_labeler
+
+    if not params:
+        return config.replaced({"labels.params": {}}) if labels else config
+    if not is_labeler(config.labels.set):
+        raise FFLabelsError(
+            "a set that is there takes no parameters",
+            where="--param",
+            got=config.labels.set,
+            expected="a labeler's name",
+        )
+    typed = options.make_labeler(config.labels.set, params).params
+    return config.replaced({"labels.params": msgspec.to_builtins(typed)})
