@@ -123,7 +123,9 @@ def run_folder(function: F) -> F:
 def data_root(function: F) -> F:
     """Add ``--data``."""
     return click.option(
-        "--data", metavar="DIR", help="The folder of torchvision's data sets.  [default: FFNET_DATA or ~/.cache/ffnet]"
+        "--data",
+        metavar="DIR",
+        help="Where the data are: torchvision's folder.  [default: FFNET_DATA or ~/.cache/ffnet]",
     )(function)
 
 

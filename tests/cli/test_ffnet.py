@@ -84,6 +84,7 @@ def test_train_as_json(tmp_path):
         (["--labels", "fflabels:fourier"], "labels.set", "fflabels:fourier"),
         (["--labels", "fourier", "--n", "10", "--param", "waves=2"], "labels.params.waves", 2),
         (["--device", "cpu", "--set", "train.lr=0.001"], "train.lr", 0.001),
+        (["--labels", "fourier", "--set", "labels.params.waves=3"], "labels.params.waves", 3),
         (["--preset", "paper-mnist", "--dataset", "digits"], "train.goodness", "sum"),
     ],
 )
@@ -141,6 +142,11 @@ def test_predict(trained):
     assert "0.png" in text
 
 
+def test_a_labeler_is_meant_where_a_folder_has_its_name(tmp_path):
+    (tmp_path / "fourier").mkdir()
+    assert ffnet("train", "--labels", "fourier", *SMALL, cwd=tmp_path).returncode == 0
+
+
 def test_presets(tmp_path):
     text = shown("presets", cwd=tmp_path)
     assert re.search(r"paper-mnist +paper +MNIST", text)
@@ -169,6 +175,11 @@ def test_presets(tmp_path):
         (["train", "--device", "cuda:9"], "Error: device: no such GPU; got cuda:9"),
         (["train", "--device", "tpu"], "Error: device: unknown device; got tpu; expected auto, cpu, cuda or cuda:i"),
         (["train", "--labels", "fourier:paper10", "--set", "data.size=8"], "Error: wave: frequency above the sampling limit; got (fy, fx) = (0, 6)"),
+        (["train", "--labels", "fourier:paper10", "--n", "5"], "Error: labels fourier:paper10: a set of another size; got 10; expected 5"),
+        (["train", "--labels", "fourier:paper10", "--param", "waves=2"], "Error: --param: a set that is there takes no parameters; got fourier:paper10"),
+        (["train", "--algorithm", "bp", "--labels", "fourier"], "Error: back-propagation uses no labels: leave out --labels"),
+        (["train", "--seed", 99999999999999999999], "Error: --set: bad setting: "),
+        (["train", "--out", "/proc/x"], "Error: out /proc/x: cannot be made: "),
         (["eval", "nowhere"], "Error: nowhere: no run there; expected a folder with config.toml"),
         (["resume", "nowhere"], "Error: nowhere: no run there"),
         (["predict", "nowhere", "x.png"], "Error: nowhere: no run there"),

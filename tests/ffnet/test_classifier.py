@@ -1,5 +1,7 @@
 """The estimator in the manner of scikit-learn, and the presets."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -51,11 +53,26 @@ def test_parameters_are_kept_as_scikit_learns_tools_expect():
         (np.full((6, 8, 8), np.nan), [0, 1] * 3, "X: out of range"),
         (np.zeros((6, 8, 8)), [0, 1], r"y: not one class an image; got \(2,\); expected \(6,\)"),
         (np.zeros((6, 8, 8)), [1] * 6, "y: a single class"),
+        (
+            np.zeros((6, 12, 12, 3)),
+            [0, 1] * 3,
+            r"X: channels last; got shape \(6, 12, 12, 3\); expected \(N, C, H, W\)",
+        ),
     ],
 )
 def test_what_does_not_fit_is_said(X, y, message):
     with pytest.raises(FFLabelsError, match=message):
         ffnet.FFClassifier().fit(X, y)
+
+
+def test_settings_win_and_are_a_list():
+    X, y = np.random.default_rng(0).random((20, 8, 8))[::-1], np.arange(20) % 2
+    model = ffnet.FFClassifier(settings=[*SETTINGS, "train.epochs=2"]).fit((X * 255).astype(np.uint8)[::-1], y)
+    assert len(model.history_) == 2
+    assert pickle.loads(pickle.dumps(model)).predict(X).tolist() == model.predict(X).tolist()
+    for settings, message in [("train.lr=1", "one text; got train.lr=1"), (["algorithm=bp"], "not forward-forward")]:
+        with pytest.raises(FFLabelsError, match=message):
+            ffnet.FFClassifier(settings=settings).fit(X, y)
 
 
 def test_before_fit_there_is_nothing_to_predict():

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
 from ffnet.data import read_pictures  # noqa: E402
+from ffnet.presets import quick_preset  # noqa: E402
 
 REAL = Path(os.environ.get("FFNET_DATA", "/nowhere"))
 needs_real_data = pytest.mark.skipif(not REAL.is_dir(), reason="FFNET_DATA names no folder of real data sets")
@@ -166,6 +167,61 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path, change):
     change(tmp_path)
     with pytest.raises(FFLabelsError, match=change.__doc__):
         load(tmp_path)
+
+
+def test_classes_of_train_and_test_must_be_the_same(tmp_path):
+    make_folder(tmp_path / "train")
+    make_folder(tmp_path / "test", classes=("cat", "dog", "emu"))
+    with pytest.raises(FFLabelsError, match="classes of train and test differ; got emu"):
+        load(tmp_path)
+
+
+def test_the_first_training_images_are_of_all_classes(tmp_path):
+    make_folder(tmp_path / "train", classes=("a", "b", "c"), each=30)
+    make_folder(tmp_path / "test", classes=("a", "b", "c"), each=3)
+    assert set(load(tmp_path, "data.limit=20").train.classes.tolist()) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("name", ["2024", "true", "müll 😀", "it's"])
+def test_folders_of_any_name(tmp_path, name):
+    make_folder(tmp_path / name)
+    assert ffnet.load_data(quick_preset(str(tmp_path / name)).config.data).name == name
+
+
+def test_files_that_systems_hide_are_no_images(tmp_path):
+    make_folder(tmp_path)
+    (tmp_path / "cat" / "._0.png").write_bytes(b"resource fork")
+    assert sum(len(part) for part in (load(tmp_path).train, load(tmp_path).validation, load(tmp_path).test)) == 16
+
+
+def test_what_pictures_hold_is_kept(tmp_path):
+    clear = np.zeros((4, 4, 4), np.uint8)
+    clear[0, 0] = (10, 20, 30, 255)
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    found = read_pictures([tmp_path / "clear.png"], (3, 4, 4))[0]
+    assert found[:, 0, 0].tolist() == [10, 20, 30]
+    assert found[:, 1, 1].tolist() == [255, 255, 255]
+    turned = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3) * 40)
+    exif = turned.getexif()
+    exif[0x0112] = 6  # turn by 90°
+    turned.save(tmp_path / "turned.png", exif=exif)
+    assert read_pictures([tmp_path / "turned.png"], (1, 3, 2))[0, 0].tolist() == [[120, 0], [160, 40], [200, 80]]
+    Image.fromarray(np.full((4, 4), 200, np.float32)).save(tmp_path / "bright.tiff")
+    with pytest.raises(FFLabelsError, match="values from 200 to 200, expected 0 to 1"):
+        read_pictures([tmp_path / "bright.tiff"], (1, 4, 4))
+    with pytest.raises(FFLabelsError, match=r"none.png: cannot be read as an image: No such file or directory$"):
+        read_pictures([tmp_path / "none.png"], (1, 4, 4))
+
+
+def test_images_are_resized_however_many_there_are():
+    assert load("digits", "data.size=40").shape == (1, 40, 40)
+
+
+@needs_real_data
+def test_real_images_are_enlarged():
+    data = load("cifar10", "data.offline=true", "data.size=48")
+    assert data.shape == (3, 48, 48)
+    assert data.test.images.float().std() > 40
 
 
 def test_too_many_validation_images():

@@ -1,6 +1,7 @@
 """The step against autograd, locality, prediction without labels, goodness by brute force, learning digits."""
 
 import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -101,6 +102,79 @@ def test_ten_closed_form_steps_equal_autograd(kind, loss, norm, dtype, tolerance
     for layer, (weight, bias) in zip(ours.layers, weights, strict=True):
         torch.testing.assert_close(layer.weight, weight, rtol=0, atol=tolerance)
         torch.testing.assert_close(layer.bias, bias, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize(
+    "settings",
+    [["train.negatives_each=3"], ["net.first_layer=with_next"], ["net.detach=false"],
+     ["net.detach=false", "net.first_layer=include"]],
+    ids=["three negatives", "with_next", "joint", "joint, all count"],
+)  # fmt: skip
+def test_every_way_of_learning_has_the_gradient_of_autograd(settings, loss):
+    ours = net("dtype=float64", "net.norm=batch", f"train.loss={loss}", *settings)
+    images, pair = batch()
+    each = ours.config.train.negatives_each + 1
+    labels = torch.stack([pair[:, 0], *((pair[:, 0] + k) % 10 for k in range(1, each))], 1)
+    weights = [p.weight.detach().clone().requires_grad_() for p in ours.layers]
+    joined = 2 if ours.config.net.first_layer == "with_next" else 0 if ours.config.net.detach else len(weights)
+    x, total = torch.cat([ours.labels.embed(images, labels[:, k], 0.35) for k in range(each)]), 0
+    for k, (layer, weight, pool) in enumerate(zip(ours.layers, weights, (2, 1, 1), strict=True)):
+        y = F.conv2d(normalized(x, "batch"), weight, layer.bias.detach(), padding=1).relu()
+        g, theta = reference_goodness(y, ours.config.train.goodness)
+        positive, negatives_ = g[:8], g[8:].view(each - 1, 8)
+        if loss == "softmax":
+            logits = ours.config.train.alpha * torch.cat([positive[None], negatives_]).T
+            value = -F.log_softmax(logits, 1)[:, 0].mean()
+        else:
+            value = sum(reference_loss(positive, n, theta, ours.config.train) for n in negatives_) / (each - 1)
+        if not (ours.config.net.first_layer == "with_next" and k == 0):
+            total = total + value
+        x = F.max_pool2d(y, pool)
+        if ours.config.net.detach and not (joined == 2 and k == 0):
+            x = x.detach()
+    total.backward()
+    FFLearner(ours, 8).learn(images, labels)
+    for layer, weight in zip(ours.layers, weights, strict=True):
+        torch.testing.assert_close(layer.weight.grad, weight.grad, rtol=1e-8, atol=1e-12)
+
+
+def test_hard_negatives_stay_many_whatever_the_goodness():
+    for goodness in ("sum", "mean", "log", "log-contrast"):
+        ours = net("train.negatives=hard", f"train.goodness={goodness}", "train.lr=3e-3")
+        learner, (images, pair) = FFLearner(ours, 8), batch()
+        seen = [set() for _ in range(8)]
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(20):
+            noise = torch.rand(8, 1, generator=generator)
+            wrong = negatives.hard(pair[:, 0], noise, learner.table)
+            learner.learn(images, torch.cat([pair[:, :1], wrong], 1), torch.arange(8))
+            for row, label in zip(seen, wrong[:, 0].tolist(), strict=True):
+                row.add(label)
+        assert np.mean([len(row) for row in seen]) > 3, (goodness, seen)
+
+
+def test_nets_and_their_parts_can_be_pickled():
+    for ours in (net(), net("train.goodness=sum")):
+        again = pickle.loads(pickle.dumps(ours))
+        images, _ = batch(2)
+        assert torch.equal(ffnet.goodness_scores(again, images), ffnet.goodness_scores(ours, images))
+
+
+def test_the_untrained_control_has_the_statistics_of_the_images_however_few_there_are():
+    chosen = config("net.norm=batch", "data.limit=40", "train.batch=40", "inference.linear_epochs=1")
+    data = ffnet.load_data(chosen.data)
+    control = untrained(ffnet.FFNet(chosen, data.shape, named_set("fourier:paper10")), data)
+    labels = torch.arange(40) % 10
+    y = control.embedder.embed(control.prepare(data.train.images), labels)
+    assert control.layers[0].running_var.item() == pytest.approx(y.var().item(), rel=0.2)
+
+
+def test_images_out_of_range_are_refused():
+    with pytest.raises(FFLabelsError, match=r"images: out of range; got .* to 255; expected 0 to 1, or uint8"):
+        ffnet.predict(net(), torch.full((1, *SHAPE), 255.0))
+    with pytest.raises(FFLabelsError, match="split: unknown split; got val; expected validation or test"):
+        ffnet.evaluate(net(), ffnet.load_data(config().data), "val")
 
 
 def test_strides_and_pools_have_the_gradient_of_autograd():
@@ -332,6 +406,15 @@ def test_the_step_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(monkeypat
             with torch.device("cuda"):
                 ours.readout = Readout(features(ours, images).shape[1], 10)
             assert ffnet.predict(ours, images, method="linear").device.type == "cuda"
+
+
+def test_morphology_labels_of_an_epoch_wait_on_the_host():
+    labels = fflabels.design("morph", 10, candidates=40, shape=SHAPE)
+    for draw, where in (("uniform", "cpu"), ("balanced", "cpu"), ("hard", "meta")):
+        learner = FFLearner(ffnet.FFNet(config(f"train.negatives={draw}"), SHAPE, labels), 8)
+        classes = torch.arange(40) % 10
+        draws = Draws(learner.config, classes, 10, 0, labels_on=learner.labels_on or torch.device("meta"))
+        assert draws.labels_SBK.device.type == where
 
 
 def test_settings_are_checked_by_name():
