@@ -11,7 +11,7 @@ from fflabels.labeler import Labeler, Params
 from fflabels.labelset import LabelSet, named_set
 from fflabels.recipe import Recipe
 from fflabels.registry import get_labeler, list_labelers
-from fflabels.selection import Selection, select
+from fflabels.selection import Selection, select, select_vectors
 
 __version__ = version("fflabels")
 
@@ -31,5 +31,6 @@ __all__ = [
     "named_set",
     "propose",
     "select",
+    "select_vectors",
     "similarity",
 ]

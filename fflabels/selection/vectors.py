@@ -16,13 +16,13 @@ from fflabels.selection.tabu import descend
 
 Vectors = npt.NDArray[np.floating[Any]]
 
-POOL = 3000
+POOL = 2000
 """Candidates that are compared all with all at a time."""
 
-ROUNDS = 8
-"""Passes over all vectors, at most; fewer where a pass finds nothing better."""
+ROUNDS = 7
+"""Pools that are searched, at most; fewer where one brings nothing better."""
 
-ITERATIONS = 20_000
+ITERATIONS = 5000
 """Swaps in a round unless told otherwise."""
 
 STARTS = 8
@@ -51,7 +51,7 @@ def select_vectors(
 ) -> Selection:
     """Choose n of N vectors so that the largest |Pearson correlation| between two of them is as small as possible.
 
-    A pool of 3000 is searched as `select` does; then one pass over all vectors finds those that conflict with fewest
+    A pool of 2000 is searched as `select` does; then one pass over all vectors finds those that conflict with fewest
     of the chosen, they and the chosen are the next pool, and so on until a pass brings nothing. No array of all pairs
     is made, nor a copy of the vectors.
 
@@ -64,7 +64,7 @@ def select_vectors(
     seed
         Of everything that is drawn.
     iterations
-        Swaps in a round, 20,000 unless given.
+        Swaps in a round, 5,000 unless given.
 
     Raises
     ------
@@ -114,15 +114,17 @@ def _search_pools(
     members = min((farthest_first(matrix, n, int(s)) for s in starts), key=lambda c: largest_inside(matrix, c))
     greedy, used = largest_inside(matrix, members), 0
     best, least = pool[members], np.inf
+    if n in (1, size):
+        return best, greedy, used
     for k in range(ROUNDS):
         members, swaps = descend(matrix, members, budget, rng)
         used += swaps
         score = largest_inside(matrix, members)
-        if score >= least or n == 1:
+        if score >= least:
             break
         best, least = pool[members], score
         progress("selection", k + 1, ROUNDS)
-        if size == len(usable) or score == 0:
+        if size == len(usable) or score == 0 or k + 1 == ROUNDS:
             break
         pool = np.concatenate([best, _least_conflicting(x, scale, best, score, size - n)])
         matrix, members = _similarities(x, scale, pool), np.arange(n)
