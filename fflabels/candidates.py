@@ -129,7 +129,7 @@ def propose(
     while len(distinct.recipes) < n and fruitless < max(2000, 4 * len(distinct.recipes)):
         batch: list[tuple[int, Recipe, Effect | None]] = []
         for j in range(drawn, drawn + BATCH):
-            recipe = _draw(labeler, np.random.default_rng([seed, j]), shape)
+            recipe = draw(labeler, np.random.default_rng([seed, j]), shape)
             batch.append((j, recipe, None if recipe in met else effect(labeler, recipe, found)))
             met.add(recipe)
         distinct.meet([e for _, _, e in batch if e is not None and e.changed and e.visibility >= floor])
@@ -158,7 +158,8 @@ def propose(
     return Candidates(distinct.recipes, drawn, repeated, invisible, floor, distinct.correlations())
 
 
-def _draw(labeler: Labeler[Any], rng: np.random.Generator, shape: Shape) -> Recipe:
+def draw(labeler: Labeler[Any], rng: np.random.Generator, shape: Shape) -> Recipe:
+    """Return one draw, checked to be a recipe of the labeler."""
     with blaming(labeler):
         recipe: object = labeler.propose(rng, shape)
         if isinstance(recipe, labeler.recipe_type):

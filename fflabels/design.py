@@ -10,13 +10,25 @@ import numpy as np
 from fflabels import registry
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.candidates import Candidates, propose
-from fflabels.diversity import METRICS, Matrix, Metric, Summary, check_count, check_metric, similarity, summarize
+from fflabels.diversity import (
+    MAX_COMPARED,
+    METRICS,
+    Matrix,
+    Metric,
+    Summary,
+    check_count,
+    check_metric,
+    similarity,
+    summarize,
+)
 from fflabels.errors import FFLabelsError
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
 from fflabels.labelset import DEFAULT_SHAPE, LabelSet, Provenance
+from fflabels.many import Patterns, propose_many
 from fflabels.progress import Progress, silent
 from fflabels.selection.dispersion import METHODS, Method, Selection, select
+from fflabels.selection.vectors import select_vectors
 
 CHANCE_SETS = 5
 """Sets chosen at random that the baseline is the mean of."""
@@ -47,6 +59,7 @@ def design(
         How many labels, one a class.
     candidates
         How many distinct, visible draws to choose from (2000 in the paper). Where the labeler has fewer, but n, those.
+        More than 20,000 are compared with the chosen only: image-independent labels, by pearson, see `select_vectors`.
     shape
         (C, H, W) that they are scored at; the recipes fit any.
     metric
@@ -72,7 +85,6 @@ def design(
     if n < 1:
         raise FFLabelsError("too few", where="n", got=n, expected="at least 1")
     check_count(n, "n")
-    check_count(candidates, "candidates")
     if candidates < n:
         raise FFLabelsError("fewer than n", where="candidates", got=candidates, expected=f"at least {n}")
     shape = check_shape(shape)
@@ -81,6 +93,10 @@ def design(
     if complete is not None:
         whole = LabelSet(complete, labeler, Provenance("complete"))
         return LabelSet(complete, labeler, whole.provenance, whole.score(shape, found, progress=progress).scores)
+    if candidates > MAX_COMPARED:
+        return _design_from_many(
+            labeler, n, candidates, metric, seed, found, min_visibility, method, iterations, certify, progress
+        )
     pool = propose(
         labeler,
         candidates,
@@ -99,6 +115,51 @@ def design(
     labels = LabelSet([pool[int(i)] for i in chosen.indices], labeler, provenance)
     chance = {m: _chance(pool, labeler, m, matrix if m == metric else None, n, found, seed) for m in METRICS}
     scores = labels.score(shape, found, random=chance, progress=progress).scores
+    return LabelSet(labels.recipes, labeler, provenance, scores, chosen)
+
+
+def _design_from_many(
+    labeler: Labeler[Any],
+    n: int,
+    candidates: int,
+    metric: Metric,
+    seed: int,
+    references: References,
+    min_visibility: float | None,
+    method: Method,
+    iterations: int | None,
+    certify: bool | float,
+    progress: Progress,
+) -> LabelSet:
+    """Return n of more candidates than can be compared all with all: by pearson, of image-independent labels."""
+    if metric != "pearson" or method != "best" or certify is not False:
+        raise FFLabelsError(
+            "too many to compare all with all", where="candidates", got=candidates,
+            expected=f"at most {MAX_COMPARED}, or pearson and the method best without a certificate",
+        )  # fmt: skip
+    shape = references.shape
+    pool = propose_many(
+        labeler,
+        candidates,
+        shape=shape,
+        seed=seed,
+        references=references,
+        min_visibility=min_visibility,
+        at_least=n,
+        progress=progress,
+    )
+    chosen = select_vectors(Patterns(labeler, pool, shape), n, seed=seed, iterations=iterations, progress=progress)
+    if n > 1 and chosen.score == 0:
+        some = np.union1d(chosen.indices, np.arange(min(len(pool), max(512, 4 * n))))
+        few = Candidates([pool[int(i)] for i in some], pool.drawn, 0, 0, pool.min_visibility)
+        matrix = similarity(few, labeler, shape=shape, references=references, progress=progress)
+        within = replace(chosen, indices=np.searchsorted(some, chosen.indices))
+        better = _break_tie(few, labeler, matrix, within, references, seed, None, progress)
+        chosen = replace(better, indices=some[better.indices])
+    provenance = Provenance(method, metric, seed, len(pool), pool.drawn, pool.min_visibility)
+    labels = LabelSet([pool[int(i)] for i in chosen.indices], labeler, provenance)
+    chance = {m: _chance(pool, labeler, m, None, n, references, seed) for m in METRICS}
+    scores = labels.score(shape, references, random=chance, progress=progress).scores
     return LabelSet(labels.recipes, labeler, provenance, scores, chosen)
 
 

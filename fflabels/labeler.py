@@ -40,7 +40,7 @@ class Labeler(Generic[R]):
     overwrites
         Whether the imprint replaces the image, so that the label intensity K plays no part (one-hot alone).
     default_visibility
-        The visibility floor that candidates must reach unless the user sets another (SCIENCE: visibility).
+        The visibility floor that candidates must reach unless the user sets another.
     params_type, recipe_type
         The types of the parameters and of the recipes.
     named_sets
@@ -78,6 +78,11 @@ class Labeler(Generic[R]):
     def complete(self, n: int, shape: Shape) -> Sequence[R] | None:
         """Return the only n recipes there can be, where the family leaves nothing to choose; else None."""
         return None
+
+    def patterns(self, recipes: Sequence[R], shape: Shape) -> np.ndarray[Any, Any]:
+        """Return what image-independent labels draw, (n, C, H, W) float32 in [0, 1]; override to draw many at once."""
+        blank = np.zeros((1, *shape), np.float32)
+        return np.concatenate([np.asarray(self.imprint(blank, recipe)) for recipe in recipes])
 
     def imprint_each(self, images: Array, recipes: Sequence[R], index: Array) -> Array:
         """Return the imprint of ``recipes[index[i]]`` on image i, for every i: a batch of mixed labels.

@@ -17,8 +17,11 @@ from fflabels.selection.independence import independence_bound, most_independent
 SECONDS = 60.0
 """What a certificate may take unless told otherwise."""
 
-SLICE = 8
+SLICE = 4
 """One threshold gets this part of the time that is left."""
+
+CUTS_REACH = 2.0
+"""Up to how many times the bound by covers one by cuts is looked for."""
 
 LEAST = 1.0
 """Seconds below which integer programming is not begun."""
@@ -67,8 +70,9 @@ def certify(
     bound = float(values[0])
     if bound >= 0:
         bound = max(bound, min(square_bound(matrix, n), score))
-    for part in (0, 1 / SLICE):  # by covers alone, then by rounds of cuts
-        bound = _bisected(matrix, values, n, bound, part, deadline, progress)
+    bound = _bisected(matrix, values, n, bound, 0, deadline, progress)  # by covers alone
+    within = values[values <= max(CUTS_REACH * bound, values[0])]
+    bound = _bisected(matrix, within, n, bound, 1 / SLICE, deadline, progress)  # by rounds of cuts
     while bound < score and (left := deadline - time.monotonic()) > LEAST:
         progress("proof by integer programming", 0, 1)
         found, most = most_independent(matrix >= score, left)

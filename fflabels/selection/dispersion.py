@@ -19,7 +19,7 @@ from fflabels.selection.tabu import descend
 Method = Literal["best", "greedy", "random"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-ITERATIONS = 50_000
+ITERATIONS = 40_000
 """Swaps that ``best`` may make unless told otherwise: about a second for 2000 candidates."""
 
 STARTS = 32
@@ -91,7 +91,7 @@ def select(
     seed
         Of everything that is drawn. The same matrix, seed and budget give the same indices on any machine.
     iterations
-        The budget of swaps, 50,000 unless given.
+        The budget of swaps, 40,000 unless given.
     method
         ``best``: every subset where there are few; otherwise tabu search from the best greedy start, never worse than
         it. ``greedy``: the best of 32 farthest-first constructions. ``random``: a uniform subset, the baseline.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,18 @@ from fflabels.selection.dispersion import Selection
 from fflabels.selection.tabu import descend
 
 Vectors = npt.NDArray[np.floating[Any]]
+
+
+class Rows(Protocol):
+    """What is needed of an array of vectors: its rows, a part at a time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Any) -> Vectors: ...
+
 
 POOL = 2000
 """Candidates that are compared all with all at a time."""
@@ -42,7 +54,7 @@ DISTINCT = 1 - 1 / GRID
 
 
 def select_vectors(
-    vectors: npt.ArrayLike,
+    vectors: npt.ArrayLike | Rows,
     n: int,
     *,
     seed: int = 0,
@@ -58,7 +70,8 @@ def select_vectors(
     Parameters
     ----------
     vectors
-        (N, D) floats; rows are centred. Constant rows cannot be chosen: a warning counts them.
+        (N, D) floats, or anything with a shape, a dtype, and rows by slice and by index. Rows are centred; constant
+        ones cannot be chosen: a warning counts them.
     n
         1 to N.
     seed
@@ -73,8 +86,8 @@ def select_vectors(
     TooFewCandidatesError
         When fewer than n rows are distinct and not constant.
     """
-    x = np.asarray(vectors)
-    if x.ndim != 2 or x.dtype.kind != "f" or not x.size:
+    x: Any = vectors if hasattr(vectors, "dtype") else np.asarray(vectors)
+    if len(x.shape) != 2 or x.dtype.kind != "f" or not all(x.shape):
         raise FFLabelsError("not vectors", where="vectors", got=f"{x.dtype} {x.shape}", expected="floats (N, D)")
     if not 1 <= n <= len(x):
         raise FFLabelsError("cannot choose as many", where="n", got=n, expected=f"1 to {len(x)}, the number of vectors")

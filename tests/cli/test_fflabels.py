@@ -251,7 +251,7 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path):
     time.sleep(2.5)
     process.send_signal(signal.SIGINT)
     shown, errors = process.communicate(timeout=30)
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert errors.strip() == "Error: interrupted; nothing was half-written"
     assert shown == ""
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,117 @@
+"""Candidates by the million: draws of image-independent labels, their patterns drawn when they are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fflabels.arrays import Shape
+from fflabels.candidates import Candidates, draw
+from fflabels.errors import FFLabelsError, TooFewCandidatesError
+from fflabels.images import References
+from fflabels.labeler import Labeler
+from fflabels.progress import Progress, silent
+from fflabels.recipe import Recipe
+
+BLOCK = 1 << 13
+"""Patterns that are drawn at once."""
+
+MAX_DRAWN = 5_000_000
+"""The most candidates: their recipes take some 300 bytes each."""
+
+FRUITLESS = 20_000
+"""Draws without anything new after which the labeler has run dry."""
+
+
+class Patterns:
+    """The patterns of many labels as an array (N, C·H·W) whose rows are drawn when they are asked for."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, labeler: Labeler[Any], recipes: Sequence[Recipe], shape: Shape) -> None:
+        self.labeler, self.recipes, self.image = labeler, recipes, shape
+        self.shape = (len(recipes), int(np.prod(shape)))
+
+    def __len__(self) -> int:
+        return len(self.recipes)
+
+    def __getitem__(self, index: slice | npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+        some = self.recipes[index] if isinstance(index, slice) else [self.recipes[int(i)] for i in index]
+        found = np.empty((len(some), self.shape[1]), np.float32)
+        for start in range(0, len(some), BLOCK):
+            part = some[start : start + BLOCK]
+            found[start : start + BLOCK] = self.labeler.patterns(part, self.image).reshape(len(part), -1)
+        return found
+
+
+def propose_many(
+    labeler: Labeler[Any],
+    n: int,
+    *,
+    shape: Shape,
+    seed: int,
+    references: References,
+    min_visibility: float | None = None,
+    at_least: int = 1,
+    progress: Progress = silent,
+) -> Candidates:
+    """Return the first n draws that are visible and no earlier draw's recipe.
+
+    Unlike `propose` it does not look for recipes that differ and look the same: a selection leaves those out anyhow.
+    Draw j depends on (seed, j) alone.
+
+    Raises
+    ------
+    FFLabelsError
+        For labels that depend on the image, and more than five million.
+    TooFewCandidatesError
+        When the labeler runs dry before `at_least` are found.
+    """
+    if not labeler.image_independent:
+        raise FFLabelsError(
+            "labels that depend on the image cannot be compared by the million", where="candidates", got=n,
+            expected="at most 20000",
+        )  # fmt: skip
+    if n > MAX_DRAWN:
+        raise FFLabelsError("too many", where="candidates", got=n, expected=f"at most {MAX_DRAWN}")
+    floor = labeler.default_visibility if min_visibility is None else min_visibility
+    recipes: list[Recipe] = []
+    met: set[int] = set()
+    drawn = repeated = invisible = fruitless = 0
+    while len(recipes) < n and fruitless < FRUITLESS:
+        fresh = []
+        for j in range(drawn, drawn + BLOCK):
+            recipe = draw(labeler, np.random.default_rng([seed, j]), shape)
+            mark = hash(recipe)
+            if mark in met:
+                repeated += 1
+            else:
+                met.add(mark)
+                fresh.append(recipe)
+        drawn += BLOCK
+        seen = visibilities(labeler, fresh, references) >= floor
+        taken = [recipe for recipe, visible in zip(fresh, seen, strict=True) if visible]
+        invisible += len(fresh) - len(taken)
+        fruitless = 0 if taken else fruitless + BLOCK
+        recipes += taken
+        progress("candidates", min(len(recipes), n), n)
+    if len(recipes) < at_least:
+        raise TooFewCandidatesError(
+            f"{labeler!r} runs dry", where="candidates", got=f"{len(recipes)} in {drawn} draws", expected=f"{at_least}"
+        )
+    return Candidates(recipes[:n], drawn, repeated, invisible, floor)
+
+
+def visibilities(labeler: Labeler[Any], recipes: Sequence[Recipe], references: References) -> npt.NDArray[np.float64]:
+    """Return each label's visibility: RMS of pattern − x over the reference images, over their RMS contrast."""
+    if not recipes:
+        return np.empty(0)
+    x = references.images.reshape(len(references.images), -1)
+    patterns = labeler.patterns(recipes, references.shape).reshape(len(recipes), -1)
+    squares = np.einsum("np,np->n", patterns, patterns, dtype=np.float64)
+    squares += -2 * (patterns @ x.mean(axis=0)).astype(np.float64) + np.square(x).sum() / len(x)
+    found: npt.NDArray[np.float64] = np.sqrt(np.maximum(squares, 0) / x.shape[1]) / references.contrast
+    return found

@@ -1,0 +1,107 @@
+"""More candidates than can be compared all with all: drawn when looked at, chosen as the few would be."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from fflabels import FFLabelsError, design, get_labeler, load_references, propose, similarity
+from fflabels.errors import TooFewCandidatesError
+from fflabels.labelers.fourier import Wave, single_waves, wave_pattern
+from fflabels.many import Patterns, propose_many, visibilities
+
+SHAPE = (1, 12, 16)
+
+
+@pytest.fixture
+def references():
+    return load_references(None, SHAPE)
+
+
+@pytest.fixture
+def _few_are_many(monkeypatch):
+    monkeypatch.setattr(sys.modules["fflabels.design"], "MAX_COMPARED", 300)
+
+
+def test_single_waves_drawn_together_are_those_drawn_alone():
+    rng = np.random.default_rng(0)
+    waves = [Wave(*rng.uniform((0, -8, 0), (6, 8, 6.2))) for _ in range(50)] + [Wave(6, 0), Wave(0, -3, 1.0)]
+    drawn = single_waves(waves, 12, 16)
+    for wave, pattern in zip(waves, drawn, strict=True):
+        np.testing.assert_allclose(pattern, wave_pattern((wave,), 12, 16), atol=2e-6)
+    with pytest.raises(FFLabelsError, match="frequency above the sampling limit"):
+        single_waves([Wave(1, 1), Wave(9, 1)], 12, 16)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"waves": 3}, {"frequencies": "continuous"}])
+def test_patterns_are_the_imprints_and_visibilities_the_usual_ones(references, parameters):
+    labeler = get_labeler("fourier", **parameters)
+    recipes = propose(labeler, 40, shape=SHAPE, references=references).recipes
+    blank = np.zeros((1, *SHAPE), np.float32)
+    expected = np.concatenate([labeler.imprint(blank, recipe) for recipe in recipes])
+    np.testing.assert_allclose(labeler.patterns(recipes, SHAPE), expected, atol=2e-6)
+    lazy = Patterns(labeler, recipes, SHAPE)
+    assert lazy.shape == (40, 12 * 16)
+    np.testing.assert_allclose(lazy[10:20], expected[10:20].reshape(10, -1), atol=2e-6)
+    np.testing.assert_allclose(lazy[np.array([3, 3, 39])], expected[[3, 3, 39]].reshape(3, -1), atol=2e-6)
+    from fflabels.diversity import visibility
+
+    np.testing.assert_allclose(
+        visibilities(labeler, recipes, references), visibility(recipes, labeler, references), rtol=1e-4
+    )
+
+
+def test_draws_are_those_of_propose(references):
+    labeler = get_labeler("fourier", frequencies="continuous")
+    many = propose_many(labeler, 3000, shape=SHAPE, seed=3, references=references)
+    few = propose(labeler, 20, shape=SHAPE, seed=3, references=references)
+    assert len(many) == 3000
+    assert set(few.recipes) <= set(many.recipes[:200])
+    high = propose_many(labeler, 100, shape=SHAPE, seed=3, references=references, min_visibility=2.2)
+    assert min(visibilities(labeler, high.recipes, references)) >= 2.2
+    assert high.invisible > 0
+
+
+@pytest.mark.usefixtures("_few_are_many")
+def test_from_many_a_better_set_is_chosen(references):
+    labeler = get_labeler("fourier", frequencies="continuous")
+    few, many = (design(labeler, 20, candidates=count, shape=SHAPE, references=references) for count in (300, 6000))
+    assert many.provenance.candidates == 6000
+    largest = similarity(many.recipes, labeler, shape=SHAPE, references=references)
+    assert many.scores.similarity["pearson"].max == pytest.approx(np.triu(largest, 1).max(), abs=1e-5)
+    assert many.selection.score == pytest.approx(np.triu(largest, 1).max(), abs=2e-5)
+    assert many.selection.score < few.selection.score
+    again = design(labeler, 20, candidates=6000, shape=SHAPE, references=references)
+    assert again.to_json() == many.to_json()
+
+
+@pytest.mark.usefixtures("_few_are_many")
+def test_among_perfect_sets_the_shifted_similarity_decides(references):
+    found = design("fourier", 6, candidates=600, shape=SHAPE, references=references)
+    assert found.scores.similarity["pearson"].max < 1e-5
+    assert found.scores.similarity["shift"].max < 0.3
+
+
+@pytest.mark.usefixtures("_few_are_many")
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("morph", {}, "labels that depend on the image cannot be compared by the million"),
+        ("fourier", {"metric": "shift"}, "candidates: too many to compare all with all; got 301"),
+        ("fourier", {"certify": 5}, "candidates: too many to compare all with all"),
+        ("fourier", {"method": "greedy"}, "candidates: too many to compare all with all"),
+    ],
+)
+def test_what_cannot_be_done_with_many(references, kind, options, message):
+    with pytest.raises(FFLabelsError, match=message):
+        design(kind, 5, candidates=301, shape=SHAPE, references=references, **options)
+
+
+def test_limits(references, monkeypatch):
+    labeler = get_labeler("fourier", max_frequency=1)
+    with pytest.raises(FFLabelsError, match="candidates: too many; got 6000000; expected at most 5000000"):
+        propose_many(labeler, 6_000_000, shape=SHAPE, seed=0, references=references)
+    monkeypatch.setattr("fflabels.many.BLOCK", 64)
+    monkeypatch.setattr("fflabels.many.FRUITLESS", 128)
+    with pytest.raises(TooFewCandidatesError, match="runs dry"):
+        propose_many(labeler, 9, shape=SHAPE, seed=0, references=references, min_visibility=99.0, at_least=5)
