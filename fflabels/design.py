@@ -27,6 +27,7 @@ from fflabels.labeler import Labeler
 from fflabels.labelset import DEFAULT_SHAPE, LabelSet, Provenance
 from fflabels.many import Patterns, propose_many
 from fflabels.progress import Progress, silent
+from fflabels.selection.construct import least_sum
 from fflabels.selection.dispersion import METHODS, Method, Selection, select
 from fflabels.selection.vectors import select_vectors
 
@@ -176,7 +177,7 @@ def _break_tie(
     """Return a set that is as uncorrelated and least alike under shifts, where uncorrelated sets abound [ours].
 
     Two waves a quarter period apart have pearson 0, yet one is the other, shifted. The search goes over the perfect
-    set found and the first candidates.
+    set found and the first candidates; among sets that are as good, swaps then lower the sum of squares.
     """
     some = np.union1d(chosen.indices, np.arange(min(len(pool), max(512, 4 * len(chosen.indices)))))
     alike = similarity(
@@ -191,8 +192,9 @@ def _break_tie(
     better = select(both, len(chosen.indices), seed=seed, iterations=iterations, progress=progress)
     if better.score >= 1:
         return chosen
+    np.fill_diagonal(both, -np.inf)
     used = chosen.iterations + better.iterations
-    return replace(chosen, indices=some[better.indices], iterations=used)
+    return replace(chosen, indices=some[least_sum(both, better.indices)], iterations=used)
 
 
 def _chance(

@@ -150,8 +150,8 @@ def plot(matrices):
         ours = [timed(lambda m=matrix, budget=budget: select(m, N, iterations=budget)) for budget in BUDGETS]
         axis.plot([s for _, s in ours], [found.score for found, _ in ours], "o-", label="fflabels", color="C0")
         for label, restarts, colour in (
-            ("greedy, restarted", picked_greedily(matrix, np.random.default_rng(0).permutation(COUNT)[:500]), "C1"),
-            ("RDKit MaxMinPicker, restarted", picked_by_rdkit(matrix, range(200)), "C2"),
+            ("greedy, restarted", picked_greedily(matrix, np.random.default_rng(0).permutation(COUNT)), "C1"),
+            ("RDKit MaxMinPicker, restarted", picked_by_rdkit(matrix, range(1000)), "C2"),
         ):
             values, seconds = np.array(restarts).T
             axis.plot(seconds.cumsum(), np.minimum.accumulate(values), label=label, color=colour)

@@ -44,3 +44,26 @@ def test_scale_does_not_change_the_choice(matrix, scale, data):
     one, other = (select(m, n, iterations=300) for m in (matrix, scale * matrix))
     np.testing.assert_array_equal(one.indices, other.indices)
     assert other.score == scale * one.score
+
+
+@given(matrices(4, 8), st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_duplicate_is_not_chosen_while_a_better_candidate_is_left(matrix, data):
+    matrix = np.abs(matrix) / 2
+    count = len(matrix)
+    twins = np.concatenate([np.arange(count), data.draw(st.permutations(range(count)))])
+    doubled = matrix[np.ix_(twins, twins)]
+    doubled[twins[:, None] == twins[None, :]] = 1
+    n = data.draw(st.integers(2, count))
+    found = select(doubled, n, iterations=2000)
+    assert found.score < 1
+    assert len({int(twins[i]) for i in found.indices}) == n
+
+
+@given(matrices(4, 10), st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_certificate_is_never_above_the_optimum(matrix, data):
+    n = data.draw(st.integers(2, len(matrix)))
+    best = select(matrix, n).score
+    chance = select(matrix, n, method="random", certify=0, seed=data.draw(st.integers(0, 99)))
+    assert chance.bound <= best

@@ -1,12 +1,15 @@
 """Selection: brute force on small cases, never worse than greedy, deterministic, honest about bad matrices."""
 
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from fflabels import FFLabelsError, select
-from fflabels.selection.construct import exhaustive, farthest_first, largest_inside
+from fflabels.selection.construct import exhaustive, farthest_first, largest_inside, least_sum
 
 
 def random_matrix(count, seed=0, signed=False):
@@ -114,6 +117,51 @@ def test_the_edges():
 def test_bad_input_is_named(matrix, n, options, message):
     with pytest.raises(FFLabelsError, match=message):
         select(matrix, n, **options)
+
+
+def test_the_sum_of_squares_falls_and_the_largest_does_not_rise():
+    for seed in range(4):
+        matrix = np.round(random_matrix(60, seed), 1)
+        inner = np.where(np.eye(60, dtype=bool), -np.inf, matrix)
+        before = select(matrix, 8, iterations=200).indices
+        after = least_sum(inner, before)
+        assert len(set(after.tolist())) == 8
+        assert largest_inside(inner, after) <= largest_inside(inner, before)
+        total = [np.square(np.triu(matrix[np.ix_(s, s)], 1)).sum() for s in (before, after)]
+        assert total[1] <= total[0]
+        for leaving in after:  # no single swap is left
+            for entering in np.setdiff1d(np.arange(60), after):
+                swapped = np.append(after[after != leaving], entering)
+                worse = largest_inside(inner, swapped) > largest_inside(inner, before)
+                assert worse or np.square(np.triu(matrix[np.ix_(swapped, swapped)], 1)).sum() > total[1] - 1e-6
+
+
+def test_the_order_of_the_candidates_changes_the_set_but_not_its_worth():
+    x = np.random.default_rng(5).standard_normal((500, 24))
+    matrix = np.abs(np.corrcoef(x))
+    scores = [select(matrix, 40, seed=1).score]
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(500)
+        scores.append(select(matrix[np.ix_(order, order)], 40, seed=1).score)
+    assert max(scores) < 1.02 * min(scores)
+
+
+@pytest.mark.parametrize("program", ["select(np.abs(np.corrcoef(x)), 30, iterations=5000)", "select_vectors(x, 30)"])
+def test_the_same_ids_in_every_process_and_with_any_number_of_threads(program):
+    code = (
+        "import numpy as np; from fflabels import select, select_vectors\n"
+        "x = np.random.default_rng(0).standard_normal((3000, 32)).astype(np.float32)\n"
+        f"x = x[:900] if 'corrcoef' in {program!r} else x\n"
+        f"print(({program}).indices.tolist())"
+    )
+    shown = {
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, "PYTHONHASHSEED": threads},
+        ).stdout
+        for threads in ("1", "2")
+    }  # fmt: skip
+    assert len(shown) == 1
 
 
 def test_a_nan_diagonal_is_not_looked_at():
