@@ -13,7 +13,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 from statistics import mean, stdev
 
-import msgspec
 import torch
 
 from ffnet import Run, load_preset, load_run
@@ -119,6 +118,11 @@ def finished(row: Row, folder: Path) -> list[Run]:
     return runs
 
 
+def listed(versions: dict[str, str]) -> str:
+    """Return versions as people read them."""
+    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+
+
 def page(folder: Path) -> str:
     """Return the page of all rows with finished runs."""
     table = [[*HEAD, "CPU s, most"]]
@@ -128,7 +132,7 @@ def page(folder: Path) -> str:
         if not runs:
             continue
         table.append(cells(row, runs))
-        places |= {(r.about.device, r.config.dtype, msgspec.json.encode(r.about.versions).decode()) for r in runs}
+        places |= {(r.about.device, r.config.dtype, listed(r.about.versions)) for r in runs}
     lines = [
         "# What a CPU reaches in minutes",
         "",
