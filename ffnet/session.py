@@ -18,7 +18,7 @@ from fflabels.files import write_whole
 from fflabels.progress import Progress, silent
 from ffnet.checkpoint import newest_checkpoint, restore_state, save_state, write_checkpoint
 from ffnet.config import Config, Inference
-from ffnet.data import Data, load_data
+from ffnet.data import KNOWN, Data, load_data
 from ffnet.devices import memory_errors, resolve_device, with_dtype
 from ffnet.interrupts import Interrupted, Interrupts
 from ffnet.learner import Learner, Metrics, make_learner
@@ -139,7 +139,7 @@ def resume(
     folder
         The run's.
     device, root
-        Instead of what the run's settings say: where to compute, and the folder of torchvision's data sets.
+        Instead of what the run's settings say: where to compute, and where the data are, torchvision's or the images.
     data, started, report, progress
         As for `train`.
 
@@ -249,7 +249,8 @@ def _last_good_state_named(folder: Path) -> Iterator[None]:
 
 def _with_absolute_paths(config: Config) -> Config:
     """Return the configuration with the data's paths absolute, so that a run goes on from any working directory."""
-    found = {"data.root": config.data.root, "data.name": config.data.name if Path(config.data.name).is_dir() else None}
+    name, root = config.data.name, config.data.root
+    found = {"data.root": root, "data.name": name if name not in KNOWN and Path(name).is_dir() else None}
     return config.replaced({key: str(Path(path).resolve()) for key, path in found.items() if path})
 
 

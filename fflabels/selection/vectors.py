@@ -61,7 +61,7 @@ def select_vectors(
     iterations: int | None = None,
     progress: Progress = silent,
 ) -> Selection:
-    """Choose n of N vectors so that the largest |Pearson correlation| between two of them is as small as possible.
+    """Choose n of N vectors so that the largest absolute Pearson correlation of two is as small as possible.
 
     A pool of 2000 is searched as `select` does; then one pass over all vectors finds those that conflict with fewest
     of the chosen, they and the chosen are the next pool, and so on until a pass brings nothing. No array of all pairs

@@ -143,8 +143,10 @@ def test_predict(trained):
 
 
 def test_a_labeler_is_meant_where_a_folder_has_its_name(tmp_path):
-    (tmp_path / "fourier").mkdir()
-    assert ffnet("train", "--labels", "fourier", *SMALL, cwd=tmp_path).returncode == 0
+    for name in ("fourier", "digits"):
+        (tmp_path / name).mkdir()
+    found = ffnet("train", "--labels", "fourier", *SMALL, cwd=tmp_path)
+    assert (found.returncode, "digits 1x16x16" in found.stderr) == (0, True)
 
 
 def test_presets(tmp_path):
