@@ -1,0 +1,83 @@
+"""The loop that a researcher writes: Dataset and DataLoader, a label a sample, autograd, one backward, `.item()`.
+
+The same mathematics, batch, labels and net as ffnet's: what its training step is timed against.
+"""
+
+import itertools
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+
+class Pairs(Dataset):
+    """Each image with its own label and with a wrong one, drawn a sample at a time."""
+
+    def __init__(self, images, classes, labels, intensity):
+        self.images, self.classes, self.labels, self.intensity = images, classes, labels, intensity
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        image, right = self.images[index].float() / 255, int(self.classes[index])
+        wrong = (right + int(torch.randint(1, len(self.labels), ()))) % len(self.labels)
+        both = [self.labels.embed(image[None], torch.tensor([label]), self.intensity)[0] for label in (right, wrong)]
+        return both[0], both[1], right
+
+
+class NaturalNet(nn.Module):
+    """Layers as modules; activations detached between them; a loss a layer."""
+
+    def __init__(self, channels, widths, kernel, pools, norm):
+        super().__init__()
+        sizes = [channels, *widths]
+        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, kernel, padding="same") for a, b in itertools.pairwise(sizes))
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(c, affine=False) if norm == "batch" else nn.Identity() for c in sizes[:-1]
+        )
+        self.pools, self.norm = pools, norm
+
+    def losses(self, x):
+        """Return each layer's binary cross-entropy of sum of squares − θ, and the discrimination accuracies."""
+        found, right = [], []
+        for convolution, normalize, pool in zip(self.convolutions, self.norms, self.pools, strict=True):
+            x = x.detach()
+            if self.norm == "layer":
+                x = x / (x.square().mean((1, 2, 3), keepdim=True) + 1e-5).sqrt()
+            y = F.relu(convolution(normalize(x)))
+            logit = y.float().square().sum((1, 2, 3)) - y[0].numel()
+            half = len(logit) // 2
+            target = torch.cat([torch.ones(half), torch.zeros(half)])
+            found.append(F.binary_cross_entropy_with_logits(logit, target))
+            right.append(((logit > 0).float() == target).float().mean())
+            x = F.max_pool2d(y, pool) if pool > 1 else y
+        return found, right
+
+
+class Natural:
+    """One training, step by step."""
+
+    def __init__(self, data, labels, config):
+        net = config.net
+        pools = net.pools or (1,) * len(net.widths)
+        self.net = NaturalNet(data.shape[0], net.widths, net.kernel, pools, net.norm)
+        self.adam = torch.optim.Adam(self.net.parameters(), lr=config.train.lr)
+        pairs = Pairs(data.train.images, data.train.classes, labels, config.labels.intensity)
+        self.loader = DataLoader(pairs, config.train.batch, shuffle=True, drop_last=True)
+        self.batches = iter(self.loader)
+        self.log = []
+
+    def step(self):
+        """Take the next batch."""
+        try:
+            positive, negative, _ = next(self.batches)
+        except StopIteration:
+            self.batches = iter(self.loader)
+            positive, negative, _ = next(self.batches)
+        losses, right = self.net.losses(torch.cat([positive, negative]))
+        self.adam.zero_grad()
+        sum(losses).backward()
+        self.adam.step()
+        self.log.append([loss.item() for loss in losses] + [r.item() for r in right])

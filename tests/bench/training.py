@@ -1,0 +1,90 @@
+"""``make bench``: ffnet's training step against the loop that a researcher writes (natural.py).
+
+Random images of the data sets' shapes; the goodness, loss and optimizer of the paper. One thread, variants in turn.
+"""
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import torch  # noqa: E402
+from harness import Row, alternate, write  # noqa: E402
+from natural import Natural  # noqa: E402
+
+import ffnet  # noqa: E402
+from fflabels import design, named_set  # noqa: E402
+from ffnet.data import Data, Split  # noqa: E402
+from ffnet.devices import with_dtype  # noqa: E402
+from ffnet.learner import Draws, FFLearner  # noqa: E402
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-training.md"
+
+SMALL = ["net.widths=[32,32,32]", "net.kernel=5"]
+# name, preset, settings, labels, rounds, floors in float32 and bfloat16
+STEPS = [
+    ("3×32 5×5, batch 50, 1×28×28, Fourier", "paper-mnist", SMALL, "fourier", 9, 1.1, 1.9),
+    ("3×32 5×5, batch 50, 1×28×28, morphology", "paper-mnist", SMALL, "morph", 9, None, None),
+    ("paper-mnist: 3×128 7×7, batch 50, 1×28×28, Fourier", "paper-mnist", [], "fourier", 3, 1.2, 2.2),
+    ("paper-cifar10: cifar6, batch 32, 3×32×32, Fourier", "paper-cifar10-fourier", [], "fourier", 3, 1.4, 2.0),
+]
+
+
+def random_data(shape, count=400):
+    """Bytes and classes of a shape."""
+    generator = torch.Generator().manual_seed(0)
+    split = Split(
+        torch.randint(0, 256, (count, *shape), generator=generator, dtype=torch.uint8),
+        torch.randint(0, 10, (count,), generator=generator),
+    )
+    return Data("random", split, split[:0], split[:0], tuple("0123456789"))
+
+
+class Ours:
+    """ffnet's training, step by step."""
+
+    def __init__(self, data, labels, config):
+        self.data, self.config = data, config
+        self.learner = FFLearner(ffnet.FFNet(config, data.shape, labels), len(data.train))
+        self.epoch, self.k, self.draws = -1, 0, ()
+
+    def step(self):
+        """Take the next batch; an epoch's draws and figures are part of it."""
+        if self.k >= len(self.draws):
+            self.epoch, self.k = self.epoch + 1, 0
+            self.draws = Draws(self.config, self.data.train.classes, 10, self.epoch, labels_on=self.learner.labels_on)
+            self.learner.epoch_metrics()
+        self.learner.step(self.data.train, self.draws, self.k)
+        self.k += 1
+
+
+def main():
+    """Run everything; exit 1 when a floor is missed."""
+    torch.set_num_threads(1)
+    native = with_dtype(ffnet.Config().override(["dtype=auto"]), torch.device("cpu")).dtype == "bfloat16"
+    rows, missing = [], "" if native else "bfloat16 is not native on this processor: not measured"
+    for name, preset, settings, kind, rounds, *floors in STEPS:
+        config = ffnet.load_preset(preset).config.override(settings)
+        shape = (1, 28, 28) if config.data.name == "mnist" else (3, 32, 32)
+        data = random_data(shape)
+        labels = named_set("fourier:paper10") if kind == "fourier" else design("morph", 10, candidates=200, shape=shape)
+        variants = {"natural": Natural(data, labels, config).step, "float32": Ours(data, labels, config).step}
+        if native:
+            variants["bfloat16"] = Ours(data, labels, config.override(["dtype=bfloat16"])).step
+        seconds = alternate(variants, rounds, dict.fromkeys(variants, 3 if rounds > 3 else 1))
+        for dtype, floor in zip(("float32", "bfloat16"), floors, strict=True):
+            if dtype in seconds:
+                ratio = seconds["natural"] / seconds[dtype]
+                measured = f"{ratio:.2f}× ({1e3 * seconds[dtype]:.0f} ms against {1e3 * seconds['natural']:.0f} ms)"
+                rows.append(Row(f"training step, {name}, {dtype}", measured, None if floor is None else ratio >= floor,
+                                "–" if floor is None else f"{floor}×"))  # fmt: skip
+    notes = ["natural: float32, without the classifier's neutral pass; both draw the labels within the step"]
+    if not write("What a training step takes", rows, notes + [missing] * bool(missing), RESULTS, "make bench"):
+        sys.exit("a floor was missed")
+
+
+if __name__ == "__main__":
+    main()
