@@ -28,7 +28,7 @@ from fflabels.labelset import DEFAULT_SHAPE, LabelSet, Provenance
 from fflabels.many import Patterns, propose_many
 from fflabels.progress import Progress, silent
 from fflabels.selection.construct import least_sum
-from fflabels.selection.dispersion import METHODS, Method, Selection, select
+from fflabels.selection.dispersion import METHODS, Method, Selection, check_certify, select
 from fflabels.selection.vectors import select_vectors
 
 CHANCE_SETS = 5
@@ -88,6 +88,7 @@ def design(
     check_count(n, "n")
     if candidates < n:
         raise FFLabelsError("fewer than n", where="candidates", got=candidates, expected=f"at least {n}")
+    check_certify(certify, 0 if candidates > MAX_COMPARED else candidates)
     shape = check_shape(shape)
     found = load_references(references, shape)
     complete = labeler.complete(n, shape)
@@ -155,7 +156,7 @@ def _design_from_many(
         few = Candidates([pool[int(i)] for i in some], pool.drawn, 0, 0, pool.min_visibility)
         matrix = similarity(few, labeler, shape=shape, references=references, progress=progress)
         within = replace(chosen, indices=np.searchsorted(some, chosen.indices))
-        better = _break_tie(few, labeler, matrix, within, references, seed, None, progress)
+        better = _break_tie(few, labeler, matrix, within, references, seed, iterations, progress)
         chosen = replace(better, indices=some[better.indices])
     provenance = Provenance(method, metric, seed, len(pool), pool.drawn, pool.min_visibility)
     labels = LabelSet([pool[int(i)] for i in chosen.indices], labeler, provenance)

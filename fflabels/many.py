@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,10 @@ from fflabels.progress import Progress, silent
 from fflabels.recipe import Recipe
 
 BLOCK = 1 << 13
-"""Patterns that are drawn at once."""
+"""Draws that are made at once."""
+
+PATTERN_BYTES = 64 << 20
+"""Patterns that are drawn at once take so much, as float64."""
 
 MAX_DRAWN = 5_000_000
 """The most candidates: their recipes take some 300 bytes each."""
@@ -41,9 +44,8 @@ class Patterns:
     def __getitem__(self, index: slice | npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
         some = self.recipes[index] if isinstance(index, slice) else [self.recipes[int(i)] for i in index]
         found = np.empty((len(some), self.shape[1]), np.float32)
-        for start in range(0, len(some), BLOCK):
-            part = some[start : start + BLOCK]
-            found[start : start + BLOCK] = self.labeler.patterns(part, self.image).reshape(len(part), -1)
+        for part in _parts(len(some), self.shape[1]):
+            found[part] = self.labeler.patterns(some[part], self.image).reshape(-1, self.shape[1])
         return found
 
 
@@ -107,11 +109,17 @@ def propose_many(
 
 def visibilities(labeler: Labeler[Any], recipes: Sequence[Recipe], references: References) -> npt.NDArray[np.float64]:
     """Return each label's visibility: RMS of pattern − x over the reference images, over their RMS contrast."""
-    if not recipes:
-        return np.empty(0)
     x = references.images.reshape(len(references.images), -1)
-    patterns = labeler.patterns(recipes, references.shape).reshape(len(recipes), -1)
-    squares = np.einsum("np,np->n", patterns, patterns, dtype=np.float64)
-    squares += -2 * (patterns @ x.mean(axis=0)).astype(np.float64) + np.square(x).sum() / len(x)
-    found: npt.NDArray[np.float64] = np.sqrt(np.maximum(squares, 0) / x.shape[1]) / references.contrast
+    pixels, mean, power = x.shape[1], x.mean(axis=0), float(np.square(x).sum()) / len(x)
+    found = np.empty(len(recipes))
+    for part in _parts(len(recipes), pixels):
+        patterns = labeler.patterns(recipes[part], references.shape).reshape(-1, pixels)
+        squares = np.einsum("np,np->n", patterns, patterns, dtype=np.float64) - 2.0 * (patterns @ mean) + power
+        found[part] = np.sqrt(np.maximum(squares, 0) / pixels) / references.contrast
     return found
+
+
+def _parts(count: int, pixels: int) -> Iterator[slice]:
+    size = max(16, PATTERN_BYTES // (8 * pixels))
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

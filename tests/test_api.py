@@ -7,7 +7,7 @@ import fflabels
 
 NAMES = {
     "Candidates", "FFLabelsError", "LabelSet", "Labeler", "Params", "Recipe", "References", "Selection", "design",
-    "get_labeler", "list_labelers", "load_references", "named_set", "propose", "select", "similarity",
+    "get_labeler", "list_labelers", "load_references", "named_set", "propose", "select", "select_vectors", "similarity",
 }  # fmt: skip
 
 

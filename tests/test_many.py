@@ -97,6 +97,17 @@ def test_what_cannot_be_done_with_many(references, kind, options, message):
         design(kind, 5, candidates=301, shape=SHAPE, references=references, **options)
 
 
+def test_flat_waves_are_refused_however_they_are_drawn():
+    for drawn in (lambda w: wave_pattern((w,), 12, 16), lambda w: single_waves([Wave(1, 1), w], 12, 16)):
+        with pytest.raises(FFLabelsError, match="the waves cancel, the pattern is flat"):
+            drawn(Wave(1e-9, 0))
+
+
+def test_a_certificate_that_cannot_be_is_refused_at_once(references):
+    with pytest.raises(FFLabelsError, match="too many candidates for a certificate; got 7000"):
+        design("morph", 5, candidates=7000, shape=SHAPE, references=references, certify=True)
+
+
 def test_limits(references, monkeypatch):
     labeler = get_labeler("fourier", max_frequency=1)
     with pytest.raises(FFLabelsError, match="candidates: too many; got 6000000; expected at most 5000000"):

@@ -129,7 +129,8 @@ def search_line(labels: LabelSet) -> str | None:
     parts += [f"greedy {number(found.greedy)}"] if found.greedy is not None else []
     parts.append(f"this set {number(found.score)}")
     if found.bound is not None:
-        proved = "OPTIMAL" if found.optimal else f"gap {100 * found.gap:.1f} %" if found.gap else "gap unknown"
+        gap = found.gap if found.gap is not None and found.gap < float("inf") else None
+        proved = "OPTIMAL" if found.optimal else "gap unknown" if gap is None else f"gap {100 * gap:.1f} %"
         parts.append(f"no set below {number(found.bound)}: {proved}")
     return f"largest {of.metric}: {', '.join(parts)}"
 

@@ -138,10 +138,12 @@ def single_waves(waves: Sequence[Wave], h: int, w: int) -> Pattern:
         wave_pattern((waves[k],), h, w)  # says what is wrong
     a = (2 * np.pi * fy[:, None] * np.arange(h) / h + phase[:, None])[:, :, None]
     b = (2 * np.pi * fx[:, None] * np.arange(w) / w)[:, None, :]
-    total = (np.cos(a) * np.cos(b) - np.sin(a) * np.sin(b)).astype(np.float32)
+    total = np.cos(a) * np.cos(b) - np.sin(a) * np.sin(b)
     low = total.min(axis=(1, 2), keepdims=True)
     swing = total.max(axis=(1, 2), keepdims=True) - low
-    pattern: Pattern = (total - low) / np.maximum(swing, LEAST_SWING)
+    if (swing < LEAST_SWING).any():
+        wave_pattern((waves[int(swing.argmin())],), h, w)  # says what is wrong
+    pattern: Pattern = ((total - low) / swing).astype(np.float32)
     return pattern
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fflabels.errors import FFLabelsError
 from fflabels.progress import Progress, silent
 from fflabels.selection.construct import Chosen, largest_inside
 from fflabels.selection.independence import independence_bound, most_independent
@@ -20,14 +19,11 @@ SECONDS = 60.0
 SLICE = 4
 """One threshold gets this part of the time that is left."""
 
-CUTS_REACH = 2.0
-"""Up to how many times the bound by covers one by cuts is looked for."""
+CUTS_REACH = 2
+"""A bound by cuts is looked for about so many times as far among the similarities as the one by covers is."""
 
 LEAST = 1.0
 """Seconds below which integer programming is not begun."""
-
-CLOSE = 1e-3
-"""Bisection ends when this share of the threshold is left."""
 
 MAX_CERTIFIED = 6000
 """Candidates up to which a certificate is tried: a comparison of all neighbourhoods takes seconds there."""
@@ -50,29 +46,20 @@ def certify(
         n indices.
     seconds
         The time, on the clock; a step under way is not broken off at once.
-
-    Raises
-    ------
-    FFLabelsError
-        For more candidates than a proof can hold.
     """
     count, n = len(matrix), len(chosen)
-    if count > MAX_CERTIFIED:
-        raise FFLabelsError(
-            "too many candidates for a certificate", where="certify", got=count, expected=f"≤ {MAX_CERTIFIED}"
-        )
     deadline = time.monotonic() + seconds
     score = largest_inside(matrix, chosen)
     values = np.unique(matrix[np.triu_indices(count, 1)])
     values = values[values <= score]
     if n > 1 and independence_bound(matrix >= score, n - 1, seconds / SLICE) < n:
         return score, chosen
-    bound = float(values[0])
-    if bound >= 0:
-        bound = max(bound, min(square_bound(matrix, n), score))
-    bound = _bisected(matrix, values, n, bound, 0, deadline, progress)  # by covers alone
-    within = values[values <= max(CUTS_REACH * bound, values[0])]
-    bound = _bisected(matrix, within, n, bound, 1 / SLICE, deadline, progress)  # by rounds of cuts
+    proved = 0
+    if values[0] >= 0:
+        proved = max(0, int(np.searchsorted(values, square_bound(matrix, n), side="right")) - 1)
+    proved = _bisected(matrix, values, n, proved, len(values) - 1, 0, deadline, progress)  # by covers alone
+    reach = min(CUTS_REACH * proved + len(values) // 8 + 1, len(values) - 1)
+    bound = float(values[_bisected(matrix, values, n, proved, reach, 1 / SLICE, deadline, progress)])  # by cuts
     while bound < score and (left := deadline - time.monotonic()) > LEAST:
         progress("proof by integer programming", 0, 1)
         found, most = most_independent(matrix >= score, left)
@@ -90,28 +77,26 @@ def _bisected(
     matrix: npt.NDArray[Any],
     values: npt.NDArray[Any],
     n: int,
-    bound: float,
+    proved: int,
+    unknown: int,
     part: float,
     deadline: float,
     progress: Progress,
-) -> float:
-    """Return the largest of the ascending `values` that is proved to be a bound, at least `bound`.
+) -> int:
+    """Return which of the ascending `values` is the largest that is proved to be a bound, between two of them.
 
     One threshold gets `part` of the time that is left.
     """
-    low, high = bound, float(values[-1])  # high: not proved
-    started = high - low
-    while (left := deadline - time.monotonic()) > 0 and high - low > CLOSE * abs(high):
-        trial = float(values[min(int(np.searchsorted(values, (low + high) / 2)), len(values) - 1)])
-        if trial >= high:
-            break
-        if independence_bound(matrix >= trial, n - 1, left * part) < n:
-            low = trial
+    total = unknown - proved
+    while unknown - proved > 1 and (left := deadline - time.monotonic()) > 0:
+        trial = (proved + unknown) // 2
+        if independence_bound(matrix >= values[trial], n - 1, left * part) < n:
+            proved = trial
         else:
-            high = trial
-        progress("certificate", round(100 * (1 - (high - low) / started)), 100)
-    progress("certificate", 100, 100)
-    return low
+            unknown = trial
+        progress("certificate", total - (unknown - proved), total)
+    progress("certificate", total, total)
+    return proved
 
 
 def square_bound(matrix: npt.NDArray[Any], n: int) -> float:
@@ -120,7 +105,11 @@ def square_bound(matrix: npt.NDArray[Any], n: int) -> float:
     J is all ones. The sum of K over a set of n is at most n + n(n − 1)m², and at least c·n² − δ·n. For correlations of
     vectors in d dimensions 1/c is d at most: Welch's bound (1974).
     """
-    squares = np.square(matrix, where=~np.eye(len(matrix), dtype=bool), out=np.ones(matrix.shape, np.float64))
+    squares = matrix.astype(np.float64)
+    np.fill_diagonal(squares, 1)
+    if np.abs(squares).max() > 1:  # no correlations
+        return 0.0
+    np.square(squares, out=squares)
     values, vectors = np.linalg.eigh(squares)
     firm = values > values[-1] * 1e-9
     along = vectors.sum(axis=0)[firm]

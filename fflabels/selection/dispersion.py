@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from fflabels.errors import FFLabelsError, nearest
 from fflabels.progress import Progress, silent
-from fflabels.selection.certificate import SECONDS
+from fflabels.selection.certificate import MAX_CERTIFIED, SECONDS
 from fflabels.selection.certificate import certify as prove
 from fflabels.selection.construct import exhaustive, farthest_first, largest_inside
 from fflabels.selection.tabu import descend
@@ -46,7 +46,7 @@ class Selection:
     iterations
         Swaps made.
     bound
-        No set of as many candidates has a smaller largest similarity; None where it was not asked for.
+        No set of as many candidates has a smaller largest similarity; None where nothing is known.
     """
 
     indices: npt.NDArray[np.intp]
@@ -98,7 +98,7 @@ def select(
 
     certify
         Whether to prove how far from optimal the set can be, or for how many seconds to try (60). The proof may come
-        across a better set, which is then chosen.
+        across a better set, which ``best`` then chooses.
 
     Raises
     ------
@@ -113,17 +113,31 @@ def select(
         )
     if method not in METHODS:
         raise FFLabelsError("unknown method", where="method", got=method, hint=nearest(method, METHODS))
-    if seed < 0:
-        raise FFLabelsError("negative", where="seed", got=seed, expected="an integer ≥ 0")
-    if iterations is not None and iterations < 0:
-        raise FFLabelsError("negative", where="iterations", got=iterations, expected="an integer ≥ 0")
-    if certify is not True and not 0 <= certify < math.inf:
-        raise FFLabelsError("not a time", where="certify", got=certify, expected="seconds, or True")
+    check_effort(seed, iterations)
+    check_certify(certify, count)
     found = _chosen(matrix, n, seed, iterations, method, progress)
     if certify is False or found.bound is not None:
         return found
     bound, better = prove(matrix, found.indices, SECONDS if certify is True else certify, progress)
-    return replace(_result(matrix, better, method, found.greedy, found.iterations), bound=bound)
+    chosen = better if method == "best" else found.indices  # a baseline stays what it is
+    return replace(_result(matrix, chosen, method, found.greedy, found.iterations), bound=bound)
+
+
+def check_effort(seed: int, iterations: int | None) -> None:
+    """Refuse a negative seed or budget."""
+    for name, value in (("seed", seed), ("iterations", iterations)):
+        if value is not None and value < 0:
+            raise FFLabelsError("negative", where=name, got=value, expected="an integer ≥ 0")
+
+
+def check_certify(certify: bool | float, count: int) -> None:
+    """Refuse a time that is none, and more candidates than a proof can hold."""
+    if certify is not True and not 0 <= certify < math.inf:
+        raise FFLabelsError("not a time", where="certify", got=certify, expected="seconds, or True")
+    if certify is not False and count > MAX_CERTIFIED:
+        raise FFLabelsError(
+            "too many candidates for a certificate", where="certify", got=count, expected=f"≤ {MAX_CERTIFIED}"
+        )
 
 
 def _chosen(
@@ -166,11 +180,12 @@ def _checked(similarity: npt.ArrayLike) -> npt.NDArray[Any]:
         raise FFLabelsError("not real numbers", where="similarity", got=str(matrix.dtype))
     if matrix.dtype.kind != "f":
         matrix = matrix.astype(np.float64)
-    off = ~np.eye(len(matrix), dtype=bool)
-    if not np.isfinite(matrix, where=off, out=np.ones(matrix.shape, bool)).all():
+    matrix = matrix.copy()
+    np.fill_diagonal(matrix, 0)
+    if not np.isfinite(matrix).all():
         raise FFLabelsError("NaN or infinite entries", where="similarity")
-    difference = np.abs(matrix - matrix.T, where=off, out=np.zeros_like(matrix))
-    if difference.max() > 1e-5 * np.abs(matrix, where=off, out=np.zeros_like(matrix)).max():
+    difference = np.abs(matrix - matrix.T)
+    if difference.max() > 1e-5 * np.abs(matrix).max():
         i, j = np.unravel_index(difference.argmax(), matrix.shape)
         raise FFLabelsError(
             "not symmetric",

@@ -37,7 +37,7 @@ def descend(
     start
         n indices.
     iterations
-        The budget of swaps. The search ends early when the similarities cannot be negative and the set's largest is 0.
+        The budget of swaps. The search ends early when the set's largest similarity is the least of all.
     rng
         Draws tenures, ties and replacements.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from fflabels.errors import FFLabelsError, NoEffectWarning, TooFewCandidatesError
 from fflabels.progress import Progress, silent
 from fflabels.selection.construct import Chosen, farthest_first, largest_inside
-from fflabels.selection.dispersion import Selection
+from fflabels.selection.dispersion import Selection, check_effort
 from fflabels.selection.tabu import descend
 
 Vectors = npt.NDArray[np.floating[Any]]
@@ -40,14 +41,17 @@ ITERATIONS = 5000
 STARTS = 8
 """Greedy constructions in the first pool."""
 
-BLOCK = 1 << 16
-"""Vectors that are looked at at once."""
+BLOCK_BYTES = 64 << 20
+"""Vectors that are looked at at once take so much, as float32."""
+
+OFFSET = 1e-2
+"""A row whose deviation from its mean is smaller than this part of its length is centred before it is multiplied."""
 
 GRID = float(1 << 20)
 """Similarities are rounded to multiples of 2⁻²⁰, as everywhere."""
 
 FLAT = 1e-6
-"""A vector whose deviation from its mean is this much smaller than its length is constant."""
+"""A vector whose deviations from its mean are below this part of its largest entry is constant."""
 
 DISTINCT = 1 - 1 / GRID
 """Two vectors at least as similar are one."""
@@ -86,32 +90,31 @@ def select_vectors(
     TooFewCandidatesError
         When fewer than n rows are distinct and not constant.
     """
-    x: Any = vectors if hasattr(vectors, "dtype") else np.asarray(vectors)
+    x: Any = vectors if isinstance(getattr(vectors, "dtype", None), np.dtype) else np.asarray(vectors)
     if len(x.shape) != 2 or x.dtype.kind != "f" or not all(x.shape):
         raise FFLabelsError("not vectors", where="vectors", got=f"{x.dtype} {x.shape}", expected="floats (N, D)")
     if not 1 <= n <= len(x):
         raise FFLabelsError("cannot choose as many", where="n", got=n, expected=f"1 to {len(x)}, the number of vectors")
-    if iterations is not None and iterations < 0:
-        raise FFLabelsError("negative", where="iterations", got=iterations, expected="an integer ≥ 0")
+    check_effort(seed, iterations)
     scale = _scales(x)
-    usable = np.flatnonzero(scale > 0)
+    usable = np.flatnonzero(scale != 0)
     if len(usable) < len(x):
         constant = np.flatnonzero(scale == 0)
-        some = ", ".join(map(str, constant[:5]))
-        warnings.warn(f"{len(constant)} constant vectors are left out: {some} …", NoEffectWarning, stacklevel=2)
+        some = ", ".join(map(str, constant[:5])) + (" …" if len(constant) > 5 else "")
+        warnings.warn(f"{len(constant)} constant vectors are left out: {some}", NoEffectWarning, stacklevel=2)
     if len(usable) < n:
         raise TooFewCandidatesError("vectors that vary", where="n", got=len(usable), expected=f"at least {n}")
     rng = np.random.default_rng(seed)
     budget = ITERATIONS if iterations is None else iterations
     chosen, greedy, used = _search_pools(x, scale, usable, n, budget, rng, progress)
-    score = _largest(x, scale, chosen)
+    score = _largest(x, chosen)
     if n > 1 and score >= DISTINCT:
         raise TooFewCandidatesError("not enough distinct vectors", where="n", got=n)
     return Selection(np.sort(chosen), score, "best", greedy, used)
 
 
 def _search_pools(
-    x: Vectors,
+    x: Rows,
     scale: npt.NDArray[np.float32],
     usable: Chosen,
     n: int,
@@ -122,7 +125,7 @@ def _search_pools(
     """Return the best set that the rounds found, the greedy score of the first pool, and the swaps made."""
     size = min(len(usable), max(POOL, 2 * n))
     pool = np.sort(rng.choice(usable, size, replace=False))
-    matrix = _similarities(x, scale, pool)
+    matrix = _similarities(x, pool)
     starts = rng.permutation(size)[:STARTS]
     members = min((farthest_first(matrix, n, int(s)) for s in starts), key=lambda c: largest_inside(matrix, c))
     greedy, used = largest_inside(matrix, members), 0
@@ -140,38 +143,53 @@ def _search_pools(
         if size == len(usable) or score == 0 or k + 1 == ROUNDS:
             break
         pool = np.concatenate([best, _least_conflicting(x, scale, best, score, size - n)])
-        matrix, members = _similarities(x, scale, pool), np.arange(n)
+        matrix, members = _similarities(x, pool), np.arange(n)
     progress("selection", ROUNDS, ROUNDS)
     return best, greedy, used
 
 
-def _scales(x: Vectors) -> npt.NDArray[np.float32]:
-    """Return 1/‖row − mean‖ of each row, 0 for constant rows."""
+def _scales(x: Rows) -> npt.NDArray[np.float32]:
+    """Return 1/‖row − mean‖ of each row, 0 for constant rows, NaN where that would not be exact enough to work with."""
     found = np.empty(len(x), np.float32)
-    for start in range(0, len(x), BLOCK):
-        block = x[start : start + BLOCK].astype(np.float32, copy=False)
-        mean = block.mean(axis=1, dtype=np.float64)
-        squares = np.einsum("nd,nd->n", block, block, dtype=np.float64)
-        if not np.isfinite(squares).all():
-            row = start + int(np.flatnonzero(~np.isfinite(squares))[0])
+    for part in _blocks(x):
+        block = x[part]
+        if not np.isfinite(block).all():
+            row = part.start + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
             raise FFLabelsError("NaN or infinite entries", where=f"vectors[{row}]")
-        varying = np.sqrt(np.maximum(squares - x.shape[1] * mean**2, 0))
-        flat = varying <= FLAT * np.sqrt(squares)
-        found[start : start + BLOCK] = np.where(flat, 0, 1 / np.where(flat, 1, varying))
+        scale = np.full(len(block), np.nan, np.float32)
+        if block.dtype == np.float32:
+            mean = block.mean(axis=1, dtype=np.float64)
+            squares = np.einsum("nd,nd->n", block, block, dtype=np.float64)
+            varying = np.sqrt(np.maximum(squares - x.shape[1] * mean**2, 0))
+            plain = (varying > OFFSET * np.sqrt(squares)) & (varying > 1e-30) & (varying < 1e30)
+            scale[plain] = 1 / varying[plain]
+        others = np.flatnonzero(np.isnan(scale))
+        scale[others[~_units(block[others]).any(axis=1)]] = 0
+        found[part] = scale
     return found
 
 
-def _units(x: Vectors, scale: npt.NDArray[np.float32], index: Chosen) -> npt.NDArray[np.float32]:
-    """Return rows centred and of unit length."""
-    rows: npt.NDArray[np.float32] = x[index].astype(np.float32)
-    rows -= rows.mean(axis=1, keepdims=True)
-    rows *= scale[index, None]
-    return rows
+def _blocks(x: Rows) -> Iterator[slice]:
+    rows = max(64, BLOCK_BYTES // (4 * x.shape[1]))
+    for start in range(0, len(x), rows):
+        yield slice(start, min(start + rows, len(x)))
 
 
-def _similarities(x: Vectors, scale: npt.NDArray[np.float32], index: Chosen) -> npt.NDArray[np.float32]:
+def _units(rows: Vectors) -> npt.NDArray[np.float32]:
+    """Return rows centred and of unit length, of any magnitude; zeros where they are constant."""
+    wide = rows.astype(np.float64)
+    raw = np.abs(wide).max(axis=1, keepdims=True)
+    wide /= np.where(raw > 0, raw, 1)
+    wide -= wide.mean(axis=1, keepdims=True)
+    peak = np.abs(wide).max(axis=1, keepdims=True)
+    wide /= np.where(peak > FLAT, peak, np.inf)
+    length = np.sqrt(np.einsum("nd,nd->n", wide, wide))[:, None]
+    return (wide / np.where(length > 0, length, 1)).astype(np.float32)
+
+
+def _similarities(x: Rows, index: Chosen) -> npt.NDArray[np.float32]:
     """Return the |correlations| of some rows, the diagonal −∞."""
-    units = _units(x, scale, index)
+    units = _units(x[index])
     found: npt.NDArray[np.float32] = units @ units.T
     np.abs(found, out=found)
     np.rint(found * GRID, out=found)
@@ -181,22 +199,29 @@ def _similarities(x: Vectors, scale: npt.NDArray[np.float32], index: Chosen) -> 
     return found
 
 
-def _largest(x: Vectors, scale: npt.NDArray[np.float32], chosen: Chosen) -> float:
-    return largest_inside(_similarities(x, scale, chosen), np.arange(len(chosen)))
+def _largest(x: Rows, chosen: Chosen) -> float:
+    return largest_inside(_similarities(x, chosen), np.arange(len(chosen)))
 
 
-def _least_conflicting(x: Vectors, scale: npt.NDArray[np.float32], chosen: Chosen, score: float, many: int) -> Chosen:
+def _least_conflicting(x: Rows, scale: npt.NDArray[np.float32], chosen: Chosen, score: float, many: int) -> Chosen:
     """Return rows that are as similar as `score` to fewest of the chosen; among those, to the least degree in all.
 
     The chosen are centred, so their products with rows that are not are the same.
     """
-    units = np.ascontiguousarray(_units(x, scale, chosen).T)
+    units = np.ascontiguousarray(_units(x[chosen]).T)
     rank = np.empty(len(x), np.float32)
-    for start in range(0, len(x), BLOCK):
-        part = slice(start, start + BLOCK)
-        products = x[part].astype(np.float32, copy=False) @ units
+    for part in _blocks(x):
+        block, factor = x[part], scale[part].copy()
+        rest = np.flatnonzero(np.isnan(factor))
+        factor[rest] = 0
+        products = (
+            block.astype(np.float32, copy=False) @ units
+            if len(rest) < len(block)
+            else np.zeros((len(block), units.shape[1]), np.float32)
+        )
         np.abs(products, out=products)
-        products *= scale[part, None]
+        products *= factor[:, None]
+        products[rest] = np.abs(_units(block[rest]) @ units)
         conflicts = (products >= score).sum(axis=1)
         rank[part] = conflicts + np.einsum("nk,nk->n", products, products) / (1 + len(chosen))
     rank[scale == 0] = np.inf

@@ -10,7 +10,9 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
 import resource  # noqa: E402
+import subprocess  # noqa: E402
 import sys  # noqa: E402
+import tempfile  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 from statistics import median  # noqa: E402
@@ -137,6 +139,29 @@ def a_million_vectors(rows):
     )  # fmt: skip
 
 
+def a_million_labels(rows):
+    """The command, from a million candidates."""
+    program = "from fflabels_cli.app import fflabels; import sys; sys.argv[0] = 'fflabels'; fflabels()"
+    options = [
+        "select",
+        "--n",
+        "100",
+        "--candidates",
+        "1000000",
+        "--kind",
+        "fourier",
+        "--param",
+        "frequencies=continuous",
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-c", program, *options], check=True, cwd=folder)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    rows.append(
+        Row(f"`fflabels {' '.join(options)}`, resident memory ({used.ru_utime + used.ru_stime:.0f} s)",
+            f"{used.ru_maxrss / 2**20:.2f} GiB", used.ru_maxrss <= 2 << 20, "2 GiB")
+    )  # fmt: skip
+
+
 def plot(matrices):
     """Value against time: ours by budget, the peers by restarts."""
     import matplotlib
@@ -175,6 +200,7 @@ def main():
     against_lazy_picks(rows)
     if not quick:
         a_million_vectors(rows)
+        a_million_labels(rows)
         plot(matrices)
     path = DOCS / "results" / "bench-selection.md" if not quick else Path("bench-selection-quick.md")
     if not write("How good selection is", rows, notes, path, "make bench"):

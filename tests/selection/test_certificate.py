@@ -131,6 +131,56 @@ def test_select_says_how_far_from_optimal_it_can_be(signed, monkeypatch):
     assert select(matrix, 8).gap is None
 
 
+def random_levels(seed, count=12):
+    """Few levels with gaps between them, ties and twins."""
+    rng = np.random.default_rng(seed)
+    levels = np.sort(rng.random(5))
+    half = np.triu(levels[rng.integers(0, 5, (count, count))], 1)
+    matrix = half + half.T
+    if seed % 2:
+        matrix[1] = matrix[:, 1] = matrix[0]
+        matrix[0, 1] = matrix[1, 0] = levels[-1]
+    return matrix
+
+
+@pytest.mark.parametrize("offset", [0.0, -2.0])
+@pytest.mark.parametrize("scale", [1.0, 1e-8, 1e20, 1e160])
+@pytest.mark.parametrize("seed", range(4))
+def test_bounds_of_any_matrix_are_sound_and_do_not_depend_on_its_zero(seed, scale, offset, monkeypatch):
+    monkeypatch.setattr("fflabels.selection.dispersion.EXHAUSTIVE", 0)
+    matrix = (random_levels(seed) + offset) * scale
+    best = min(
+        max(matrix[i, j] for i, j in itertools.combinations(chosen, 2))
+        for chosen in itertools.combinations(range(12), 5)
+    )
+    found = select(matrix, 5, certify=10)
+    assert found.bound == found.score == best
+    quick = select(matrix, 5, certify=0.9, method="random", seed=seed)
+    assert quick.bound <= best <= quick.score
+    with np.errstate(over="ignore"):
+        narrow = matrix.astype(np.float32)
+    if np.isfinite(narrow).all():
+        assert select(narrow, 5, certify=0.9).bound <= np.float32(best)
+
+
+def test_where_few_values_occur_all_of_them_are_tried():
+    rng = np.random.default_rng(0)
+    matrix = np.where(np.triu(rng.random((60, 60)) < 0.05, 1), 1.0, 0.0)
+    matrix = np.maximum(matrix, matrix.T)
+    for block in range(6):
+        matrix[block * 10 : block * 10 + 10, block * 10 : block * 10 + 10] = 0.3
+    bound, _ = certify(np.where(np.eye(60, dtype=bool), -np.inf, matrix), np.arange(0, 8) * 7, 0.9)
+    assert bound == pytest.approx(0.3)
+
+
+def test_a_baseline_stays_what_it_is(monkeypatch):
+    monkeypatch.setattr("fflabels.selection.dispersion.EXHAUSTIVE", 0)
+    matrix = similarities(40, 3, 2)
+    for method in ("random", "greedy"):
+        alone, certified = select(matrix, 6, method=method), select(matrix, 6, method=method, certify=5)
+        np.testing.assert_array_equal(alone.indices, certified.indices)
+
+
 def test_the_edges():
     for matrix, n in [(np.eye(40), 20), (np.ones((40, 40)), 20), ([[1.0]], 1), (similarities(9, 3, 0), 9)]:
         found = select(matrix, n, certify=5)
@@ -145,6 +195,6 @@ def test_a_time_that_is_none(certify):
 
 
 def test_too_many_candidates_for_a_certificate(monkeypatch):
-    monkeypatch.setattr("fflabels.selection.certificate.MAX_CERTIFIED", 50)
+    monkeypatch.setattr("fflabels.selection.dispersion.MAX_CERTIFIED", 50)
     with pytest.raises(FFLabelsError, match="too many candidates for a certificate; got 60; expected ≤ 50"):
         select(similarities(60, 3, 1), 8, certify=True)

@@ -164,7 +164,8 @@ def test_the_same_ids_in_every_process_and_with_any_number_of_threads(program):
     assert len(shown) == 1
 
 
-def test_a_nan_diagonal_is_not_looked_at():
+@pytest.mark.parametrize("diagonal", [np.nan, np.inf, -np.inf])
+def test_the_diagonal_is_not_looked_at(diagonal):
     matrix = random_matrix(4)
-    np.fill_diagonal(matrix, np.nan)
+    np.fill_diagonal(matrix, diagonal)
     assert select(matrix, 2).score == brute_force(matrix, 2)

@@ -79,6 +79,38 @@ def test_a_repeated_vector_is_chosen_once():
         select_vectors(x, 31)
 
 
+@pytest.mark.parametrize("scale", [1e-50, 1e-40, 1e30, 1e200])
+def test_any_magnitude(scale):
+    x = vectors(300, 16).astype(np.float64)
+    plain = select_vectors(x, 10)
+    scaled = x * scale
+    np.testing.assert_array_equal(select_vectors(scaled, 10).indices, plain.indices)
+    mixed = x.copy()
+    mixed[7] *= scale
+    found = select_vectors(mixed, 10)
+    assert found.score == pytest.approx(largest(x, found.indices), abs=2e-6)
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = mixed.astype(np.float32)
+    if np.isfinite(narrow).all() and narrow[7].any():
+        found = select_vectors(narrow, 10)
+        assert 0 < found.score < 1
+        assert len(set(found.indices.tolist())) == 10
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_large_offset_is_taken_off_before_anything_is_lost(dtype, monkeypatch):
+    monkeypatch.setattr("fflabels.selection.vectors.POOL", 100)
+    x = (vectors(600, 16).astype(np.float64) + 3e5).astype(dtype)
+    found = select_vectors(x, 10)
+    assert found.score == pytest.approx(largest(x, found.indices), abs=2e-6)
+
+
+def test_tensors_are_vectors_too():
+    torch = pytest.importorskip("torch")
+    x = vectors(100, 16)
+    np.testing.assert_array_equal(select_vectors(torch.from_numpy(x), 8).indices, select_vectors(x, 8).indices)
+
+
 def test_double_precision_a_single_one_and_all():
     x = vectors(40).astype(np.float64)
     assert select_vectors(x, 1).score == 0
@@ -87,7 +119,7 @@ def test_double_precision_a_single_one_and_all():
 
 def test_no_copy_of_the_vectors_is_made(monkeypatch):
     monkeypatch.setattr("fflabels.selection.vectors.POOL", 300)
-    monkeypatch.setattr("fflabels.selection.vectors.BLOCK", 1024)
+    monkeypatch.setattr("fflabels.selection.vectors.BLOCK_BYTES", 1 << 19)
     x = vectors(40_000, 128)
     tracemalloc.start()
     select_vectors(x, 20)
@@ -104,6 +136,7 @@ def test_no_copy_of_the_vectors_is_made(monkeypatch):
         (vectors(3), 4, {}, "n: cannot choose as many; got 4; expected 1 to 3"),
         (np.where(np.arange(12).reshape(3, 4) == 9, np.nan, 1.0), 2, {}, r"vectors\[2\]: NaN or infinite entries"),
         (vectors(3), 2, {"iterations": -1}, "iterations: negative"),
+        (vectors(3), 2, {"seed": -1}, "seed: negative"),
     ],
 )
 def test_bad_input_is_named(x, n, options, message):
