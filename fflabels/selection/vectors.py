@@ -214,13 +214,10 @@ def _least_conflicting(x: Rows, scale: npt.NDArray[np.float32], chosen: Chosen, 
         block, factor = x[part], scale[part].copy()
         rest = np.flatnonzero(np.isnan(factor))
         factor[rest] = 0
-        products = (
-            block.astype(np.float32, copy=False) @ units
-            if len(rest) < len(block)
-            else np.zeros((len(block), units.shape[1]), np.float32)
-        )
-        np.abs(products, out=products)
-        products *= factor[:, None]
+        with np.errstate(over="ignore", invalid="ignore"):  # in the rest, which comes below
+            products = block.astype(np.float32, copy=False) @ units
+            np.abs(products, out=products)
+            products *= factor[:, None]
         products[rest] = np.abs(_units(block[rest]) @ units)
         conflicts = (products >= score).sum(axis=1)
         rank[part] = conflicts + np.einsum("nk,nk->n", products, products) / (1 + len(chosen))

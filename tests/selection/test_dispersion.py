@@ -146,7 +146,9 @@ def test_the_order_of_the_candidates_changes_the_set_but_not_its_worth():
     assert max(scores) < 1.02 * min(scores)
 
 
-@pytest.mark.parametrize("program", ["select(np.round(np.abs(np.corrcoef(x)) * 2**20), 30, iterations=5000)", "select_vectors(x, 30)"])
+@pytest.mark.parametrize(
+    "program", ["select(np.round(np.abs(np.corrcoef(x)) * 2**20), 30, iterations=5000)", "select_vectors(x, 30)"]
+)
 def test_the_same_ids_in_every_process_and_with_any_number_of_threads(program):
     code = (
         "import numpy as np; from fflabels import select, select_vectors\n"

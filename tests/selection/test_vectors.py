@@ -98,6 +98,17 @@ def test_any_magnitude(scale):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_of_all_magnitudes_among_more_than_a_pool(dtype, monkeypatch):
+    monkeypatch.setattr("fflabels.selection.vectors.POOL", 100)
+    x = vectors(900, 16).astype(np.float64)
+    x *= 10.0 ** np.random.default_rng(0).integers(-37, 37, (900, 1))
+    x = x.astype(dtype)
+    found = select_vectors(x, 10)
+    assert found.score == pytest.approx(largest(x, found.indices), abs=2e-6)
+    assert found.score < found.greedy
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_large_offset_is_taken_off_before_anything_is_lost(dtype, monkeypatch):
     monkeypatch.setattr("fflabels.selection.vectors.POOL", 100)
     x = (vectors(600, 16).astype(np.float64) + 3e5).astype(dtype)
