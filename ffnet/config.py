@@ -17,7 +17,8 @@ Rate = Annotated[float, msgspec.Meta(gt=0)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 Algorithm: TypeAlias = Literal["ff", "bp"]
-Inference: TypeAlias = Literal["linear", "goodness"]
+Inference: TypeAlias = str
+"""``linear``, ``goodness``, or ``cascade`` and ``cascade:k``: see `ffnet.predict`."""
 Norm: TypeAlias = Literal["layer", "batch", "rms", "none"]
 FirstLayer: TypeAlias = Literal["local", "random", "include", "with_next"]
 

@@ -1,6 +1,7 @@
 """Prediction: from images alone. No function here has a place for the right classes.
 
-``goodness`` embeds every label in turn and takes the one with the most goodness; ``linear`` reads one neutral pass.
+``goodness`` embeds every label in turn and takes the one with the most goodness; ``linear`` reads one neutral pass;
+``cascade`` lets goodness decide among the few that linear proposes.
 """
 
 from __future__ import annotations
@@ -91,6 +92,47 @@ def linear_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Te
     return torch.cat(parts) if parts else torch.empty(0, len(net.labels), device=net.device)
 
 
+SHORTLIST = 3
+"""Classes that a cascade's classifier proposes unless told otherwise."""
+
+
+def shortlist(method: str | None) -> int | None:
+    """Return k of ``cascade`` and ``cascade:k``; None for other ways to read a net.
+
+    Raises
+    ------
+    FFLabelsError
+        For anything else.
+    """
+    if method in (None, "linear", "goodness"):
+        return None
+    name, colon, count = str(method).partition(":")
+    if name != "cascade" or (colon and not (count.isdecimal() and int(count) > 0)):
+        expected = "linear, goodness, cascade or cascade:k"
+        raise FFLabelsError("unknown inference", where="inference", got=method, expected=expected)
+    return int(count) if colon else SHORTLIST
+
+
+@torch.no_grad()
+def cascade_scores(net: FFNet, images: Tensor, k: int = SHORTLIST, *, chunk: int | None = None) -> Tensor:
+    """Return the goodness of the k labels that the linear classifier proposes, (N, labels); −∞ for the others.
+
+    1 + k passes instead of one a label. See `layer_goodness` for the parameters.
+    """
+    chunk = chunk or net.config.inference.chunk
+    proposed_NK = linear_scores(net, images, chunk=chunk).topk(min(k, len(net.labels))).indices
+    found = torch.empty(len(net.layers), *proposed_NK.shape, device=net.device, dtype=net.wide)
+    with _evaluating(net):
+        for start in range(0, len(images), chunk):
+            part = net.prepare(images[start : start + chunk])
+            for j, labels_N in enumerate(proposed_NK[start : start + chunk].T):
+                for layer, y_NCHW in enumerate(net.activities(net.embedder.embed(part, labels_N))):
+                    pixels = y_NCHW.shape[2] * y_NCHW.shape[3]
+                    found[layer, start : start + chunk, j] = net.goodness.of(mean_squares(y_NCHW), pixels)
+    everything = found.new_full((len(images), len(net.labels)), -torch.inf)
+    return everything.scatter(1, proposed_NK, combined(net, found))
+
+
 def scores(
     net: torch.nn.Module, images: Tensor, *, method: Inference | None = None, chunk: int | None = None
 ) -> Tensor:
@@ -107,9 +149,9 @@ def scores(
             raise FFLabelsError("a back-propagation net has one reading", where="inference", got=method)
         return net.logits(images, chunk=chunk)
     assert isinstance(net, FFNet)
+    if k := shortlist(method):
+        return cascade_scores(net, images, k, chunk=chunk)
     method = method or ("linear" if net.readout is not None else "goodness")
-    if method not in ("linear", "goodness"):
-        raise FFLabelsError("unknown inference", where="method", got=method, expected="linear or goodness")
     return (linear_scores if method == "linear" else goodness_scores)(net, images, chunk=chunk)
 
 
@@ -125,8 +167,9 @@ def predict(
     images
         (N, C, H, W), bytes or floats in [0, 1].
     method
-        ``linear`` (paper's default; one pass) or ``goodness`` (a pass a label). Linear unless given, if the net has a
-        fitted classifier. A back-propagation net knows one way only.
+        ``linear`` (paper's default; one pass), ``goodness`` (a pass a label), or ``cascade:k`` (goodness decides among
+        the k labels that linear proposes, 3 unless given; 1 + k passes). Linear unless given, if the net has a fitted
+        classifier. A back-propagation net knows one way only.
     chunk
         Images that pass through the net at once.
     """

@@ -14,7 +14,7 @@ from fflabels.progress import Progress, silent
 from ffnet.baseline import BPNet
 from ffnet.config import Inference
 from ffnet.data import Data, Split
-from ffnet.inference import combined, layer_goodness, linear_scores, scores
+from ffnet.inference import cascade_scores, combined, layer_goodness, linear_scores, scores, shortlist
 from ffnet.learner import Draws
 from ffnet.network import FFNet
 from ffnet.training import fit_linear
@@ -40,6 +40,8 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Accuracy of each layer's goodness alone; empty for other readings.
     untrained
         Accuracy of the same linear classifier on the net before training; None for other readings.
+    agreement
+        Share of images for which a cascade's answer is that of goodness over all labels; None for other readings.
     """
 
     accuracy: float
@@ -47,21 +49,23 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confusion: list[list[int]]
     layers: list[float] = []
     untrained: float | None = None
+    agreement: float | None = None
 
 
 class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The readings of a net on a split: goodness and linear of a forward-forward net, bp of the baseline."""
+    """The readings of a net on a split: bp of the baseline; of others goodness, linear, and a cascade if asked for."""
 
     split: SplitName
     images: int
     goodness: Reading | None = None
     linear: Reading | None = None
     bp: Reading | None = None
+    cascade: Reading | None = None
 
     @property
     def readings(self) -> dict[str, Reading]:
         """Return the readings that were taken, by name."""
-        found = {"goodness": self.goodness, "linear": self.linear, "bp": self.bp}
+        found = {"goodness": self.goodness, "linear": self.linear, "bp": self.bp, "cascade": self.cascade}
         return {name: reading for name, reading in found.items() if reading}
 
 
@@ -82,7 +86,7 @@ def evaluate(
     data
         The classes of the split are compared with predictions; no prediction is given them.
     inference
-        One reading only; both unless given.
+        One reading only; goodness and linear unless given. A cascade is compared with goodness over all labels.
     control
         The untrained net (see `untrained`), made anew unless given. What FF learnt shows in goodness, and in linear
         only as far as it is above this control.
@@ -93,7 +97,11 @@ def evaluate(
     if isinstance(net, BPNet):
         return Evaluation(split, len(part), bp=_reading(scores(net, part.images, method=inference), part, data.classes))
     assert isinstance(net, FFNet)
-    goodness = linear = None
+    goodness = linear = cascade = None
+    if k := shortlist(inference):
+        scores_NC = cascade_scores(net, part.images, k)
+        agreed = _accuracy(scores_NC.argmax(1), combined(net, layer_goodness(net, part.images)).argmax(1))
+        cascade = msgspec.structs.replace(_reading(scores_NC, part, data.classes), agreement=agreed)
     if inference in (None, "goodness"):
         goodness_LNC = layer_goodness(net, part.images)
         layers = [_accuracy(layer.argmax(1).cpu(), part.classes) for layer in goodness_LNC]
@@ -101,7 +109,7 @@ def evaluate(
     if inference in (None, "linear"):
         first = linear_scores(control or untrained(net, data), part.images).argmax(1).cpu()
         linear = _reading(linear_scores(net, part.images), part, data.classes, untrained=_accuracy(first, part.classes))
-    return Evaluation(split, len(part), goodness=goodness, linear=linear)
+    return Evaluation(split, len(part), goodness=goodness, linear=linear, cascade=cascade)
 
 
 @torch.no_grad()
@@ -137,4 +145,4 @@ def _reading(
 
 
 def _accuracy(predicted_N: Tensor, classes_N: Tensor) -> float:
-    return float((predicted_N == classes_N.cpu()).double().mean())
+    return float((predicted_N.cpu() == classes_N.cpu()).double().mean())

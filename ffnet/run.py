@@ -153,7 +153,7 @@ class Run:
         if split == "test":
             self.count_test_read()
         control = None
-        if isinstance(self.net, FFNet) and inference != "goodness":
+        if isinstance(self.net, FFNet) and inference in (None, "linear"):
             control = _load_control(self) or untrained(self.net, data)
         return evaluate(self.net, data, split, inference=inference, control=control)
 

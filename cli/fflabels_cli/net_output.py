@@ -130,6 +130,8 @@ def print_evaluation(found: Evaluation, class_names: Sequence[str]) -> None:
             if reading.untrained is not None
             else ""
         )
+        if reading.agreement is not None:
+            beside += f"; the answer of goodness over all labels for {_percent(reading.agreement)} % of them"
         click.echo(f"{found.split}, {name}: {_percent(reading.accuracy)} % of {found.images:,} images{beside}")
         if reading.layers:
             click.echo("each layer alone: " + " ".join(_percent(accuracy) for accuracy in reading.layers))

@@ -117,6 +117,14 @@ def test_eval(trained):
     assert "goodness" not in found
     assert found["split"] == "validation"
     assert len(found["linear"]["per_class"]) == 10
+    cascade = shown("eval", "runs/digits-fourier-0", "--inference", "cascade:4", cwd=cwd)
+    assert re.search(
+        r"validation, cascade: [\d.]+ % of 180 images; the answer of goodness over all labels for", cascade
+    )
+    assert "cascade: 5 passes an image instead of 10" in cascade
+    assert (
+        "unknown inference; got casc" in ffnet("eval", "runs/digits-fourier-0", "--inference", "casc", cwd=cwd).stderr
+    )
     reads = [json.loads(shown("eval", "runs/digits-fourier-0", "--split", "test", "--json", cwd=cwd)) for _ in range(2)]
     assert [r["test_reads"] for r in reads] == [2, 3]
 

@@ -12,7 +12,7 @@ from fflabels_cli import options
 @click.command("predict")
 @options.run_folder
 @click.argument("images", metavar="IMAGE…", nargs=-1, required=True)
-@options.inference("Read goodness or the linear classifier.  [default: linear, where it is fitted]")
+@options.inference("How to read the net.  [default: linear, where it is fitted]")
 @options.device
 @options.as_json
 def command(run: str, images: tuple[str, ...], inference: Any, device: str | None, json_: bool) -> None:
