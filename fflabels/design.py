@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -114,10 +115,7 @@ def design(
     if method == "best" and metric == "pearson" and n > 1 and chosen.score == 0:
         chosen = _break_tie(pool, labeler, matrix, chosen, found, seed, iterations, progress)
     provenance = Provenance(method, metric, seed, len(pool), pool.drawn, pool.min_visibility)
-    labels = LabelSet([pool[int(i)] for i in chosen.indices], labeler, provenance)
-    chance = {m: _chance(pool, labeler, m, matrix if m == metric else None, n, found, seed) for m in METRICS}
-    scores = labels.score(shape, found, random=chance, progress=progress).scores
-    return LabelSet(labels.recipes, labeler, provenance, scores, chosen)
+    return _scored(pool, labeler, chosen, provenance, {metric: matrix}, found, progress)
 
 
 def _design_from_many(
@@ -159,9 +157,26 @@ def _design_from_many(
         better = _break_tie(few, labeler, matrix, within, references, seed, iterations, progress)
         chosen = replace(better, indices=some[better.indices])
     provenance = Provenance(method, metric, seed, len(pool), pool.drawn, pool.min_visibility)
+    return _scored(pool, labeler, chosen, provenance, {}, references, progress)
+
+
+def _scored(
+    pool: Candidates,
+    labeler: Labeler[Any],
+    chosen: Selection,
+    provenance: Provenance,
+    matrices: Mapping[Metric, Matrix],
+    references: References,
+    progress: Progress,
+) -> LabelSet:
+    """Return the set of the chosen candidates, with its scores and what chance gives beside them.
+
+    `matrices` has the similarities of all candidates that are known.
+    """
+    n, seed = len(chosen.indices), provenance.seed or 0
     labels = LabelSet([pool[int(i)] for i in chosen.indices], labeler, provenance)
-    chance = {m: _chance(pool, labeler, m, None, n, references, seed) for m in METRICS}
-    scores = labels.score(shape, references, random=chance, progress=progress).scores
+    chance = {m: _chance(pool, labeler, m, matrices.get(m), n, references, seed) for m in METRICS}
+    scores = labels.score(references.shape, references, random=chance, progress=progress).scores
     return LabelSet(labels.recipes, labeler, provenance, scores, chosen)
 
 

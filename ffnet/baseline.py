@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fflabels.arrays import Shape
-from fflabels.errors import FFLabelsError
 from ffnet.config import Config
 from ffnet.devices import with_dtype
-from ffnet.embedding import unit
+from ffnet.embedding import check_images_fit, unit
 from ffnet.layer import LocalLayer
 from ffnet.network import DTYPES, build_layers
 
@@ -43,13 +42,7 @@ class BPNet(nn.Module):
     @torch.no_grad()
     def logits(self, images: Tensor, *, chunk: int | None = None) -> Tensor:
         """Return logits in evaluation mode, chunk by chunk."""
-        if images.ndim != 4 or tuple(images.shape[1:]) != tuple(self.shape):
-            raise FFLabelsError(
-                "images do not fit the net",
-                where="images",
-                got=f"shape {tuple(images.shape)}",
-                expected=f"(N, {', '.join(map(str, self.shape))})",
-            )
+        check_images_fit(images, self.shape)
         chunk = chunk or self.config.inference.chunk
         training, device = self.training, self.head.weight.device
         self.eval()

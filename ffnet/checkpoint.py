@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -45,13 +46,23 @@ def save_state(net: nn.Module, learner: Learner) -> dict[str, Tensor]:
         for name, tensor in learner.optimizer.state[parameter].items():
             found[f"optimizer.{index}.{name}"] = tensor
     found |= {f"learner.{name}": tensor for name, tensor in learner.tensors().items()}
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in found.items()}
+    return on_host(found)
+
+
+def on_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors as safetensors takes them."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def net_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the net's part of what `save_state` returned."""
+    return {name.removeprefix("net."): tensor for name, tensor in state.items() if name.startswith("net.")}
 
 
 @torch.no_grad()
 def restore_state(net: nn.Module, learner: Learner, state: dict[str, Tensor]) -> None:
     """Put a net and its learner into the state that `save_state` returned."""
-    net.load_state_dict({n.removeprefix("net."): t for n, t in state.items() if n.startswith("net.")})
+    net.load_state_dict(net_state(state))
     for index, parameter in enumerate(_parameters(learner)):
         prefix = f"optimizer.{index}."
         for name, tensor in state.items():

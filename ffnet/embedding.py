@@ -89,6 +89,17 @@ def unit(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     return images.to(dtype) / 255 if images.dtype == torch.uint8 else images.to(dtype)
 
 
+def check_images_fit(images: Tensor, shape: Shape) -> None:
+    """Refuse images that are not (N, C, H, W) of a net's shape (C, H, W)."""
+    if images.ndim != 4 or tuple(images.shape[1:]) != tuple(shape):
+        raise FFLabelsError(
+            "images do not fit the net",
+            where="images",
+            got=f"shape {tuple(images.shape)}",
+            expected=f"(N, {', '.join(map(str, shape))})",
+        )
+
+
 class EmbedLabel:
     """A transform: one image (C, H, W) in [0, 1] and a label → the image that carries it.
 

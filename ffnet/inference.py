@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fflabels.errors import FFLabelsError
+from ffnet.baseline import BPNet
 from ffnet.config import Inference
 from ffnet.layer import mean_squares
 from ffnet.network import FFNet
@@ -35,10 +36,18 @@ def layer_goodness(net: FFNet, images: Tensor, *, chunk: int | None = None) -> T
         for start in range(0, len(images), chunk):
             part = net.prepare(images[start : start + chunk])
             for label in range(count):
-                for k, y_NCHW in enumerate(net.activities(net.embedder.embed_one(part, label))):
-                    pixels = y_NCHW.shape[2] * y_NCHW.shape[3]
-                    found[k, start : start + chunk, label] = net.goodness.of(mean_squares(y_NCHW), pixels)
+                found[:, start : start + chunk, label] = _pass(net, net.embedder.embed_one(part, label))
     return found
+
+
+def _pass(net: FFNet, embedded_NCHW: Tensor) -> Tensor:
+    """Return the goodness of every layer for images that carry a label, (layers, N)."""
+    return torch.stack(
+        [
+            net.goodness.of(mean_squares(y_NCHW), y_NCHW.shape[2] * y_NCHW.shape[3])
+            for y_NCHW in net.activities(embedded_NCHW)
+        ]
+    )
 
 
 def goodness_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
@@ -126,9 +135,7 @@ def cascade_scores(net: FFNet, images: Tensor, k: int = SHORTLIST, *, chunk: int
         for start in range(0, len(images), chunk):
             part = net.prepare(images[start : start + chunk])
             for j, labels_N in enumerate(proposed_NK[start : start + chunk].T):
-                for layer, y_NCHW in enumerate(net.activities(net.embedder.embed(part, labels_N))):
-                    pixels = y_NCHW.shape[2] * y_NCHW.shape[3]
-                    found[layer, start : start + chunk, j] = net.goodness.of(mean_squares(y_NCHW), pixels)
+                found[:, start : start + chunk, j] = _pass(net, net.embedder.embed(part, labels_N))
     everything = found.new_full((len(images), len(net.labels)), -torch.inf)
     return everything.scatter(1, proposed_NK, combined(net, found))
 
@@ -137,8 +144,6 @@ def scores(
     net: torch.nn.Module, images: Tensor, *, method: Inference | None = None, chunk: int | None = None
 ) -> Tensor:
     """Return what `predict` takes the largest of, (N, classes)."""
-    from ffnet.baseline import BPNet
-
     images = torch.as_tensor(images)
     if images.is_floating_point() and images.numel() and not (images.min() >= 0 and images.max() <= 1):
         raise FFLabelsError(

@@ -14,7 +14,7 @@ from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config
 from ffnet.devices import with_dtype
-from ffnet.embedding import Embedder, unit
+from ffnet.embedding import Embedder, check_images_fit, unit
 from ffnet.goodness import get_goodness
 from ffnet.layer import LocalLayer
 from ffnet.readout import Readout
@@ -92,14 +92,7 @@ class FFNet(nn.Module):
         FFLabelsError
             When their shape is not the net's.
         """
-        if images.ndim != 4 or tuple(images.shape[1:]) != tuple(self.shape):
-            c, h, w = self.shape
-            raise FFLabelsError(
-                "images do not fit the net",
-                where="images",
-                got=f"shape {tuple(images.shape)}",
-                expected=f"(N, {c}, {h}, {w})",
-            )
+        check_images_fit(images, self.shape)
         return unit(images.to(self.device), self.wide)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:

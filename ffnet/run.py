@@ -19,12 +19,12 @@ from fflabels import LabelSet
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
-from ffnet import inference
 from ffnet.baseline import BPNet
-from ffnet.checkpoint import newest_checkpoint
+from ffnet.checkpoint import net_state, newest_checkpoint, on_host
 from ffnet.config import Config, Inference
 from ffnet.data import KNOWN, Data, load_data
 from ffnet.devices import device_name, resolve_device
+from ffnet.inference import predict, shortlist
 from ffnet.learner import Metrics
 from ffnet.log import METRICS, read_lines
 from ffnet.metrics import Evaluation, SplitName, evaluate, untrained
@@ -108,7 +108,7 @@ class Run:
 
     def predict(self, images: Tensor, *, method: Inference | None = None) -> Tensor:
         """Return the predicted classes of images, (N,) int64; see `ffnet.predict`."""
-        return inference.predict(self.net, images, method=method)
+        return predict(self.net, images, method=method)
 
     @property
     def test_reads(self) -> int:
@@ -137,6 +137,7 @@ class Run:
         FFLabelsError
             For an empty split, and before the run is finished for the test split and a linear reading.
         """
+        shortlist(inference)  # refuses what is no reading, before a look is counted
         if not len(getattr(data, split, [0])):
             raise FFLabelsError("no images", where=f"split {split}", hint="data.validation sets some apart")
         finished = self.results is not None
@@ -176,11 +177,16 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
         raise FFLabelsError("is missing", where=str(folder / MODEL), hint="ffnet resume makes it again")
     elif found := newest_checkpoint(folder / CHECKPOINTS, settings_digest(folder)):
         state, position = found
-        net.load_state_dict({n.removeprefix("net."): t for n, t in state.items() if n.startswith("net.")})
+        net.load_state_dict(net_state(state))
         del metrics[position.epoch :]
     results = read_json(folder / RESULTS, Results) if (folder / RESULTS).exists() else None
     net.eval()
     return Run(folder, config, about, net, metrics, results)
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether a folder holds a run's results and the net that they belong to."""
+    return (folder / RESULTS).exists() and (folder / MODEL).exists()
 
 
 def build(config: Config, shape: Shape, labels: LabelSet | None, classes: int) -> FFNet | BPNet:
@@ -244,7 +250,7 @@ def checked(data: Data, about: About, folder: Path) -> Data:
 
 def save_weights(net: FFNet | BPNet, path: Path) -> None:
     """Write a net's state, classifier included, as safetensors."""
-    write_whole(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}))
+    write_whole(path, save(on_host(net.state_dict())))
 
 
 def load_weights(net: FFNet | BPNet, path: Path) -> None:

@@ -39,6 +39,7 @@ from ffnet.run import (
     Run,
     build,
     checked,
+    is_finished,
     load_run,
     read_settings,
     save_weights,
@@ -117,9 +118,7 @@ def train(
             labels.save(folder / LABELS)
         write_json(folder / ABOUT, run.about)
         write_whole(folder / CONFIG, config.to_toml())  # the last: with it, there is a run
-        if started:
-            started(run)
-        return _work(run, data, interrupts, report, progress)
+        return _work(run, data, interrupts, started, report, progress)
 
 
 def resume(
@@ -151,19 +150,25 @@ def resume(
     folder = Path(folder)
     config, about, labels = read_settings(folder)
     device = device or config.device
-    if (folder / RESULTS).exists() and (folder / MODEL).exists():
+    if is_finished(folder):
         return load_run(folder, device=device)
     with Interrupts() as interrupts, memory_errors(), _locked(folder):
         data = checked(data or load_data(with_root(config, root).data), about, folder)
         net = build(config, data.shape, labels, data.classes).to(resolve_device(device))
-        run = Run(folder, config, about, net)
-        if started:
-            started(run)
-        return _work(run, data, interrupts, report, progress)
+        return _work(Run(folder, config, about, net), data, interrupts, started, report, progress)
 
 
-def _work(run: Run, data: Data, interrupts: Interrupts, report: Report | None, progress: Progress) -> Run:
+def _work(
+    run: Run,
+    data: Data,
+    interrupts: Interrupts,
+    started: Started | None,
+    report: Report | None,
+    progress: Progress,
+) -> Run:
     """Train from the newest checkpoint on, then finish."""
+    if started:
+        started(run)
     config, net = run.config, run.net
     train = data.train.to(next(net.parameters()).device)
     learner, start = make_learner(net, len(train)), START

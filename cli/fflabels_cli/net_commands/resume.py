@@ -18,9 +18,9 @@ def command(run: str, data: str | None, device: str | None, json_: bool) -> None
 
     from fflabels_cli import net_output
     from ffnet import resume
-    from ffnet.run import RESULTS
+    from ffnet.run import is_finished
 
-    if (Path(run) / RESULTS).exists() and not json_:
+    if is_finished(Path(run)) and not json_:
         click.echo("already finished; as it was:", err=True)
     with net_output.Training(json_) as screen:
         found = resume(
