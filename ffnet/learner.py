@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -83,6 +83,36 @@ class Learner(Protocol):
         ...
 
 
+class _Tally:
+    """Figures of an epoch, added up on the device, and the step at which they ceased to be finite."""
+
+    def __init__(self, like: Tensor, *shape: int) -> None:
+        self.sums = like.new_zeros(shape)
+        self.steps = like.new_zeros(())
+        self.bad_step = like.new_full((), torch.inf)
+
+    def end_step(self) -> None:
+        """Count a step whose figures were added."""
+        self.steps += 1
+        self.bad_step = torch.where(self.sums.isfinite().all(), self.bad_step, self.bad_step.minimum(self.steps))
+
+    def first_bad_step(self) -> int | None:
+        """Return the first step whose figures were not finite."""
+        found = float(self.bad_step)
+        return int(found) if found != float("inf") else None
+
+    def take_means(self) -> Any:
+        """Return the means over the steps, as nested lists, and begin anew."""
+        means = (self.sums / self.steps.clamp_min(1)).tolist()
+        self.sums.zero_()
+        self.steps.zero_()
+        return means
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what a checkpoint holds of it: one is written only while all is finite."""
+        return {"sums": self.sums, "steps": self.steps}
+
+
 class FFLearner:
     """Every layer learns from its own goodness, as soon as it is active; the next one receives what it passed on.
 
@@ -106,10 +136,7 @@ class FFLearner:
         self.learning = [k for k in range(depth) if k > 0 or self.first_layer != "random"]
         self.parameters = [p for k in self.learning for p in net.layers[k].parameters()]
         self.optimizer = torch.optim.Adam(self.parameters, lr=config.train.lr, fused=True)
-        like = next(net.parameters()).detach()
-        self.sums = like.new_zeros(depth, 2)
-        self.steps = like.new_zeros(())
-        self.bad_step = like.new_full((), torch.inf)
+        self.tally = _Tally(next(net.parameters()).detach(), depth, 2)
         self.peaks = [torch.zeros_like(cast(LocalLayer, layer).bias.detach()) for layer in net.layers]
         self.largest_theta = 1.0
         """What the goodness of the layer seen last is divided by in the table: its threshold, where that is large."""
@@ -156,8 +183,7 @@ class FFLearner:
                 x_NCHW, g_BK = self._joint(block, x_NCHW, label_NCHW, each)
             x_NCHW = offer(x_NCHW, label_NCHW)
         self.optimizer.step()
-        self.steps += 1
-        self.bad_step = torch.where(self.sums.isfinite().all(), self.bad_step, self.bad_step.minimum(self.steps))
+        self.tally.end_step()
         if len(self.table) and index_B is not None:
             hardness_BK = self.config.train.alpha / self.largest_theta * g_BK
             self.table[index_B[:, None], labels_BK] = hardness_BK.to(self.table.dtype)
@@ -201,7 +227,7 @@ class FFLearner:
         scale = self.scale(s_NC.shape[1], pixels)
         loss = self.loss(g_BK, scale).mean()
         right = discriminates(g_BK.detach(), self.config.train.loss, scale).mean()
-        self.sums[k] += torch.stack([loss.detach(), right.to(loss.dtype)])
+        self.tally.sums[k] += torch.stack([loss.detach(), right.to(loss.dtype)])
         torch.maximum(self.peaks[k], s_NC.detach().amax(0), out=self.peaks[k])
         return loss, g_BK.detach()
 
@@ -214,18 +240,18 @@ class FFLearner:
     def tensors(self) -> dict[str, Tensor]:
         """Return the sums of the epoch so far, and the table of hard negatives."""
         peaks = {f"peak.{k}": peak for k, peak in enumerate(self.peaks)}
-        return {"sums": self.sums, "steps": self.steps, "table": self.table, **peaks}
+        return {**self.tally.tensors(), "table": self.table, **peaks}
 
     def first_bad_step(self) -> int | None:
         """Return the first step of the epoch whose loss was not finite."""
-        return _finite(self.bad_step)
+        return self.tally.first_bad_step()
 
     def epoch_metrics(self) -> Metrics:
         """Return each layer's mean loss and discrimination accuracy, and which layers are dead."""
-        mean = (self.sums / self.steps.clamp_min(1)).tolist()
+        mean = self.tally.take_means()
         dead = [k + 1 for k, peak in enumerate(self.peaks) if k in self.learning and float(peak.max()) == 0]
-        for tensor in (self.sums, self.steps, *self.peaks):
-            tensor.zero_()
+        for peak in self.peaks:
+            peak.zero_()
         return {
             "loss": sum(mean[k][0] for k in self.net.counted),
             "layer_loss": [loss for loss, _ in mean],
@@ -240,10 +266,7 @@ class BPLearner:
     def __init__(self, net: BPNet) -> None:
         self.net, config = net, net.config
         self.optimizer = torch.optim.Adam(net.parameters(), lr=config.train.lr, fused=True)
-        parameter = next(net.parameters())
-        self.sums = torch.zeros(2, device=parameter.device, dtype=parameter.dtype)
-        self.steps = torch.zeros((), device=parameter.device, dtype=parameter.dtype)
-        self.bad_step = torch.full_like(self.steps, torch.inf)
+        self.tally = _Tally(next(net.parameters()).detach(), 2)
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
         """Take one step."""
@@ -253,9 +276,8 @@ class BPLearner:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        self.sums += torch.stack([loss.detach(), hits / len(index_B)])
-        self.steps += 1
-        self.bad_step = torch.where(self.sums.isfinite().all(), self.bad_step, self.bad_step.minimum(self.steps))
+        self.tally.sums += torch.stack([loss.detach(), hits / len(index_B)])
+        self.tally.end_step()
 
     @property
     def labels_on(self) -> torch.device | None:
@@ -264,23 +286,16 @@ class BPLearner:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the sums of the epoch so far."""
-        return {"sums": self.sums, "steps": self.steps}
+        return self.tally.tensors()
 
     def first_bad_step(self) -> int | None:
         """Return the first step of the epoch whose loss was not finite."""
-        return _finite(self.bad_step)
+        return self.tally.first_bad_step()
 
     def epoch_metrics(self) -> Metrics:
         """Return the mean loss and the accuracy on the training images as they came."""
-        loss, right = (self.sums / self.steps.clamp_min(1)).tolist()
-        self.sums.zero_()
-        self.steps.zero_()
+        loss, right = self.tally.take_means()
         return {"loss": loss, "train_accuracy": right}
-
-
-def _finite(step: Tensor) -> int | None:
-    found = float(step)
-    return int(found) if found != float("inf") else None
 
 
 def make_learner(net: nn.Module, images: int) -> Learner:
