@@ -371,7 +371,7 @@ def _labeler(mark: _LabelerMark, where: str) -> Labeler[Any]:
         entry = registry.find(f"{mark.distribution}:{mark.name}" if mark.distribution else mark.name)
     except FFLabelsError:
         source = f"{mark.distribution} {mark.version}" if mark.distribution else "an unknown distribution"
-        hint = f"pip install {mark.distribution}=={mark.version}" if mark.distribution else None
+        hint = f"pip install {mark.distribution}=={mark.version}" if mark.distribution else "--labeler FILE.py:CLASS"
         raise FFLabelsError(
             f"made by the labeler {mark.name} of {source}, which is not installed", where=where, hint=hint
         ) from None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
+import importlib.util
 import os
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Literal
 
 from fflabels.errors import FFLabelsError, nearest
@@ -18,23 +21,27 @@ from fflabels.recipe import Recipe
 GROUP = "fflabels.labelers"
 DISTRIBUTION = "fflabels"
 
-State = Literal["builtin", "available", "ambiguous"]
+State = Literal["builtin", "available", "ok", "broken", "ambiguous"]
+
+IN_A_FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[^\W\d]\w*)", re.DOTALL)
+"""``path/to/file.py:Class``."""
 
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """One labeler that a distribution offers. Nothing of it has been imported.
+    """One labeler on offer. Nothing of it has been imported, unless this process offered it itself.
 
     Attributes
     ----------
     name
         What users type.
     distribution, version
-        What pip installed.
+        What pip installed; empty for a labeler that this process offers, see `offer`.
     value
         ``module:Class``.
     state
-        ``builtin``, ``available``, or ``ambiguous`` where two distributions offer one name.
+        ``builtin``; ``available``: not looked at; ``ambiguous``: two distributions offer the name. Who tries a plugin,
+        as ``fflabels plugins list --check`` does, finds it ``ok`` or ``broken``.
     """
 
     name: str
@@ -42,6 +49,22 @@ class Entry:
     version: str
     value: str
     state: State
+
+    @property
+    def full_name(self) -> str:
+        """``distribution:name``, which means this labeler and no other."""
+        return f"{self.distribution}:{self.name}" if self.distribution else self.name
+
+
+_offered: dict[str, tuple[Entry, type[Labeler[Any]]]] = {}
+
+
+def _go_ahead(entry: Entry) -> None:
+    """Import whatever is named."""
+
+
+before_import: Callable[[Entry], None] = _go_ahead
+"""Called before third-party code is imported, and may refuse; the commands try the plugin in another process first."""
 
 
 def entries() -> list[Entry]:
@@ -58,10 +81,68 @@ def entries() -> list[Entry]:
         if not third_party or wanted is None or {_normal(point.name), _normal(distribution)} & wanted:
             found[point.name, distribution] = version, point.value
     names = [name for name, _ in found]
-    return sorted(
+    installed = [
         Entry(name, distribution, version, value, _state(distribution, names.count(name)))
         for (name, distribution), (version, value) in found.items()
-    )
+    ]
+    return sorted([*installed, *(entry for entry, _ in _offered.values())])
+
+
+def offer(labeler_type: type[Labeler[Any]]) -> Entry:
+    """Make a labeler known by its name, to this process alone: for one that no distribution offers.
+
+    Offering a class again changes nothing; `withdraw` ends it.
+
+    Raises
+    ------
+    FFLabelsError
+        When the class does not fulfil the contract, or another labeler has the name.
+    """
+    name = getattr(labeler_type, "name", "")
+    value = f"{getattr(labeler_type, '__module__', '')}:{getattr(labeler_type, '__qualname__', labeler_type)}"
+    entry = Entry(str(name), "", "", value, "available")
+    _checked(labeler_type, entry, f"labeler {value}")
+    if _offered.get(name, (None, None))[1] is labeler_type:
+        return entry
+    if taken := next((e for e in entries() if e.name == name), None):
+        owner_ = f"{taken.distribution} {taken.version}" if taken.distribution else taken.value
+        raise FFLabelsError("the name is taken", where=f"labeler {value}", got=name, hint=f"{owner_} has it")
+    _offered[name] = entry, labeler_type
+    return entry
+
+
+def withdraw(name: str) -> None:
+    """Forget a labeler that was offered; nothing happens where none was."""
+    _offered.pop(name, None)
+
+
+def offer_file(spec: str) -> Entry:
+    """Run the code of a file and offer the labeler in it: ``path/to/file.py:Class``.
+
+    The file's folder is put at the end of ``sys.path``, so that other processes find the class as this one does.
+    """
+    match = IN_A_FILE.fullmatch(spec)
+    if not match:
+        raise FFLabelsError("names no class in a file", where="labeler", got=spec, expected="path/to/file.py:Class")
+    path = Path(match["path"]).resolve()
+    if not path.is_file():
+        raise FFLabelsError("no such file", where=f"labeler {spec}")
+    for entry, offered in _offered.values():
+        if offered.__qualname__ == match["name"] and getattr(sys.modules[offered.__module__], "__file__", "") == str(
+            path
+        ):
+            return entry
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    module = importlib.util.find_spec(path.stem)
+    if module is None or module.origin is None or Path(module.origin).resolve() != path:
+        raise FFLabelsError(
+            "a module of the file's name is there already",
+            where=f"labeler {spec}",
+            got=path.stem,
+            hint="rename the file",
+        )
+    return offer(_load(metadata.EntryPoint(match["name"], f"{path.stem}:{match['name']}", GROUP), f"labeler {spec}"))
 
 
 def list_labelers(pattern: str = "*") -> list[str]:
@@ -70,7 +151,14 @@ def list_labelers(pattern: str = "*") -> list[str]:
 
 
 def get_labeler(name: str, **params: Any) -> Labeler[Any]:
-    """Return a labeler by name (``morph``, or ``distribution:name`` where two offer it) with typed parameters.
+    """Return a labeler by name with typed parameters.
+
+    Parameters
+    ----------
+    name
+        ``morph``; ``distribution:name`` where two offer it; or ``path/to/file.py:Class``, which runs the file's code.
+    **params
+        The labeler's parameters.
 
     Raises
     ------
@@ -78,7 +166,12 @@ def get_labeler(name: str, **params: Any) -> Labeler[Any]:
         For an unknown or ambiguous name, a plugin that cannot be imported or does not fulfil the contract, or bad
         parameters.
     """
-    return make(find(name), **params)
+    return make(resolve(name), **params)
+
+
+def resolve(name: str) -> Entry:
+    """Return the entry that a user means; ``path/to/file.py:Class`` runs the file's code."""
+    return offer_file(name) if IN_A_FILE.fullmatch(name) else find(name)
 
 
 def make(entry: Entry, **params: Any) -> Labeler[Any]:
@@ -109,7 +202,7 @@ def source(labeler: Labeler[Any] | Entry) -> str:
 
 
 def find(name: str) -> Entry:
-    """Return the one entry that `name` means."""
+    """Return the one entry that `name` means. No file is looked at: a label set may come from anyone."""
     known = entries()
     distribution, _, plain = name.rpartition(":")
     matching = [
@@ -126,14 +219,25 @@ def find(name: str) -> Entry:
 
 def load_class(entry: Entry) -> type[Labeler[Any]]:
     """Import a labeler and hold it against the contract; any failure names the distribution and its version."""
-    where = source(entry)
-    point = metadata.EntryPoint(entry.name, entry.value, GROUP)
+    if _offered.get(entry.name, (None, None))[0] == entry:
+        return _offered[entry.name][1]
+    if entry.state != "builtin":
+        before_import(entry)
+    found = _load(metadata.EntryPoint(entry.name, entry.value, GROUP), source(entry))
+    return _checked(found, entry, source(entry))
+
+
+def _load(point: metadata.EntryPoint, where: str) -> Any:
     try:
-        found = point.load()
+        return point.load()
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may raise anything, SystemExit too
         raise FFLabelsError(f"cannot be imported: {type(error).__name__}: {error}", where=where) from error
+
+
+def _checked(found: object, entry: Entry, where: str) -> type[Labeler[Any]]:
+    """Return a labeler's class; refuse what is no labeler, was written for another contract, or goes by another name than its entry."""
     if not (isinstance(found, type) and issubclass(found, Labeler)):
         raise FFLabelsError("not a labeler", where=where, got=repr(found), expected="a subclass of fflabels.Labeler")
     if found.api_version != API_VERSION:
@@ -143,12 +247,12 @@ def load_class(entry: Entry) -> type[Labeler[Any]]:
             got=str(found.api_version),
             expected=str(API_VERSION),
         )
-    if getattr(found, "name", None) != entry.name:
+    name = getattr(found, "name", None)
+    if not name:
+        raise FFLabelsError("has no name", where=where, expected='name = "…" in the class')
+    if name != entry.name:
         raise FFLabelsError(
-            "its name differs from its entry point's",
-            where=where,
-            got=repr(getattr(found, "name", None)),
-            expected=repr(entry.name),
+            "its name differs from its entry point's", where=where, got=repr(name), expected=repr(entry.name)
         )
     recipe_type = getattr(found, "recipe_type", None)
     if not (isinstance(recipe_type, type) and issubclass(recipe_type, Recipe)):

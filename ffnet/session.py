@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -290,7 +291,7 @@ def _new_folder(out: str | Path | None, config: Config) -> tuple[Path, bool]:
             raise FFLabelsError(f"cannot be made: {error.strerror or error}", where=f"out {folder}") from error
         return folder, not there
     labels = config.labels.set if config.algorithm == "ff" else "bp"
-    labels = Path(labels).stem if Path(labels).is_file() else labels.replace(":", "-").replace("/", "-")
+    labels = Path(labels).stem if Path(labels).is_file() else re.sub(r"[:/]", "-", re.sub(r".*\.py:", "", labels))
     name = f"{Path(config.data.name).name}-{labels}-{config.seed}"
     for k in itertools.count(1):
         folder = RUNS / (name if k == 1 else f"{name}-{k}")

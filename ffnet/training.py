@@ -72,7 +72,9 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
 
 
 def is_labeler(name: str) -> bool:
-    """Return whether a name means a labeler; if not, it means a built-in set or a file."""
+    """Return whether a name means a labeler, ``path/to/file.py:Class`` too; else it means a built-in set or a file."""
+    if registry.IN_A_FILE.fullmatch(name):
+        return True
     try:
         registry.find(name)
     except FFLabelsError:

@@ -13,7 +13,8 @@ from typing import NoReturn
 
 import click
 
-FFLABELS_COMMANDS = ("select", "generate", "score", "show", "list", "doctor", "demo")
+FFLABELS_COMMANDS = ("select", "generate", "score", "show", "list", "plugins", "doctor", "demo")
+PLUGINS_COMMANDS = ("list", "check", "new")
 FFNET_COMMANDS = ("train", "eval", "resume", "predict", "info", "presets")
 
 
@@ -49,6 +50,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 EPILOG = "Add --debug to any command for the whole traceback of an error."
 
 fflabels_group = LazyGroup(
@@ -57,18 +59,16 @@ fflabels_group = LazyGroup(
     commands_there=FFLABELS_COMMANDS,
     help="Design the labels of forward-forward networks: propose candidates, score their diversity, select the best.",
     epilog=EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=HELP,
 )
 click.version_option(version("fflabels"), prog_name="fflabels")(fflabels_group)
-
-
 ffnet_group = LazyGroup(
     name="ffnet",
     package="fflabels_cli.net_commands",
     commands_there=FFNET_COMMANDS,
     help="Train and evaluate forward-forward networks with any registered labeler.",
     epilog=EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=HELP,
 )
 click.version_option(version("fflabels"), prog_name="ffnet")(ffnet_group)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,13 +61,57 @@ def param(function: F) -> F:
 
 
 def kind(function: F) -> F:
-    """Add ``--kind`` and ``--param``."""
+    """Add ``--kind``, ``--labeler`` and ``--param``; the function gets one name as ``kind``, wherever it came from."""
+
+    @click.option(
+        "--kind", metavar="NAME", help="The labeler: morph, fourier, onehot, or a plugin's; see fflabels list."
+    )
+    @labeler_in_a_file
+    @param
+    @functools.wraps(function)
+    def command(*args: Any, kind: str | None, labeler: str | None, **kwargs: Any) -> Any:
+        if kind and labeler:
+            raise click.UsageError("--kind or --labeler, not both", click.get_current_context())
+        if not (kind or labeler):
+            raise click.UsageError("Missing option '--kind'.", click.get_current_context())
+        return function(*args, kind=admit(labeler) or kind, **kwargs)
+
+    return command  # type: ignore[return-value]
+
+
+def plugin_code(function: F) -> F:
+    """Let a command read label sets of any labeler: installed plugins' and, with ``--labeler``, one in a file."""
+
+    @labeler_in_a_file
+    @functools.wraps(function)
+    def command(*args: Any, labeler: str | None, **kwargs: Any) -> Any:
+        admit(labeler)
+        return function(*args, **kwargs)
+
+    return command  # type: ignore[return-value]
+
+
+def labeler_in_a_file(function: F) -> F:
+    """Add ``--labeler``."""
     return click.option(
-        "--kind",
-        required=True,
-        metavar="NAME",
-        help="The labeler: morph, fourier, onehot, or a plugin's (see fflabels list).",
-    )(param(function))
+        "--labeler", metavar="FILE.py:CLASS", help="A labeler in a file, installed nowhere. Runs the file's code."
+    )(function)
+
+
+def admit(labeler: str | None = None) -> str | None:
+    """Admit others' labelers, each tried in another process before it is imported; return the name of the file's."""
+    from fflabels import registry
+    from fflabels.errors import FFLabelsError
+    from fflabels.testing.apart import refuse_broken, trouble_with
+
+    registry.before_import = functools.cache(refuse_broken)
+    if labeler is None:
+        return None
+    match = registry.IN_A_FILE.fullmatch(labeler)
+    click.echo(f"note: runs the code in {match['path'] if match else labeler}", err=True)
+    if found := trouble_with(labeler):
+        raise FFLabelsError(found, where=f"labeler {labeler}")
+    return registry.offer_file(labeler).name
 
 
 def pool(function: F) -> F:
@@ -104,6 +149,19 @@ def as_json(function: F) -> F:
     return click.option("--json", "json_", is_flag=True, help="Print JSON instead of a table.")(function)
 
 
+def time_limit(function: F) -> F:
+    """Add ``--time-limit``."""
+    return click.option(
+        "--time-limit",
+        "seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long a plugin may take to load, and for each check.",
+    )(function)
+
+
 def shape(default: str | None) -> Callable[[F], F]:
     """Return the option ``--shape``."""
     return click.option(
@@ -116,8 +174,8 @@ def shape(default: str | None) -> Callable[[F], F]:
 
 
 def run_folder(function: F) -> F:
-    """Add the argument RUN."""
-    return click.argument("run", metavar="RUN", type=click.Path())(function)
+    """Add the argument RUN; its labels may be any labeler's."""
+    return click.argument("run", metavar="RUN", type=click.Path())(plugin_code(function))
 
 
 def data_root(function: F) -> F:
@@ -148,6 +206,6 @@ def make_labeler(name: str, params: tuple[tuple[str, str], ...]) -> Labeler[Any]
     from fflabels import registry
     from fflabels.labeler import convert_params
 
-    entry = registry.find(name)
+    entry = registry.resolve(name)
     typed = convert_params(entry.name, registry.load_class(entry).params_type, dict(params), typed=False)
     return registry.make(entry, **msgspec.structs.asdict(typed))

@@ -59,13 +59,15 @@ def command(check: bool, json_: bool) -> None:
 
 def _trouble(entry: Entry, check: bool) -> str | None:
     """Return what is wrong with one labeler, importing it, elsewhere, only if asked to."""
-    name = f"{entry.distribution}:{entry.name}"
-    if entry.state == "ambiguous":
-        return f"labeler {entry.name} has two owners; {entry.distribution} {entry.version} is one: say {name}"
+    from fflabels.registry import source
+    from fflabels_cli.trial import tried, two_owners
+
     module = entry.value.partition(":")[0]
     if entry.state == "available" and find_spec(module.partition(".")[0]) is None:
-        return f"labeler {entry.name} of {entry.distribution} {entry.version}: no module {module}"
-    return _import_apart(name) if check else None
+        return f"{source(entry)}: no module {module}"
+    if check:
+        return tried(entry, seconds=60)[1]
+    return two_owners(entry) if entry.state == "ambiguous" else None
 
 
 def _version(name: str) -> str | None:
@@ -73,19 +75,3 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _import_apart(name: str, seconds: float = 30) -> str | None:
-    """Import one labeler in another process; return what went wrong, which even an os._exit cannot hide."""
-    import subprocess
-    import sys
-
-    code = f"from fflabels.registry import find, load_class; load_class(find({name!r}))(); print('sound')"
-    try:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=seconds)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        return f"labeler {name}: not imported within {seconds:g} s"
-    if done.returncode == 0 and done.stdout.strip().endswith("sound"):
-        return None
-    last = (done.stderr.strip().splitlines() or [f"the process ended with code {done.returncode}"])[-1]
-    return f"labeler {name}: {last.removeprefix('fflabels.errors.FFLabelsError: ')}"

@@ -11,6 +11,7 @@ from fflabels_cli import options
 @click.argument("labels", metavar="FILE")
 @options.shape(None)
 @options.reference_images
+@options.plugin_code
 @click.option(
     "--pairs", type=click.IntRange(min=0), default=5, show_default=True, help="How many of the worst pairs to show."
 )

@@ -19,6 +19,7 @@ from fflabels_cli import options
 )
 @options.shape(None)
 @options.reference_images
+@options.plugin_code
 def command(
     labels: str, out: Path | None, intensity: float, shape: tuple[int, int, int] | None, references: str
 ) -> None:

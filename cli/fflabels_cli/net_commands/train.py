@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 @click.command("train")
-@click.option("--labels", metavar="NAME|FILE", help="A labeler, a built-in set (fourier:paper10) or a label-set file.")
+@click.option(
+    "--labels",
+    metavar="NAME|FILE",
+    help="A labeler, a built-in set (fourier:paper10), a label-set file, or FILE.py:CLASS, whose code is run.",
+)
 @click.option("--n", type=click.IntRange(min=1), help="How many labels to design.  [default: one a class]")
 @options.param
 @click.option("--dataset", metavar="NAME|PATH", help="digits, mnist, fashion-mnist, cifar10, cifar100, or a folder.")
@@ -71,8 +75,10 @@ def command(
         "dtype": dtype,
         "algorithm": algorithm,
     }
+    from fflabels.registry import IN_A_FILE
     from ffnet import train
 
+    options.admit(labels if labels and IN_A_FILE.fullmatch(labels) else None)
     config = _base(preset, dataset).replaced({name: value for name, value in given.items() if value is not None})
     if config.algorithm == "bp" and (labels or n or params):
         raise click.UsageError("back-propagation uses no labels: leave out --labels, --n and --param")

@@ -1,0 +1,1 @@
+"""The subcommands of ``fflabels plugins``, one a module."""

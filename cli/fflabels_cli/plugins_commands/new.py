@@ -1,0 +1,24 @@
+"""``fflabels plugins new``: begin a plugin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("new")
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The folder, which must not exist.  [default: fflabels-NAME]"
+)
+def command(name: str, out: Path | None) -> None:
+    """Write a distribution with one labeler, which works and passes every check as it is.
+
+    NAME is what users will type: lower case letters, digits and hyphens.
+    """
+    from fflabels_cli.template import write_plugin
+
+    folder = write_plugin(name, out or Path(f"fflabels-{name}"))
+    click.echo(f"plugin: {folder}")
+    click.echo(f"next: pip install -e {folder}, then fflabels plugins check {name}")

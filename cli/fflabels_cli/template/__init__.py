@@ -1,0 +1,47 @@
+"""The plugin that ``fflabels plugins new`` writes; its files stand beside this one."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from fflabels.errors import FFLabelsError
+from fflabels.registry import entries
+
+
+def write_plugin(name: str, folder: Path) -> Path:
+    """Write a new distribution around a labeler called `name`, whole or not at all; return its folder."""
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        raise FFLabelsError(
+            "not a labeler's name", where="NAME", got=name, expected="lower case letters, digits and hyphens"
+        )
+    if taken := next((e for e in entries() if e.name == name), None):
+        raise FFLabelsError(
+            "the name is taken", where="NAME", got=name, hint=f"by {taken.distribution} {taken.version}"
+        )
+    if folder.exists():
+        raise FFLabelsError("is there already", where=str(folder), hint="--out names another folder")
+    module = "fflabels_" + name.replace("-", "_")
+    words = {"name": name, "distribution": f"fflabels-{name}", "module": module, "title": name.title().replace("-", "")}
+    targets = {
+        "pyproject.toml.in": "pyproject.toml",
+        "README.md.in": "README.md",
+        "module.py.in": f"{module}.py",
+        "test_module.py.in": f"tests/test_{module.removeprefix('fflabels_')}.py",
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        (aside / "tests").mkdir()
+        for source, target in targets.items():
+            text = files(__package__).joinpath(source).read_text(encoding="utf-8")
+            (aside / target).write_text(Template(text).substitute(words), encoding="utf-8")
+        aside.chmod(0o755)
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return folder

@@ -1,0 +1,26 @@
+"""Plugins tried in other processes: what state they are in, and what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fflabels.registry import Entry, source
+from fflabels.testing.apart import trouble_with
+
+
+def tried(entry: Entry, seconds: float) -> tuple[Entry, str | None]:
+    """Return a labeler's entry with its state after a trial, and what is wrong with it, if anything, in one line."""
+    if entry.state == "ambiguous":
+        trouble = trouble_with(entry.full_name, seconds)
+        broken = f"; it is broken: {trouble}" if trouble else ""
+        return entry, f"{two_owners(entry)}{broken}"
+    if entry.state == "builtin":
+        return entry, None
+    trouble = trouble_with(entry.full_name, seconds)
+    return replace(entry, state="broken" if trouble else "ok"), f"{source(entry)}: {trouble}" if trouble else None
+
+
+def two_owners(entry: Entry) -> str:
+    """Return what to do about a name that two distributions offer."""
+    owner = f"{entry.distribution} {entry.version}"
+    return f"labeler {entry.name} has two owners; {owner} is one: say {entry.full_name}"

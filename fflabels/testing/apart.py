@@ -1,0 +1,147 @@
+"""A plugin tried in a process of its own: one that exits, crashes or hangs is survived and named."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+import msgspec
+import numpy as np
+
+from fflabels import registry
+from fflabels.arrays import Shape
+from fflabels.candidates import draw
+from fflabels.diversity import effect
+from fflabels.errors import FFLabelsError, one_line
+from fflabels.images import References
+from fflabels.labeler import Labeler
+from fflabels.registry import Entry, blaming
+from fflabels.testing.kit import CheckResult, checks_of, run_checks
+from fflabels.testing.spawned import new_process_environment, own_stdout
+
+LOADS = "loads"
+"""The first thing that is tried: import, parameters, one proposal, one imprint."""
+
+SECONDS = 60.0
+"""How long each thing may take."""
+
+SMALL: Shape = (1, 16, 16)
+
+
+def trouble_with(name: str, seconds: float = SECONDS) -> str | None:
+    """Return what is wrong with a labeler, tried in another process, in one line without its name; None if it works."""
+    [result] = check_apart(name, [LOADS], seconds=seconds)
+    return result.message if result.status == "failed" else None
+
+
+def refuse_broken(entry: Entry) -> None:
+    """Raise the error that names a plugin, its distribution and version, where it does not work in another process."""
+    if found := trouble_with(entry.full_name):
+        raise FFLabelsError(found, where=registry.source(entry))
+
+
+def check_apart(name: str, checks: Sequence[str] | None = None, *, seconds: float = SECONDS) -> Iterator[CheckResult]:
+    """Yield how a labeler does, check by check: first whether it loads at all, then the kit's.
+
+    After a check that ends or hangs the process, and where the labeler does not load, the others are skipped.
+
+    Parameters
+    ----------
+    name
+        As for `get_labeler`.
+    checks
+        Names of checks; all unless given.
+    seconds
+        The limit for each.
+    """
+    wanted = list(checks) if checks is not None else [LOADS, *(each.name for each in checks_of())]
+    command = [sys.executable, "-P", "-c", "from fflabels.testing.apart import main; main()", name, *wanted]
+    with subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=new_process_environment()
+    ) as process:
+        lines, said = _follow(process.stdout), _follow(process.stderr)
+        reason = None
+        for check in wanted:
+            if reason:
+                yield CheckResult(check, "skipped", reason)
+                continue
+            try:
+                line = lines.get(timeout=seconds)
+            except queue.Empty:
+                process.kill()
+                result = CheckResult(check, "failed", f"not done within {seconds:g} s", seconds)
+            else:
+                result = msgspec.json.decode(line, type=CheckResult) if line else _ended(check, process, said)
+            yield result
+            if result.status == "failed" and (check == LOADS or process.poll() is not None):
+                reason = f"not run after {check}"
+        process.kill()
+
+
+def main() -> None:
+    """Do the new process's part: one line of JSON a check."""
+    name, *wanted = sys.argv[1:]
+    kit = {each.name: each for each in checks_of()}
+    with own_stdout() as out:
+        labeler: Labeler[Any] | None = None
+        for check in wanted:
+            if check == LOADS:
+                begin = time.perf_counter()
+                try:
+                    labeler = _loaded(name)
+                    result = CheckResult(check, "passed", "", round(time.perf_counter() - begin, 3))
+                except FFLabelsError as error:
+                    result = CheckResult(check, "failed", _without_source(error))
+            else:
+                labeler = labeler or registry.get_labeler(name)
+                [result] = run_checks(labeler, [kit[check]])
+            out.write(json.dumps(msgspec.to_builtins(result)).encode() + b"\n")
+            out.flush()
+
+
+def _loaded(name: str) -> Labeler[Any]:
+    """Return a labeler that proposes and draws at least once."""
+    labeler = registry.get_labeler(name)
+    images = np.random.default_rng(0).random((2, *SMALL), dtype=np.float32)
+    recipe = draw(labeler, np.random.default_rng(0), SMALL)
+    effect(labeler, recipe, References(images, "random images"))
+    with blaming(labeler):
+        labeler.imprint_each(images, [recipe], np.zeros(2, int))
+        recipe.to_json()
+    return labeler
+
+
+def _without_source(error: FFLabelsError) -> str:
+    """Return an error without the name of the plugin, which whoever asks puts before it."""
+    text = str(error)
+    return text.removeprefix(f"{error.where}: ") if (error.where or "").startswith("labeler ") else text
+
+
+def _ended(check: str, process: subprocess.Popen[bytes], said: queue.Queue[bytes]) -> CheckResult:
+    code = process.wait()
+    last = b""
+    while line := said.get():
+        last = line if line.strip() else last
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+    words = f": {one_line(last.decode(errors='replace'))}" if last else ""
+    return CheckResult(check, "failed", f"the process {how}{words}")
+
+
+def _follow(stream: IO[bytes] | None) -> queue.Queue[bytes]:
+    """Return the lines of a stream as they come; an empty one at its end."""
+    assert stream is not None
+    found: queue.Queue[bytes] = queue.Queue()
+
+    def read() -> None:
+        for line in stream:
+            found.put(line)
+        found.put(b"")
+
+    threading.Thread(target=read, daemon=True).start()
+    return found

@@ -1,0 +1,155 @@
+"""The conformance kit: every check fails the one labeler that breaks its promise, and passes all others."""
+
+import re
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from faulty import FAULTY, Intensity, Online, Shade, StripeParams, Stripes
+
+from fflabels import FFLabelsError, Labeler, get_labeler, list_labelers
+from fflabels.testing import KIT, check_labeler, parametrize_with_checks
+from fflabels.testing.kit import CHECKS, checks_of
+
+pytest_plugins = ["fflabels.testing.fixtures"]
+
+
+def failures(labeler, **options):
+    return {r.check: r.message for r in check_labeler(labeler, **options) if r.status not in ("passed", "skipped")}
+
+
+@parametrize_with_checks([Stripes, Shade, Stripes(longest=9.0), "morph", "fourier", "onehot"])
+def test_sound_labelers_pass(labeler, check):
+    check(labeler)
+
+
+def test_every_check_has_a_labeler_that_fails_it():
+    assert list(FAULTY) == list(CHECKS)
+
+
+MESSAGES = {
+    "contract": "name: does not hold; got Stripes, mine; expected lower case letters",
+    "recipe_round_trip": "has no JSON: Out of range float",
+    "parameters": "takes no_such_parameter=<object>",
+    "determinism": "recipes of the generator seeded with 0",
+    "distinctness": "3",
+    "shapes": "ValueError: cannot reshape .*faulty.py:",
+    "pixel_range": "on black, grey and white images: does not hold; got NaN or infinity",
+    "precision": "imprint on float64 images: does not hold; got .*float32",
+    "no_mutation": "the images after imprint of .*changed",
+    "batches": "imprint_each: does not hold; got pixels that differ by up to .*as one by one",
+    "torch_tensors": "imprint on a tensor: does not hold; got ndarray; expected a tensor",
+    "global_random_state": "the global state of numpy.random",
+    "threads": "drawn beside other threads",
+    "spawned_processes": "recipes proposed in a new process",
+    "image_independence": "say image_independent = True",
+    "intensity": "embed at K = 0",
+    "pace": "a candidate: does not hold; got [67].*ms; expected at most 50 ms",
+    "no_outside_access": "access: does not hold; got open .*faulty.py",
+}
+
+
+@pytest.mark.parametrize("check", FAULTY)
+def test_a_fault_fails_its_check_and_no_other(check):
+    found = failures(FAULTY[check])
+    assert set(found) == {check}
+    assert re.search(MESSAGES[check], found[check]), found[check]
+    assert "\n" not in found[check]
+
+
+def test_the_network_is_blocked_and_seen_though_its_failure_is_hidden():
+    found = failures(Online)
+    assert set(found) == {"no_outside_access"}
+    assert "socket." in found["no_outside_access"]
+
+
+def test_expected_failures_are_told_apart_and_expire():
+    assert failures(Intensity, expected_failures={"intensity": "by hand"}) == {"intensity": "by hand"}
+    [late] = [r for r in check_labeler(Intensity, expected_failures={"intensity": "by hand"}) if r.check == "intensity"]
+    assert late.status == "expected failure"
+    [message] = failures(Stripes, expected_failures={"intensity": "by hand"}).values()
+    assert message.startswith("passes, but is listed as an expected failure (by hand)")
+    with pytest.raises(FFLabelsError, match=r"no such check; got intense .did you mean 'intensity'"):
+        check_labeler(Stripes, expected_failures={"intense": ""})
+
+
+def test_versions_of_the_kit_are_pinned():
+    assert [c.name for c in checks_of(KIT)] == list(CHECKS)
+    with pytest.raises(FFLabelsError, match="no such version of the kit; got 99; expected 1 to 1"):
+        check_labeler(Stripes, kit=99)
+
+
+def test_what_is_no_labeler_is_refused():
+    with pytest.raises(FFLabelsError, match="labeler: not a labeler; got 5"):
+        check_labeler(5)
+
+
+def test_a_class_in_main_skips_the_new_process_and_pytest_is_not_needed(tmp_path):
+    code = """
+    import sys
+    from fflabels import Labeler, Recipe
+    from fflabels.testing import check_labeler
+    from fflabels.labelers.fourier import Fourier
+    class Mine(Fourier): pass
+    print([r.message for r in check_labeler(Mine()) if r.status == "skipped"])
+    assert "pytest" not in sys.modules
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=tmp_path)
+    assert "the class is in __main__" in done.stdout, done.stderr
+
+
+PYTEST_MODULE = """
+from faulty import Intensity, NoMutation, Stripes
+from fflabels.testing import LabelerTests, parametrize_with_checks
+
+class TestStripes(LabelerTests):
+    labeler = Stripes()
+
+class TestSlow(LabelerTests):
+    labeler = Intensity
+    expected_failures = {"intensity": "by hand"}
+
+class TestStale(LabelerTests):
+    labeler = Stripes
+    expected_failures = {"intensity": "by hand"}
+
+@parametrize_with_checks([NoMutation])
+def test_mutating(labeler, check):
+    check(labeler)
+
+@parametrize_with_checks([Intensity], expected_failures={"intensity": "by hand"})
+def test_slow(labeler, check):
+    check(labeler)
+"""
+
+
+def test_in_pytest_an_author_sees_one_test_a_check(tmp_path):
+    (tmp_path / "test_mine.py").write_text(PYTEST_MODULE)
+    path = [str(p) for p in (tmp_path, *sys.path) if p]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": ":".join(path), "PATH": ""}
+    )
+    count = len(CHECKS)
+    assert f"2 failed, {5 * count - 4} passed, 2 xfailed" in done.stdout, done.stdout
+    assert "TestStale.test_intensity" in done.stdout.replace("::", ".")
+    assert "test_mutating[NoMutation(longest=16.0)-no_mutation]" in done.stdout
+
+
+def test_a_fixture_blocks_discovery_and_offers_a_class(isolated_labelers):
+    assert isolated_labelers(Stripes).name == "stripes"
+    assert list_labelers() == ["fourier", "morph", "onehot", "stripes"]
+    assert get_labeler("stripes", longest=9).params == StripeParams(longest=9)
+    assert isolated_labelers(Stripes).state == "available"
+
+    class Other(Labeler):
+        name = "stripes"
+        recipe_type = Stripes.recipe_type
+
+    with pytest.raises(FFLabelsError, match=r"the name is taken; got stripes \(faulty:Stripes has it\)"):
+        isolated_labelers(Other)
+
+
+def test_the_fixture_forgets_what_it_offered():
+    assert "stripes" not in list_labelers()
