@@ -11,11 +11,11 @@ import numpy.typing as npt
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.diversity import Correlations, Effect, effect
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
+from fflabels.guard import draw
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
 from fflabels.progress import Progress, silent
 from fflabels.recipe import MAX_RECIPES, Recipe
-from fflabels.registry import blaming, source
 
 SAME = 0.999
 """Two draws whose effects are more similar than this are the same label."""
@@ -156,17 +156,6 @@ def propose(
             hint="ask for fewer, widen the labeler's parameters, or lower min_visibility",
         )
     return Candidates(distinct.recipes, drawn, repeated, invisible, floor, distinct.correlations())
-
-
-def draw(labeler: Labeler[Any], rng: np.random.Generator, shape: Shape) -> Recipe:
-    """Return one draw, checked to be a recipe of the labeler."""
-    with blaming(labeler):
-        recipe: object = labeler.propose(rng, shape)
-        if isinstance(recipe, labeler.recipe_type):
-            return recipe.checked()
-    raise FFLabelsError(
-        "not a recipe of the labeler", where=source(labeler), got=recipe, expected=labeler.recipe_type.__name__
-    )
 
 
 class _Distinct:

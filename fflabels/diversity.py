@@ -14,11 +14,12 @@ import numpy.typing as npt
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.correlation import Block, Correlation, Pearson, Shift, Signature
 from fflabels.errors import FFLabelsError, NoEffectWarning, nearest
+from fflabels.guard import checked_imprint
 from fflabels.images import References, load_references
-from fflabels.labeler import Labeler, checked_imprint
+from fflabels.labeler import Labeler
 from fflabels.progress import Progress, silent
 from fflabels.recipe import Recipe
-from fflabels.registry import blaming
+from fflabels.registry import source
 
 Metric = Literal["pearson", "shift"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -83,24 +84,21 @@ def effect(labeler: Labeler[Any], recipe: Recipe, references: References) -> Eff
     FFLabelsError
         When the imprint has a wrong shape or type, or is not finite.
     """
-    x = references.images.view()
-    x.flags.writeable = False
+    x = _read_only(references.images)
     pixels = x[0].size
     if labeler.image_independent:
-        imprint = _imprint(labeler, np.zeros((1, *references.shape), np.float32), recipe)
+        imprint = np.asarray(checked_imprint(labeler, _read_only(np.zeros((1, *references.shape), np.float32)), recipe))
         residual = imprint.reshape(1, pixels)
         squares = float(np.square(imprint - x).sum(dtype=np.float64))
     else:
-        residual = (_imprint(labeler, x, recipe) - x).reshape(len(x), pixels)
+        residual = (np.asarray(checked_imprint(labeler, x, recipe)) - x).reshape(len(x), pixels)
         squares = None
     with np.errstate(invalid="ignore"):
         mean = residual.mean(axis=1)
         centred = residual - mean[:, None]
     length = np.sqrt(np.einsum("np,np->n", centred, centred))
     if not np.isfinite(length).all():
-        raise FFLabelsError(
-            "imprint with NaN or infinite pixels", where=f"labeler {labeler.name}", got=recipe.to_json().decode()
-        )
+        raise FFLabelsError("imprint with NaN or infinite pixels", where=source(labeler), got=recipe.to_json().decode())
     if squares is None:
         squares = float((np.square(length) + pixels * np.square(mean)).sum(dtype=np.float64))
     changed = length > FLAT * np.sqrt(pixels)
@@ -112,9 +110,10 @@ def effect(labeler: Labeler[Any], recipe: Recipe, references: References) -> Eff
     )
 
 
-def _imprint(labeler: Labeler[Any], images: Matrix, recipe: Recipe) -> Matrix:
-    with blaming(labeler):
-        return np.asarray(checked_imprint(labeler, images, recipe))
+def _read_only(images: Matrix) -> Matrix:
+    view = images.view()
+    view.flags.writeable = False
+    return view
 
 
 def similarity(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import msgspec
 import numpy as np
 
-from fflabels.arrays import Array, Shape, array_namespace, check_images, constant_like, device
+from fflabels.arrays import Array, Shape, array_namespace, constant_like, device
 from fflabels.errors import FFLabelsError, nearest
 from fflabels.recipe import Recipe
 
@@ -152,20 +152,6 @@ def host_integers(index: Array) -> np.ndarray[Any, Any]:
     if found.ndim != 1 or found.dtype.kind not in "iu":
         raise FFLabelsError("labels must be a vector of integers", got=f"{found.dtype} of shape {found.shape}")
     return found
-
-
-def checked_imprint(labeler: Labeler[Any], images: Array, recipe: Recipe) -> Array:
-    """Return ``labeler.imprint(images, recipe)``, refusing a wrong shape or type: the guard against plugins."""
-    check_images(images)
-    imprint = labeler.imprint(images, recipe)
-    if tuple(getattr(imprint, "shape", ())) != tuple(images.shape) or imprint.dtype != images.dtype:
-        raise FFLabelsError(
-            "imprint of a wrong shape or type",
-            where=f"labeler {labeler.name}",
-            got=f"{getattr(imprint, 'dtype', type(imprint).__name__)} {tuple(getattr(imprint, 'shape', ()))}",
-            expected=f"{images.dtype} {tuple(images.shape)}",
-        )
-    return imprint
 
 
 def convert_params(name: str, params_type: type[Params], params: Mapping[str, Any], *, typed: bool = True) -> Params:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels.arrays import Shape
-from fflabels.candidates import Candidates, draw
+from fflabels.candidates import Candidates
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
+from fflabels.guard import draw
 from fflabels.images import References
 from fflabels.labeler import Labeler
 from fflabels.progress import Progress, silent

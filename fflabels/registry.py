@@ -237,7 +237,7 @@ def _load(point: metadata.EntryPoint, where: str) -> Any:
 
 
 def _checked(found: object, entry: Entry, where: str) -> type[Labeler[Any]]:
-    """Return a labeler's class; refuse what is no labeler, was written for another contract, or goes by another name than its entry."""
+    """Return a labeler's class; refuse what breaks the contract or goes by another name than its entry."""
     if not (isinstance(found, type) and issubclass(found, Labeler)):
         raise FFLabelsError("not a labeler", where=where, got=repr(found), expected="a subclass of fflabels.Labeler")
     if found.api_version != API_VERSION:

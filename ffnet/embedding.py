@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from fflabels import LabelSet
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
+from fflabels.guard import checked_imprint
 
 
 class Embedder:
@@ -47,10 +48,10 @@ class Embedder:
         self.patterns: Tensor | None = None
         if labels.labeler.image_independent:
             blank = torch.zeros(1, *shape, dtype=dtype)
-            drawn = [labels.labeler.imprint(blank, recipe).contiguous() for recipe in labels.recipes]
+            drawn = [checked_imprint(labels.labeler, blank, recipe).contiguous() for recipe in labels.recipes]
             self.patterns = torch.cat(drawn).to(device)
         else:
-            labels.labeler.imprint(torch.zeros(1, *shape), labels.recipes[0])
+            checked_imprint(labels.labeler, torch.zeros(1, *shape), labels.recipes[0])
 
     def embed(self, images_NCHW: Tensor, labels_N: Tensor) -> Tensor:
         """Return each image with its label; floats in [0, 1]."""

@@ -186,7 +186,7 @@ def test_the_commands_survive_a_plugin_that_takes_the_process_down(install, tmp_
     assert run("doctor", path=tmp_path).returncode == 0
     checked = run("doctor", "--check", path=tmp_path)
     assert checked.returncode == 1
-    assert "trouble: labeler fflabels-stripes:stripes: the process ended with code 7" in checked.stdout
+    assert "trouble: labeler stripes of fflabels-stripes 0.3: the process ended with code 7" in checked.stdout
 
 
 def test_doctor_names_what_is_broken(install, tmp_path):

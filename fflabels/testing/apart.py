@@ -16,9 +16,9 @@ import numpy as np
 
 from fflabels import registry
 from fflabels.arrays import Shape
-from fflabels.candidates import draw
 from fflabels.diversity import effect
 from fflabels.errors import FFLabelsError, one_line
+from fflabels.guard import draw
 from fflabels.images import References
 from fflabels.labeler import Labeler
 from fflabels.registry import Entry, blaming

@@ -20,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape
-from fflabels.candidates import draw, propose
+from fflabels.candidates import propose
 from fflabels.diversity import effect
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
+from fflabels.guard import draw
 from fflabels.images import load_references
 from fflabels.labeler import API_VERSION, Labeler, Params
 from fflabels.recipe import Recipe, canonical_json

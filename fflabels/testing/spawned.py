@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels.arrays import Shape
-from fflabels.candidates import draw
+from fflabels.guard import draw
 from fflabels.labeler import Labeler
 from fflabels.recipe import Recipe
 

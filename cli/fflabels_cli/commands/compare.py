@@ -1,0 +1,121 @@
+"""``fflabels compare``: several kinds of labels side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fflabels_cli import options
+
+if TYPE_CHECKING:
+    from fflabels.comparison import Reach
+    from fflabels.labeler import Labeler
+
+BUILT_IN = ("fourier", "morph", "onehot")
+
+
+@click.command("compare")
+@click.argument("kinds", metavar="[KIND]…", nargs=-1)
+@click.option(
+    "--n",
+    "counts",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=(10, 100, 500),
+    show_default="10, 100 and 500",
+    help="How many labels. Repeatable.",
+)
+@options.shape("1x32x32")
+@click.option(
+    "--metric", "metrics", type=click.Choice(options.METRICS), multiple=True, help="One metric only.  [default: both]"
+)
+@options.pool
+@options.reference_images
+@options.plugin_code
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw the table, a PNG file.")
+@options.as_json
+def command(
+    kinds: tuple[str, ...],
+    counts: tuple[int, ...],
+    shape: tuple[int, int, int],
+    metrics: Any,
+    candidates: int,
+    seed: int,
+    min_visibility: float | None,
+    references: str,
+    plot: Path | None,
+    json_: bool,
+) -> None:
+    """Compare kinds of labels: how alike the most similar two of n labels are, selected and by chance.
+
+    KIND is a labeler's name, with its parameters if need be; fourier, morph and onehot unless given.
+
+    \b
+    fflabels compare
+    fflabels compare fourier "fourier waves=3" "morph families=morphology" --plot kinds.png
+    fflabels compare fourier gabor walsh --n 10 --n 100
+
+    Each set is selected by the metric that it is compared by.
+    """
+    import dataclasses
+
+    from fflabels.comparison import compare
+    from fflabels_cli import output
+
+    if plot:
+        from fflabels_cli.plots import draw_comparison
+
+        output.check_output(plot, ".png")
+    labelers = [_labeler(kind) for kind in kinds or BUILT_IN]
+    with output.Bars() as progress:
+        found = compare(
+            labelers,
+            sorted(set(counts)),
+            candidates=candidates,
+            shape=shape,
+            metrics=metrics or options.METRICS,
+            seed=seed,
+            references=references,
+            min_visibility=min_visibility,
+            progress=progress,
+        )
+    if plot:
+        draw_comparison(found, plot)
+    if json_:
+        output.print_json([dataclasses.asdict(reach) for reach in found])
+        return
+    size = "x".join(map(str, shape))
+    title = f"similarity of the most similar two of n labels at {size}, selected (and chosen by chance)"
+    output.print_table(title, *_table(found), words=1)
+    for reach in found:
+        if reach.selected is None:
+            few = f"no more than {reach.candidates} distinct, visible labels"
+            click.echo(f"note: {_name(reach)} has {few}: none of n = {reach.n} by {reach.metric}")
+    if plot:
+        click.echo(f"plot: {plot}")
+
+
+def _labeler(kind: str) -> Labeler[Any]:
+    """Return the labeler of ``NAME [PARAMETER=VALUE]…``."""
+    name, *words = kind.split() or [""]
+    params = [options.ParamType().convert(word, None, None) for word in words]
+    return options.make_labeler(name, tuple(params))
+
+
+def _table(found: list[Reach]) -> tuple[list[str], list[list[str]]]:
+    """Return the heading and one row a kind."""
+    from fflabels_cli.output import number
+
+    rows: dict[str, list[str]] = {}
+    for reach in found:
+        chance = f" ({number(reach.random)})" if reach.random is not None else ""
+        cell = "–" if reach.selected is None else f"{number(reach.selected)}{chance}"
+        rows.setdefault(_name(reach), [str(reach.candidates or "–")]).append(cell)
+    head = list(dict.fromkeys(f"{reach.metric}, n = {reach.n}" for reach in found))
+    return ["kind", "candidates", *head], [[name, *cells] for name, cells in rows.items()]
+
+
+def _name(reach: Reach) -> str:
+    return f"{reach.kind} {reach.params}".strip()

@@ -1,0 +1,161 @@
+"""Several kinds of labels side by side: how unlike n labels can be, and what chance gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fflabels import registry
+from fflabels.arrays import Array, Shape, check_shape
+from fflabels.candidates import Candidates, propose
+from fflabels.design import CHANCE_SETS
+from fflabels.diversity import METRICS, Matrix, Metric, check_metric, similarity, summarize
+from fflabels.errors import FFLabelsError
+from fflabels.images import References, load_references
+from fflabels.labeler import Labeler
+from fflabels.labelset import DEFAULT_SHAPE
+from fflabels.progress import Progress, silent
+from fflabels.selection.dispersion import select
+
+COUNTS = (10, 100, 500)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How unlike n labels of one kind are, by one metric.
+
+    Attributes
+    ----------
+    kind
+        The labeler's name.
+    params
+        Those of its parameters that are not the default, ``name=value``.
+    metric, n
+        By what, and how many labels.
+    candidates
+        How many distinct, visible labels they were chosen from; None where the kind leaves nothing to choose.
+    selected, random
+        The similarity of the most similar pair among the n selected, and among n chosen by chance (the mean of five
+        draws). None where the kind has fewer than n labels; by chance also where there is nothing to choose.
+    """
+
+    kind: str
+    params: str
+    metric: Metric
+    n: int
+    candidates: int | None
+    selected: float | None
+    random: float | None
+
+
+def compare(
+    labelers: Sequence[Labeler[Any] | str],
+    counts: Sequence[int] = COUNTS,
+    *,
+    candidates: int = 2000,
+    shape: Shape = DEFAULT_SHAPE,
+    metrics: Sequence[Metric] = METRICS,
+    seed: int = 0,
+    references: str | Array | References | None = None,
+    min_visibility: float | None = None,
+    progress: Progress = silent,
+) -> list[Reach]:
+    """Return, for every kind, count and metric, the least largest similarity that selection reaches.
+
+    Each is selected by its own metric: the row of ``shift`` says what a set selected by ``shift`` has.
+
+    Parameters
+    ----------
+    labelers
+        Labelers or their names.
+    counts
+        How many labels, one a class.
+    candidates
+        The size of the pool; at least the largest count is asked for.
+    shape, seed, references, min_visibility
+        As for `design`.
+
+    Returns
+    -------
+    list of Reach
+        In the order of labelers, metrics, counts.
+    """
+    if not labelers or not counts:
+        raise FFLabelsError("nothing to compare", where="labelers" if not labelers else "counts")
+    for n in counts:
+        if n < 1:
+            raise FFLabelsError("too few", where="counts", got=n, expected="at least 1")
+    for metric in metrics:
+        check_metric(metric)
+    found = load_references(references, check_shape(shape))
+    reached = []
+    for name in labelers:
+        labeler = registry.get_labeler(name) if isinstance(name, str) else name
+        pools = _Pools(labeler, max(candidates, *counts), found, seed, min_visibility, progress)
+        for metric in metrics:
+            for n in counts:
+                matrix, complete = pools.similarity(n, metric)
+                size = None if complete else len(matrix)
+                chosen = select(matrix, n, seed=seed, progress=progress).score if n <= len(matrix) else None
+                chance = _chance(matrix, n, seed) if size is not None and n <= size else None
+                reached.append(Reach(labeler.name, _params(labeler), metric, n, size, chosen, chance))
+    return reached
+
+
+class _Pools:
+    """The candidates of a labeler and their similarities, made once; a kind without a choice has a pool for each n."""
+
+    def __init__(
+        self,
+        labeler: Labeler[Any],
+        candidates: int,
+        references: References,
+        seed: int,
+        min_visibility: float | None,
+        progress: Progress,
+    ) -> None:
+        self.labeler, self.candidates, self.references = labeler, candidates, references
+        self.seed, self.min_visibility, self.progress = seed, min_visibility, progress
+        self._proposed: Candidates | None = None
+        self._known: dict[tuple[int, Metric], Matrix] = {}
+
+    def similarity(self, n: int, metric: Metric) -> tuple[Matrix, bool]:
+        """Return how alike those are that n labels are chosen from, and whether they are the only n that there can be."""
+        shape = self.references.shape
+        complete = self.labeler.complete(n, shape)
+        pool = self._pool() if complete is None else complete
+        key = (0 if complete is None else n, metric)
+        if key not in self._known:
+            self._known[key] = similarity(
+                pool, self.labeler, shape=shape, metric=metric, references=self.references, progress=self.progress
+            )
+        return self._known[key], complete is not None
+
+    def _pool(self) -> Candidates:
+        if self._proposed is None:
+            self._proposed = propose(
+                self.labeler,
+                self.candidates,
+                shape=self.references.shape,
+                seed=self.seed,
+                references=self.references,
+                min_visibility=self.min_visibility,
+                at_least=1,
+                progress=self.progress,
+            )
+        return self._proposed
+
+
+def _chance(matrix: Matrix, n: int, seed: int) -> float:
+    draws = [np.random.default_rng([seed, k]).choice(len(matrix), n, replace=False) for k in range(CHANCE_SETS)]
+    return round(float(np.mean([summarize(matrix[np.ix_(some, some)]).max for some in draws])), 6)
+
+
+def _params(labeler: Labeler[Any]) -> str:
+    default = type(labeler)().params
+    fields = [f for f in labeler.params.__struct_fields__ if getattr(labeler.params, f) != getattr(default, f)]
+    values = {f: getattr(labeler.params, f) for f in fields}
+    return " ".join(f"{f}={','.join(v) if isinstance(v, tuple) else v}" for f, v in values.items())

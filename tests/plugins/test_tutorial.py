@@ -1,0 +1,71 @@
+"""The author's tutorial, followed word by word; and what ``fflabels plugins new`` writes."""
+
+import re
+import shlex
+
+from conftest import ROOT
+
+from fflabels.testing.kit import CHECKS
+
+PAGE = (ROOT / "plugins" / "README.md").read_text()
+BLOCKS = re.findall(r"(?:^`([\w.]+)`:\n\n)?^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_tutorial_works_as_it_is_written(environment, tmp_path):
+    folder, output, written = tmp_path, "", {}
+    for name, language, text in BLOCKS:
+        if name:
+            (folder / name).write_text(text)
+            written[name] = text
+        for line in text.splitlines() if language == "console" else ():
+            if not line.startswith("$ "):
+                assert " ".join(line.split()) in " ".join(output.split()), f"{line!r} is not in\n{output}"
+                continue
+            program, *arguments = shlex.split(line.removeprefix("$ "))
+            match program:
+                case "mkdir":
+                    (folder / arguments[0]).mkdir()
+                case "cd":
+                    folder /= arguments[0]
+                case "pip":
+                    environment.pip(*arguments, cwd=folder)
+                case "pytest":
+                    done = environment.run("-m", "pytest", *arguments, "-p", "no:cacheprovider", cwd=folder)
+                    output = done.stdout
+                case _:
+                    done = environment.command(program, *arguments, cwd=folder)
+                    output = done.stdout
+                    assert not done.stderr.startswith("Error"), done.stderr
+    assert set(written) == {"fflabels_rings.py", "pyproject.toml", "test_rings.py"}
+    assert sum(bool(line.strip()) for text in written.values() for line in text.splitlines()) < 40
+    assert (folder / "rings.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "runs" / "digits-rings-0" / "results.json").exists()
+
+
+def test_every_check_is_explained():
+    for check in CHECKS.values():
+        assert f"| `{check.name}` | {check.promise} |" in PAGE
+
+
+def test_the_template_passes_every_check_as_written(environment, tmp_path):
+    done = environment.command("fflabels", "plugins", "new", "my-waves", cwd=tmp_path)
+    assert "plugin: fflabels-my-waves" in done.stdout, done.stderr
+    folder = tmp_path / "fflabels-my-waves"
+    environment.pip("install", str(folder))
+    checked = environment.command("fflabels", "plugins", "check", "my-waves", cwd=tmp_path)
+    assert "19 passed, 0 failed, 0 skipped" in checked.stdout, checked.stdout
+    tested = environment.run("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder)
+    assert "18 passed" in tested.stdout
+    environment.pip("uninstall", "--yes", "fflabels-my-waves")
+
+
+def test_a_new_plugin_never_replaces_anything(environment, tmp_path):
+    (tmp_path / "fflabels-mine").mkdir()
+    for name, message in {
+        "mine": "Error: fflabels-mine: is there already (--out names another folder)\n",
+        "morph": "Error: NAME: the name is taken; got morph (by fflabels 0.1.0)\n",
+        "My Waves": "Error: NAME: not a labeler's name; got My Waves; expected lower case letters, digits and hyphens\n",
+    }.items():
+        done = environment.command("fflabels", "plugins", "new", name, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (1, message)
+    assert [p.name for p in tmp_path.iterdir()] == ["fflabels-mine"]
