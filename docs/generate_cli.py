@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 from click.testing import CliRunner
-from fflabels_cli.app import FFLABELS_COMMANDS, FFNET_COMMANDS, fflabels_group, ffnet_group
+from fflabels_cli.app import FFLABELS_COMMANDS, FFNET_COMMANDS, PLUGINS_COMMANDS, fflabels_group, ffnet_group
 
 TARGET = Path(__file__).with_name("cli.md")
 
@@ -15,6 +15,7 @@ def page() -> str:
     lines = ["# Commands", "", "Written by `python docs/generate_cli.py` from the commands' help.", ""]
     jobs: list[tuple[click.Command, str, list[str]]] = [(fflabels_group, "fflabels", [])]
     jobs += [(fflabels_group, "fflabels", [name]) for name in FFLABELS_COMMANDS]
+    jobs += [(fflabels_group, "fflabels", ["plugins", name]) for name in PLUGINS_COMMANDS]
     jobs += [(ffnet_group, "ffnet", [])]
     jobs += [(ffnet_group, "ffnet", [name]) for name in FFNET_COMMANDS]
     for command, program, arguments in jobs:

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from fflabels.candidates import Candidates, propose
+from fflabels.comparison import Reach, compare
 from fflabels.design import design
 from fflabels.diversity import similarity
 from fflabels.errors import FFLabelsError
@@ -21,9 +22,11 @@ __all__ = [
     "LabelSet",
     "Labeler",
     "Params",
+    "Reach",
     "Recipe",
     "References",
     "Selection",
+    "compare",
     "design",
     "get_labeler",
     "list_labelers",

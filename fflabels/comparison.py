@@ -39,7 +39,9 @@ class Reach:
         How many distinct, visible labels they were chosen from; None where the kind leaves nothing to choose.
     selected, random
         The similarity of the most similar pair among the n selected, and among n chosen by chance (the mean of five
-        draws). None where the kind has fewer than n labels; by chance also where there is nothing to choose.
+        draws). None where the kind has no n labels; by chance also where there is nothing to choose.
+    reason
+        Why the kind has no n labels; empty where it has.
     """
 
     kind: str
@@ -49,6 +51,7 @@ class Reach:
     candidates: int | None
     selected: float | None
     random: float | None
+    reason: str = ""
 
 
 def compare(
@@ -97,12 +100,21 @@ def compare(
         pools = _Pools(labeler, max(candidates, *counts), found, seed, min_visibility, progress)
         for metric in metrics:
             for n in counts:
-                matrix, complete = pools.similarity(n, metric)
-                size = None if complete else len(matrix)
-                chosen = select(matrix, n, seed=seed, progress=progress).score if n <= len(matrix) else None
-                chance = _chance(matrix, n, seed) if size is not None and n <= size else None
-                reached.append(Reach(labeler.name, _params(labeler), metric, n, size, chosen, chance))
+                reached.append(_reach(pools, metric, n, seed, progress))
     return reached
+
+
+def _reach(pools: _Pools, metric: Metric, n: int, seed: int, progress: Progress) -> Reach:
+    kind, params = pools.labeler.name, _params(pools.labeler)
+    try:
+        matrix, complete = pools.similarity(n, metric)
+    except FFLabelsError as error:  # the labeler cannot draw n labels at this shape
+        return Reach(kind, params, metric, n, None, None, None, str(error))
+    size = None if complete else len(matrix)
+    if n > len(matrix):
+        return Reach(kind, params, metric, n, size, None, None, f"has no more than {size} distinct, visible labels")
+    chosen = select(matrix, n, seed=seed, progress=progress).score
+    return Reach(kind, params, metric, n, size, chosen, None if complete else _chance(matrix, n, seed))
 
 
 class _Pools:
@@ -123,7 +135,7 @@ class _Pools:
         self._known: dict[tuple[int, Metric], Matrix] = {}
 
     def similarity(self, n: int, metric: Metric) -> tuple[Matrix, bool]:
-        """Return how alike those are that n labels are chosen from, and whether they are the only n that there can be."""
+        """Return how alike those are that n labels are chosen from, and whether they are the only n there can be."""
         shape = self.references.shape
         complete = self.labeler.complete(n, shape)
         pool = self._pool() if complete is None else complete

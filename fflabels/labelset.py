@@ -308,7 +308,7 @@ class LabelSet:
 def named_set(name: str) -> LabelSet:
     """Return a labeler's built-in set, for instance ``fourier:paper10``."""
     kind, _, which = name.rpartition(":")
-    labeler = registry.get_labeler(kind)
+    labeler = registry.make(registry.find(kind))
     if which not in labeler.named_sets:
         raise FFLabelsError(
             "no such built-in set", where=kind, got=which, expected=", ".join(labeler.named_sets) or "it has none"

@@ -121,16 +121,10 @@ def offer_file(spec: str) -> Entry:
 
     The file's folder is put at the end of ``sys.path``, so that other processes find the class as this one does.
     """
-    match = IN_A_FILE.fullmatch(spec)
-    if not match:
-        raise FFLabelsError("names no class in a file", where="labeler", got=spec, expected="path/to/file.py:Class")
-    path = Path(match["path"]).resolve()
-    if not path.is_file():
-        raise FFLabelsError("no such file", where=f"labeler {spec}")
+    file, name = file_of(spec)
+    path = file.resolve()
     for entry, offered in _offered.values():
-        if offered.__qualname__ == match["name"] and getattr(sys.modules[offered.__module__], "__file__", "") == str(
-            path
-        ):
+        if offered.__qualname__ == name and getattr(sys.modules[offered.__module__], "__file__", "") == str(path):
             return entry
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
@@ -142,7 +136,7 @@ def offer_file(spec: str) -> Entry:
             got=path.stem,
             hint="rename the file",
         )
-    return offer(_load(metadata.EntryPoint(match["name"], f"{path.stem}:{match['name']}", GROUP), f"labeler {spec}"))
+    return offer(_load(metadata.EntryPoint(name, f"{path.stem}:{name}", GROUP), f"labeler {spec}"))
 
 
 def list_labelers(pattern: str = "*") -> list[str]:
@@ -167,6 +161,17 @@ def get_labeler(name: str, **params: Any) -> Labeler[Any]:
         parameters.
     """
     return make(resolve(name), **params)
+
+
+def file_of(spec: str) -> tuple[Path, str]:
+    """Return the file and the class that ``path/to/file.py:Class`` names; refuse what names none."""
+    match = IN_A_FILE.fullmatch(spec)
+    if not match:
+        raise FFLabelsError("names no class in a file", where="labeler", got=spec, expected="path/to/file.py:Class")
+    path = Path(match["path"])
+    if not path.is_file():
+        raise FFLabelsError("no such file", where=f"labeler {spec}")
+    return path, match["name"]
 
 
 def resolve(name: str) -> Entry:

@@ -6,8 +6,9 @@ import sys
 import fflabels
 
 NAMES = {
-    "Candidates", "FFLabelsError", "LabelSet", "Labeler", "Params", "Recipe", "References", "Selection", "design",
-    "get_labeler", "list_labelers", "load_references", "named_set", "propose", "select", "select_vectors", "similarity",
+    "Candidates", "FFLabelsError", "LabelSet", "Labeler", "Params", "Reach", "Recipe", "References", "Selection",
+    "compare", "design", "get_labeler", "list_labelers", "load_references", "named_set", "propose", "select",
+    "select_vectors", "similarity",
 }  # fmt: skip
 
 

@@ -74,7 +74,8 @@ def kind(function: F) -> F:
             raise click.UsageError("--kind or --labeler, not both", click.get_current_context())
         if not (kind or labeler):
             raise click.UsageError("Missing option '--kind'.", click.get_current_context())
-        return function(*args, kind=admit(labeler) or kind, **kwargs)
+        try_plugins_first()
+        return function(*args, kind=admit(labeler) if labeler else kind, **kwargs)
 
     return command  # type: ignore[return-value]
 
@@ -85,7 +86,9 @@ def plugin_code(function: F) -> F:
     @labeler_in_a_file
     @functools.wraps(function)
     def command(*args: Any, labeler: str | None, **kwargs: Any) -> Any:
-        admit(labeler)
+        try_plugins_first()
+        if labeler:
+            admit(labeler)
         return function(*args, **kwargs)
 
     return command  # type: ignore[return-value]
@@ -98,20 +101,24 @@ def labeler_in_a_file(function: F) -> F:
     )(function)
 
 
-def admit(labeler: str | None = None) -> str | None:
-    """Admit others' labelers, each tried in another process before it is imported; return the name of the file's."""
+def try_plugins_first() -> None:
+    """From now on, try each plugin in another process before it is imported here."""
     from fflabels import registry
-    from fflabels.errors import FFLabelsError
-    from fflabels.testing.apart import refuse_broken, trouble_with
+    from fflabels.testing.apart import refuse_broken
 
     registry.before_import = functools.cache(refuse_broken)
-    if labeler is None:
-        return None
-    match = registry.IN_A_FILE.fullmatch(labeler)
-    click.echo(f"note: runs the code in {match['path'] if match else labeler}", err=True)
-    if found := trouble_with(labeler):
-        raise FFLabelsError(found, where=f"labeler {labeler}")
-    return registry.offer_file(labeler).name
+
+
+def admit(spec: str) -> str:
+    """Run the code of a labeler in a file, tried in another process first; return the labeler's name."""
+    from fflabels import registry
+    from fflabels.errors import FFLabelsError
+    from fflabels.testing.apart import trouble_with
+
+    click.echo(f"note: runs the code in {registry.file_of(spec)[0]}", err=True)
+    if found := trouble_with(spec):
+        raise FFLabelsError(found, where=f"labeler {spec}")
+    return registry.offer_file(spec).name
 
 
 def pool(function: F) -> F:
@@ -167,6 +174,7 @@ def shape(default: str | None) -> Callable[[F], F]:
     return click.option(
         "--shape",
         type=ShapeType(),
+        metavar="CxHxW",
         default=default,
         show_default=default is not None,
         help="Channels, height and width to score at" + ("." if default else "; the one in the file unless given."),
@@ -206,6 +214,6 @@ def make_labeler(name: str, params: tuple[tuple[str, str], ...]) -> Labeler[Any]
     from fflabels import registry
     from fflabels.labeler import convert_params
 
-    entry = registry.resolve(name)
+    entry = registry.find(admit(name) if registry.IN_A_FILE.fullmatch(name) else name)
     typed = convert_params(entry.name, registry.load_class(entry).params_type, dict(params), typed=False)
     return registry.make(entry, **msgspec.structs.asdict(typed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
+from math import nan
 from pathlib import Path
 
 from fflabels.comparison import Reach
@@ -12,6 +13,7 @@ from fflabels.files import write_whole
 
 try:
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 except ModuleNotFoundError as error:
     raise MissingExtraError('plots need matplotlib: pip install "fflabels[plots]"') from error
 
@@ -24,24 +26,26 @@ def draw_comparison(found: Sequence[Reach], path: Path) -> None:
     metrics = list(dict.fromkeys(reach.metric for reach in found))
     kinds = list(dict.fromkeys((reach.kind, reach.params) for reach in found))
     counts = sorted({reach.n for reach in found})
-    figure = Figure(figsize=(4.4 * len(metrics) + 2.2, 4.2), layout="constrained")
+    figure = Figure(figsize=(9, 4 + 0.12 * len(kinds)), layout="constrained")
     axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axis, metric in zip(axes, metrics, strict=True):
         for k, kind in enumerate(kinds):
             line = [r for r in found if (r.kind, r.params) == kind and r.metric == metric and r.selected is not None]
-            look = {"color": COLOURS[k % len(COLOURS)], "clip_on": False}
-            name = " ".join(kind).strip()
-            axis.plot([r.n for r in line], [r.selected for r in line], "o-", label=name, zorder=3, **look)
-            chance = [(r.n, r.random) for r in line if r.random is not None]
-            axis.plot(*zip(*chance, strict=True) if chance else ((), ()), "o:", alpha=0.6, ms=3, zorder=2, **look)
-        axis.set(title=metric, xlabel="labels n", xscale="log", ylim=(0, 1))
+            colour, name = COLOURS[k % len(COLOURS)], " ".join(kind).strip()
+            axis.plot([r.n for r in line], [r.selected for r in line], "o-", color=colour, label=name, zorder=3)
+            random = [r.random if r.random is not None else nan for r in line]
+            axis.plot([r.n for r in line], random, "o:", color=colour, alpha=0.6, ms=3, zorder=2)
+        axis.set(title=metric, xlabel="labels n", xscale="log", ylim=(-0.02, 1.02))
         axis.set_xticks(counts, [str(n) for n in counts])
         axis.minorticks_off()
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("similarity of the most similar pair")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, title="selected")
-    figure.text(0.995, 0.02, "dotted: chosen by chance", ha="right", fontsize="small", color="0.35")
+    handles, names = axes[0].get_legend_handles_labels()
+    chance = Line2D([], [], color="0.4", ls=":", marker="o", ms=3)
+    figure.legend(
+        [*handles, chance], [*names, "dotted: chosen by chance"], loc="outside lower center", ncols=2, frameon=False
+    )
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=150, metadata={"Software": None})
     write_whole(path, picture.getvalue())

@@ -13,9 +13,10 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from scipy.special import erf
+
 from fflabels import FFLabelsError, Labeler, Params, Recipe
 from fflabels.arrays import Array, Shape, array_namespace, constant_like
-from scipy.special import erf
 
 WAVES = 64
 """Waves that the noise is a sum of."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+
 from fflabels import FFLabelsError, Labeler, Params, Recipe
 from fflabels.arrays import Array, Shape, array_namespace, constant_like
 
@@ -63,7 +64,7 @@ class Walsh(Labeler[WalshRecipe]):
         return WalshRecipe(down, across)
 
     def imprint(self, images: Array, recipe: WalshRecipe) -> Array:
-        """Return the pattern, 0 and 1, on every image and channel; at sizes it was not proposed for, nearest sampled."""
+        """Return the pattern, 0 and 1, on every image and channel, sampled where its size is another."""
         _, _, h, w = images.shape
         for side, sequency, name in ((h, recipe.down, "down"), (w, recipe.across, "across")):
             if sequency >= side:

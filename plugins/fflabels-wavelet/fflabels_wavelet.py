@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 import pywt
+
 from fflabels import FFLabelsError, Labeler, Params, Recipe
 from fflabels.arrays import Array, Shape, constant_like
 
@@ -77,7 +78,7 @@ class Wavelet(Labeler[WaveletRecipe]):
 
 
 def _filtered(x: Images, recipe: WaveletRecipe, levels: int | None = None) -> Images:
-    """Return images (N, C, H, W) with their bands multiplied by the recipe's gains, from the finest of `levels` down."""
+    """Return images (N, C, H, W) with the bands of the coarsest `levels` multiplied by the recipe's gains."""
     levels = len(recipe.detail) if levels is None else levels
     if levels == 0:
         return recipe.rest * x

@@ -135,3 +135,17 @@ def test_what_cannot_be_opened_is_named(tmp_path):
     for path, message in ((tmp_path / "none.json", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(FFLabelsError, match=f"cannot be read: {message}"):
             LabelSet.load(path)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "name"), [("evil.py", "Evil"), ("", "evil.py:Evil"), ("./evil.py", "Evil"), ("evil.py:Evil", "x")]
+)
+def test_a_file_cannot_name_code_to_run(monkeypatch, tmp_path, distribution, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evil.py").write_text("open('ran', 'w').close()")
+    mark = {"name": name, "distribution": distribution, "version": "1", "params": {}}
+    with pytest.raises(FFLabelsError, match="which is not installed"):
+        LabelSet.from_json(setting("labeler", value=mark))
+    with pytest.raises(FFLabelsError):
+        named_set("evil.py:Evil:ten")
+    assert not (tmp_path / "ran").exists()

@@ -131,6 +131,90 @@ def test_a_narrow_terminal_cuts_no_number(monkeypatch, capsys, columns):
     assert {"fourier", "0.123456", "12.345678", "pearson"} <= set(capsys.readouterr().out.split())
 
 
+def test_compare_prints_a_row_a_kind_and_draws_it(tmp_path):
+    kinds = ("fourier", "fourier waves=2 frequencies=continuous", "onehot")
+    shown = good("compare", *kinds, "--n", 5, "--n", 300, *SMALL, "--plot", "kinds.png", cwd=tmp_path)
+    for word in (*kinds, "pearson, n = 5", "shift, n = 300", "plot: kinds.png"):
+        assert word in shown
+    assert "note: onehot, n = 300: onehot: more classes than pixels; got 300 classes" in shown
+    with Image.open(tmp_path / "kinds.png") as plot:
+        assert plot.width > 800
+    rows = json.loads(good("compare", "morph", "--n", 5, "--metric", "shift", *SMALL, "--json", cwd=tmp_path))
+    assert [(r["kind"], r["metric"], r["n"], r["candidates"]) for r in rows] == [("morph", "shift", 5, 60)]
+    assert 0 < rows[0]["selected"] < rows[0]["random"] < 1
+
+
+RINGS = """
+import numpy as np
+from fflabels import Labeler, Recipe
+from fflabels.arrays import array_namespace, constant_like
+
+class RingRecipe(Recipe, frozen=True):
+    period: float
+
+class Rings(Labeler[RingRecipe]):
+    name = "rings"
+    recipe_type = RingRecipe
+    image_independent = True
+
+    def propose(self, rng, shape):
+        return RingRecipe(rng.uniform(0.1, 0.9))
+
+    def imprint(self, images, recipe):
+        y, x = np.mgrid[-1 : 1 : images.shape[2] * 1j, -1 : 1 : images.shape[3] * 1j]
+        rings = constant_like(np.hypot(y, x) / recipe.period % 1 < 0.5, images)
+        return array_namespace(images).broadcast_to(rings, images.shape)
+"""
+
+
+def test_a_labeler_in_a_file_serves_every_command_and_its_set_runs_no_code_by_itself(tmp_path):
+    (tmp_path / "rings.py").write_text(RINGS + "\nprint('run!')\n")
+    (tmp_path / "elsewhere").mkdir()
+    note = "note: runs the code in ../rings.py\n"
+    spec = ("--labeler", "../rings.py:Rings")
+    for arguments in (
+        ["select", "--n", 3, *spec, *SMALL],
+        ["generate", *spec, *SMALL],
+        ["score", "labels-rings-3.json", *spec],
+        ["show", "labels-rings-3.json", *spec],
+        ["compare", "../rings.py:Rings", "--n", 3, *SMALL],
+    ):
+        done = run(*arguments, cwd=tmp_path / "elsewhere")
+        assert (done.returncode, done.stderr) == (0, note), arguments
+        assert "run!" in done.stdout
+    done = run("score", "labels-rings-3.json", cwd=tmp_path / "elsewhere")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "made by the labeler rings of an unknown distribution, which is not installed (--labeler" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("code/rings.py:Squares", "cannot be imported: AttributeError: module 'rings' has no attribute 'Squares'"),
+        ("code/rings.py:RingRecipe", "labeler code/rings.py:RingRecipe: not a labeler; got <class 'rings.RingRecipe'>"),
+        ("code/wave.py:Rings", "a module of the file's name is there already; got wave (rename the file)"),
+        ("code/broken.py:Rings", "labeler code/broken.py:Rings: the process ended with code 7"),
+        ("code/morph.py:Rings", "the name is taken; got morph (fflabels 0.1.0 has it)"),
+        ("code/none.py:Rings", "Error: labeler code/none.py:Rings: no such file"),
+        (
+            "code/rings.py",
+            "Error: labeler: names no class in a file; got code/rings.py; expected path/to/file.py:Class",
+        ),
+    ],
+)
+def test_a_file_that_holds_no_labeler_is_one_clear_line(tmp_path, spec, message):
+    (tmp_path / "code").mkdir()
+    for name, code in {
+        "rings": RINGS, "wave": RINGS, "broken": "import os; os._exit(7)", "morph": RINGS.replace('"rings"', '"morph"')
+    }.items():  # fmt: skip
+        (tmp_path / "code" / f"{name}.py").write_text(code)
+    done = run("select", "--labeler", spec, *SMALL, cwd=tmp_path)
+    assert done.returncode == 1
+    *notes, error = done.stderr.splitlines()
+    assert notes in ([], [f"note: runs the code in {spec.partition(':')[0]}"])
+    assert message in error
+
+
 def test_list_and_doctor(tmp_path):
     assert [e["name"] for e in json.loads(good("list", "--json", cwd=tmp_path))] == ["fourier", "morph", "onehot"]
     assert "morph" in good("list", "mor*", cwd=tmp_path)

@@ -62,6 +62,7 @@ def command(
     import dataclasses
 
     from fflabels.comparison import compare
+    from fflabels.diversity import METRICS
     from fflabels_cli import output
 
     if plot:
@@ -75,7 +76,7 @@ def command(
             sorted(set(counts)),
             candidates=candidates,
             shape=shape,
-            metrics=metrics or options.METRICS,
+            metrics=metrics or METRICS,
             seed=seed,
             references=references,
             min_visibility=min_visibility,
@@ -89,10 +90,8 @@ def command(
     size = "x".join(map(str, shape))
     title = f"similarity of the most similar two of n labels at {size}, selected (and chosen by chance)"
     output.print_table(title, *_table(found), words=1)
-    for reach in found:
-        if reach.selected is None:
-            few = f"no more than {reach.candidates} distinct, visible labels"
-            click.echo(f"note: {_name(reach)} has {few}: none of n = {reach.n} by {reach.metric}")
+    for note in dict.fromkeys(f"{_name(r)}, n = {r.n}: {r.reason}" for r in found if r.reason):
+        click.echo(f"note: {note}")
     if plot:
         click.echo(f"plot: {plot}")
 

@@ -78,7 +78,9 @@ def command(
     from fflabels.registry import IN_A_FILE
     from ffnet import train
 
-    options.admit(labels if labels and IN_A_FILE.fullmatch(labels) else None)
+    options.try_plugins_first()
+    if labels and IN_A_FILE.fullmatch(labels):
+        options.admit(labels)
     config = _base(preset, dataset).replaced({name: value for name, value in given.items() if value is not None})
     if config.algorithm == "bp" and (labels or n or params):
         raise click.UsageError("back-propagation uses no labels: leave out --labels, --n and --param")

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from fflabels import FFLabelsError, design, similarity
-from fflabels.testing import LabelerTests
 from fflabels_walsh import Walsh, WalshRecipe, walsh
 from scipy.linalg import hadamard
+
+from fflabels import FFLabelsError, design, similarity
+from fflabels.testing import LabelerTests
 
 
 class TestWalsh(LabelerTests):

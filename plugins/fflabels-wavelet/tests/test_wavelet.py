@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from fflabels_wavelet import FAMILIES, Wavelet, WaveletRecipe
+
 from fflabels import FFLabelsError
 from fflabels.testing import LabelerTests
-from fflabels_wavelet import FAMILIES, Wavelet, WaveletRecipe
 
 X = np.random.default_rng(0).random((4, 2, 16, 24))
 
