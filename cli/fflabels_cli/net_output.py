@@ -133,6 +133,8 @@ def print_evaluation(found: Evaluation, class_names: Sequence[str]) -> None:
         if reading.agreement is not None:
             beside += f"; the answer of goodness over all labels for {_percent(reading.agreement)} % of them"
         click.echo(f"{found.split}, {name}: {_percent(reading.accuracy)} % of {found.images:,} images{beside}")
+        if reading.passes is not None:
+            click.echo(f"{name}: {reading.passes:.2f} passes an image instead of {len(class_names)}")
         if reading.layers:
             click.echo("each layer alone: " + " ".join(_percent(accuracy) for accuracy in reading.layers))
         per_class = [("–" if a is None else _percent(a)) for a in reading.per_class]
