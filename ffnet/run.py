@@ -66,10 +66,11 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     versions: dict[str, str]
 
     @classmethod
-    def of(cls, data: Data, device: torch.device) -> About:
-        """Return it for a run that begins here and now."""
+    def of(cls, data: Data, device: torch.device, ranks: int = 1) -> About:
+        """Return it for a run that begins here and now, on so many ranks."""
         versions = {name: version(name) for name in ("fflabels", "torch", "numpy")}
-        return cls(FORMAT, DataMark.of(data), device_name(device), versions | {"python": platform.python_version()})
+        name = device_name(device) + (f", {ranks} ranks" if ranks > 1 else "")
+        return cls(FORMAT, DataMark.of(data), name, versions | {"python": platform.python_version()})
 
 
 class Results(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -34,8 +34,11 @@ class Training:
         if kind is None:
             return
         from ffnet import Interrupted
+        from ffnet.distributed import is_first
 
         if isinstance(error, Interrupted):
+            if not is_first():
+                raise SystemExit(128 + error.signum)
             go_on = f"; saved, go on with: ffnet resume {self.folder}" if self.folder else "; nothing was begun"
             click.echo(f"{error}{go_on}", err=True)
             raise SystemExit(128 + error.signum)
@@ -100,10 +103,11 @@ def epoch_line(metrics: Mapping[str, Any], epochs: int) -> str:
 
 
 def print_results(run: Run, json_: bool) -> None:
-    """Print a finished run's accuracies and its folder."""
+    """Print a finished run's accuracies and its folder; of several ranks, the first has them."""
     import msgspec
 
-    assert run.results is not None
+    if not run.results:
+        return
     found = run.results
     if json_:
         output.print_json({"run": str(run.folder), "test_reads": run.test_reads, **msgspec.to_builtins(found)})
