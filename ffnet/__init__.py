@@ -15,13 +15,15 @@ from ffnet.classifier import FFClassifier
 from ffnet.config import Config
 from ffnet.data import Data, load_data
 from ffnet.embedding import EmbedLabel, LabelledPairs
-from ffnet.inference import goodness_scores, predict
+from ffnet.inference import predict
 from ffnet.interrupts import Interrupted
 from ffnet.metrics import evaluate
 from ffnet.network import FFNet
 from ffnet.presets import list_presets, load_preset
+from ffnet.readings import goodness_scores
 from ffnet.run import Run, load_run
 from ffnet.session import resume, train
+from ffnet.shortlists import fit_forecast
 from ffnet.training import fit, label_set
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Run",
     "evaluate",
     "fit",
+    "fit_forecast",
     "goodness_scores",
     "label_set",
     "list_presets",

@@ -17,6 +17,7 @@ from ffnet.data import Data, Split
 from ffnet.devices import memory_errors, resolve_device, with_dtype
 from ffnet.inference import scores
 from ffnet.network import FFNet
+from ffnet.shortlists import fit_forecast
 from ffnet.training import fit, label_set
 
 Images = npt.NDArray[Any]
@@ -33,7 +34,7 @@ class FFClassifier:
     epochs
         Epochs of training.
     inference
-        ``goodness`` (a pass a class) or ``linear`` (one pass).
+        ``goodness`` (a pass a class), ``linear`` (one pass), ``cascade:k`` or ``halving``: see `ffnet.predict`.
     seed
         Of weights, order, negatives and label design.
     device
@@ -90,6 +91,8 @@ class FFClassifier:
         with memory_errors():
             self.net_ = FFNet(with_dtype(config, device), data.shape, label_set(config, data)).to(device)
             self.history_ = fit(self.net_, data)
+            if self.inference == "halving":
+                self.net_.forecast = fit_forecast(self.net_, images)
         return self
 
     def decision_function(self, X: Images) -> npt.NDArray[np.float32]:

@@ -18,7 +18,7 @@ Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 Algorithm: TypeAlias = Literal["ff", "bp"]
 Inference: TypeAlias = str
-"""``linear``, ``goodness``, or ``cascade`` and ``cascade:k``: see `ffnet.predict`."""
+"""``linear``, ``goodness``, ``cascade`` or ``cascade:k``, ``halving``: see `ffnet.predict`."""
 Norm: TypeAlias = Literal["layer", "batch", "rms", "none"]
 FirstLayer: TypeAlias = Literal["local", "random", "include", "with_next"]
 
@@ -123,7 +123,7 @@ class InferenceConfig(_Section, frozen=True):
     linear_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """Weight decay (decoupled) of the classifier."""
     chunk: Positive = 512
-    """Embedded images that pass through the net at once."""
+    """Embedded images that pass through the net at once; on a CPU at most 128."""
 
 
 class Config(_Section, frozen=True):

@@ -12,10 +12,11 @@ import torch
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config
+from ffnet.distributed import local_rank
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device of ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
+    """Return the device of ``auto``, ``cpu``, ``cuda`` or ``cuda:i``; each rank of a machine has a GPU of its own.
 
     Raises
     ------
@@ -23,18 +24,19 @@ def resolve_device(name: str) -> torch.device:
         For another name, or a GPU that is not there.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda") or (index and not index.isdecimal()) or (kind == "cpu" and ":" in name):
         raise FFLabelsError("unknown device", where="device", got=name, expected="auto, cpu, cuda or cuda:i")
     if kind == "cpu":
         return torch.device("cpu")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if int(index or 0) >= count:
+    number = int(index or local_rank())
+    if number >= count:
         raise FFLabelsError(
             "no such GPU", where="device", got=name, expected=f"{count} CUDA devices here", hint="try cpu, or auto"
         )
-    return torch.device("cuda", int(index or 0))
+    return torch.device("cuda", number)
 
 
 def with_dtype(config: Config, device: torch.device) -> Config:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffnet.config import Norm
+from ffnet.distributed import ALONE
 
 EPSILON = 1e-5
 MOMENTUM = 0.1
@@ -47,6 +48,7 @@ class LocalLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.stride, self.pool, self.norm, self.padding = stride, pool, norm, kernel // 2
+        self.ranks = ALONE
         bound = 1 / math.sqrt(channels * kernel * kernel)
         weight = torch.empty(width, channels, kernel, kernel).uniform_(-bound, bound, generator=generator)
         self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
@@ -66,11 +68,16 @@ class LocalLayer(nn.Module):
                 return cast(Tensor, x_NCHW * scale_N.to(x_NCHW.dtype)[:, None, None, None])
             case "batch":
                 mean, var = cast(Tensor, self.running_mean), cast(Tensor, self.running_var)
+                if self.training and self.ranks.size > 1:
+                    mean_C, var_C, count = self.ranks.statistics(x_NCHW)
+                    mean.lerp_(mean_C.to(mean.dtype), MOMENTUM)
+                    var.lerp_((var_C * count / (count - 1)).to(var.dtype), MOMENTUM)
+                    return F.batch_norm(x_NCHW, mean_C.to(mean.dtype), var_C.to(var.dtype), eps=EPSILON)
                 return F.batch_norm(x_NCHW, mean, var, training=self.training, momentum=MOMENTUM, eps=EPSILON)
             case "rms":
                 running = cast(Tensor, self.running_square)
                 if self.training:
-                    square = x_NCHW.to(running.dtype).square().mean()
+                    square = self.ranks.mean(x_NCHW.to(running.dtype).square().mean())
                     running.lerp_(square.detach(), MOMENTUM)
                 else:
                     square = running

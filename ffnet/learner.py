@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fflabels.errors import FFLabelsError
 from ffnet import negatives
 from ffnet.baseline import BPNet, loss_and_hits
 from ffnet.config import Config
 from ffnet.data import Split
+from ffnet.distributed import ALONE, Ranks
 from ffnet.embedding import unit
 from ffnet.layer import LocalLayer, mean_squares
 from ffnet.losses import Scale, discriminates, get_loss
@@ -122,11 +124,15 @@ class FFLearner:
         The net.
     images
         How many training images there are: hard negatives keep a row of logits for each.
+    ranks
+        The processes that train the net together: each sees its share of every batch, all keep the same state.
     """
 
-    def __init__(self, net: FFNet, images: int) -> None:
+    def __init__(self, net: FFNet, images: int, ranks: Ranks = ALONE) -> None:
         config = net.config
-        self.net, self.config = net, config
+        self.net, self.config, self.ranks = net, config, ranks
+        for layer in net.layers:
+            cast(LocalLayer, layer).ranks = ranks
         self.loss = get_loss(config.train.loss)
         self.first_layer, detach = config.net.first_layer, config.net.detach
         depth = len(net.layers)
@@ -137,6 +143,8 @@ class FFLearner:
         self.parameters = [p for k in self.learning for p in net.layers[k].parameters()]
         self.optimizer = torch.optim.Adam(self.parameters, lr=config.train.lr, fused=True)
         self.tally = _Tally(next(net.parameters()).detach(), depth, 2)
+        self.figures = torch.zeros_like(self.tally.sums)
+        """Loss and discrimination accuracy of every layer in the step."""
         self.peaks = [torch.zeros_like(cast(LocalLayer, layer).bias.detach()) for layer in net.layers]
         self.largest_theta = 1.0
         """What the goodness of the layer seen last is divided by in the table: its threshold, where that is large."""
@@ -155,7 +163,8 @@ class FFLearner:
         if self.config.train.negatives == "hard":
             wrong_BK = negatives.hard(labels_BK[:, 0], draws.noise_SBK[k], self.table[index_B])
             labels_BK = torch.cat([labels_BK[:, :1], wrong_BK], 1)
-        self.learn(train.images[index_B], labels_BK, index_B)
+        share = self.ranks.share(len(index_B))
+        self.learn(train.images[index_B[share]], labels_BK[share], index_B[share])
 
     @torch.no_grad()
     def learn(self, images_BCHW: Tensor, labels_BK: Tensor, index_B: Tensor | None = None) -> None:
@@ -182,11 +191,14 @@ class FFLearner:
             else:
                 x_NCHW, g_BK = self._joint(block, x_NCHW, label_NCHW, each)
             x_NCHW = offer(x_NCHW, label_NCHW)
+        self.ranks.finish()
         self.optimizer.step()
+        self.tally.sums += self.ranks.mean(self.figures)
         self.tally.end_step()
         if len(self.table) and index_B is not None:
-            hardness_BK = self.config.train.alpha / self.largest_theta * g_BK
-            self.table[index_B[:, None], labels_BK] = hardness_BK.to(self.table.dtype)
+            hardness_BK = self.ranks.gathered(self.config.train.alpha / self.largest_theta * g_BK)
+            rows_B, labels_BK = self.ranks.gathered(index_B), self.ranks.gathered(labels_BK)
+            self.table[rows_B[:, None], labels_BK] = hardness_BK.to(self.table.dtype)
 
     def _local(self, k: int, x_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
         """Return what a layer passes on and its goodness; its gradient is left with its weights."""
@@ -200,6 +212,7 @@ class FFLearner:
         if k in self.learning:
             (slope_NC,) = torch.autograd.grad(loss, s_NC)
             layer.weight.grad, layer.bias.grad = layer.gradient(normal_NCHW, y_NCHW, slope_NC)
+            self.ranks.begin_mean(layer.weight.grad, layer.bias.grad)
         return layer.pooled(y_NCHW), g_BK
 
     def _joint(self, block: range, x_NCHW: Tensor, label_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
@@ -227,7 +240,7 @@ class FFLearner:
         scale = self.scale(s_NC.shape[1], pixels)
         loss = self.loss(g_BK, scale).mean()
         right = discriminates(g_BK.detach(), self.config.train.loss, scale).mean()
-        self.tally.sums[k] += torch.stack([loss.detach(), right.to(loss.dtype)])
+        self.figures[k] = torch.stack([loss.detach(), right.to(loss.dtype)])
         torch.maximum(self.peaks[k], s_NC.detach().amax(0), out=self.peaks[k])
         return loss, g_BK.detach()
 
@@ -239,7 +252,7 @@ class FFLearner:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the sums of the epoch so far, and the table of hard negatives."""
-        peaks = {f"peak.{k}": peak for k, peak in enumerate(self.peaks)}
+        peaks = {f"peak.{k}": self.ranks.largest_(peak) for k, peak in enumerate(self.peaks)}
         return {**self.tally.tensors(), "table": self.table, **peaks}
 
     def first_bad_step(self) -> int | None:
@@ -249,7 +262,8 @@ class FFLearner:
     def epoch_metrics(self) -> Metrics:
         """Return each layer's mean loss and discrimination accuracy, and which layers are dead."""
         mean = self.tally.take_means()
-        dead = [k + 1 for k, peak in enumerate(self.peaks) if k in self.learning and float(peak.max()) == 0]
+        peaks = [float(self.ranks.largest_(peak).max()) for peak in self.peaks]
+        dead = [k + 1 for k, peak in enumerate(peaks) if k in self.learning and peak == 0]
         for peak in self.peaks:
             peak.zero_()
         return {
@@ -298,6 +312,22 @@ class BPLearner:
         return {"loss": loss, "train_accuracy": right}
 
 
-def make_learner(net: nn.Module, images: int) -> Learner:
-    """Return the learner of a net's algorithm."""
-    return BPLearner(net) if isinstance(net, BPNet) else FFLearner(cast(FFNet, net), images)
+def make_learner(net: nn.Module, images: int, ranks: Ranks = ALONE) -> Learner:
+    """Return the learner of a net's algorithm.
+
+    Raises
+    ------
+    FFLabelsError
+        When several ranks are to train what is not layer-local, or cannot share a batch equally.
+    """
+    config = cast(FFNet, net).config
+    batch = min(config.train.batch, images)
+    if ranks.size > 1 and not config.layer_local:
+        raise FFLabelsError(
+            "not layer-local", where=f"{ranks.size} ranks", expected="layers that learn alone", hint="train it with one"
+        )
+    if batch % ranks.size:
+        raise FFLabelsError(
+            "no equal shares", where="train.batch", got=batch, expected=f"a multiple of the {ranks.size} ranks"
+        )
+    return BPLearner(net) if isinstance(net, BPNet) else FFLearner(cast(FFNet, net), images, ranks)

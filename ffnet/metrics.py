@@ -14,9 +14,10 @@ from fflabels.progress import Progress, silent
 from ffnet.baseline import BPNet
 from ffnet.config import Inference
 from ffnet.data import Data, Split
-from ffnet.inference import cascade_scores, combined, layer_goodness, linear_scores, scores, shortlist
+from ffnet.inference import Method, decide, scores
 from ffnet.learner import Draws
 from ffnet.network import FFNet
+from ffnet.readings import combined, goodness_scores, layer_goodness, linear_scores
 from ffnet.training import fit_linear
 
 SplitName: TypeAlias = Literal["validation", "test"]
@@ -41,7 +42,10 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     untrained
         Accuracy of the same linear classifier on the net before training; None for other readings.
     agreement
-        Share of images for which a cascade's answer is that of goodness over all labels; None for other readings.
+        Share of images for which the answer of a cascade or halving is that of goodness over all labels; None for
+        other readings.
+    passes
+        Passes that a cascade or halving took an image, the mean; goodness over all labels takes one a label.
     """
 
     accuracy: float
@@ -50,10 +54,11 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     layers: list[float] = []
     untrained: float | None = None
     agreement: float | None = None
+    passes: float | None = None
 
 
 class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The readings of a net on a split: bp of the baseline; of others goodness, linear, and a cascade if asked for."""
+    """The readings of a net on a split: bp of the baseline; of others goodness, linear, and what else was asked for."""
 
     split: SplitName
     images: int
@@ -61,12 +66,13 @@ class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     linear: Reading | None = None
     bp: Reading | None = None
     cascade: Reading | None = None
+    halving: Reading | None = None
 
     @property
     def readings(self) -> dict[str, Reading]:
         """Return the readings that were taken, by name."""
-        found = {"goodness": self.goodness, "linear": self.linear, "bp": self.bp, "cascade": self.cascade}
-        return {name: reading for name, reading in found.items() if reading}
+        names = ("goodness", "linear", "bp", "cascade", "halving")
+        return {name: reading for name in names if (reading := getattr(self, name))}
 
 
 def evaluate(
@@ -86,7 +92,8 @@ def evaluate(
     data
         The classes of the split are compared with predictions; no prediction is given them.
     inference
-        One reading only; goodness and linear unless given. A cascade is compared with goodness over all labels.
+        One reading only; goodness and linear unless given. A cascade or halving is compared with goodness over all
+        labels.
     control
         The untrained net (see `untrained`), made anew unless given. What FF learnt shows in goodness, and in linear
         only as far as it is above this control.
@@ -97,19 +104,21 @@ def evaluate(
     if isinstance(net, BPNet):
         return Evaluation(split, len(part), bp=_reading(scores(net, part.images, method=inference), part, data.classes))
     assert isinstance(net, FFNet)
-    goodness = linear = cascade = None
-    if k := shortlist(inference):
-        scores_NC = cascade_scores(net, part.images, k)
-        agreed = _accuracy(scores_NC.argmax(1), combined(net, layer_goodness(net, part.images)).argmax(1))
-        cascade = msgspec.structs.replace(_reading(scores_NC, part, data.classes), agreement=agreed)
+    found: dict[str, Reading] = {}
+    chosen = Method.of(inference) if inference else None
+    if chosen and chosen.name in ("cascade", "halving"):
+        decision = decide(net, part.images, chosen)
+        agreed = _accuracy(decision.scores.argmax(1), goodness_scores(net, part.images).argmax(1))
+        reading = _reading(decision.scores, part, data.classes)
+        found[chosen.name] = msgspec.structs.replace(reading, agreement=agreed, passes=decision.passes)
     if inference in (None, "goodness"):
         goodness_LNC = layer_goodness(net, part.images)
         layers = [_accuracy(layer.argmax(1).cpu(), part.classes) for layer in goodness_LNC]
-        goodness = _reading(combined(net, goodness_LNC), part, data.classes, layers=layers)
+        found["goodness"] = _reading(combined(net, goodness_LNC), part, data.classes, layers=layers)
     if inference in (None, "linear"):
-        first = linear_scores(control or untrained(net, data), part.images).argmax(1).cpu()
-        linear = _reading(linear_scores(net, part.images), part, data.classes, untrained=_accuracy(first, part.classes))
-    return Evaluation(split, len(part), goodness=goodness, linear=linear, cascade=cascade)
+        first = _accuracy(linear_scores(control or untrained(net, data), part.images).argmax(1), part.classes)
+        found["linear"] = _reading(linear_scores(net, part.images), part, data.classes, untrained=first)
+    return Evaluation(split, len(part), **found)
 
 
 @torch.no_grad()

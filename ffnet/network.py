@@ -17,7 +17,7 @@ from ffnet.devices import with_dtype
 from ffnet.embedding import Embedder, check_images_fit, unit
 from ffnet.goodness import get_goodness
 from ffnet.layer import LocalLayer
-from ffnet.readout import Readout
+from ffnet.readout import Forecast, Readout
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 
@@ -42,6 +42,8 @@ class FFNet(nn.Module):
         Indices of the layers whose goodness and neurons count: all but the first, unless ``first_layer="include"``.
     readout
         The linear classifier, or None before it was fitted.
+    forecast
+        What a halving begins with, or None before it was fitted.
     """
 
     def __init__(self, config: Config, shape: Shape, labels: LabelSet) -> None:
@@ -56,6 +58,7 @@ class FFNet(nn.Module):
         first = config.net.first_layer
         self.counted = range(0 if first == "include" else 1, len(self.layers))
         self.readout: Readout | None = None
+        self.forecast: Forecast | None = None
         if config.dtype == "float64":
             self.double()
         self._embedder: Embedder | None = None
@@ -96,10 +99,13 @@ class FFNet(nn.Module):
         return unit(images.to(self.device), self.wide)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load a state; one with a fitted classifier brings it along."""
+        """Load a state; one with a fitted classifier or forecast brings it along."""
         if "readout.weight" in state_dict:
             classes, features = state_dict["readout.weight"].shape
             self.readout = Readout(features, classes).to(self.device)
+        if "forecast.weight" in state_dict:
+            classes, features = state_dict["forecast.weight"].shape
+            self.forecast = Forecast(features, classes, len(state_dict["forecast.margins"])).to(self.device)
         return super().load_state_dict(state_dict, *args, **kwargs)
 
     def activities(self, embedded_NCHW: Tensor) -> Iterator[Tensor]:

@@ -1,9 +1,9 @@
-"""The linear classifier: softmax regression on standardised activities, trained after the net."""
+"""Linear maps of a neutral pass, trained after the net: the classifier, and the forecast of goodness."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -32,24 +32,47 @@ class Readout(nn.Module):
         return F.linear(normal, self.weight, self.bias)
 
 
+class Forecast(Readout):
+    """A linear map that foretells which label's goodness is largest, and how far behind the answer may lie.
+
+    Attributes
+    ----------
+    margins
+        How far behind the best a label may be and still go on: in the forecast, then in the goodness up to each layer
+        that counts but the last.
+    """
+
+    def __init__(self, features: int, labels: int, rounds: int) -> None:
+        super().__init__(features, labels)
+        self.register_buffer("margins", torch.zeros(rounds))
+
+    @classmethod
+    def of(cls, readout: Readout, margins: Tensor) -> Self:
+        """Return the forecast that a fitted map and its margins make."""
+        labels, features = readout.weight.shape
+        found = cls(features, labels, len(margins)).to(margins.device)
+        found.load_state_dict({**readout.state_dict(), "margins": margins})
+        return found.eval()
+
+
 def fit_readout(
     features_of: Callable[[Tensor], Tensor],
     images: Tensor,
-    classes: Tensor,
+    targets: Tensor,
     count: int,
     config: InferenceConfig,
     seed: int,
     *,
     progress: Progress = silent,
 ) -> Readout:
-    """Return the classifier trained with cross-entropy on detached features.
+    """Return the map trained with cross-entropy on detached features.
 
     Parameters
     ----------
     features_of
         Images (N, C, H, W) → features (N, F), without gradient.
-    images, classes
-        The training split.
+    images, targets
+        The training images; the class of each, (N,), or the probabilities of all, (N, classes).
     count
         How many classes there are.
     config
@@ -77,7 +100,7 @@ def fit_readout(
             features = whole[index] if whole is not None else features_of(images[index])
             optimizer.zero_grad()
             with torch.enable_grad():
-                F.cross_entropy(readout(features), classes[index]).backward()  # type: ignore[no-untyped-call]
+                F.cross_entropy(readout(features), targets[index]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         progress("linear classifier", epoch + 1, config.linear_epochs)

@@ -19,20 +19,24 @@ from fflabels import LabelSet
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
+from fflabels.progress import Progress, silent
 from ffnet.baseline import BPNet
 from ffnet.checkpoint import net_state, newest_checkpoint, on_host
 from ffnet.config import Config, Inference
 from ffnet.data import KNOWN, Data, load_data
 from ffnet.devices import device_name, resolve_device
-from ffnet.inference import predict, shortlist
+from ffnet.inference import Method, predict
 from ffnet.learner import Metrics
 from ffnet.log import METRICS, read_lines
 from ffnet.metrics import Evaluation, SplitName, evaluate, untrained
 from ffnet.network import FFNet
+from ffnet.readout import Forecast
+from ffnet.shortlists import fit_forecast
 
 FORMAT = 1
 CONFIG, LABELS, ABOUT, RESULTS, READS = "config.toml", "labels.json", "run.json", "results.json", "reads.json"
 MODEL, CONTROL, CHECKPOINTS = "model.safetensors", "untrained.safetensors", "checkpoints"
+FORECAST = "forecast.safetensors"
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -62,10 +66,11 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     versions: dict[str, str]
 
     @classmethod
-    def of(cls, data: Data, device: torch.device) -> About:
-        """Return it for a run that begins here and now."""
+    def of(cls, data: Data, device: torch.device, ranks: int = 1) -> About:
+        """Return it for a run that begins here and now, on so many ranks."""
         versions = {name: version(name) for name in ("fflabels", "torch", "numpy")}
-        return cls(FORMAT, DataMark.of(data), device_name(device), versions | {"python": platform.python_version()})
+        name = device_name(device) + (f", {ranks} ranks" if ranks > 1 else "")
+        return cls(FORMAT, DataMark.of(data), name, versions | {"python": platform.python_version()})
 
 
 class Results(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,15 +134,24 @@ class Run:
         """
         return checked(load_data(with_root(self.config, root).data), self.about, self.folder)
 
+    def fit_forecast(self, data: Data, *, progress: Progress = silent) -> None:
+        """Fit what a halving begins with, unless the folder holds it already, and keep it there."""
+        if isinstance(self.net, FFNet) and self.net.forecast is None:
+            self.net.forecast = fit_forecast(self.net, data.train.images, progress=progress)
+            write_whole(self.folder / FORECAST, save(on_host(self.net.forecast.state_dict())))
+
     def evaluate(self, data: Data, split: SplitName, *, inference: Inference | None = None) -> Evaluation:
         """Return accuracies on a split; a look at the test images is counted in the folder.
+
+        A halving's forecast is fitted where there is none yet.
 
         Raises
         ------
         FFLabelsError
             For an empty split, and before the run is finished for the test split and a linear reading.
         """
-        shortlist(inference)  # refuses what is no reading, before a look is counted
+        if inference:
+            Method.of(inference)  # refuses what is none, before a look is counted
         if not len(getattr(data, split, [0])):
             raise FFLabelsError("no images", where=f"split {split}", hint="data.validation sets some apart")
         finished = self.results is not None
@@ -151,6 +165,8 @@ class Run:
                 where=str(self.folder),
                 hint="ffnet resume finishes the run; --inference goodness works now",
             )
+        if inference == "halving":
+            self.fit_forecast(data)
         if split == "test":
             self.count_test_read()
         control = None
@@ -173,6 +189,8 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
     metrics = read_lines(folder / METRICS)
     if (folder / MODEL).exists():
         load_weights(net, folder / MODEL)
+        if isinstance(net, FFNet) and (folder / FORECAST).exists():
+            net.forecast = load_forecast(folder / FORECAST).to(net.device)
     elif (folder / RESULTS).exists():
         raise FFLabelsError("is missing", where=str(folder / MODEL), hint="ffnet resume makes it again")
     elif found := newest_checkpoint(folder / CHECKPOINTS, settings_digest(folder)):
@@ -259,6 +277,18 @@ def load_weights(net: FFNet | BPNet, path: Path) -> None:
         net.load_state_dict(load(path.read_bytes()))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise FFLabelsError(f"damaged: {error}", where=str(path)) from None
+
+
+def load_forecast(path: Path) -> Forecast:
+    """Return the forecast in a file."""
+    try:
+        state = load(path.read_bytes())
+        labels, features = state["weight"].shape
+        forecast = Forecast(features, labels, len(state["margins"]))
+        forecast.load_state_dict(state)
+    except (OSError, SafetensorError, RuntimeError, LookupError, ValueError) as error:
+        raise FFLabelsError(f"damaged: {error}", where=str(path), hint="remove it: ffnet eval fits it anew") from None
+    return forecast.eval()
 
 
 def write_json(path: Path, value: msgspec.Struct) -> None:

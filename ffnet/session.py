@@ -7,12 +7,13 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeAlias
 
 import filelock
 import torch
+from torch import Tensor
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
@@ -21,6 +22,7 @@ from ffnet.checkpoint import newest_checkpoint, restore_state, save_state, write
 from ffnet.config import Config, Inference
 from ffnet.data import KNOWN, Data, load_data
 from ffnet.devices import memory_errors, resolve_device, with_dtype
+from ffnet.distributed import Ranks, join
 from ffnet.interrupts import Interrupted, Interrupts
 from ffnet.learner import Learner, Metrics, make_learner
 from ffnet.log import Log
@@ -81,6 +83,9 @@ def train(
 ) -> Run:
     """Design the labels, train, fit the classifier, evaluate; everything is kept in the run folder.
 
+    Under torchrun the ranks train one net together, on shares of every batch. The first one alone writes the folder,
+    which all must see, and calls `started`, `report` and `progress`; it alone returns results.
+
     Parameters
     ----------
     config
@@ -107,19 +112,23 @@ def train(
     config = config.config if isinstance(config, Preset) else config
     device = resolve_device(config.device)
     config = _with_absolute_paths(with_dtype(config, device))
-    with Interrupts() as interrupts, memory_errors(), _claimed(out, config) as folder:
-        data = data or load_data(config.data)
-        check_trainable(data)
-        labels = label_set(config, data, progress=progress) if config.algorithm == "ff" else None
-        net = build(config, data.shape, labels, data.classes).to(device)
-        if isinstance(net, FFNet):
-            net.embedder  # noqa: B018 - draws the labels: those that do not fit are refused before there is a run
-        run = Run(folder, config, About.of(data, device), net)
-        if labels:
-            labels.save(folder / LABELS)
-        write_json(folder / ABOUT, run.about)
-        write_whole(folder / CONFIG, config.to_toml())  # the last: with it, there is a run
-        return _work(run, data, interrupts, started, report, progress)
+    with Interrupts() as interrupts, memory_errors(), join() as ranks:
+        if not ranks.first:
+            return _go_on(Path(ranks.told()), ranks, interrupts, data=data)
+        with _claimed(out, config) as folder:
+            data = data or load_data(config.data)
+            check_trainable(data)
+            labels = label_set(config, data, progress=progress) if config.algorithm == "ff" else None
+            net = build(config, data.shape, labels, data.classes).to(device)
+            if isinstance(net, FFNet):
+                net.embedder  # noqa: B018 - draws the labels: those that do not fit are refused before there is a run
+            run = Run(folder, config, About.of(data, device, ranks.size), net)
+            if labels:
+                labels.save(folder / LABELS)
+            write_json(folder / ABOUT, run.about)
+            write_whole(folder / CONFIG, config.to_toml())  # the last: with it, there is a run
+            ranks.told(str(folder.resolve()))
+            return _work(run, data, ranks, interrupts, started, report, progress)
 
 
 def resume(
@@ -149,55 +158,91 @@ def resume(
         When there is no run, another process works in it, its data set has changed, or no checkpoint is good.
     """
     folder = Path(folder)
-    config, about, labels = read_settings(folder)
-    device = device or config.device
+    device = device or read_settings(folder)[0].device
     if is_finished(folder):
         return load_run(folder, device=device)
-    with Interrupts() as interrupts, memory_errors(), _locked(folder):
-        data = checked(data or load_data(with_root(config, root).data), about, folder)
-        net = build(config, data.shape, labels, data.classes).to(resolve_device(device))
-        return _work(Run(folder, config, about, net), data, interrupts, started, report, progress)
+    with (
+        Interrupts() as interrupts,
+        memory_errors(),
+        join() as ranks,
+        _locked(folder) if ranks.first else nullcontext(),
+    ):
+        ranks.told()  # that the first one holds the folder
+        return _go_on(folder, ranks, interrupts, device, root, data, started, report, progress)
+
+
+def _go_on(
+    folder: Path,
+    ranks: Ranks,
+    interrupts: Interrupts,
+    device: str | None = None,
+    root: str | None = None,
+    data: Data | None = None,
+    started: Started | None = None,
+    report: Report | None = None,
+    progress: Progress = silent,
+) -> Run:
+    """Train in a run folder that is there."""
+    config, about, labels = read_settings(folder)
+    data = checked(data or load_data(with_root(config, root).data), about, folder)
+    net = build(config, data.shape, labels, data.classes).to(resolve_device(device or config.device))
+    return _work(Run(folder, config, about, net), data, ranks, interrupts, started, report, progress)
 
 
 def _work(
     run: Run,
     data: Data,
+    ranks: Ranks,
     interrupts: Interrupts,
     started: Started | None,
     report: Report | None,
     progress: Progress,
 ) -> Run:
-    """Train from the newest checkpoint on, then finish."""
-    if started:
+    """Train from the newest checkpoint on, then finish; only the first rank has a diary, writes and reports."""
+    if started and ranks.first:
         started(run)
     config, net = run.config, run.net
     train = data.train.to(next(net.parameters()).device)
-    learner, start = make_learner(net, len(train)), START
+    learner, start = make_learner(net, len(train), ranks), START
     settings = settings_digest(run.folder)
-    if found := newest_checkpoint(run.folder / CHECKPOINTS, settings, set_aside=True):
+    if found := _newest_checkpoint(run, settings, ranks):
         state, start = found
         restore_state(net, learner, state)
-    log, timer = Log(run.folder, start.epoch), _Timer(config, images_an_epoch(config, train), start)
-    if start != START:
+    log = Log(run.folder, start.epoch) if ranks.first else None
+    timer = _Timer(config, images_an_epoch(config, train), start)
+    if log and start != START:
         log.timing(f"resumed after step {start.step} of epoch {start.epoch + 1}", seconds=0, cpu_seconds=0)
     with _deterministic(), _last_good_state_named(run.folder), interrupts.put_off():
         for position, metrics in steps(learner, config, train, data.classes, start):
-            if metrics:
+            if log and metrics:
                 metrics |= _validated(run, data, position)
                 log.epoch(metrics)
-            if metrics or interrupts.asked:
+            late = timer.since_saved >= config.train.checkpoint_seconds
+            asked, due = (int(said) for said in ranks.agree(interrupts.asked or 0, late))
+            if log and (metrics or asked):
                 images, speed = timer.images_since_lap(position), timer.speed(position)
                 of = f"epoch {position.epoch}" if metrics else f"part of epoch {position.epoch + 1}"
                 log.timing(of, images=images, images_per_second=round(speed, 1), **timer.lap(position))
-            if metrics or interrupts.asked or timer.since_saved >= config.train.checkpoint_seconds:
-                _save(run, learner, position, settings)
+            if metrics or asked or due:
+                _save(run, learner, position, settings, ranks)
                 timer.saved()
-            if interrupts.asked:
-                raise Interrupted(interrupts.asked)
-            progress("training", timer.done(position), timer.total)
-            if metrics and report:
-                report({**metrics, "images_per_second": speed, "seconds_left": timer.left(position)})
-    return _finish(run, data, log, progress)
+            if asked:
+                raise Interrupted(asked)
+            if log:
+                progress("training", timer.done(position), timer.total)
+                if metrics and report:
+                    report({**metrics, "images_per_second": speed, "seconds_left": timer.left(position)})
+    return _finish(run, data, log, progress) if log else run
+
+
+def _newest_checkpoint(run: Run, settings: str, ranks: Ranks) -> tuple[dict[str, Tensor], Position] | None:
+    """Return what training goes on from; the first rank sets damaged checkpoints aside before the others look."""
+    if not ranks.first:
+        ranks.told()
+    found = newest_checkpoint(run.folder / CHECKPOINTS, settings, set_aside=ranks.first)
+    if ranks.first:
+        ranks.told()
+    return found
 
 
 def _finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
@@ -233,14 +278,15 @@ def _validated(run: Run, data: Data, position: Position) -> Metrics:
     return {"validation": reading.accuracy} | ({"validation_layers": reading.layers} if reading.layers else {})
 
 
-def _save(run: Run, learner: Learner, position: Position, settings: str) -> None:
-    """Write a checkpoint, unless something in it is not finite."""
+def _save(run: Run, learner: Learner, position: Position, settings: str, ranks: Ranks) -> None:
+    """Write a checkpoint, unless something in it is not finite; every rank brings its part of the state."""
     check_finite(learner, position.epoch)
     state = save_state(run.net, learner)
     for name, tensor in state.items():
         if not tensor.isfinite().all():
             raise NotFiniteError(f"{name} is not finite", position.epoch, position.step)
-    write_checkpoint(run.folder / CHECKPOINTS, state, position, settings)
+    if ranks.first:
+        write_checkpoint(run.folder / CHECKPOINTS, state, position, settings)
 
 
 @contextmanager

@@ -18,9 +18,9 @@ from fflabels.progress import Progress, silent
 from ffnet.config import Config, TrainConfig
 from ffnet.data import Data, Split
 from ffnet.embedding import unit
-from ffnet.inference import features
 from ffnet.learner import Draws, Learner, Metrics, make_learner
 from ffnet.network import FFNet
+from ffnet.readings import features
 from ffnet.readout import Readout, fit_readout
 
 REFERENCES = 64

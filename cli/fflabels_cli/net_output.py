@@ -34,8 +34,11 @@ class Training:
         if kind is None:
             return
         from ffnet import Interrupted
+        from ffnet.distributed import is_first
 
         if isinstance(error, Interrupted):
+            if not is_first():
+                raise SystemExit(128 + error.signum)
             go_on = f"; saved, go on with: ffnet resume {self.folder}" if self.folder else "; nothing was begun"
             click.echo(f"{error}{go_on}", err=True)
             raise SystemExit(128 + error.signum)
@@ -100,10 +103,11 @@ def epoch_line(metrics: Mapping[str, Any], epochs: int) -> str:
 
 
 def print_results(run: Run, json_: bool) -> None:
-    """Print a finished run's accuracies and its folder."""
+    """Print a finished run's accuracies and its folder; of several ranks, the first has them."""
     import msgspec
 
-    assert run.results is not None
+    if not run.results:
+        return
     found = run.results
     if json_:
         output.print_json({"run": str(run.folder), "test_reads": run.test_reads, **msgspec.to_builtins(found)})
@@ -133,6 +137,8 @@ def print_evaluation(found: Evaluation, class_names: Sequence[str]) -> None:
         if reading.agreement is not None:
             beside += f"; the answer of goodness over all labels for {_percent(reading.agreement)} % of them"
         click.echo(f"{found.split}, {name}: {_percent(reading.accuracy)} % of {found.images:,} images{beside}")
+        if reading.passes is not None:
+            click.echo(f"{name}: {reading.passes:.2f} passes an image instead of {len(class_names)}")
         if reading.layers:
             click.echo("each layer alone: " + " ".join(_percent(accuracy) for accuracy in reading.layers))
         per_class = [("–" if a is None else _percent(a)) for a in reading.per_class]

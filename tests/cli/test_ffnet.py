@@ -121,7 +121,10 @@ def test_eval(trained):
     assert re.search(
         r"validation, cascade: [\d.]+ % of 180 images; the answer of goodness over all labels for", cascade
     )
-    assert "cascade: 5 passes an image instead of 10" in cascade
+    assert re.search(r"cascade: [1-5]\.\d\d passes an image instead of 10", cascade)
+    halving = shown("eval", "runs/digits-fourier-0", "--inference", "halving", cwd=cwd)
+    assert re.search(r"halving: \d\.\d\d passes an image instead of 10", halving)
+    assert (cwd / "runs" / "digits-fourier-0" / "forecast.safetensors").exists()
     assert (
         "unknown inference; got casc" in ffnet("eval", "runs/digits-fourier-0", "--inference", "casc", cwd=cwd).stderr
     )

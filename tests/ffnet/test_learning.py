@@ -16,12 +16,13 @@ from fflabels import LabelSet, named_set  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
 from ffnet import negatives  # noqa: E402
 from ffnet.goodness import GOODNESS  # noqa: E402
-from ffnet.inference import cascade_scores, features, layer_goodness  # noqa: E402
 from ffnet.layer import mean_squares  # noqa: E402
 from ffnet.learner import BPLearner, Draws, FFLearner  # noqa: E402
 from ffnet.losses import LOSSES  # noqa: E402
 from ffnet.metrics import untrained  # noqa: E402
+from ffnet.readings import features, layer_goodness  # noqa: E402
 from ffnet.readout import Readout  # noqa: E402
+from ffnet.shortlists import cascade_scores, halving_scores  # noqa: E402
 from ffnet.training import learning_rate  # noqa: E402
 
 SHAPE = (1, 14, 14)
@@ -295,31 +296,9 @@ def test_goodness_equals_a_loop_over_images_and_labels():
     assert torch.equal(ffnet.predict(ours, images, method="goodness"), expected)
 
 
-@pytest.mark.parametrize("kind", ["fourier", "morph"])
-def test_a_cascade_is_goodness_among_the_labels_that_linear_proposes(kind):
-    labels = fflabels.design(kind, 10, candidates=40, shape=SHAPE)
-    ours = ffnet.FFNet(config("net.label_every_layer=true"), SHAPE, labels).eval()
-    images = batch(7)[0].float()
-    generator = torch.Generator().manual_seed(0)
-    ours.readout = Readout(features(ours, images).shape[1], 10)
-    ours.readout.weight.data.normal_(generator=generator)
-    goodness, linear = ffnet.goodness_scores(ours, images), ours.readout(features(ours, images))
-    for k in (1, 3, 10):
-        found = cascade_scores(ours, images, k, chunk=3)
-        kept = torch.zeros_like(goodness, dtype=torch.bool).scatter(1, linear.topk(k).indices, True)
-        assert torch.equal(found.isfinite(), kept)
-        torch.testing.assert_close(found[kept], goodness[kept], rtol=1e-4, atol=1e-4)
-    assert torch.equal(ffnet.predict(ours, images, method="cascade:10"), goodness.argmax(1))
-    assert torch.equal(ffnet.predict(ours, images, method="cascade:1"), linear.argmax(1))
-    for method in ("cascade:0", "cascade:x", "casc", "goodness:3"):
-        with pytest.raises(
-            FFLabelsError, match=r"unknown inference; got .*expected linear, goodness, cascade or cascade:k"
-        ):
-            ffnet.predict(ours, images, method=method)
-
-
 def test_prediction_has_no_place_for_classes_and_does_not_depend_on_them():
-    for function in (ffnet.predict, ffnet.goodness_scores, layer_goodness, features, cascade_scores):
+    readings = (layer_goodness, features, ffnet.goodness_scores, cascade_scores, halving_scores)
+    for function in (ffnet.predict, ffnet.fit_forecast, *readings):
         assert not {"y", "labels", "classes", "targets"} & set(inspect.signature(function).parameters)
     data = ffnet.load_data(ffnet.Config().data)
     ours = ffnet.FFNet(config("net.pools=[2,2,1]"), data.shape, named_set("fourier:paper10"))

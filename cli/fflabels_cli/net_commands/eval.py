@@ -12,7 +12,8 @@ from fflabels_cli import options
 @click.command("eval")
 @options.run_folder
 @options.inference(
-    "One reading only; cascade: goodness decides among K (3) that linear proposes.  [default: goodness and linear]"
+    "One reading only; goodness decides in cascade among K (3) that linear proposes, in halving among what a forecast "
+    "and layer after layer leave over.  [default: goodness and linear]"
 )
 @click.option(
     "--split",
@@ -30,7 +31,6 @@ def command(run: str, inference: Any, split: str, data: str | None, device: str 
 
     from fflabels_cli import net_output, output
     from ffnet import load_run
-    from ffnet.inference import shortlist
 
     loaded = load_run(run, device=device or "auto")
     found = loaded.evaluate(loaded.data(data), "test" if split == "test" else "validation", inference=inference)
@@ -39,7 +39,5 @@ def command(run: str, inference: Any, split: str, data: str | None, device: str 
         output.print_json({**msgspec.to_builtins(found), "run": run, "test_reads": reads})
         return
     net_output.print_evaluation(found, loaded.about.data.class_names)
-    if k := shortlist(inference):
-        click.echo(f"cascade: {1 + k} passes an image instead of {len(loaded.about.data.class_names)}")
     if split == "test":
         click.echo(f"the test images of this run were read {reads} times")

@@ -1,0 +1,132 @@
+"""What can be read of a net: the goodness of every label in every layer, and the activity that a neutral pass leaves.
+
+Images come in, never their classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from fflabels.errors import FFLabelsError
+from ffnet.layer import mean_squares
+from ffnet.network import FFNet
+from ffnet.readout import Readout
+
+CPU_CHUNK = 128
+"""Embedded images that pass at once on a CPU, at most: the maps of more of them leave its caches."""
+
+
+def layer_goodness(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
+    """Return the goodness of every label in every layer, (layers, N, labels), float32.
+
+    Parameters
+    ----------
+    net
+        The net, in evaluation mode during the call.
+    images
+        (N, C, H, W), bytes or floats in [0, 1].
+    chunk
+        Images that pass through the net at once; the configuration's unless given, on a CPU not more than 128.
+    """
+    return _goodness(net, images, range(len(net.layers)), chunk)
+
+
+def goodness_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
+    """Return the goodness of every label, (N, labels): summed over the layers that count, or the last one's.
+
+    See `layer_goodness` for the parameters.
+    """
+    return _goodness(net, images, deciding(net), chunk).sum(0)
+
+
+def combined(net: FFNet, goodness_LNC: Tensor) -> Tensor:
+    """Return what decides, (N, labels), of every layer's goodness."""
+    return goodness_LNC[deciding(net).start :].sum(0)
+
+
+def deciding(net: FFNet) -> range:
+    """Return the layers whose goodness decides: those that count, or the last one."""
+    depth = len(net.layers)
+    return range(depth - 1, depth) if net.config.inference.layers == "last" else net.counted
+
+
+@torch.no_grad()
+def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> Tensor:
+    """Return the goodness of every label in the layers that are asked for, (layers, N, labels)."""
+    size, count = chunk_size(net, chunk), len(net.labels)
+    found = torch.empty(len(layers), len(images), count, device=net.device, dtype=net.wide)
+    with evaluating(net):
+        for start in range(0, len(images), size):
+            part = net.prepare(images[start : start + size])
+            for label in range(count):
+                for k, y_NCHW in enumerate(net.activities(net.embedder.embed_one(part, label))):
+                    if k in layers:
+                        found[k - layers.start, start : start + size, label] = goodness_of(net, y_NCHW)
+    return found
+
+
+def goodness_of(net: FFNet, y_NCHW: Tensor) -> Tensor:
+    """Return the goodness of a layer's activity, (N,)."""
+    return net.goodness.of(mean_squares(y_NCHW), y_NCHW.shape[2] * y_NCHW.shape[3])
+
+
+@torch.no_grad()
+def features(net: FFNet, images: Tensor) -> Tensor:
+    """Return what the linear classifier sees, (N, F) float32: one neutral pass, the layers that count, flattened.
+
+    Average-pooled to at most ``inference.linear_pool`` pixels a side, unless that is 0.
+    """
+    found = []
+    side = net.config.inference.linear_pool
+    with evaluating(net):
+        for k, y_NCHW in enumerate(net.activities(net.embedder.neutral(net.prepare(images)))):
+            if k not in net.counted:
+                continue
+            _, _, height, width = y_NCHW.shape
+            if side and max(height, width) > side:
+                size = (min(side, height), min(side, width))
+                y_NCHW = nn.functional.adaptive_avg_pool2d(y_NCHW.float(), size)
+            found.append(y_NCHW.float().flatten(1))
+    return torch.cat(found, 1)
+
+
+def linear_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
+    """Return the linear classifier's logits, (N, classes).
+
+    Raises
+    ------
+    FFLabelsError
+        When it was not fitted.
+    """
+    if net.readout is None:
+        raise FFLabelsError("no linear classifier", where="inference", expected="a net whose readout was fitted")
+    return neutral_scores(net, net.readout, images, chunk=chunk)
+
+
+@torch.no_grad()
+def neutral_scores(net: FFNet, readout: Readout, images: Tensor, *, chunk: int | None = None) -> Tensor:
+    """Return what a linear map makes of the neutral pass, (N, labels)."""
+    size = chunk_size(net, chunk)
+    parts = [readout(features(net, images[k : k + size])) for k in range(0, len(images), size)]
+    return torch.cat(parts) if parts else torch.empty(0, len(net.labels), device=net.device)
+
+
+def chunk_size(net: FFNet, chunk: int | None) -> int:
+    """Return how many embedded images pass through the net at once."""
+    size = net.config.inference.chunk
+    return chunk or (min(size, CPU_CHUNK) if net.device.type == "cpu" else size)
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Put a net into evaluation mode for a while."""
+    training = net.training
+    net.eval()
+    try:
+        yield
+    finally:
+        net.train(training)

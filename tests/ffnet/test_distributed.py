@@ -1,0 +1,112 @@
+"""Two ranks on this machine are one process within rounding, resume bit for bit, and end together."""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from ranks import CASES, RUN, trained_state  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
+
+import ffnet  # noqa: E402
+from fflabels.errors import FFLabelsError  # noqa: E402
+from ffnet.distributed import Ranks  # noqa: E402
+from ffnet.learner import make_learner  # noqa: E402
+from ffnet.log import read_lines  # noqa: E402
+
+SCRIPT = Path(__file__).with_name("ranks.py")
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def launch(*arguments, cwd):
+    return subprocess.run(
+        [*LAUNCH, *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    found = tmp_path_factory.mktemp("ranks")
+    done = launch(SCRIPT, found, "together", cwd=found)
+    assert done.returncode == 0, done.stderr
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_ranks_train_as_one_process_and_hold_the_same_state(folder, case):
+    states = [load_file(folder / f"{case}-{rank}.safetensors") for rank in range(2)]
+    for name, alone in trained_state(CASES[case]).items():
+        assert torch.equal(*(state[name] for state in states)), name
+        torch.testing.assert_close(states[0][name], alone, rtol=1e-6, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_a_run_of_two_ranks_is_the_run_of_one_within_rounding(folder, tmp_path):
+    alone = ffnet.train(ffnet.Config().override(RUN), out=tmp_path / "alone")
+    for ours, theirs in zip(alone.metrics, read_lines(folder / "whole" / "metrics.jsonl"), strict=True):
+        assert ours["dead_layers"] == theirs["dead_layers"]
+        for name in ("layer_loss", "discrimination"):
+            assert ours[name] == pytest.approx(theirs[name], rel=1e-6)
+    assert ", 2 ranks" in ffnet.load_run(folder / "whole").about.device
+
+
+def test_a_run_of_two_ranks_stopped_and_resumed_ends_as_one_left_alone(folder):
+    assert all((folder / f"interrupted-{rank}").exists() for rank in range(2))
+    for name in ("model.safetensors", "untrained.safetensors", "metrics.jsonl", "metrics.csv", "results.json"):
+        assert (folder / "whole" / name).read_bytes() == (folder / "parts" / name).read_bytes(), name
+
+
+def test_a_rank_that_fails_ends_the_others_with_a_clear_error(tmp_path):
+    done = launch(SCRIPT, tmp_path, "fail", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "this rank has failed" in done.stderr
+    assert "rank 0: another rank has ended, and this one with it" in done.stderr
+    run = ffnet.load_run(tmp_path / "run")
+    assert run.results is None
+    assert ffnet.resume(tmp_path / "run").results
+
+
+def test_the_module_that_torchrun_starts_is_the_command_and_leaves_the_function_alone(tmp_path):
+    arguments = ["--labels", "fourier:paper10", "--epochs", "0"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ffnet.train", *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Invalid value for '--epochs'" in done.stderr
+    function = ffnet.train
+    with pytest.raises(ImportError, match=r"ffnet.train is a function; .* python -m ffnet.train"):
+        __import__("ffnet.train")
+    assert ffnet.train is function
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["algorithm=bp"], "3 ranks: not layer-local; expected layers that learn alone"),
+        (["net.first_layer=with_next"], "3 ranks: not layer-local"),
+        ([], "train.batch: no equal shares; got 32; expected a multiple of the 3 ranks"),
+    ],
+)
+def test_what_ranks_cannot_share_is_refused(settings, message):
+    config = ffnet.Config().override(["labels.set=fourier:paper10", *settings])
+    data = ffnet.load_data(config.data)
+    bp = config.algorithm == "bp"
+    net = ffnet.BPNet(config, data.shape, 10) if bp else ffnet.FFNet(config, data.shape, ffnet.label_set(config, data))
+    with pytest.raises(FFLabelsError, match=message):
+        make_learner(net, len(data.train), Ranks(0, 3))
+
+
+def test_shares_are_a_partition():
+    shares = [range(12)[Ranks(rank, 3).share(12)] for rank in range(3)]
+    assert sorted(k for share in shares for k in share) == list(range(12))
+    assert Ranks().agree(0, 1.5, math.inf) == (0, 1.5, math.inf)
+    assert Ranks().told("here") == "here"
