@@ -20,6 +20,7 @@ Algorithm: TypeAlias = Literal["ff", "bp"]
 Inference: TypeAlias = str
 """``linear``, ``goodness``, ``cascade`` or ``cascade:k``, ``halving``: see `ffnet.predict`."""
 Norm: TypeAlias = Literal["layer", "batch", "rms", "none"]
+Convolution: TypeAlias = Literal["auto", "direct"]
 FirstLayer: TypeAlias = Literal["local", "random", "include", "with_next"]
 
 
@@ -136,6 +137,9 @@ class Config(_Section, frozen=True):
     dtype: Literal["float32", "bfloat16", "float64", "auto"] = "float32"
     """What activations are computed in; weights and goodness stay float32 (float64). ``auto``: bfloat16 where the
     processor has it, float32 elsewhere."""
+    convolution: Convolution = "auto"
+    """``auto``: by Fourier transforms where that saves time, on a processor, in the type of the weights, equal but for
+    rounding; ``direct``: never."""
     labels: LabelsConfig = LabelsConfig()
     data: DataConfig = DataConfig()
     net: NetConfig = NetConfig()

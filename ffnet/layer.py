@@ -6,17 +6,22 @@ Tensor names carry their shape: N samples, C channels, H×W pixels.
 from __future__ import annotations
 
 import math
+from functools import reduce
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ffnet.config import Norm
+from ffnet import spectral
+from ffnet.config import Convolution, Norm
 from ffnet.distributed import ALONE
+from ffnet.scratch import Scratch
 
 EPSILON = 1e-5
 MOMENTUM = 0.1
+SAMPLES = 8
+"""A processor takes squares of so many samples at once: they fit its cache."""
 
 
 class LocalLayer(nn.Module):
@@ -31,6 +36,8 @@ class LocalLayer(nn.Module):
     norm
         Of the input; none has parameters. ``layer``: x/√mean x² a sample, over channels and pixels (paper). ``batch``:
         batch normalisation, positives and negatives together. ``rms``: x/√mean x², one running scalar [ours].
+    convolution
+        ``auto``: by Fourier transforms where that pays (`ffnet.spectral`), equal but for rounding; ``direct``: never.
     generator
         Draws the weights: uniform within ±1/√(fan in), as PyTorch's convolutions.
     """
@@ -44,11 +51,12 @@ class LocalLayer(nn.Module):
         stride: int = 1,
         pool: int = 1,
         norm: Norm = "layer",
+        convolution: Convolution = "auto",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.stride, self.pool, self.norm, self.padding = stride, pool, norm, kernel // 2
-        self.ranks = ALONE
+        self.convolution, self.ranks = convolution, ALONE
         bound = 1 / math.sqrt(channels * kernel * kernel)
         weight = torch.empty(width, channels, kernel, kernel).uniform_(-bound, bound, generator=generator)
         self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
@@ -63,9 +71,7 @@ class LocalLayer(nn.Module):
         """Return the normalised input; in training mode running statistics follow."""
         match self.norm:
             case "layer":
-                square_N = torch.linalg.vector_norm(x_NCHW.flatten(1), dim=1, dtype=_wide(x_NCHW)).square()
-                scale_N = (square_N / x_NCHW[0].numel() + EPSILON).rsqrt()
-                return cast(Tensor, x_NCHW * scale_N.to(x_NCHW.dtype)[:, None, None, None])
+                return x_NCHW * self._layer_scale(x_NCHW)
             case "batch":
                 mean, var = cast(Tensor, self.running_mean), cast(Tensor, self.running_var)
                 if self.training and self.ranks.size > 1:
@@ -84,21 +90,73 @@ class LocalLayer(nn.Module):
                 return x_NCHW * (square + EPSILON).rsqrt().to(x_NCHW.dtype)
         return x_NCHW
 
-    def activity(self, normal_NCHW: Tensor) -> Tensor:
-        """Return relu(conv(x̂) + b), in the type of x̂."""
+    def normalize_(self, x_NCHW: Tensor, scratch: Scratch) -> Tensor:
+        """Return the normalised input of a step of training; where it pays, in the memory of the input."""
+        if self._spectral(x_NCHW) and not pixels_first(x_NCHW):
+            height, width = x_NCHW.shape[2:]
+            x_HWNC = scratch.take_beside(x_NCHW, "map", (height, width, *x_NCHW.shape[:2]))
+            x_NCHW = x_HWNC.copy_(x_NCHW.permute(2, 3, 0, 1)).permute(2, 3, 0, 1)
+        if not pixels_first(x_NCHW):
+            return self.normalize(x_NCHW)
+        match self.norm:
+            case "layer":
+                return x_NCHW.mul_(self._layer_scale(x_NCHW))
+            case "batch":
+                pixels = x_NCHW.numel() // x_NCHW.shape[1]
+                mean_C = x_NCHW.mean((0, 2, 3))
+                var_C = mean_squares(x_NCHW.sub_(mean_C[:, None, None])).mean(0)
+                cast(Tensor, self.running_mean).lerp_(mean_C, MOMENTUM)
+                cast(Tensor, self.running_var).lerp_(var_C * (pixels / max(pixels - 1, 1)), MOMENTUM)
+                return x_NCHW.mul_((var_C + EPSILON).rsqrt()[:, None, None])
+            case "rms":
+                running = cast(Tensor, self.running_square)
+                square = mean_squares(x_NCHW).mean()
+                running.lerp_(square, MOMENTUM)
+                return x_NCHW.mul_((square + EPSILON).rsqrt())
+        return x_NCHW
+
+    def _layer_scale(self, x_NCHW: Tensor) -> Tensor:
+        scale_N = (mean_squares(x_NCHW).mean(1) + EPSILON).rsqrt()
+        return scale_N.to(x_NCHW.dtype)[:, None, None, None]
+
+    def activity(self, normal_NCHW: Tensor, scratch: Scratch | None = None) -> Tensor:
+        """Return relu(conv(x̂) + b), in the type of x̂; where it pays, in `scratch`."""
+        if self._spectral(normal_NCHW):
+            y_NCHW = spectral.convolve(normal_NCHW, self.weight, scratch or Scratch())
+            return y_NCHW.add_(self.bias[:, None, None]).relu_()
         weight, bias = self.weight.to(normal_NCHW.dtype), self.bias.to(normal_NCHW.dtype)
         return F.conv2d(normal_NCHW, weight, bias, self.stride, self.padding).relu_()
 
+    def _spectral(self, x_NCHW: Tensor) -> bool:
+        """Return whether x is convolved by Fourier transforms."""
+        if self.convolution == "direct" or self.stride > 1 or torch.is_grad_enabled() or x_NCHW.device.type != "cpu":
+            return False
+        filters, channels, kernel, _ = self.weight.shape
+        height, width = x_NCHW.shape[2:]
+        return x_NCHW.dtype == self.weight.dtype and spectral.pays(
+            len(x_NCHW), channels, filters, height, width, kernel
+        )
+
     def pooled(self, y_NCHW: Tensor) -> Tensor:
         """Return what the next layer receives."""
-        return F.max_pool2d(y_NCHW, self.pool) if self.pool > 1 else y_NCHW
+        if self.pool == 1:
+            return y_NCHW
+        if not pixels_first(y_NCHW):
+            return F.max_pool2d(y_NCHW, self.pool)
+        height, width = (side // self.pool * self.pool for side in y_NCHW.shape[2:])
+        rows_NCHW = reduce(torch.maximum, (y_NCHW[:, :, k : height : self.pool] for k in range(self.pool)))
+        return reduce(torch.maximum, (rows_NCHW[..., k : width : self.pool] for k in range(self.pool)))
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Return the activity, before pooling."""
         return self.activity(self.normalize(x_NCHW))
 
-    def gradient(self, normal_NCHW: Tensor, y_NCHW: Tensor, slope_NC: Tensor) -> tuple[Tensor, Tensor]:
+    def gradient(
+        self, normal_NCHW: Tensor, y_NCHW: Tensor, slope_NC: Tensor, scratch: Scratch | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the loss's gradient by weight and bias, in closed form.
+
+        On a processor, samples without a gradient are left out: a saturated sigmoid's is exactly 0.
 
         Parameters
         ----------
@@ -106,11 +164,32 @@ class LocalLayer(nn.Module):
             Normalised input and activity.
         slope_NC
             ∂loss/∂s, s the channels' mean squares: ∂loss/∂y = (2/HW)·y·∂loss/∂s, and y is 0 where relu' is.
+        scratch
+            Memory to use.
         """
-        pixels = y_NCHW.shape[2] * y_NCHW.shape[3]
-        by_y_NCHW = y_NCHW * (slope_NC * (2 / pixels)).to(y_NCHW.dtype)[:, :, None, None]
+        samples_S = slope_NC.any(1).nonzero()[:, 0] if slope_NC.device.type == "cpu" else None
+        if samples_S is not None:
+            if not len(samples_S):
+                return torch.zeros_like(self.weight), torch.zeros_like(self.bias)
+            slope_NC = slope_NC[samples_S]
+            samples_S = None if len(samples_S) == len(y_NCHW) else samples_S
+        factor_NC = (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3]))).to(y_NCHW.dtype)
+        if self._spectral(normal_NCHW):
+            kernel = self.weight.shape[2]
+            by_weight, by_bias = spectral.weight_gradient(
+                normal_NCHW, y_NCHW, factor_NC, samples_S, kernel, scratch or Scratch()
+            )
+        else:
+            by_weight, by_bias = self._direct_gradient(normal_NCHW, y_NCHW, factor_NC, samples_S)
+        return torch.empty_like(self.weight).copy_(by_weight), by_bias.to(self.bias.dtype)
+
+    def _direct_gradient(
+        self, normal_NCHW: Tensor, y_NCHW: Tensor, factor_NC: Tensor, samples_S: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        if samples_S is not None:
+            normal_NCHW, y_NCHW = normal_NCHW[samples_S], y_NCHW[samples_S]
         _, by_weight, by_bias = torch.ops.aten.convolution_backward(
-            by_y_NCHW,
+            y_NCHW * factor_NC[:, :, None, None],
             normal_NCHW,
             self.weight.to(y_NCHW.dtype),
             [len(self.bias)],
@@ -122,12 +201,26 @@ class LocalLayer(nn.Module):
             1,
             [False, True, True],
         )
-        return by_weight.to(self.weight.dtype), by_bias.to(self.bias.dtype)
+        return by_weight, by_bias
 
 
 def mean_squares(y_NCHW: Tensor) -> Tensor:
     """Return s_NC: the mean over the pixels of y², summed in float32 (float64 for float64) whatever y is."""
-    return y_NCHW.to(_wide(y_NCHW)).square().mean((2, 3))
+    wide = _wide(y_NCHW)
+    if torch.is_grad_enabled() or y_NCHW.device.type != "cpu":
+        return y_NCHW.to(wide).square().mean((2, 3))
+    if not pixels_first(y_NCHW):
+        return torch.cat([part.to(wide).square().mean((2, 3)) for part in torch.split(y_NCHW, SAMPLES)])
+    s_NC = y_NCHW.new_zeros(y_NCHW.shape[:2])
+    pixels_PNC = y_NCHW.permute(2, 3, 0, 1).flatten(0, 1)
+    for pixel_NC in pixels_PNC:
+        s_NC.addcmul_(pixel_NC, pixel_NC)
+    return s_NC.div_(len(pixels_PNC))
+
+
+def pixels_first(x_NCHW: Tensor) -> bool:
+    """Return whether x lies (H, W, N, C) in memory, in float32 or float64, as `ffnet.spectral` leaves it."""
+    return x_NCHW.dtype == _wide(x_NCHW) and x_NCHW.permute(2, 3, 0, 1).is_contiguous() and not x_NCHW.is_contiguous()
 
 
 def _wide(x: Tensor) -> torch.dtype:

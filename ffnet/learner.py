@@ -18,6 +18,7 @@ from ffnet.embedding import unit
 from ffnet.layer import LocalLayer, mean_squares
 from ffnet.losses import Scale, discriminates, get_loss
 from ffnet.network import FFNet, offer
+from ffnet.scratch import Scratch
 
 Metrics = dict[str, object]
 
@@ -145,6 +146,7 @@ class FFLearner:
         self.tally = _Tally(next(net.parameters()).detach(), depth, 2)
         self.figures = torch.zeros_like(self.tally.sums)
         """Loss and discrimination accuracy of every layer in the step."""
+        self.scratch = Scratch()
         self.peaks = [torch.zeros_like(cast(LocalLayer, layer).bias.detach()) for layer in net.layers]
         self.largest_theta = 1.0
         """What the goodness of the layer seen last is divided by in the table: its threshold, where that is large."""
@@ -203,15 +205,15 @@ class FFLearner:
     def _local(self, k: int, x_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
         """Return what a layer passes on and its goodness; its gradient is left with its weights."""
         layer = cast(LocalLayer, self.net.layers[k])
-        normal_NCHW = layer.normalize(x_NCHW)
-        y_NCHW = layer.activity(normal_NCHW)
+        normal_NCHW = layer.normalize_(x_NCHW, self.scratch)
+        y_NCHW = layer.activity(normal_NCHW, self.scratch)
         s_NC = mean_squares(y_NCHW)
         with torch.enable_grad():
             s_NC.requires_grad_()
             loss, g_BK = self._objective(k, s_NC, y_NCHW.shape[2] * y_NCHW.shape[3], each)
         if k in self.learning:
             (slope_NC,) = torch.autograd.grad(loss, s_NC)
-            layer.weight.grad, layer.bias.grad = layer.gradient(normal_NCHW, y_NCHW, slope_NC)
+            layer.weight.grad, layer.bias.grad = layer.gradient(normal_NCHW, y_NCHW, slope_NC, self.scratch)
             self.ranks.begin_mean(layer.weight.grad, layer.bias.grad)
         return layer.pooled(y_NCHW), g_BK
 

@@ -161,7 +161,14 @@ def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.Module
     ):
         layers.append(
             LocalLayer(
-                channels, filters, kernel=net.kernel, stride=stride, pool=pool, norm=net.norm, generator=generator
+                channels,
+                filters,
+                kernel=net.kernel,
+                stride=stride,
+                pool=pool,
+                norm=net.norm,
+                convolution=config.convolution,
+                generator=generator,
             )
         )
         channels = filters + offered

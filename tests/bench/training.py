@@ -24,13 +24,21 @@ from ffnet.learner import Draws, FFLearner  # noqa: E402
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-training.md"
 
 SMALL = ["net.widths=[32,32,32]", "net.kernel=5"]
-# name, preset, settings, labels, rounds, floors in float32 and bfloat16
+VARIANTS = {
+    "float32": [],
+    "float32, direct convolutions": ["convolution=direct"],
+    "float32, no sample saturated": ["train.temperature=1e6"],
+    "bfloat16": ["dtype=bfloat16"],
+}
+# name, preset, settings, labels, rounds, floors
 STEPS = [
-    ("3×32 5×5, batch 50, 1×28×28, Fourier", "paper-mnist", SMALL, "fourier", 9, 1.1, 1.9),
-    ("3×32 5×5, batch 50, 1×28×28, morphology", "paper-mnist", SMALL, "morph", 9, None, None),
-    ("paper-mnist: 3×128 7×7, batch 50, 1×28×28, Fourier", "paper-mnist", [], "fourier", 3, 1.2, 2.2),
-    ("paper-cifar10: cifar6, batch 32, 3×32×32, Fourier", "paper-cifar10-fourier", [], "fourier", 3, 1.4, 2.0),
-]
+    ("3×32 5×5, batch 50, 1×28×28, Fourier", "paper-mnist", SMALL, "fourier", 9, {"float32": 1.1, "bfloat16": 1.9}),
+    ("3×32 5×5, batch 50, 1×28×28, morphology", "paper-mnist", SMALL, "morph", 9, {}),
+    ("paper-mnist: 3×128 7×7, batch 50, 1×28×28, Fourier", "paper-mnist", [], "fourier", 3,
+     {"float32": 4.0, "float32, direct convolutions": 1.2, "bfloat16": 2.2}),
+    ("paper-cifar10: cifar6, batch 32, 3×32×32, Fourier", "paper-cifar10-fourier", [], "fourier", 5,
+     {"float32": 1.4, "bfloat16": 2.0}),
+]  # fmt: skip
 
 
 def random_data(shape, count=400):
@@ -66,22 +74,25 @@ def main():
     torch.set_num_threads(1)
     native = with_dtype(ffnet.Config().override(["dtype=auto"]), torch.device("cpu")).dtype == "bfloat16"
     rows, missing = [], "" if native else "bfloat16 is not native on this processor: not measured"
-    for name, preset, settings, kind, rounds, *floors in STEPS:
+    for name, preset, settings, kind, rounds, floors in STEPS:
         config = ffnet.load_preset(preset).config.override(settings)
         shape = (1, 28, 28) if config.data.name == "mnist" else (3, 32, 32)
         data = random_data(shape)
         labels = named_set("fourier:paper10") if kind == "fourier" else design("morph", 10, candidates=200, shape=shape)
-        variants = {"natural": Natural(data, labels, config).step, "float32": Ours(data, labels, config).step}
-        if native:
-            variants["bfloat16"] = Ours(data, labels, config.override(["dtype=bfloat16"])).step
-        seconds = alternate(variants, rounds, dict.fromkeys(variants, 3 if rounds > 3 else 1))
-        for dtype, floor in zip(("float32", "bfloat16"), floors, strict=True):
-            if dtype in seconds:
-                ratio = seconds["natural"] / seconds[dtype]
-                measured = f"{ratio:.2f}× ({1e3 * seconds[dtype]:.0f} ms against {1e3 * seconds['natural']:.0f} ms)"
-                rows.append(Row(f"training step, {name}, {dtype}", measured, None if floor is None else ratio >= floor,
-                                "–" if floor is None else f"{floor}×"))  # fmt: skip
-    notes = ["natural: float32, without the classifier's neutral pass; both draw the labels within the step"]
+        ours = {v: Ours(data, labels, config.override(s)) for v, s in VARIANTS.items() if native or v != "bfloat16"}
+        steps = {"natural": Natural(data, labels, config).step} | {variant: our.step for variant, our in ours.items()}
+        seconds = alternate(steps, rounds, dict.fromkeys(steps, 3 if rounds > 5 else 1))
+        for variant in ours:
+            ratio, floor = seconds["natural"] / seconds[variant], floors.get(variant)
+            measured = f"{ratio:.2f}× ({1e3 * seconds[variant]:.0f} ms against {1e3 * seconds['natural']:.0f} ms)"
+            holds = None if floor is None else ratio >= floor
+            rows.append(Row(f"training step, {name}, {variant}", measured, holds, f"{floor}×" if floor else "–"))
+    notes = [
+        "natural: float32, without the classifier's neutral pass; both draw the labels within the step",
+        "float32: as the net is built, by Fourier transforms where they pay, which is exact but for rounding",
+        "at the start of a training with the paper's loss the sigmoid of every negative is saturated: its gradient is 0, "
+        "and it is left out of the weights' gradient; in the rows without saturation a temperature of 10⁶ prevents that",
+    ]
     if not write("What a training step takes", rows, notes + [missing] * bool(missing), RESULTS, "make bench"):
         sys.exit("a floor was missed")
 

@@ -14,7 +14,7 @@ import fflabels  # noqa: E402
 import ffnet  # noqa: E402
 from fflabels import LabelSet, named_set  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet import negatives  # noqa: E402
+from ffnet import negatives, spectral  # noqa: E402
 from ffnet.goodness import GOODNESS  # noqa: E402
 from ffnet.layer import mean_squares  # noqa: E402
 from ffnet.learner import BPLearner, Draws, FFLearner  # noqa: E402
@@ -77,11 +77,20 @@ def reference_goodness(y, kind):
     return (first + 1e-6).log() - (second + 1e-6).log(), 0.0
 
 
+@pytest.fixture(params=[False, True], ids=["direct", "spectral"])
+def convolution(request, monkeypatch):
+    """Convolutions as they are in small nets, and as they are in large ones."""
+    monkeypatch.setattr(spectral, "pays", lambda *_: request.param)
+
+
 @pytest.mark.parametrize("norm", ["layer", "batch", "rms", "none"])
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 @pytest.mark.parametrize("kind", sorted(GOODNESS))
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-4)])
-def test_ten_closed_form_steps_equal_autograd(kind, loss, norm, dtype, tolerance):
+@pytest.mark.parametrize(
+    ("dtype", "fourier", "tolerance"), [("float64", False, 1e-9), ("float64", True, 1e-9), ("float32", False, 1e-4)]
+)
+def test_ten_closed_form_steps_equal_autograd(monkeypatch, kind, loss, norm, dtype, fourier, tolerance):
+    monkeypatch.setattr(spectral, "pays", lambda *_: fourier)
     ours = net(f"train.goodness={kind}", f"train.loss={loss}", f"net.norm={norm}", f"dtype={dtype}", "train.lr=1e-3")
     learner = FFLearner(ours, 8)
     wide = getattr(torch, dtype)
@@ -105,6 +114,7 @@ def test_ten_closed_form_steps_equal_autograd(kind, loss, norm, dtype, tolerance
         torch.testing.assert_close(layer.bias, bias, rtol=0, atol=tolerance)
 
 
+@pytest.mark.usefixtures("convolution")
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 @pytest.mark.parametrize(
     "settings",
@@ -178,6 +188,7 @@ def test_images_out_of_range_are_refused():
         ffnet.evaluate(net(), ffnet.load_data(config().data), "val")
 
 
+@pytest.mark.usefixtures("convolution")
 def test_strides_and_pools_have_the_gradient_of_autograd():
     ours = net("net.strides=[2,1,2]", "net.pools=[1,2,1]", "net.kernel=5", "dtype=float64", "train.lr=1e-3")
     weights = [(p.weight.detach().clone().requires_grad_(), p.bias.detach().clone()) for p in ours.layers]
