@@ -12,7 +12,7 @@ help:  ## what there is to make
 
 demo: $(VENV)/.installed  ## design and draw a label set of each kind, then train a network on one
 	$(BIN)/fflabels demo
-	cd demo-output && $(abspath $(BIN))/ffnet train --labels fourier
+	cd demo-output && $(abspath $(BIN))/ffnet train --labels fourier --report
 
 test: $(VENV)/.tested  ## the tests
 	$(BIN)/python -m pytest -q
@@ -47,7 +47,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.installed: $(INPUTS) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[net]"
+	$(BIN)/python -m pip install --quiet --editable ".[net,plots]"
 	@touch $@
 
 $(VENV)/.tested: $(INPUTS) | $(BIN)/python

@@ -11,9 +11,11 @@ if find_spec("torch") is None:
     raise MissingExtraError('ffnet needs PyTorch: pip install "fflabels[net]"')
 
 from ffnet.baseline import BPNet
+from ffnet.cam import activation_maps
 from ffnet.classifier import FFClassifier
 from ffnet.config import Config
 from ffnet.data import Data, load_data
+from ffnet.diagnosis import diagnose
 from ffnet.embedding import EmbedLabel, LabelledPairs
 from ffnet.inference import predict
 from ffnet.interrupts import Interrupted
@@ -36,6 +38,8 @@ __all__ = [
     "Interrupted",
     "LabelledPairs",
     "Run",
+    "activation_maps",
+    "diagnose",
     "evaluate",
     "fit",
     "fit_forecast",

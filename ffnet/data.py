@@ -80,6 +80,12 @@ class Data:
         return found.hexdigest()
 
 
+def one_a_class(split: Split, count: int) -> Split:
+    """Return the first image of each of the first `count` classes that there are images of."""
+    _, first = np.unique(split.classes.numpy(), return_index=True)
+    return split[torch.from_numpy(first[:count])]
+
+
 def load_data(config: DataConfig) -> Data:
     """Return a data set.
 

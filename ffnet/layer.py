@@ -96,7 +96,7 @@ class LocalLayer(nn.Module):
             height, width = x_NCHW.shape[2:]
             x_HWNC = scratch.take_beside(x_NCHW, "map", (height, width, *x_NCHW.shape[:2]))
             x_NCHW = x_HWNC.copy_(x_NCHW.permute(2, 3, 0, 1)).permute(2, 3, 0, 1)
-        if not pixels_first(x_NCHW):
+        if not pixels_first(x_NCHW) or (self.ranks.size > 1 and self.norm in ("batch", "rms")):
             return self.normalize(x_NCHW)
         match self.norm:
             case "layer":

@@ -80,18 +80,18 @@ def features(net: FFNet, images: Tensor) -> Tensor:
 
     Average-pooled to at most ``inference.linear_pool`` pixels a side, unless that is 0.
     """
-    found = []
-    side = net.config.inference.linear_pool
     with evaluating(net):
-        for k, y_NCHW in enumerate(net.activities(net.embedder.neutral(net.prepare(images)))):
-            if k not in net.counted:
-                continue
-            _, _, height, width = y_NCHW.shape
-            if side and max(height, width) > side:
-                size = (min(side, height), min(side, width))
-                y_NCHW = nn.functional.adaptive_avg_pool2d(y_NCHW.float(), size)
-            found.append(y_NCHW.float().flatten(1))
-    return torch.cat(found, 1)
+        activities = enumerate(net.activities(net.embedder.neutral(net.prepare(images))))
+        return torch.cat([flattened(net, y_NCHW) for k, y_NCHW in activities if k in net.counted], 1)
+
+
+def flattened(net: FFNet, y_NCHW: Tensor) -> Tensor:
+    """Return what the linear classifier sees of a layer's activity, (N, F) float32."""
+    side = net.config.inference.linear_pool
+    height, width = y_NCHW.shape[2:]
+    if side and max(height, width) > side:
+        y_NCHW = nn.functional.adaptive_avg_pool2d(y_NCHW.float(), (min(side, height), min(side, width)))
+    return y_NCHW.float().flatten(1)
 
 
 def linear_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:

@@ -15,7 +15,7 @@ import click
 
 FFLABELS_COMMANDS = ("select", "compare", "generate", "score", "show", "list", "plugins", "doctor", "demo")
 PLUGINS_COMMANDS = ("list", "check", "new")
-FFNET_COMMANDS = ("train", "eval", "resume", "predict", "info", "presets")
+FFNET_COMMANDS = ("train", "eval", "resume", "predict", "info", "report", "cam", "labels", "compare", "presets")
 
 
 class LazyGroup(click.Group):

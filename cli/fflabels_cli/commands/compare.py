@@ -66,7 +66,7 @@ def command(
     from fflabels_cli import output
 
     if plot:
-        from fflabels_cli.plots import draw_comparison
+        from fflabels.plots import draw_comparison
 
         output.check_output(plot, ".png")
     labelers = [_labeler(kind) for kind in kinds or BUILT_IN]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--algorithm", type=click.Choice(("ff", "bp")), help="Forward-forward, or back-propagation to compare.")
 @click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Any other setting. Repeatable.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder, new or empty.  [default: runs/…]")
+@click.option("--report", is_flag=True, help="Write the report at the end, as ffnet report does.")
 @options.as_json
 def command(
     labels: str | None,
@@ -50,6 +51,7 @@ def command(
     algorithm: str | None,
     settings: tuple[str, ...],
     out: Path | None,
+    report: bool,
     json_: bool,
 ) -> None:
     """Train a forward-forward network on labels of any kind; end with its accuracies and the run folder.
@@ -78,6 +80,9 @@ def command(
     from fflabels.registry import IN_A_FILE
     from ffnet import train
 
+    if report:
+        from ffnet.report import write_report
+
     options.try_plugins_first()
     if labels and IN_A_FILE.fullmatch(labels):
         options.admit(labels)
@@ -88,7 +93,10 @@ def command(
 
     with net_output.Training(json_) as screen:
         run = train(config, out=out, started=screen.started, report=screen.epoch, progress=screen.progress)
+        page = write_report(run, run.data(), progress=screen.progress) if report and run.results else None
     net_output.print_results(run, json_)
+    if page and not json_:
+        click.echo(f"report: {page}")
 
 
 def _base(preset: str | None, dataset: str | None) -> Config:

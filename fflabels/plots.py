@@ -1,4 +1,4 @@
-"""Plots for people, drawn with matplotlib."""
+"""Plots, drawn with matplotlib, which comes with the extra ``plots``."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ def draw_comparison(found: Sequence[Reach], path: Path) -> None:
     figure.legend(
         [*handles, chance], [*names, "dotted: chosen by chance"], loc="outside lower center", ncols=2, frameon=False
     )
+    write_whole(path, png(figure))
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as a PNG file, the same bytes for the same figure."""
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=150, metadata={"Software": None})
-    write_whole(path, picture.getvalue())
+    return picture.getvalue()

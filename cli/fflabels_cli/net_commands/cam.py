@@ -1,0 +1,59 @@
+"""``ffnet cam``: class activation maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fflabels_cli import options
+
+SHOWN = 16
+"""Images on one picture, at most."""
+
+
+@click.command("cam")
+@options.run_folder
+@click.argument("images", metavar="[IMAGE]…", nargs=-1)
+@click.option("--class", "class_name", metavar="NAME", help="Whose evidence.  [default: of the predicted class]")
+@click.option("--out", type=click.Path(path_type=Path), help="The picture, a PNG file.  [default: cam.png in RUN]")
+@options.data_root
+@options.device
+def command(
+    run: str,
+    images: tuple[str, ...],
+    class_name: str | None,
+    out: Path | None,
+    data: str | None,
+    device: str | None,
+) -> None:
+    """Draw which pixels speak for a class (green) and which against it (pink), layer by layer and summed.
+
+    Each IMAGE is a picture file; without any, a validation image of each of the first classes is shown.
+    """
+    import torch
+
+    from fflabels.errors import FFLabelsError, nearest
+    from fflabels.files import write_whole
+    from fflabels_cli import output
+    from ffnet import activation_maps, load_run
+    from ffnet.data import one_a_class, read_pictures
+    from ffnet.report.figures import activation
+
+    path = out or Path(run) / "cam.png"
+    output.check_output(path, ".png")
+    if len(images) > SHOWN:
+        raise FFLabelsError("too many for one picture", where="IMAGE", got=len(images), expected=f"at most {SHOWN}")
+    loaded = load_run(run, device=device or "auto")
+    names = loaded.about.data.class_names
+    if class_name is not None and class_name not in names:
+        raise FFLabelsError("no such class", where="--class", got=class_name, hint=nearest(class_name, names))
+    if images:
+        pixels = read_pictures(images, loaded.net.shape)
+    else:
+        found = loaded.data(data)
+        pixels = one_a_class(found.validation if len(found.validation) else found.train, SHOWN).images
+    classes = None if class_name is None else torch.full((len(pixels),), names.index(class_name))
+    maps = activation_maps(loaded.net, pixels, classes)
+    write_whole(path, activation(pixels, maps, [names[k] for k in maps.classes]))
+    click.echo(f"activation maps: {path}")

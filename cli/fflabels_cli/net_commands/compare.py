@@ -1,0 +1,52 @@
+"""``ffnet compare``: runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from fflabels_cli import options
+
+
+@click.command("compare")
+@click.argument("runs", metavar="RUN…", nargs=-1, required=True, type=click.Path())
+@options.plugin_code
+@options.as_json
+def command(runs: tuple[str, ...], json_: bool) -> None:
+    """Compare finished runs of one data set: test accuracy, mean ± standard deviation over seeds, and differences.
+
+    Runs that differ in their seed alone are one group. Differences are to the first group, with Welch's 95 % interval.
+    """
+    import msgspec
+
+    from fflabels_cli import output
+    from ffnet import load_run
+    from ffnet.comparison import differences, group_runs
+
+    groups = group_runs([load_run(run) for run in runs])
+    found = differences(groups)
+    if json_:
+        output.print_json({"groups": msgspec.to_builtins(groups), "differences": msgspec.to_builtins(found)})
+        return
+    readings = list(dict.fromkeys(reading for group in groups for reading in group.accuracies))
+    rows = [
+        [group.name, str(len(group.runs)), *(_spread(group.accuracies.get(reading)) for reading in readings)]
+        for group in groups
+    ]
+    output.print_table("test accuracy, %", ("settings", "n", *readings), rows)
+    for d in found:
+        sure = "no interval: a group has one run, or no spread"
+        if d.low is not None and d.high is not None:
+            sure = f"95 % interval {100 * d.low:+.2f} to {100 * d.high:+.2f}, p = {d.p:.2g}"
+        click.echo(f"{d.group} – {groups[0].name}, {d.reading}: {100 * d.difference:+.2f} ({sure})")
+
+
+def _spread(values: Sequence[float] | None) -> str:
+    """Return mean ± sample standard deviation in percent; one value alone."""
+    from statistics import mean, stdev
+
+    if not values:
+        return "–"
+    percent = [100 * value for value in values]
+    return f"{mean(percent):.2f} ± {stdev(percent):.2f}" if len(percent) > 1 else f"{percent[0]:.2f}"

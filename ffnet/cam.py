@@ -1,0 +1,114 @@
+"""Class activation maps: which pixels speak for a class and which against it (paper, section on CAMs)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fflabels.errors import FFLabelsError
+from ffnet.baseline import BPNet
+from ffnet.embedding import check_images_fit, unit
+from ffnet.layer import LocalLayer
+from ffnet.network import FFNet
+from ffnet.readings import evaluating, flattened
+
+
+@dataclass(frozen=True)
+class ActivationMaps:
+    """Maps of N images, each for one class.
+
+    Attributes
+    ----------
+    classes
+        (N,) int64: whose evidence is shown.
+    layers
+        The maps of each layer that the classifier reads, by the layer's number from 1: (N, h, w) float32, as many
+        pixels as the layer has. What a pixel adds to the class's logit: positive speaks for the class.
+    total
+        (N, H, W) float32, the size of the images: the sum over layers, each spread over the pixels that it sees, so
+        that a layer's sum stays the same.
+    """
+
+    classes: Tensor
+    layers: dict[int, Tensor]
+    total: Tensor
+
+
+def activation_maps(net: nn.Module, images: Tensor, classes: Tensor | None = None) -> ActivationMaps:
+    """Return the class activation maps of images: Σ over channels of weight × activity.
+
+    Both classifiers are linear in what they read, so that the maps of all layers add up to the logit, but for a
+    constant of the class. A forward-forward net is read as its linear classifier reads it: one neutral pass, the layers
+    that count. A back-propagation net has one layer that is read, the last.
+
+    Parameters
+    ----------
+    net
+        `FFNet` with its classifier fitted, or `BPNet`.
+    images
+        (N, C, H, W), bytes or floats in [0, 1].
+    classes
+        (N,) integers; the predicted ones unless given.
+
+    Raises
+    ------
+    FFLabelsError
+        When the classifier was not fitted, or a class does not exist.
+    """
+    with evaluating(net), torch.enable_grad():
+        read, logits_NC = _read_bp(net, images) if isinstance(net, BPNet) else _read_ff(net, images)
+        chosen_N = logits_NC.argmax(1) if classes is None else _checked(classes, logits_NC)
+        slopes = torch.autograd.grad(logits_NC.gather(1, chosen_N[:, None]).sum(), list(read.values()))
+    layers = {
+        number: (y_NCHW * slope_NCHW).sum(1).detach().float().cpu()
+        for (number, y_NCHW), slope_NCHW in zip(read.items(), slopes, strict=True)
+    }
+    height, width = images.shape[2:]
+    total_NHW = sum((_spread(map_NHW, height, width) for map_NHW in layers.values()), torch.zeros(1, height, width))
+    return ActivationMaps(chosen_N.cpu(), layers, total_NHW)
+
+
+def _read_ff(net: nn.Module, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
+    """Return the activities that the linear classifier reads, as leaves of a graph, and its logits."""
+    assert isinstance(net, FFNet)
+    if net.readout is None:
+        raise FFLabelsError("no linear classifier", where="net", expected="a net whose readout was fitted")
+    with torch.no_grad():
+        activities = list(net.activities(net.embedder.neutral(net.prepare(images))))
+    read = {k + 1: activities[k].float().requires_grad_() for k in net.counted}
+    return read, net.readout(torch.cat([flattened(net, y_NCHW) for y_NCHW in read.values()], 1))
+
+
+def _read_bp(net: BPNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
+    """Return the last layer's pooled activity, as a leaf of a graph, and the logits."""
+    check_images_fit(images, net.shape)
+    x_NCHW = unit(images).to(net.head.weight.device, net.dtype)
+    with torch.no_grad():
+        for layer in net.layers:
+            layer = cast(LocalLayer, layer)
+            x_NCHW = layer.pooled(layer(x_NCHW))
+    x_NCHW = x_NCHW.float().requires_grad_()
+    return {len(net.layers): x_NCHW}, net.head(x_NCHW.mean((2, 3)).to(net.head.weight.dtype))
+
+
+def _spread(map_NHW: Tensor, height: int, width: int) -> Tensor:
+    """Return maps at the images' size, smoothly, with the same sum."""
+    large_NHW = F.interpolate(map_NHW[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
+    return large_NHW * (map_NHW.shape[1] * map_NHW.shape[2] / (height * width))
+
+
+def _checked(classes: Tensor, logits_NC: Tensor) -> Tensor:
+    count = logits_NC.shape[1]
+    found = torch.as_tensor(classes).to(logits_NC.device)
+    if found.shape != logits_NC.shape[:1] or found.is_floating_point() or not ((found >= 0) & (found < count)).all():
+        raise FFLabelsError(
+            "bad classes",
+            where="classes",
+            got=f"{classes}",
+            expected=f"{len(logits_NC)} integers from 0 to {count - 1}",
+        )
+    return found.long()

@@ -1,0 +1,130 @@
+"""Runs side by side: those that differ in their seed alone are one group; means, spreads, tests of difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import mean, stdev
+from typing import Any
+
+import msgspec
+
+from fflabels.errors import FFLabelsError
+from ffnet.run import Run
+
+LEVEL = 0.95
+"""Of the intervals of a difference."""
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Runs of the same settings, with different seeds.
+
+    Attributes
+    ----------
+    name
+        The settings in which the groups differ, or the first run's folder.
+    runs
+        Folders.
+    accuracies
+        Test accuracy of each run, by reading: goodness, linear, bp, and untrained for the linear classifier's control.
+    """
+
+    name: str
+    runs: list[str]
+    accuracies: dict[str, list[float]]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A group's accuracy less the first group's, by one reading.
+
+    Attributes
+    ----------
+    group, reading
+        Whose, and read how.
+    difference, low, high
+        Of the means, and its 95 % interval by Welch's t; None where a group has a single run.
+    p
+        Of Welch's test that the means are equal; None as above.
+    """
+
+    group: str
+    reading: str
+    difference: float
+    low: float | None
+    high: float | None
+    p: float | None
+
+
+def group_runs(runs: Sequence[Run]) -> list[Group]:
+    """Return the runs in groups of equal settings, in the order in which each first comes.
+
+    Raises
+    ------
+    FFLabelsError
+        When a run is not finished, is given twice, or another data set was read.
+    """
+    if len({run.folder.resolve() for run in runs}) < len(runs):
+        raise FFLabelsError("the same run twice", where="runs")
+    for run in runs:
+        if run.results is None:
+            raise FFLabelsError("not finished", where=str(run.folder), hint="ffnet resume finishes it")
+        if run.about.data.sha256 != runs[0].about.data.sha256:
+            raise FFLabelsError(
+                "another data set", where=str(run.folder), got=run.about.data.name, expected=runs[0].about.data.name
+            )
+    settings = [_settings(run) for run in runs]
+    distinct = [one for k, one in enumerate(settings) if one not in settings[:k]]
+    found = []
+    for one in distinct:
+        members = [run for run, its in zip(runs, settings, strict=True) if its == one]
+        found.append(Group(_name(one, distinct) or str(members[0].folder), *_figures(members)))
+    return found
+
+
+def differences(groups: Sequence[Group]) -> list[Difference]:
+    """Return how every other group differs from the first one, reading by reading that both have."""
+    found = []
+    for group in groups[1:]:
+        for reading, values in group.accuracies.items():
+            if base := groups[0].accuracies.get(reading):
+                found.append(_difference(group.name, reading, values, base))
+    return found
+
+
+def _difference(name: str, reading: str, values: list[float], base: list[float]) -> Difference:
+    gap = mean(values) - mean(base)
+    if min(len(values), len(base)) < 2 or stdev(values) == stdev(base) == 0:
+        return Difference(name, reading, gap, None, None, None)
+    from scipy.stats import ttest_ind
+
+    test = ttest_ind(values, base, equal_var=False)
+    low, high = test.confidence_interval(LEVEL)
+    return Difference(name, reading, gap, float(low), float(high), float(test.pvalue))
+
+
+def _figures(runs: Sequence[Run]) -> tuple[list[str], dict[str, list[float]]]:
+    accuracies: dict[str, list[float]] = {}
+    for run in runs:
+        assert run.results
+        for name, reading in run.results.test.readings.items():
+            accuracies.setdefault(name, []).append(reading.accuracy)
+            if reading.untrained is not None:
+                accuracies.setdefault("untrained", []).append(reading.untrained)
+    return [str(run.folder) for run in runs], accuracies
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """Return a run's settings by ``section.key``, but for its seed and where and how it was computed."""
+    tree = msgspec.to_builtins(run.config)
+    for name in ("seed", "device"):
+        del tree[name]
+    tree["data"].pop("root"), tree["data"].pop("offline"), tree["train"].pop("checkpoint_seconds")
+    flat: dict[str, Any] = {}
+    for section, value in tree.items():
+        flat |= {f"{section}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {section: value}
+    return flat
+
+
+def _name(one: dict[str, Any], all_: Sequence[dict[str, Any]]) -> str:
+    """Return the settings in which a group differs from others."""
+    varied = [key for key in one if any(other[key] != one[key] for other in all_)]
+    return " ".join(f"{key}={one[key]}" for key in varied)

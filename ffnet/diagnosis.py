@@ -1,0 +1,184 @@
+"""What a net makes of its labels: which it takes for which, and whether it reads the label alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from fflabels.diversity import METRICS, similarity
+from fflabels.images import References
+from ffnet.data import Data, Split
+from ffnet.embedding import unit
+from ffnet.metrics import confusion_matrix
+from ffnet.network import FFNet
+from ffnet.readings import combined, layer_goodness
+
+REFERENCES = 64
+"""Training images that the labels' similarity is taken on."""
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Two labels, how often the net takes one for the other, and how alike they are.
+
+    Attributes
+    ----------
+    a, b
+        Numbers of the classes.
+    mistaken
+        Share of the images of both classes to which goodness gives the other label.
+    similarity
+        Of the two labels, by metric.
+    """
+
+    a: int
+    b: int
+    mistaken: float
+    similarity: dict[str, float]
+
+
+class Shortcut(msgspec.Struct, frozen=True):
+    """How often a layer gives the right label more goodness than a wrong one, and how often where there is no image.
+
+    A net that reads the image is near 1 in `images` and near one half in `noise` and `other`. One that has learnt which
+    labels are right more often than wrong, whatever the image, is above one half there too.
+
+    Attributes
+    ----------
+    layer
+        From 1; 0 for what decides, the sum over the layers that count or the last one.
+    images
+        Share of images on which their own label has more goodness than a wrong one, drawn uniformly.
+    noise
+        The same pair of labels, on uniform noise.
+    other
+        The same pair of labels, on an image of a third class.
+    favourite
+        Share of the most frequent answer on noise. Noise images are much alike, and most nets answer them alike; high
+        everywhere, it says which layers are led by a label.
+    """
+
+    layer: int
+    images: float
+    noise: float
+    other: float
+    favourite: float
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """What `diagnose` finds.
+
+    Attributes
+    ----------
+    split, count
+        Which images, and how many.
+    pairs
+        All pairs of labels, the most often mistaken first.
+    rank_correlation
+        Spearman's, of similarity and of how often a pair is mistaken, by metric; None where either is the same for all.
+    shortcuts
+        One a layer, then what decides.
+    """
+
+    split: str
+    count: int
+    pairs: list[Pair]
+    rank_correlation: dict[str, float | None]
+    shortcuts: list[Shortcut]
+
+
+@torch.no_grad()
+def diagnose(net: FFNet, data: Data, *, count: int = 1000, seed: int = 0) -> Diagnosis:
+    """Return which labels a net takes for which, beside their similarity, and how far it reads the label alone.
+
+    The shortcut: where labels are not as often right as wrong, a layer can tell them apart without the image.
+
+    Parameters
+    ----------
+    net
+        A trained net.
+    data
+        Validation images are looked at, or training images where there are none.
+    count
+        How many of them, at most.
+    seed
+        Of the noise and of the wrong labels.
+    """
+    split = "validation" if len(data.validation) else "train"
+    part: Split = getattr(data, split)[:count]
+    noise = torch.rand(part.images.shape, generator=torch.Generator().manual_seed(seed))
+    on_images = _by_layer(net, part.images)
+    confusion = confusion_matrix(on_images[0].argmax(1), part.classes, data.classes)
+    pairs = _pairs(confusion.double().numpy(), _similarities(net, data))
+    shortcuts = _shortcuts(on_images, _by_layer(net, noise), part.classes, np.random.default_rng(seed))
+    return Diagnosis(split, len(part), pairs, _rank_correlations(pairs), shortcuts)
+
+
+def _by_layer(net: FFNet, images: Tensor) -> dict[int, Tensor]:
+    """Return the goodness of every label, (N, labels), by the layer's number; first, as 0, what decides."""
+    goodness_LNC = layer_goodness(net, images).cpu()
+    return {0: combined(net, goodness_LNC), **{k + 1: layer_NC for k, layer_NC in enumerate(goodness_LNC)}}
+
+
+def _similarities(net: FFNet, data: Data) -> dict[str, np.ndarray]:
+    references = References(unit(data.train.images[:REFERENCES]).numpy(), data.name)
+    labels = net.labels
+    return {
+        metric: similarity(labels.recipes, labels.labeler, shape=data.shape, metric=metric, references=references)
+        for metric in METRICS
+    }
+
+
+def _pairs(confusion: np.ndarray, matrices: Mapping[str, np.ndarray]) -> list[Pair]:
+    images = confusion.sum(1)
+    found = []
+    for a, b in zip(*np.triu_indices(len(confusion), 1), strict=True):
+        mistaken = (confusion[a, b] + confusion[b, a]) / max(1, images[a] + images[b])
+        alike = {metric: round(float(matrix[a, b]), 6) for metric, matrix in matrices.items()}
+        found.append(Pair(int(a), int(b), float(mistaken), alike))
+    return sorted(found, key=lambda pair: -pair.mistaken)
+
+
+def _rank_correlations(pairs: list[Pair]) -> dict[str, float | None]:
+    from scipy.stats import spearmanr
+
+    mistaken = [pair.mistaken for pair in pairs]
+    found: dict[str, float | None] = {}
+    for metric in METRICS:
+        alike = [pair.similarity[metric] for pair in pairs]
+        varied = len(set(mistaken)) > 1 and len(set(alike)) > 1
+        found[metric] = float(spearmanr(alike, mistaken).statistic) if varied else None
+    return found
+
+
+def _shortcuts(
+    on_images: Mapping[int, Tensor], on_noise: Mapping[int, Tensor], right_N: Tensor, rng: np.random.Generator
+) -> list[Shortcut]:
+    count, classes = on_images[0].shape
+    wrong_N = (right_N + torch.from_numpy(rng.integers(1, classes, count))) % classes
+    third_N = torch.from_numpy(np.array([_third(right_N, int(a), int(b), rng)
+                                         for a, b in zip(right_N, wrong_N, strict=True)]))  # fmt: skip
+
+    def preferred(scores_NC: Tensor) -> float:
+        lead_N = (scores_NC.gather(1, right_N[:, None]) - scores_NC.gather(1, wrong_N[:, None])).sign()
+        return float((lead_N.double().mean() + 1) / 2)
+
+    return [
+        Shortcut(
+            layer,
+            preferred(on_images[layer]),
+            preferred(on_noise[layer]),
+            preferred(on_images[layer][third_N]),
+            float(torch.bincount(on_noise[layer].argmax(1)).max() / count),
+        )
+        for layer in (*range(1, len(on_images)), 0)
+    ]
+
+
+def _third(classes_N: Tensor, a: int, b: int, rng: np.random.Generator) -> int:
+    """Return a random image of neither class; of any, where there are but two."""
+    found = np.flatnonzero((classes_N.numpy() != a) & (classes_N.numpy() != b))
+    return int(rng.choice(found if len(found) else len(classes_N)))
