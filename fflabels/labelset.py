@@ -370,11 +370,11 @@ def _labeler(mark: _LabelerMark, where: str) -> Labeler[Any]:
     try:
         entry = registry.find(f"{mark.distribution}:{mark.name}" if mark.distribution else mark.name)
     except FFLabelsError:
-        source = f"{mark.distribution} {mark.version}" if mark.distribution else "an unknown distribution"
-        hint = f"pip install {mark.distribution}=={mark.version}" if mark.distribution else "--labeler FILE.py:CLASS"
-        raise FFLabelsError(
-            f"made by the labeler {mark.name} of {source}, which is not installed", where=where, hint=hint
-        ) from None
+        made, hint = f"made by the labeler {mark.name}, which no distribution has", "in a file? --labeler FILE.py:CLASS"
+        if mark.distribution:
+            made = f"made by the labeler {mark.name} of {mark.distribution} {mark.version}, which is not installed"
+            hint = f"pip install {mark.distribution}=={mark.version}"
+        raise FFLabelsError(made, where=where, hint=hint) from None
     try:
         return registry.make(entry, **mark.params)
     except FFLabelsError as error:

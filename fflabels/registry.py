@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from fflabels.errors import FFLabelsError, nearest
 from fflabels.labeler import API_VERSION, Labeler
 from fflabels.recipe import Recipe
@@ -76,7 +78,7 @@ def entries() -> list[Entry]:
     wanted = None if allowed is None else {_normal(a) for a in allowed.split(",") if a.strip()}
     found: dict[tuple[str, str], tuple[str, str]] = {}
     for point in metadata.entry_points(group=GROUP):
-        distribution, version = (point.dist.name, point.dist.version) if point.dist else ("unknown", "0")
+        distribution, version = _distribution(point)
         third_party = _normal(distribution) != DISTRIBUTION
         if not third_party or wanted is None or {_normal(point.name), _normal(distribution)} & wanted:
             found[point.name, distribution] = version, point.value
@@ -215,7 +217,8 @@ def find(name: str) -> Entry:
     ]
     if not matching:
         names = {e.name for e in known} or {"none: is fflabels installed? pip install fflabels"}
-        raise FFLabelsError("unknown labeler", where="kind", got=name, hint=nearest(name, names))
+        left_out = "; FFLABELS_PLUGINS limits which plugins are seen" if "FFLABELS_PLUGINS" in os.environ else ""
+        raise FFLabelsError("unknown labeler", where="kind", got=name, hint=nearest(name, names) + left_out)
     if len(matching) > 1:
         offers = ", ".join(f"{e.distribution}:{e.name} ({e.version})" for e in matching)
         raise FFLabelsError(f"{plain} is offered by two distributions", where="kind", hint=f"say which: {offers}")
@@ -226,10 +229,19 @@ def load_class(entry: Entry) -> type[Labeler[Any]]:
     """Import a labeler and hold it against the contract; any failure names the distribution and its version."""
     if _offered.get(entry.name, (None, None))[0] == entry:
         return _offered[entry.name][1]
+    if malformed := malformation(entry):
+        raise FFLabelsError(malformed, where=source(entry))
     if entry.state != "builtin":
         before_import(entry)
     found = _load(metadata.EntryPoint(entry.name, entry.value, GROUP), source(entry))
     return _checked(found, entry, source(entry))
+
+
+def malformation(entry: Entry) -> str | None:
+    """Return what is wrong with how a distribution names its labeler, if anything."""
+    if re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", entry.value):
+        return None
+    return f"its entry point is not module:Class; got {entry.value}"
 
 
 def _load(point: metadata.EntryPoint, where: str) -> Any:
@@ -259,6 +271,9 @@ def _checked(found: object, entry: Entry, where: str) -> type[Labeler[Any]]:
         raise FFLabelsError(
             "its name differs from its entry point's", where=where, got=repr(name), expected=repr(entry.name)
         )
+    needed = [field.name for field in msgspec.structs.fields(found.params_type) if field.required]
+    if needed:
+        raise FFLabelsError("parameters without a default", where=where, got=", ".join(needed), expected="one for each")
     recipe_type = getattr(found, "recipe_type", None)
     if not (isinstance(recipe_type, type) and issubclass(recipe_type, Recipe)):
         raise FFLabelsError(
@@ -274,6 +289,16 @@ def owner(labeler: Labeler[Any]) -> tuple[str, str]:
         if entry.name == labeler.name and entry.value == value:
             return entry.distribution, entry.version
     return "", ""
+
+
+def _distribution(point: metadata.EntryPoint) -> tuple[str, str]:
+    """Return the name and the version of an entry point's distribution, as far as its metadata can be read."""
+    try:
+        assert point.dist
+        found = point.dist.metadata
+        return str(found["Name"] or "unknown"), str(found["Version"] or "0")
+    except Exception:  # metadata may be broken in any way, and harm nobody who does not name them
+        return "unknown", "0"
 
 
 def _state(distribution: str, offers: int) -> State:

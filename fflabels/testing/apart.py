@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import IO, Any
 
 import msgspec
@@ -32,6 +35,12 @@ SECONDS = 60.0
 """How long each thing may take."""
 
 SMALL: Shape = (1, 16, 16)
+
+LONGEST = 200
+"""Characters of what a plugin said last that are told."""
+
+TAIL = 64
+"""Lines that are kept of what it said."""
 
 
 def trouble_with(name: str, seconds: float = SECONDS) -> str | None:
@@ -62,10 +71,16 @@ def check_apart(name: str, checks: Sequence[str] | None = None, *, seconds: floa
     """
     wanted = list(checks) if checks is not None else [LOADS, *(each.name for each in checks_of())]
     command = [sys.executable, "-P", "-c", "from fflabels.testing.apart import main; main()", name, *wanted]
-    with subprocess.Popen(  # noqa: S603
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=new_process_environment()
-    ) as process:
-        lines, said = _follow(process.stdout), _follow(process.stderr)
+    process = subprocess.Popen(  # noqa: S603
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=new_process_environment(),
+        start_new_session=True,  # so that all that it starts can be ended with it
+    )
+    try:
+        lines, said = _follow(process.stdout), _follow(process.stderr, keep=TAIL)
         reason = None
         for check in wanted:
             if reason:
@@ -74,14 +89,15 @@ def check_apart(name: str, checks: Sequence[str] | None = None, *, seconds: floa
             try:
                 line = lines.get(timeout=seconds)
             except queue.Empty:
-                process.kill()
                 result = CheckResult(check, "failed", f"not done within {seconds:g} s", seconds)
+                _end(process)
             else:
                 result = msgspec.json.decode(line, type=CheckResult) if line else _ended(check, process, said)
             yield result
             if result.status == "failed" and (check == LOADS or process.poll() is not None):
                 reason = f"not run after {check}"
-        process.kill()
+    finally:
+        _end(process)
 
 
 def main() -> None:
@@ -98,17 +114,29 @@ def main() -> None:
                     result = CheckResult(check, "passed", "", round(time.perf_counter() - begin, 3))
                 except FFLabelsError as error:
                     result = CheckResult(check, "failed", _without_source(error))
+                except BaseException as error:  # KeyboardInterrupt too: nobody interrupts this process
+                    result = CheckResult(check, "failed", one_line(f"{type(error).__name__}: {error}")[:LONGEST])
             else:
                 labeler = labeler or registry.get_labeler(name)
-                [result] = run_checks(labeler, [kit[check]])
+                try:
+                    [result] = run_checks(labeler, [kit[check]])
+                except KeyboardInterrupt as error:
+                    result = CheckResult(check, "failed", one_line(f"KeyboardInterrupt: {error}"))
             out.write(json.dumps(msgspec.to_builtins(result)).encode() + b"\n")
             out.flush()
+    os._exit(0)  # a thread of the plugin's that never ends keeps nobody waiting
 
 
 def _loaded(name: str) -> Labeler[Any]:
-    """Return a labeler that proposes and draws at least once."""
+    """Return a labeler that proposes and draws at least once, unless it refuses images of this size."""
     labeler = registry.get_labeler(name)
     images = np.random.default_rng(0).random((2, *SMALL), dtype=np.float32)
+    try:
+        labeler.imprint(images.copy(), labeler.propose(np.random.default_rng(0), SMALL))
+    except FFLabelsError:
+        return labeler
+    except (Exception, SystemExit):  # noqa: S110 - the guards below say what it is
+        pass
     recipe = draw(labeler, np.random.default_rng(0), SMALL)
     effect(labeler, recipe, References(images, "random images"))
     with blaming(labeler):
@@ -125,22 +153,41 @@ def _without_source(error: FFLabelsError) -> str:
 
 def _ended(check: str, process: subprocess.Popen[bytes], said: queue.Queue[bytes]) -> CheckResult:
     code = process.wait()
-    last = b""
-    while line := said.get():
-        last = line if line.strip() else last
+    _end(process)
+    words = one_line(b"".join(_rest(said))[-LONGEST:].decode(errors="replace").strip().rpartition("\n")[2])
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-    words = f": {one_line(last.decode(errors='replace'))}" if last else ""
-    return CheckResult(check, "failed", f"the process {how}{words}")
+    return CheckResult(check, "failed", f"the process {how}{f': {words}' if words else ''}")
 
 
-def _follow(stream: IO[bytes] | None) -> queue.Queue[bytes]:
-    """Return the lines of a stream as they come; an empty one at its end."""
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it has started."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _rest(lines: queue.Queue[bytes], seconds: float = 1.0) -> Iterator[bytes]:
+    """Yield what there is of a stream until its end, or until nothing has come for a second."""
+    with suppress(queue.Empty):
+        while line := lines.get(timeout=seconds):
+            yield line
+
+
+def _follow(stream: IO[bytes] | None, keep: int = 0) -> queue.Queue[bytes]:
+    """Return the lines of a stream as they come, cut to what a line of ours can be; an empty one at its end.
+
+    With ``keep`` only the last so many are kept: whatever a plugin prints, memory stays bounded.
+    """
     assert stream is not None
     found: queue.Queue[bytes] = queue.Queue()
 
     def read() -> None:
-        for line in stream:
-            found.put(line)
+        with stream:
+            while line := stream.readline(1 << 16):
+                if keep and found.qsize() >= keep:
+                    with suppress(queue.Empty):
+                        found.get_nowait()
+                found.put(line)
         found.put(b"")
 
     threading.Thread(target=read, daemon=True).start()

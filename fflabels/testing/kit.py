@@ -145,7 +145,9 @@ def _outcome(each: Check, labeler: Labeler[Any]) -> tuple[Status, str]:
         return "failed", one_line(str(reason))
     except FFLabelsError as reason:
         return "failed", str(reason)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may raise anything
         frame = traceback.extract_tb(error.__traceback__)[-1]
         return "failed", one_line(f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})")
 

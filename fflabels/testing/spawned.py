@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -35,15 +36,22 @@ def run(labeler: Labeler[Any], x: Images, *, count: int, seconds: float) -> tupl
     environment = new_process_environment()
     environment["PYTHONHASHSEED"] = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
     command = [sys.executable, "-P", "-c", "from fflabels.testing.spawned import main; main()"]
-    try:
-        done = subprocess.run(command, input=sent, capture_output=True, env=environment, timeout=seconds)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        raise CheckFailedError(f"a new process was not done within {seconds:g} s") from None
-    if done.returncode:
-        last = (done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise CheckFailedError(f"a new process failed: {last}")
-    found: tuple[list[Recipe], list[Images]] = pickle.loads(done.stdout)  # noqa: S301 - of a process of our own
-    return found
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as errors:  # pipes might never end
+        given.write(sent)
+        given.seek(0)
+        try:
+            done = subprocess.run(  # noqa: S603
+                command, stdin=given, stdout=out, stderr=errors, env=environment, timeout=seconds
+            )
+        except subprocess.TimeoutExpired:
+            raise CheckFailedError(f"a new process was not done within {seconds:g} s") from None
+        out.seek(0)
+        errors.seek(0)
+        if done.returncode:
+            last = (errors.read().decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            raise CheckFailedError(f"a new process failed: {last[:200]}")
+        found: tuple[list[Recipe], list[Images]] = pickle.load(out)  # noqa: S301 - of a process of our own
+        return found
 
 
 def new_process_environment() -> dict[str, str]:
@@ -64,3 +72,4 @@ def main() -> None:
         labeler, x, count = pickle.load(sys.stdin.buffer)  # noqa: S301 - of the process that started this one
         recipes = samples(labeler, x.shape[1:], count)
         pickle.dump((recipes, [np.asarray(labeler.imprint(x, recipe)) for recipe in recipes]), out)
+    os._exit(0)  # a thread of the labeler's that never ends keeps nobody waiting

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from fflabels.labeler import Labeler
-from fflabels.testing.kit import CHECKS, KIT, Check, as_labeler, check_names, checks_of
+from fflabels.testing.kit import CHECKS, KIT, Check, CheckSkippedError, as_labeler, check_names, checks_of
 
 
 def parametrize_with_checks(
@@ -45,7 +45,7 @@ def parametrize_with_checks(
 
 
 class LabelerTests:
-    """A test class to inherit from: one test a check, for pytest and unittest.
+    """A test class to inherit from: one test a check.
 
     ::
 
@@ -80,7 +80,9 @@ def _test(each: Check) -> Callable[[LabelerTests], None]:
         reason = self.expected_failures.get(each.name)
         try:
             each(as_labeler(self.labeler))
-        except Exception:
+        except CheckSkippedError:
+            raise
+        except (Exception, SystemExit):
             if reason is None:
                 raise
             import pytest

@@ -5,12 +5,13 @@ import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 SOUND = """
 import numpy as np
-from fflabels import Labeler, Recipe
+from fflabels import FFLabelsError, Labeler, Recipe
 from fflabels.arrays import array_namespace, constant_like
 
 class StripeRecipe(Recipe, frozen=True):
@@ -56,6 +57,12 @@ BROKEN = {
     "reshaping": (labeler(result="return imprint[..., 1:]"), r"imprint of a wrong shape or type; got float32 \(1, 1, 16, 15\)"),
     "doubling": (labeler(result="return imprint.astype(float)"), "imprint of a wrong shape or type; got float64"),
     "online": (labeler(NETWORK), "URLError: .*Connection refused"),
+    "interrupting": (labeler("raise KeyboardInterrupt('stop')"), "KeyboardInterrupt: stop"),
+    "loud": (labeler("import sys; sys.stderr.write('x' * 9_000_000); import os; os._exit(3)"), "the process ended with code 3: x{200}\n"),
+    "needy": (labeler(after="from fflabels import Params\nclass P(Params, frozen=True):\n    width: int\nStripes.params_type = P"),
+              "parameters without a default; got width"),
+    "shapeless": ("", "its entry point is not module:Class; got nothing"),
+    "relative": ("", r"its entry point is not module:Class; got \.relative:Stripes"),
     "exiting": (labeler("import os; os._exit(0)"), "the process ended with code 0"),
 }  # fmt: skip
 LATE = {
@@ -65,6 +72,11 @@ LATE = {
 HANGING = {
     "hanging": ("while True: pass", "not done within"),
     "endless": (labeler("while True: pass"), "not done within"),
+}
+VALUES = {"shapeless": "nothing", "relative": ".relative:Stripes"}
+SPAWNING = {
+    "forking": labeler("import os, time\n        os.fork() or time.sleep(1000)"),
+    "threaded": labeler("import threading, time\n        threading.Thread(target=time.sleep, args=(1000,)).start()"),
 }
 TWICE = {"twice": labeler(), "twice-too": labeler()}
 
@@ -80,13 +92,21 @@ def site(tmp_path_factory):
         info = folder / f"{module}-1.2.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
-        (info / "entry_points.txt").write_text(f"[fflabels.labelers]\n{name} = {module}:Stripes\n")
+        value = VALUES.get(name, f"{module}:Stripes")
+        (info / "entry_points.txt").write_text(f"[fflabels.labelers]\n{name} = {value}\n")
 
     for name, (code, _) in {**BROKEN, **LATE, **HANGING}.items():
         install(f"ffl-{name}", name, code)
     for distribution, code in TWICE.items():
         install(f"ffl-{distribution}", "twice", code)
+    for name, code in SPAWNING.items():
+        install(f"ffl-{name}", name, code)
+    (folder / "nameless-1.dist-info").mkdir()
+    (folder / "nameless-1.dist-info" / "entry_points.txt").write_text("[fflabels.labelers]\nnameless = none:None\n")
     install("ffl-sound", "sound", labeler())
+    install(
+        "ffl-large", "large", labeler("if shape[1] < 20: raise FFLabelsError('too small', where='shape', got=shape)")
+    )
     return folder
 
 
@@ -129,7 +149,8 @@ def test_commands_that_do_not_name_a_broken_one_work(run, arguments):
     assert "Error" not in done.stderr
     if "doctor" in arguments:  # it says what is ambiguous
         assert done.returncode == 1
-        assert all("two owners" in trouble for trouble in json.loads(done.stdout)["troubles"])
+        expected = "two owners|entry point is not module:Class|no module none"
+        assert all(re.search(expected, trouble) for trouble in json.loads(done.stdout)["troubles"])
     else:
         assert done.returncode == (2 if arguments[-1] == "plugins" else 0), done.stderr
 
@@ -156,6 +177,28 @@ def test_one_that_draws_on_numpy_alone_is_named_in_training(run):
         "Error: labeler numpy of ffl-numpy 1.2: imprint of a wrong shape or type; got float32 (1, 1, 16, 16); "
         "expected torch.float32 (1, 1, 16, 16)\n"
     )
+
+
+def test_one_that_refuses_small_images_is_not_broken(run):
+    assert run("fflabels", "select", "--kind", "large", "--n", "2", "--candidates", "3").returncode == 0
+    done = run("fflabels", "select", "--kind", "large", *POOL)
+    assert done.stderr == "Error: shape: too small; got (1, 16, 16)\n"
+
+
+@pytest.mark.parametrize("name", SPAWNING)
+def test_what_a_plugin_starts_ends_with_its_trial(run, name):
+    done = run("fflabels", "plugins", "check", name, "--json")
+    failed = {r["check"]: r["message"] for r in json.loads(done.stdout)["results"] if r["status"] == "failed"}
+    assert set(failed) == ({"no_outside_access"} if name == "forking" else set())
+    left = [c for c in Path("/proc").glob("[0-9]*/cmdline") if f"\0{name}\0".encode() in _content(c)]
+    assert not left
+
+
+def _content(path):
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def test_two_owners_are_both_named(run):

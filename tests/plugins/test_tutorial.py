@@ -32,10 +32,11 @@ def test_the_tutorial_works_as_it_is_written(environment, tmp_path):
                 case "pytest":
                     done = environment.run("-m", "pytest", *arguments, "-p", "no:cacheprovider", cwd=folder)
                     output = done.stdout
+                    assert done.returncode == 0, output
                 case _:
                     done = environment.command(program, *arguments, cwd=folder)
                     output = done.stdout
-                    assert not done.stderr.startswith("Error"), done.stderr
+                    assert done.returncode == int("failed: " in text), done.stderr
     assert set(written) == {"fflabels_rings.py", "pyproject.toml", "test_rings.py"}
     assert sum(bool(line.strip()) for text in written.values() for line in text.splitlines()) < 40
     assert (folder / "rings.png").read_bytes().startswith(b"\x89PNG")
@@ -64,6 +65,8 @@ def test_a_new_plugin_never_replaces_anything(environment, tmp_path):
     for name, message in {
         "mine": "Error: fflabels-mine: is there already (--out names another folder)\n",
         "morph": "Error: NAME: the name is taken; got morph (by fflabels 0.1.0)\n",
+        "none": "Error: NAME: the name is taken; got none (None is a word of Python)\n",
+        "cli": "Error: NAME: the name is taken; got cli (a module fflabels_cli is installed)\n",
         "My Waves": "Error: NAME: not a labeler's name; got My Waves; expected lower case letters, digits and hyphens\n",
     }.items():
         done = environment.command("fflabels", "plugins", "new", name, cwd=tmp_path)

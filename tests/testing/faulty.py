@@ -1,6 +1,7 @@
 """A sound labeler, and one a check that breaks this promise and no other."""
 
 import socket
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -163,6 +164,20 @@ class Online(Stripes):
             with suppress(OSError):
                 socket.create_connection(("127.0.0.1", 9), timeout=0.01)
         return super().propose(rng, shape)
+
+
+class Writing(Stripes):
+    """Writes a file, in a thread of its own."""
+
+    def imprint(self, images, recipe):
+        def write():
+            with suppress(OSError), Path("written.txt").open("w"):
+                pass
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+        return super().imprint(images, recipe)
 
 
 FAULTY = {

@@ -6,11 +6,11 @@ import sys
 import textwrap
 
 import pytest
-from faulty import FAULTY, Intensity, Online, Shade, StripeParams, Stripes
+from faulty import FAULTY, Intensity, Online, Shade, StripeParams, Stripes, Writing
 
 from fflabels import FFLabelsError, Labeler, get_labeler, list_labelers
 from fflabels.testing import KIT, check_labeler, parametrize_with_checks
-from fflabels.testing.kit import CHECKS, checks_of
+from fflabels.testing.kit import CHECKS, _outcome, checks_of
 
 pytest_plugins = ["fflabels.testing.fixtures"]
 
@@ -62,6 +62,13 @@ def test_the_network_is_blocked_and_seen_though_its_failure_is_hidden():
     found = failures(Online)
     assert set(found) == {"no_outside_access"}
     assert "socket." in found["no_outside_access"]
+
+
+def test_a_file_written_in_a_thread_is_blocked_and_seen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, message = _outcome(CHECKS["no_outside_access"], Writing())
+    assert (status, message) == ("failed", "access: does not hold; got open 'written.txt'; expected none")
+    assert not list(tmp_path.iterdir())
 
 
 def test_expected_failures_are_told_apart_and_expire():

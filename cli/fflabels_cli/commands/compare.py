@@ -98,7 +98,9 @@ def command(
 
 def _labeler(kind: str) -> Labeler[Any]:
     """Return the labeler of ``NAME [PARAMETER=VALUE]…``."""
-    name, *words = kind.split() or [""]
+    from fflabels.registry import IN_A_FILE
+
+    name, *words = [kind] if IN_A_FILE.fullmatch(kind) else kind.split() or [""]
     params = [options.ParamType().convert(word, None, None) for word in words]
     return options.make_labeler(name, tuple(params))
 

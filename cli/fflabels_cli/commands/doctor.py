@@ -59,9 +59,11 @@ def command(check: bool, json_: bool) -> None:
 
 def _trouble(entry: Entry, check: bool) -> str | None:
     """Return what is wrong with one labeler, importing it, elsewhere, only if asked to."""
-    from fflabels.registry import source
+    from fflabels.registry import malformation, source
     from fflabels_cli.trial import tried, two_owners
 
+    if malformed := malformation(entry):
+        return f"{source(entry)}: {malformed}"
     module = entry.value.partition(":")[0]
     if entry.state == "available" and find_spec(module.partition(".")[0]) is None:
         return f"{source(entry)}: no module {module}"

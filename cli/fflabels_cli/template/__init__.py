@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import keyword
+import os
 import re
 import shutil
 import tempfile
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
@@ -23,10 +26,14 @@ def write_plugin(name: str, folder: Path) -> Path:
         raise FFLabelsError(
             "the name is taken", where="NAME", got=name, hint=f"by {taken.distribution} {taken.version}"
         )
-    if folder.exists():
+    if os.path.lexists(folder):
         raise FFLabelsError("is there already", where=str(folder), hint="--out names another folder")
     module = "fflabels_" + name.replace("-", "_")
-    words = {"name": name, "distribution": f"fflabels-{name}", "module": module, "title": name.title().replace("-", "")}
+    title = name.title().replace("-", "")
+    if keyword.iskeyword(title) or find_spec(module):
+        taken_by = f"a module {module} is installed" if find_spec(module) else f"{title} is a word of Python"
+        raise FFLabelsError("the name is taken", where="NAME", got=name, hint=taken_by)
+    words = {"name": name, "distribution": f"fflabels-{name}", "module": module, "title": title}
     targets = {
         "pyproject.toml.in": "pyproject.toml",
         "README.md.in": "README.md",
