@@ -90,6 +90,12 @@ def differences(groups: Sequence[Group]) -> list[Difference]:
     return found
 
 
+def spread(shares: Sequence[float]) -> str:
+    """Return mean ± sample standard deviation of shares in percent; of one, its value."""
+    values = [100 * share for share in shares]
+    return f"{mean(values):.2f} ± {stdev(values):.2f}" if len(values) > 1 else f"{values[0]:.2f}"
+
+
 def _difference(name: str, reading: str, values: list[float], base: list[float]) -> Difference:
     gap = mean(values) - mean(base)
     if min(len(values), len(base)) < 2 or stdev(values) == stdev(base) == 0:

@@ -15,7 +15,19 @@ import click
 
 FFLABELS_COMMANDS = ("select", "compare", "generate", "score", "show", "list", "plugins", "doctor", "demo")
 PLUGINS_COMMANDS = ("list", "check", "new")
-FFNET_COMMANDS = ("train", "eval", "resume", "predict", "info", "report", "cam", "labels", "compare", "presets")
+FFNET_COMMANDS = (
+    "train",
+    "eval",
+    "resume",
+    "predict",
+    "info",
+    "report",
+    "cam",
+    "labels",
+    "compare",
+    "reproduce",
+    "presets",
+)
 
 
 class LazyGroup(click.Group):

@@ -28,7 +28,7 @@ from ffnet.run import CONFIG, LABELS, Run
 try:
     import jinja2
 
-    from ffnet.report import figures
+    from ffnet import figures
 except ModuleNotFoundError as error:
     raise MissingExtraError('reports need matplotlib and Jinja: pip install "fflabels[plots]"') from error
 

@@ -11,11 +11,12 @@ import sys
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 import torch
 
 from ffnet import Run, load_preset, load_run
+from ffnet.comparison import spread
 from ffnet.devices import with_dtype
 from ffnet.log import TIMINGS, read_lines
 from ffnet.run import CONFIG, RESULTS
@@ -91,17 +92,11 @@ def cells(row: Row, runs: list[Run]) -> list[str]:
         f"`ffnet train {row.command}`",
         str(len(runs)),
         str(runs[0].config.train.epochs),
-        spread(r.accuracy for r in readings),
-        spread(r.accuracy for r in linear) if linear else "–",
-        spread(r.untrained for r in linear) if linear else "–",
+        spread([r.accuracy for r in readings]),
+        spread([r.accuracy for r in linear]) if linear else "–",
+        spread([r.untrained for r in linear]) if linear else "–",
         f"{'at least ' if lost else ''}{seconds:.0f}",
     ]
-
-
-def spread(shares) -> str:
-    """Return mean ± sample standard deviation in percent; one value alone."""
-    values = [100 * share for share in shares]
-    return f"{mean(values):.2f} ± {stdev(values):.2f}" if len(values) > 1 else f"{values[0]:.2f}"
 
 
 HEAD = ["command (and `--seed 0`, `1`, …)", "n", "epochs", "goodness (bp: accuracy)", "linear", "linear, untrained net"]

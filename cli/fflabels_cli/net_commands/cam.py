@@ -38,7 +38,7 @@ def command(
     from fflabels_cli import output
     from ffnet import activation_maps, load_run
     from ffnet.data import one_a_class, read_pictures
-    from ffnet.report.figures import activation
+    from ffnet.figures import activation
 
     path = out or Path(run) / "cam.png"
     output.check_output(path, ".png")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
 from fflabels_cli import options
@@ -22,7 +20,7 @@ def command(runs: tuple[str, ...], json_: bool) -> None:
 
     from fflabels_cli import output
     from ffnet import load_run
-    from ffnet.comparison import differences, group_runs
+    from ffnet.comparison import differences, group_runs, spread
 
     groups = group_runs([load_run(run) for run in runs])
     found = differences(groups)
@@ -30,23 +28,13 @@ def command(runs: tuple[str, ...], json_: bool) -> None:
         output.print_json({"groups": msgspec.to_builtins(groups), "differences": msgspec.to_builtins(found)})
         return
     readings = list(dict.fromkeys(reading for group in groups for reading in group.accuracies))
-    rows = [
-        [group.name, str(len(group.runs)), *(_spread(group.accuracies.get(reading)) for reading in readings)]
-        for group in groups
-    ]
+    rows = []
+    for group in groups:
+        accuracies = [group.accuracies.get(reading) for reading in readings]
+        rows.append([group.name, str(len(group.runs)), *(spread(each) if each else "–" for each in accuracies)])
     output.print_table("test accuracy, %", ("settings", "n", *readings), rows)
     for d in found:
         sure = "no interval: a group has one run, or no spread"
         if d.low is not None and d.high is not None:
             sure = f"95 % interval {100 * d.low:+.2f} to {100 * d.high:+.2f}, p = {d.p:.2g}"
         click.echo(f"{d.group} – {groups[0].name}, {d.reading}: {100 * d.difference:+.2f} ({sure})")
-
-
-def _spread(values: Sequence[float] | None) -> str:
-    """Return mean ± sample standard deviation in percent; one value alone."""
-    from statistics import mean, stdev
-
-    if not values:
-        return "–"
-    percent = [100 * value for value in values]
-    return f"{mean(percent):.2f} ± {stdev(percent):.2f}" if len(percent) > 1 else f"{percent[0]:.2f}"

@@ -1,4 +1,4 @@
-"""The figures of a report, each a PNG file of a few kilobytes that reads on a phone."""
+"""Figures of runs, each a PNG file of a few kilobytes that reads on a phone."""
 
 from __future__ import annotations
 
@@ -22,17 +22,34 @@ FEW = 20
 """Up to so many classes a confusion matrix shows its numbers and names."""
 
 
-def learning_curves(metrics: Sequence[Mapping[str, Any]]) -> bytes:
+def learning_curves(metrics: Sequence[Mapping[str, Any]], title: str = "") -> bytes:
     """Draw loss and discrimination accuracy (or training accuracy) over the epochs, a line a layer."""
-    epochs = [line["epoch"] for line in metrics]
-    layered = "layer_loss" in metrics[0]
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
+    _curves(left, right, metrics)
+    figure.suptitle(title, fontsize="medium")
+    return png(figure)
+
+
+def learning_side_by_side(runs: Mapping[str, Sequence[Mapping[str, Any]]], title: str) -> bytes:
+    """Draw the learning curves of several runs, a row each."""
+    figure = Figure(figsize=(8, 0.4 + 2.9 * len(runs)), layout="constrained")
+    grid = figure.subplots(len(runs), 2, squeeze=False)
+    for (name, metrics), (left, right) in zip(runs.items(), grid, strict=True):
+        _curves(left, right, metrics)
+        left.set_title(name)
+    figure.suptitle(title, fontsize="medium")
+    return png(figure)
+
+
+def _curves(left: Axes, right: Axes, metrics: Sequence[Mapping[str, Any]]) -> None:
+    epochs = [line["epoch"] for line in metrics]
+    layered = "layer_loss" in metrics[0]
     if layered:
         for k in range(len(metrics[0]["layer_loss"])):
-            look = {"color": COLOURS[k % len(COLOURS)], "label": f"layer {k + 1}"}
-            left.plot(epochs, [line["layer_loss"][k] for line in metrics], ".-", **look)
-            right.plot(epochs, [100 * line["discrimination"][k] for line in metrics], ".-", **look)
+            colour, loss = COLOURS[k % len(COLOURS)], [line["layer_loss"][k] for line in metrics]
+            left.plot(epochs, loss, ".-", color=colour, label=f"layer {k + 1}")
+            right.plot(epochs, [100 * line["discrimination"][k] for line in metrics], ".-", color=colour)
         left.legend(frameon=False)
     else:
         left.plot(epochs, [line["loss"] for line in metrics], ".-", color=COLOURS[0])
@@ -47,6 +64,42 @@ def learning_curves(metrics: Sequence[Mapping[str, Any]]) -> bytes:
     right.set(xlabel="epoch", ylabel="discrimination accuracy, %" if layered else "accuracy, %")
     for axis in (left, right):
         _plain(axis)
+
+
+def accuracy_by_point(
+    lines: Mapping[str, Mapping[str, Sequence[float]]], points: Sequence[str], x: str, y: str, title: str
+) -> bytes:
+    """Draw accuracies, mean ± standard deviation over seeds, against the points: a line a kind of run and reading.
+
+    Parameters
+    ----------
+    lines
+        By name and point the shares of each seed.
+    points
+        In their order; a single one gives bars.
+    x, y, title
+        What is written beside the axes, and above.
+    """
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axis = figure.subplots()
+    names = list(lines)
+    if len(points) == 1:
+        values = [100 * np.array(lines[name][points[0]]) for name in names]
+        bars = axis.bar(names, [v.mean() for v in values], yerr=[v.std(ddof=min(1, len(v) - 1)) for v in values],
+                        color=COLOURS[0], capsize=4)  # fmt: skip
+        axis.bar_label(bars, fmt="%.1f", label_type="center", color="w")
+        axis.tick_params(axis="x", rotation=20 if len(names) > 3 else 0)
+    for k, name in enumerate(names if len(points) > 1 else ()):
+        there = [p for p in points if p in lines[name]]
+        values = [100 * np.array(lines[name][p]) for p in there]
+        spread = [v.std(ddof=min(1, len(v) - 1)) for v in values]
+        axis.errorbar(there, [v.mean() for v in values], spread, marker="o", capsize=3, color=COLOURS[k % len(COLOURS)],
+                      label=name)  # fmt: skip
+    if len(points) > 1:
+        axis.legend(frameon=False)
+    axis.set(xlabel=x, ylabel=y)
+    axis.set_title(title, fontsize="medium", wrap=True)
+    _plain(axis)
     return png(figure)
 
 
@@ -68,7 +121,7 @@ def layer_accuracies(layers: Mapping[str, Sequence[float]], chance: float) -> by
     return png(figure)
 
 
-def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> bytes:
+def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str], title: str = "") -> bytes:
     """Draw a confusion matrix, row by row as shares; up to 20 classes with numbers and names."""
     table = np.array(matrix)
     share = table / np.maximum(1, table.sum(1, keepdims=True))
@@ -83,6 +136,7 @@ def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> bytes:
             if value:
                 axis.text(j, i, value, ha="center", va="center", fontsize=7, color="w" if share[i, j] > 0.5 else "k")
     figure.colorbar(image, shrink=0.8, label="% of the class")
+    figure.suptitle(title, fontsize="medium")
     return png(figure)
 
 
@@ -101,23 +155,38 @@ def mistakes(images: Tensor, right: Sequence[str], predicted: Sequence[str]) -> 
 
 
 def activation(images: Tensor, maps: ActivationMaps, titles: Sequence[str]) -> bytes:
-    """Draw images, their maps layer by layer, and the sum over the image; one scale an image."""
-    count = len(images)
+    """Draw images, their maps layer by layer, and the sum over the image; one scale a map."""
     columns = 2 + len(maps.layers)
-    figure = Figure(figsize=(1.25 * columns, 1.35 * count), layout="constrained")
-    grid = figure.subplots(count, columns, squeeze=False)
-    for i, (axes, image) in enumerate(zip(grid, images, strict=True)):
-        _show(axes[0], image)
+    figure = Figure(figsize=(1.25 * columns, 1.35 * len(images)), layout="constrained")
+    for i, axes in enumerate(figure.subplots(len(images), columns, squeeze=False)):
+        _show(axes[0], images[i])
         axes[0].set_title(titles[i], fontsize=7)
         for axis, (number, layer_NHW) in zip(axes[1:-1], maps.layers.items(), strict=True):
             _heat(axis, layer_NHW[i])
             axis.set_title(f"layer {number}", fontsize=7)
-        total = maps.total[i]
-        grey = unit(image[None]).mean(1)[0].numpy()
-        axes[-1].imshow(grey, cmap="gray", vmin=0, vmax=1)
-        _heat(axes[-1], total, alpha=0.6)
+        _overlay(axes[-1], images[i], maps.total[i])
         axes[-1].set_title("sum", fontsize=7)
     return png(figure)
+
+
+def activation_side_by_side(images: Tensor, runs: Mapping[str, ActivationMaps], title: str) -> bytes:
+    """Draw images in a row and, below each, the sum of its maps in every run."""
+    count = len(images)
+    figure = Figure(figsize=(1.3 * count + 0.8, 1.4 * (1 + len(runs)) + 0.4), layout="constrained")
+    grid = figure.subplots(1 + len(runs), count, squeeze=False)
+    for axis, image in zip(grid[0], images, strict=True):
+        _show(axis, image)
+    for row, (name, maps) in zip(grid[1:], runs.items(), strict=True):
+        for axis, image, total in zip(row, images, maps.total, strict=True):
+            _overlay(axis, image, total)
+        row[0].set_title(name, fontsize=8, loc="left")
+    figure.suptitle(title, fontsize="medium")
+    return png(figure)
+
+
+def _overlay(axis: Axes, image_CHW: Tensor, map_HW: Tensor) -> None:
+    axis.imshow(unit(image_CHW[None]).mean(1)[0].numpy(), cmap="gray", vmin=0, vmax=1)
+    _heat(axis, map_HW, alpha=0.6)
 
 
 def _heat(axis: Axes, map_HW: Tensor, **look: Any) -> None:

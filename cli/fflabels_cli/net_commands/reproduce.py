@@ -1,0 +1,62 @@
+"""``ffnet reproduce``: a figure or table of the paper, from its runs to the plot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fflabels_cli import options
+
+if TYPE_CHECKING:
+    from ffnet.studies import Job
+
+
+@click.command("reproduce")
+@click.argument("name", metavar="[NAME|FILE.toml]", required=False)
+@click.option(
+    "--scale",
+    type=click.Choice(("smoke", "cpu", "full")),
+    default="cpu",
+    show_default=True,
+    help="smoke: whether it runs. cpu: smaller, as the study states. full: as published, on a GPU.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each kind.  [default: the study's, 3 for most]")
+@click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the runs: machines may share the folder.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("reproduced"),
+    show_default=True,
+    help="Where the runs, tables and figures of all studies go.",
+)
+@options.data_root
+def command(name: str | None, scale: Any, seeds: int | None, shard: str | None, out: Path, data: str | None) -> None:
+    """Make one of the paper's results: its runs, then a table of paper and here, and a figure.
+
+    Without a NAME the studies are listed; a file is a study of your own. Runs that are there are not repeated, and one
+    that was stopped goes on.
+    """
+    from fflabels_cli import net_output, output
+    from ffnet.studies import list_studies, load_study
+    from ffnet.studies.work import shard as part_of
+    from ffnet.studies.work import work, write
+
+    if name is None:
+        rows = [[each, load_study(each).about] for each in list_studies()]
+        output.print_table("studies", ("name", "what"), rows, words=2)
+        return
+    study = load_study(name)
+    jobs = study.jobs(scale, seeds, data)
+    folder = out / study.name / scale
+    count = f" --seeds {seeds}" if seeds else ""
+
+    def begin(job: Job, number: int, of: int) -> None:
+        click.echo(f"run {number} of {of}: {job.folder}", err=True)
+
+    with net_output.Training(quiet=False) as screen:
+        work(part_of(jobs, shard), folder, begin=begin, started=screen.started, report=screen.epoch)
+    table, figure = write(study, scale, jobs, folder, f"ffnet reproduce {name} --scale {scale}{count}")
+    click.echo(table.read_text())
+    click.echo(f"table: {table}   figure: {figure}")

@@ -1,0 +1,225 @@
+"""Studies: a file a result of the paper says which runs it needs, at which scales, and what comes of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from fflabels.errors import FFLabelsError, nearest
+from ffnet.config import Config, read_toml
+from ffnet.presets import load_preset
+
+ScaleName: TypeAlias = Literal["smoke", "cpu", "full"]
+Figure: TypeAlias = Literal["accuracy", "confusion", "learning", "maps"]
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of a study's file."""
+
+
+class Group(_Part, frozen=True):
+    """Runs of one kind: a preset, and what differs from it.
+
+    Attributes
+    ----------
+    name, preset
+        What the table and the figure call it; where its settings begin.
+    settings
+        By ``section.key``.
+    vary
+        By ``section.key`` as many values as the study has points; all settings here change together.
+    readings
+        Which accuracies are told: goodness, linear, bp.
+    paper
+        What the paper reports, by reading and point.
+    """
+
+    name: str
+    preset: str
+    settings: dict[str, Any] = {}
+    vary: dict[str, list[Any]] = {}
+    readings: tuple[Literal["goodness", "linear", "bp"], ...] = ("goodness", "linear")
+    paper: dict[str, dict[str, str]] = {}
+
+
+class Scale(_Part, frozen=True):
+    """How large a study is made.
+
+    Attributes
+    ----------
+    about
+        What is not as in the paper, in a line; empty where all is.
+    seeds
+        Runs of each.
+    settings
+        For all runs, by ``section.key``.
+    vary
+        Instead of the groups' values of the same settings.
+    points
+        Instead of the study's.
+    """
+
+    seeds: int
+    about: str = ""
+    settings: dict[str, Any] = {}
+    vary: dict[str, list[Any]] = {}
+    points: list[str] = []
+
+
+class _File(_Part, frozen=True):
+    about: str
+    figure: Figure
+    groups: list[Group]
+    scales: dict[ScaleName, Scale]
+    split: Literal["validation", "test"] = "test"
+    x: str = ""
+    points: list[str] = msgspec.field(default_factory=lambda: [""])
+
+
+class Job(NamedTuple):
+    """One run of a study.
+
+    Attributes
+    ----------
+    group, point, seed
+        Which.
+    config
+        Its settings.
+    """
+
+    group: Group
+    point: str
+    seed: int
+    config: Config
+
+    @property
+    def folder(self) -> str:
+        """The run folder's name."""
+        words = [self.group.name, *([self.point] if self.point else []), str(self.seed)]
+        return "-".join("".join(c if c.isalnum() or c == "." else "_" for c in word) for word in words)
+
+
+class Study(NamedTuple):
+    """A result of the paper.
+
+    Attributes
+    ----------
+    name, about
+        What it is called, and what it is.
+    figure
+        What is drawn: accuracy against the points, a confusion matrix, learning curves, or activation maps.
+    groups
+        Kinds of runs.
+    scales
+        How large it can be made.
+    split
+        Which accuracies are told.
+    x, points
+        What is varied, and its values; a single empty one where nothing is.
+    """
+
+    name: str
+    about: str
+    figure: Figure
+    groups: list[Group]
+    scales: dict[ScaleName, Scale]
+    split: Literal["validation", "test"]
+    x: str
+    points: list[str]
+
+    def at(self, scale: ScaleName) -> Scale:
+        """Return a scale.
+
+        Raises
+        ------
+        FFLabelsError
+            When the study has it not.
+        """
+        if scale not in self.scales:
+            raise FFLabelsError(
+                "no such scale", where=f"study {self.name}", got=scale, expected=" or ".join(self.scales)
+            )
+        return self.scales[scale]
+
+    def points_at(self, scale: ScaleName) -> list[str]:
+        """Return the points of a scale."""
+        return self.at(scale).points or self.points
+
+    def jobs(self, scale: ScaleName, seeds: int | None = None, data: str | None = None) -> list[Job]:
+        """Return all runs of a scale, seed by seed, so that the first ones already make a whole table.
+
+        Parameters
+        ----------
+        scale
+            Which.
+        seeds
+            How many of each; the scale's own number unless given.
+        data
+            The folder of torchvision's data sets.
+        """
+        size, points = self.at(scale), self.points_at(scale)
+        extra = {"data.root": data} if data else {}
+        found = []
+        for seed, group, (k, point) in itertools.product(
+            range(size.seeds if seeds is None else seeds), self.groups, enumerate(points)
+        ):
+            varied = {key: size.vary.get(key, values)[k] for key, values in group.vary.items()}
+            config = load_preset(group.preset).config.replaced(
+                {**group.settings, **varied, **size.settings, **extra, "seed": seed}
+            )
+            found.append(Job(group, point, seed, config))
+        return found
+
+
+def list_studies() -> list[str]:
+    """Return the names of all studies."""
+    return sorted(f.name.removesuffix(".toml") for f in files(__name__).iterdir() if f.name.endswith(".toml"))
+
+
+def load_study(name: str | Path) -> Study:
+    """Return a study by name, or from a file of one's own.
+
+    Raises
+    ------
+    FFLabelsError
+        For an unknown name (the nearest is named), an unknown key, or values that are not one a point.
+    """
+    if str(name).endswith(".toml"):
+        path = Path(name)
+        try:
+            return _read(path.stem, path.read_bytes(), str(path))
+        except OSError as error:
+            raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+    if name not in list_studies():
+        raise FFLabelsError("no such study", where="study", got=str(name), hint=nearest(str(name), list_studies()))
+    return _read(str(name), files(__name__).joinpath(f"{name}.toml").read_bytes(), f"study {name}")
+
+
+def _read(name: str, data: bytes, where: str) -> Study:
+    try:
+        found = msgspec.convert(read_toml(data, where), _File)
+    except msgspec.ValidationError as error:
+        raise FFLabelsError(f"bad study: {error}", where=where) from None
+    study = Study(name, *(getattr(found, key) for key in Study._fields[1:]))
+    for scale, key, values, points in _varied(study):
+        if len(values) != len(points):
+            raise FFLabelsError(
+                "not one a point",
+                where=f"{where}, {scale}: {key}",
+                got=f"{len(values)} values",
+                expected=f"{len(points)}",
+            )
+    return study
+
+
+def _varied(study: Study) -> Iterator[tuple[str, str, list[Any], list[str]]]:
+    """Yield every list of values, in every scale, with the points that it belongs to."""
+    for scale, group in itertools.product(study.scales, study.groups):
+        own: Mapping[str, list[Any]] = study.scales[scale].vary
+        for key, values in group.vary.items():
+            yield scale, key, own.get(key, values), study.points_at(scale)

@@ -1,0 +1,199 @@
+"""A study at work: its runs one by one, each begun, gone on with or left as it is; then its table and its figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fflabels.errors import FFLabelsError, MissingExtraError
+from fflabels.files import write_whole
+from ffnet.cam import activation_maps
+from ffnet.comparison import spread
+from ffnet.data import one_a_class
+from ffnet.devices import resolve_device, with_dtype
+from ffnet.metrics import Evaluation
+from ffnet.run import CONFIG, Run, is_finished, load_run
+from ffnet.session import Report, Started, resume, train
+from ffnet.studies import Group, Job, ScaleName, Study
+
+try:
+    from ffnet import figures
+except ModuleNotFoundError as error:
+    raise MissingExtraError('figures need matplotlib: pip install "fflabels[plots]"') from error
+
+TABLE, FIGURE = "table.md", "figure.png"
+
+EXPLAINED = 8
+"""Images whose activation maps are drawn."""
+
+Begin = Callable[[Job, int, int], None]
+"""Called before a run with its number, from 1, and how many there are."""
+
+
+class Row(NamedTuple):
+    """A line of a study's table: accuracies, shares, one a seed."""
+
+    group: Group
+    point: str
+    reading: str
+    values: list[float]
+
+    @property
+    def paper(self) -> str:
+        """What the paper reports."""
+        return self.group.paper.get(self.reading, {}).get(self.point, "–")
+
+
+def shard(jobs: Sequence[Job], part: str | None) -> list[Job]:
+    """Return the i-th of n parts of the runs, for ``i/n``, i from 1.
+
+    Raises
+    ------
+    FFLabelsError
+        When `part` is no such thing, or out of range.
+    """
+    if part is None:
+        return list(jobs)
+    number, _, count = part.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise FFLabelsError("no such shard", where="shard", got=part, expected="i/n, i from 1 to n")
+    return list(jobs[int(number) - 1 :: int(count)])
+
+
+def work(
+    jobs: Sequence[Job],
+    folder: Path,
+    *,
+    begin: Begin | None = None,
+    started: Started | None = None,
+    report: Report | None = None,
+) -> None:
+    """Do what is not done yet of the runs, each in a folder of its own: other processes may do others meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, job in enumerate(jobs, 1):
+        out = folder / job.folder
+        if _done(job, out):
+            continue
+        if begin:
+            begin(job, number, len(jobs))
+        if (out / CONFIG).exists():
+            resume(out, started=started, report=report)
+        else:
+            train(job.config, out=out, started=started, report=report)
+
+
+def _done(job: Job, out: Path) -> bool:
+    """Return whether a run is finished; one of other settings in its place is an error."""
+    if not is_finished(out):
+        return False
+    found, expected = load_run(out).config, with_dtype(job.config, resolve_device(job.config.device))
+    if found.replaced({"data.root": None}) != expected.replaced({"data.root": None}):
+        raise FFLabelsError("holds a run of other settings", where=str(out), hint="remove it, or choose another --out")
+    return True
+
+
+def results(study: Study, scale: ScaleName, jobs: Sequence[Job], folder: Path) -> list[Row]:
+    """Return the accuracies of the runs that are finished."""
+    rows: dict[tuple[str, str, str], Row] = {}
+    for job in jobs:
+        if not is_finished(folder / job.folder):
+            continue
+        found = load_run(folder / job.folder).results
+        assert found
+        part = found.validation if study.split == "validation" and found.validation else found.test
+        for reading, share in _accuracies(part, job.group):
+            key = (job.group.name, job.point, reading)
+            rows.setdefault(key, Row(job.group, job.point, reading, [])).values.append(share)
+    order = [(g.name, p, r) for g in study.groups for p in study.points_at(scale) for r in (*g.readings, "untrained")]
+    return [rows[key] for key in order if key in rows]
+
+
+def _accuracies(part: Evaluation, group: Group) -> list[tuple[str, float]]:
+    found: list[tuple[str, float]] = [
+        (name, reading.accuracy) for name, reading in part.readings.items() if name in group.readings
+    ]
+    if "linear" in group.readings and part.linear and part.linear.untrained is not None:
+        found.append(("untrained", part.linear.untrained))
+    return found
+
+
+def write(study: Study, scale: ScaleName, jobs: Sequence[Job], folder: Path, command: str) -> tuple[Path, Path]:
+    """Write the table and the figure of what is finished; return where they are.
+
+    Raises
+    ------
+    FFLabelsError
+        When nothing is.
+    """
+    rows = results(study, scale, jobs, folder)
+    if not rows:
+        raise FFLabelsError("no run is finished", where=str(folder))
+    runs = [load_run(folder / job.folder) for job in jobs if is_finished(folder / job.folder)]
+    about = study.at(scale).about
+    write_whole(folder / TABLE, _table(study, scale, rows, runs, len(jobs), command).encode())
+    title = f"{scale}: {about}" if about else "as published"
+    write_whole(folder / FIGURE, _figure(study, scale, rows, jobs, folder, title))
+    return folder / TABLE, folder / FIGURE
+
+
+def _table(study: Study, scale: ScaleName, rows: Sequence[Row], runs: Sequence[Run], wanted: int, command: str) -> str:
+    head = ["runs", *([study.x] if study.x else []), "read by", "paper", "here", "n"]
+    lines = [[row.group.name, *([row.point] if study.x else []), _read_by(row.reading), row.paper, spread(row.values),
+              str(len(row.values))] for row in rows]  # fmt: skip
+    about = study.at(scale).about
+    places = sorted({_place(run) for run in runs})
+    return "\n".join(
+        [
+            f"# {study.about}",
+            "",
+            f"`{command}`: {study.split} accuracy in %, mean ± sample standard deviation over n seeds.",
+            "",
+            f"Scale {scale}: {about}" if about else f"Scale {scale}: as published.",
+            *([f"{wanted - len(runs)} of {wanted} runs are not finished."] if len(runs) < wanted else []),
+            "",
+            *("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *lines]),
+            "",
+            *(f"- {place}" for place in places),
+            "",
+        ]
+    )
+
+
+def _place(run: Run) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(run.about.versions.items()))
+    return f"{run.about.device}, {run.config.dtype}, {versions}"
+
+
+def _read_by(reading: str) -> str:
+    return {"untrained": "linear, untrained net", "bp": "softmax"}.get(reading, reading)
+
+
+def _figure(
+    study: Study, scale: ScaleName, rows: Sequence[Row], jobs: Sequence[Job], folder: Path, title: str
+) -> bytes:
+    finished = {(job.group.name, job.point): load_run(folder / job.folder) for job in reversed(jobs)
+                if is_finished(folder / job.folder)}  # fmt: skip
+    match study.figure:
+        case "accuracy":
+            lines: dict[str, dict[str, list[float]]] = {}
+            for row in rows:
+                lines.setdefault(f"{row.group.name}, {_read_by(row.reading)}", {})[row.point] = row.values
+            y = f"{study.split} accuracy, %"
+            return figures.accuracy_by_point(lines, study.points_at(scale), study.x, y, title)
+        case "confusion":
+            key, run = next(iter(finished.items()))
+            assert run.results
+            reading = run.results.test.goodness or run.results.test.bp
+            assert reading
+            return figures.confusion(reading.confusion, run.about.data.class_names, f"{_name(key)}; {title}")
+        case "learning":
+            return figures.learning_side_by_side({_name(key): run.metrics for key, run in finished.items()}, title)
+    data = next(iter(finished.values())).data()
+    images = one_a_class(data.validation if len(data.validation) else data.train, EXPLAINED).images
+    maps = {_name(key): activation_maps(run.net, images) for key, run in finished.items()}
+    return figures.activation_side_by_side(images, maps, title)
+
+
+def _name(key: tuple[str, str]) -> str:
+    return " ".join(key).strip()
