@@ -14,8 +14,8 @@ demo: $(VENV)/.installed  ## design and draw a label set of each kind, then trai
 	$(BIN)/fflabels demo
 	cd demo-output && $(abspath $(BIN))/ffnet train --labels fourier --report
 
-test: $(VENV)/.tested  ## the tests
-	$(BIN)/python -m pytest -q
+test: $(VENV)/.tested  ## the tests, a file of them on each processor core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 
 check: $(VENV)/.developed lint test  ## format, lint, types, import direction, tests
 
