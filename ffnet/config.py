@@ -186,7 +186,7 @@ class Config(_Section, frozen=True):
             path, equals, text = assignment.partition("=")
             if not equals:
                 raise FFLabelsError("no value", where="--set", got=assignment, expected="section.key=value")
-            values.append((path.strip(), _value(text)))
+            values.append((path.strip(), typed(text)))
         return self._with(values)
 
     def replaced(self, values: Mapping[str, Any]) -> Config:
@@ -257,7 +257,8 @@ def _entered(tree: dict[str, Any], name: str, path: str) -> dict[str, Any]:
     return found
 
 
-def _value(text: str) -> Any:
+def typed(text: str) -> Any:
+    """Return a value as it is typed: TOML, or a bare word; None for nothing."""
     if not text.strip():
         return None
     try:

@@ -1,0 +1,96 @@
+"""``ffnet search``: tune settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fflabels_cli import options
+
+if TYPE_CHECKING:
+    from ffnet.search import Trial
+
+
+@click.command("search")
+@click.option(
+    "--vary",
+    "spaces",
+    metavar="SECTION.KEY=SPACE",
+    multiple=True,
+    required=True,
+    help="What is tried: a|b|c, LOW..HIGH, or 'log LOW..HIGH'. Repeatable.",
+)
+@click.option("--preset", metavar="NAME", default="quick-digits", show_default=True, help="All other settings.")
+@click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Any other setting. Repeatable.")
+@click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Tries of this process.")
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    default=Path("search.journal"),
+    show_default=True,
+    help="The file of the search; other processes and machines that name it join in.",
+)
+@click.option(
+    "--by",
+    "reading",
+    type=click.Choice(("goodness", "linear")),
+    default="goodness",
+    show_default=True,
+    help="Whose validation accuracy counts.",
+)
+@options.data_root
+@options.as_json
+def command(
+    spaces: tuple[str, ...],
+    preset: str,
+    settings: tuple[str, ...],
+    trials: int,
+    journal: Path,
+    reading: Any,
+    data: str | None,
+    json_: bool,
+) -> None:
+    """Search settings by validation accuracy, each try a whole training; test images are never read.
+
+    \b
+    ffnet search --vary "train.lr=log 1e-4..1e-2" --vary "labels.intensity=0.1..0.6" --trials 30
+    ffnet search --preset quick-mnist --vary "train.goodness=log|contrast|log-contrast" --set train.epochs=1
+    """
+    from fflabels_cli import output
+    from ffnet import load_preset
+    from ffnet.search import Space, search
+
+    options.try_plugins_first()
+    given = {}
+    for word in spaces:
+        key, space = options.ParamType().convert(word, None, None)
+        given[key] = Space.of(key, space)
+    config = load_preset(preset).config.override(settings)
+    config = config.replaced({"data.root": data}) if data else config
+
+    with output.Bars() as progress:
+
+        def report(trial: Trial) -> None:
+            if not json_:
+                progress.say(_line(trial))
+
+        best = search(
+            config, given, trials=trials, journal=journal, reading=reading, report=report, progress=progress
+        )  # fmt: skip
+    if json_:
+        output.print_json({**best._asdict(), "journal": str(journal)})
+        return
+    click.echo(f"best: {_line(best)}")
+    click.echo("ffnet train --preset " + " ".join([preset, *(f"--set {word!r}" for word in _words(best, settings))]))
+
+
+def _line(trial: Trial) -> str:
+    found = ", ".join(f"{key} {value}" for key, value in trial.settings.items())
+    return f"try {trial.number}: {100 * trial.accuracy:.2f} % by {found}"
+
+
+def _words(best: Trial, settings: tuple[str, ...]) -> list[str]:
+    """Return the assignments that make the best try's settings."""
+    return [*settings, *(f"{key}={value}" for key, value in best.settings.items())]

@@ -1,0 +1,154 @@
+"""Search settings by validation accuracy, with Optuna: several processes or machines may work on one search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from fflabels.errors import FFLabelsError, MissingExtraError
+from fflabels.progress import Progress, silent
+from ffnet.config import Config, typed
+from ffnet.data import Data, load_data
+from ffnet.devices import resolve_device, with_dtype
+from ffnet.metrics import evaluate
+from ffnet.run import build
+from ffnet.training import fit, label_set
+
+try:
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+except ModuleNotFoundError as error:
+    raise MissingExtraError('a search needs Optuna: pip install "fflabels[sweep]"') from error
+
+
+class Space(NamedTuple):
+    """What a setting may be: one of some words, or a number of a range.
+
+    Attributes
+    ----------
+    words
+        As typed; empty for a range.
+    low, high, log
+        The range's ends, and whether the logarithm is uniform. Whole numbers where both ends are.
+    """
+
+    words: tuple[str, ...] = ()
+    low: float = 0
+    high: float = 0
+    log: bool = False
+
+    @classmethod
+    def of(cls, key: str, text: str) -> Space:
+        """Return the space of a setting: ``a|b|c``, ``LOW..HIGH`` or ``log LOW..HIGH``.
+
+        Raises
+        ------
+        FFLabelsError
+            When the text is none of these.
+        """
+        if "|" in text:
+            return cls(tuple(word.strip() for word in text.split("|")))
+        ends = [typed(end) for end in text.removeprefix("log ").split("..")]
+        log = text.startswith("log ")
+        numbers = len(ends) == 2 and all(isinstance(end, int | float) for end in ends)
+        if not numbers or not ends[0] < ends[1] or (log and ends[0] <= 0):
+            raise FFLabelsError(
+                "no space", where=key, got=text, expected="a|b|c, LOW..HIGH or log LOW..HIGH, LOW first"
+            )
+        return cls((), ends[0], ends[1], log)
+
+    def draw(self, trial: optuna.Trial, key: str) -> Any:
+        """Return what a trial takes."""
+        if self.words:
+            return typed(trial.suggest_categorical(key, self.words))
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return trial.suggest_int(key, self.low, self.high, log=self.log)
+        return trial.suggest_float(key, self.low, self.high, log=self.log)
+
+    @property
+    def example(self) -> Any:
+        """One value."""
+        return typed(self.words[0]) if self.words else self.low
+
+
+class Trial(NamedTuple):
+    """One try: its number in the journal, the settings that were tried, and the validation accuracy that they gave."""
+
+    number: int
+    settings: dict[str, Any]
+    accuracy: float
+
+
+def search(
+    config: Config,
+    spaces: Mapping[str, Space],
+    *,
+    trials: int,
+    journal: str | Path,
+    reading: Literal["goodness", "linear"] = "goodness",
+    data: Data | None = None,
+    report: Callable[[Trial], None] | None = None,
+    progress: Progress = silent,
+) -> Trial:
+    """Try settings, each in a whole training, and return the best try of the journal. Test images are never read.
+
+    Parameters
+    ----------
+    config
+        All other settings.
+    spaces
+        What is tried, by ``section.key``.
+    trials
+        How many tries this process makes.
+    journal
+        The file of the search. Whoever names it, at the same time or later, works on the same search.
+    reading
+        Whose validation accuracy counts; a back-propagation net has one.
+    data
+        Read as the settings say unless given.
+    report
+        Called after every try.
+
+    Raises
+    ------
+    FFLabelsError
+        For an unknown setting, or a data set without validation images.
+    """
+    config.replaced({key: space.example for key, space in spaces.items()})
+    data = data or load_data(config.data)
+    if not len(data.validation):
+        raise FFLabelsError("no images to choose by", where="data.validation", got="0", expected="1 or more")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    study = optuna.create_study(
+        study_name="ffnet", storage=storage, direction="maximize", load_if_exists=True
+    )  # fmt: skip
+    study.sampler = optuna.samplers.TPESampler(seed=config.seed + len(study.trials))
+
+    def objective(trial: optuna.Trial) -> float:
+        settings = {key: space.draw(trial, key) for key, space in spaces.items()}
+        accuracy = _accuracy(config.replaced(settings), data, reading)
+        trial.set_user_attr("settings", settings)
+        if report:
+            report(Trial(trial.number, settings, accuracy))
+        return accuracy
+
+    for k in range(trials):
+        study.optimize(objective, n_trials=1)
+        progress("search", k + 1, trials)
+    best = study.best_trial
+    assert best.value is not None
+    return Trial(best.number, best.user_attrs["settings"], best.value)
+
+
+def _accuracy(config: Config, data: Data, reading: Literal["goodness", "linear"]) -> float:
+    """Return the validation accuracy of a net that is trained for it."""
+    device = resolve_device(config.device)
+    config = with_dtype(config, device)
+    labels = label_set(config, data) if config.algorithm == "ff" else None
+    net = build(config, data.shape, labels, data.classes).to(device)
+    fit(net, data)
+    [found] = evaluate(net, data, inference=reading if labels else None).readings.values()
+    return found.accuracy

@@ -1,0 +1,74 @@
+"""A search: what it may try, that it looks at validation images alone, and that others can join in."""
+
+import dataclasses
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("optuna")
+
+import ffnet  # noqa: E402
+from fflabels import FFLabelsError  # noqa: E402
+from ffnet.config import Config  # noqa: E402
+from ffnet.search import Space, search  # noqa: E402
+
+SMALL = Config().replaced(
+    {"labels.candidates": 20, "data.limit": 150, "net.widths": [4, 6], "net.pools": [2, 1], "train.epochs": 1,
+     "inference.linear_epochs": 1}
+)  # fmt: skip
+
+
+class Untouchable:
+    """Test images that nobody may look at."""
+
+    def __getattr__(self, name):
+        raise AssertionError("the test images were looked at")
+
+    __len__ = __getitem__ = None
+
+
+@pytest.fixture(scope="module")
+def data():
+    return dataclasses.replace(ffnet.load_data(SMALL.data), test=Untouchable())
+
+
+def test_the_best_of_all_tries_comes_back_and_others_join_in(data, tmp_path):
+    spaces = {
+        "train.lr": Space.of("train.lr", "log 1e-4..1e-2"),
+        "train.batch": Space.of("train.batch", "16..40"),
+        "net.pools": Space.of("net.pools", "[2, 1]|[1, 1]"),
+    }
+    tries = []
+    first = search(SMALL, spaces, trials=2, journal=tmp_path / "a.journal", data=data, report=tries.append)
+    joined = search(SMALL, spaces, trials=2, journal=tmp_path / "a.journal", data=data, report=tries.append)
+    assert [each.number for each in tries] == [0, 1, 2, 3]
+    assert len({each.settings["train.lr"] for each in tries}) == 4
+    assert first.accuracy == max(each.accuracy for each in tries[:2])
+    assert joined == max(tries, key=lambda each: (each.accuracy, -each.number))
+    for each in tries:
+        assert 1e-4 <= each.settings["train.lr"] <= 1e-2
+        assert each.settings["train.batch"] in range(16, 41)
+        assert each.settings["net.pools"] in ([2, 1], [1, 1])
+        assert 0 <= each.accuracy <= 1
+
+
+def test_back_propagation_and_the_linear_classifier_can_be_searched(data, tmp_path):
+    space = {"train.lr": Space.of("train.lr", "0.001..0.002")}
+    for config, reading in ((SMALL.replaced({"algorithm": "bp"}), "goodness"), (SMALL, "linear")):
+        journal = tmp_path / f"{config.algorithm}.journal"
+        assert 0 <= search(config, space, trials=1, journal=journal, reading=reading, data=data).accuracy <= 1
+
+
+@pytest.mark.parametrize("text", ["", "1", "2..1", "1..1", "a..b", "log 0..1", "log -1..1", "1..2..3", "log a"])
+def test_what_is_no_space_is_refused(text):
+    with pytest.raises(FFLabelsError, match=r"train.lr: no space; .*expected a\|b\|c, LOW..HIGH"):
+        Space.of("train.lr", text)
+
+
+def test_unknown_settings_and_data_without_validation_are_refused_before_the_work(data, tmp_path):
+    with pytest.raises(FFLabelsError, match=r"no such setting; got train.lrr .did you mean 'lr'"):
+        search(SMALL, {"train.lrr": Space.of("", "1..2")}, trials=1, journal=tmp_path / "j", data=data)
+    bare = dataclasses.replace(data, validation=data.train[:0])
+    with pytest.raises(FFLabelsError, match=r"data.validation: no images to choose by"):
+        search(SMALL, {"train.lr": Space.of("", "1..2")}, trials=1, journal=tmp_path / "j", data=bare)
+    assert not list(tmp_path.iterdir())
