@@ -5,6 +5,8 @@ After a step all of them hold the same weights, statistics and tables, so that a
 
 from __future__ import annotations
 
+import atexit
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -112,24 +114,26 @@ ALONE = Ranks()
 """The one process of an ordinary training."""
 
 
-@contextmanager
-def join() -> Iterator[Ranks]:
-    """Meet the other ranks that torchrun has started, until the end of the block; without it, be alone.
+def join() -> Ranks:
+    """Meet the other ranks that torchrun has started, until the process ends; without it, be alone.
 
-    CPU tensors go by gloo, those on a GPU by NCCL. Where the caller has made the process group, it is used and left.
+    CPU tensors go by gloo, those on a GPU by NCCL. A process group that the caller has made is used.
     """
-    size, here = int(os.environ.get("WORLD_SIZE", 1)), dist.is_available() and dist.is_initialized()
-    if size == 1 and not here:
-        yield ALONE
-        return
-    if not here:
+    if not (dist.is_available() and dist.is_initialized()):
+        if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+            return ALONE
+        # The optimizers import it. What of it is imported when there is a group keeps that group alive for good, and
+        # its threads abort the process at its end.
+        importlib.import_module("torch._dynamo")
         with _failures():
             dist.init_process_group()
-    try:
-        yield Ranks(dist.get_rank(), dist.get_world_size())
-    finally:
-        if not here:
-            dist.destroy_process_group()
+        atexit.register(_leave)
+    return Ranks(dist.get_rank(), dist.get_world_size())
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def local_rank() -> int:

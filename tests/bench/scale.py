@@ -70,26 +70,25 @@ def reductions(net, norm, hard):
 def measure(target):
     """Take all times on two ranks; those of one rank are taken on both at once, so that both cores are as busy."""
     torch.set_num_threads(1)
-    dist.init_process_group("gloo")
+    ranks = join()
     found = {"reduce": {}, "steps": []}
-    with join() as ranks:
-        for size in BYTES:
-            tensor = torch.ones(size // 4)
-            found["reduce"][size] = seconds_of(lambda tensor=tensor: dist.all_reduce(tensor), 30)
-        for preset, settings, batches in NETS:
-            for batch in batches:
-                net, together = steps_of(preset, settings, batch, ranks)
-                _, half = steps_of(preset, settings, batch // 2, ALONE)
-                _, alone = steps_of(preset, settings, batch, ALONE)
-                times = []
-                for run in (alone, half, together):
-                    dist.barrier()
-                    times.append(seconds_of(run))
-                config = net.config
-                volume = reductions(net, config.net.norm, config.train.negatives == "hard")
-                found["steps"].append([preset, batch, *times, *volume])
-        if ranks.first:
-            target.write_text(json.dumps(found))
+    for size in BYTES:
+        tensor = torch.ones(size // 4)
+        found["reduce"][size] = seconds_of(lambda tensor=tensor: dist.all_reduce(tensor), 30)
+    for preset, settings, batches in NETS:
+        for batch in batches:
+            net, together = steps_of(preset, settings, batch, ranks)
+            _, half = steps_of(preset, settings, batch // 2, ALONE)
+            _, alone = steps_of(preset, settings, batch, ALONE)
+            times = []
+            for run in (alone, half, together):
+                dist.barrier()
+                times.append(seconds_of(run))
+            config = net.config
+            volume = reductions(net, config.net.norm, config.train.negatives == "hard")
+            found["steps"].append([preset, batch, *times, *volume])
+    if ranks.first:
+        target.write_text(json.dumps(found))
 
 
 def report(found):
