@@ -82,7 +82,7 @@ class Ranks:
 
         Put together in float64: a variance is the difference of two means.
         """
-        # Batch normalisation's kernel: several times as fast as var_mean, and as wide as the running values it is given.
+        # Batch normalisation's kernel, several times as fast as var_mean; as wide as the running values it is given.
         unused_C = x_NCHW.new_zeros(x_NCHW.shape[1], dtype=torch.promote_types(x_NCHW.dtype, torch.float32))
         found = torch.batch_norm_update_stats(x_NCHW, unused_C, unused_C.clone(), 0.0)
         mean_C, var_C = (each_C.double() for each_C in found)
