@@ -5,6 +5,8 @@ After a step all of them hold the same weights, statistics and tables, so that a
 
 from __future__ import annotations
 
+import atexit
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,8 +82,10 @@ class Ranks:
 
         Put together in float64: a variance is the difference of two means.
         """
-        wide = torch.promote_types(x_NCHW.dtype, torch.float32)
-        var_C, mean_C = (each_C.double() for each_C in torch.var_mean(x_NCHW.to(wide), (0, 2, 3), correction=0))
+        # Batch normalisation's kernel, several times as fast as var_mean; as wide as the running values it is given.
+        unused_C = x_NCHW.new_zeros(x_NCHW.shape[1], dtype=torch.promote_types(x_NCHW.dtype, torch.float32))
+        found = torch.batch_norm_update_stats(x_NCHW, unused_C, unused_C.clone(), 0.0)
+        mean_C, var_C = (each_C.double() for each_C in found)
         mean_C, square_C = self.mean(torch.stack([mean_C, var_C + mean_C.square()]))
         return mean_C, square_C - mean_C.square(), x_NCHW.numel() // x_NCHW.shape[1] * self.size
 
@@ -112,24 +116,26 @@ ALONE = Ranks()
 """The one process of an ordinary training."""
 
 
-@contextmanager
-def join() -> Iterator[Ranks]:
-    """Meet the other ranks that torchrun has started, until the end of the block; without it, be alone.
+def join() -> Ranks:
+    """Meet the other ranks that torchrun has started, until the process ends; without it, be alone.
 
-    CPU tensors go by gloo, those on a GPU by NCCL. Where the caller has made the process group, it is used and left.
+    CPU tensors go by gloo, those on a GPU by NCCL. A process group that the caller has made is used.
     """
-    size, here = int(os.environ.get("WORLD_SIZE", 1)), dist.is_available() and dist.is_initialized()
-    if size == 1 and not here:
-        yield ALONE
-        return
-    if not here:
+    if not (dist.is_available() and dist.is_initialized()):
+        if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+            return ALONE
+        # The optimizers import it. What of it is imported when there is a group keeps that group alive for good, and
+        # its threads abort the process at its end.
+        importlib.import_module("torch._dynamo")
         with _failures():
             dist.init_process_group()
-    try:
-        yield Ranks(dist.get_rank(), dist.get_world_size())
-    finally:
-        if not here:
-            dist.destroy_process_group()
+        atexit.register(_leave)
+    return Ranks(dist.get_rank(), dist.get_world_size())
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def local_rank() -> int:

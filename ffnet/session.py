@@ -112,7 +112,8 @@ def train(
     config = config.config if isinstance(config, Preset) else config
     device = resolve_device(config.device)
     config = _with_absolute_paths(with_dtype(config, device))
-    with Interrupts() as interrupts, memory_errors(), join() as ranks:
+    with Interrupts() as interrupts, memory_errors():
+        ranks = join()
         if not ranks.first:
             return _go_on(Path(ranks.told()), ranks, interrupts, data=data)
         with _claimed(out, config) as folder:
@@ -161,14 +162,11 @@ def resume(
     device = device or read_settings(folder)[0].device
     if is_finished(folder):
         return load_run(folder, device=device)
-    with (
-        Interrupts() as interrupts,
-        memory_errors(),
-        join() as ranks,
-        _locked(folder) if ranks.first else nullcontext(),
-    ):
-        ranks.told()  # that the first one holds the folder
-        return _go_on(folder, ranks, interrupts, device, root, data, started, report, progress)
+    with Interrupts() as interrupts, memory_errors():
+        ranks = join()
+        with _locked(folder) if ranks.first else nullcontext():
+            ranks.told()  # that the first one holds the folder
+            return _go_on(folder, ranks, interrupts, device, root, data, started, report, progress)
 
 
 def _go_on(

@@ -32,7 +32,7 @@ from ffnet.readout import Forecast, fit_readout
 SHORTLIST = 3
 """Classes that a cascade's classifier proposes, at most, unless told otherwise."""
 
-LIKELY = 0.3
+LIKELY = 0.4
 """A cascade's classifier proposes what it takes for at least so likely, compared with its first."""
 
 FORECAST_IMAGES = 6000

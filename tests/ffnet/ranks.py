@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
 from safetensors.torch import save_file
 
 import ffnet
@@ -47,11 +46,10 @@ def trained_state(settings, ranks=ALONE):
 
 
 def together(folder):
-    dist.init_process_group("gloo")
-    with join() as ranks:
-        for name, settings in CASES.items():
-            state = trained_state(settings, ranks)
-            save_file(state, folder / f"{name}-{ranks.rank}.safetensors")
+    ranks = join()
+    for name, settings in CASES.items():
+        state = trained_state(settings, ranks)
+        save_file(state, folder / f"{name}-{ranks.rank}.safetensors")
 
     def terminate(what, done, total):
         if what == "training" and done == 6:
@@ -62,10 +60,9 @@ def together(folder):
     try:
         ffnet.train(config, out=folder / "parts", progress=terminate)
     except ffnet.Interrupted:
-        (folder / f"interrupted-{dist.get_rank()}").touch()
+        (folder / f"interrupted-{ranks.rank}").touch()
     found = ffnet.resume(folder / "parts")
-    assert (found.results is not None) is (dist.get_rank() == 0)
-    dist.barrier()
+    assert (found.results is not None) is ranks.first
 
 
 def fail(folder):
