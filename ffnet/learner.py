@@ -180,6 +180,8 @@ class FFLearner:
         x_NCHW, label_NCHW = self.net.split(embedded)
         for block in self.blocks:
             if len(block) == 1:
+                layer = cast(LocalLayer, self.net.layers[block[0]])
+                x_NCHW = layer.normalize_(x_NCHW, self.scratch)  # in this name, so that nothing holds what it was
                 x_NCHW, g_BK = self._local(block[0], x_NCHW, each)
             else:
                 x_NCHW, g_BK = self._joint(block, x_NCHW, label_NCHW, each)
@@ -190,10 +192,9 @@ class FFLearner:
             hardness_BK = self.config.train.alpha / self.largest_theta * g_BK
             self.table[index_B[:, None], labels_BK] = hardness_BK.to(self.table.dtype)
 
-    def _local(self, k: int, x_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
+    def _local(self, k: int, normal_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
         """Return what a layer passes on and its goodness; its gradient is left with its weights."""
         layer = cast(LocalLayer, self.net.layers[k])
-        normal_NCHW = layer.normalize_(x_NCHW, self.scratch)
         y_NCHW = layer.activity(normal_NCHW, self.scratch)
         s_NC = mean_squares(y_NCHW)
         with torch.enable_grad():
