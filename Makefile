@@ -31,6 +31,8 @@ bench: $(VENV)/.benched  ## the benchmarks; exits 1 when a floor is missed
 	$(BIN)/python tests/bench/training.py
 	$(BIN)/python tests/bench/inference.py
 	$(BIN)/python tests/bench/scale.py
+	$(BIN)/python tests/bench/memory.py
+	$(BIN)/python tests/bench/datapath.py
 
 accuracy: $(VENV)/.tested  ## what the quick presets reach, about two hours; needs the real data sets
 	$(BIN)/python tests/bench/accuracy.py

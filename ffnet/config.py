@@ -39,6 +39,9 @@ class LabelsConfig(_Section, frozen=True):
     """Parameters of the labeler, where a set is designed."""
     intensity: Fraction = 0.35
     """The label intensity K."""
+    cache: Natural = 0
+    """MiB at most in which every imprint of every training image is kept, drawn once before training, to the nearest
+    byte; 0: all are drawn when they are needed. Labels that do not depend on the image need none."""
     candidates: Positive = 2000
     metric: Literal["pearson", "shift"] = "pearson"
     method: Literal["best", "greedy", "random"] = "best"

@@ -14,7 +14,7 @@ from ffnet.baseline import BPNet, loss_and_hits
 from ffnet.config import Config
 from ffnet.data import Split
 from ffnet.distributed import ALONE, Ranks
-from ffnet.embedding import unit
+from ffnet.embedding import Imprints, unit
 from ffnet.layer import LocalLayer, mean_squares
 from ffnet.losses import Scale, discriminates, get_loss
 from ffnet.network import FFNet, offer
@@ -147,6 +147,8 @@ class FFLearner:
         self.figures = torch.zeros_like(self.tally.sums)
         """Loss and discrimination accuracy of every layer in the step."""
         self.scratch = Scratch()
+        self.imprints: Imprints | None = None
+        """Those of the training images, once there was a step, where they are kept."""
         self.peaks = [torch.zeros_like(cast(LocalLayer, layer).bias.detach()) for layer in net.layers]
         self.largest_theta = 1.0
         """What the goodness of the layer seen last is divided by in the table: its threshold, where that is large."""
@@ -162,6 +164,8 @@ class FFLearner:
     def step(self, train: Split, draws: Draws, k: int) -> None:
         """Draw the labels, then let each layer see, learn, pool, pass on."""
         index_B, labels_BK = draws.order_SB[k], draws.labels_SBK[k]
+        if self.config.labels.cache and not self.imprints and not self.net.labels.labeler.image_independent:
+            self.imprints = Imprints(self.net.embedder, train.images, self.config.labels.cache)
         if self.config.train.negatives == "hard":
             wrong_BK = negatives.hard(labels_BK[:, 0], draws.noise_SBK[k], self.table[index_B])
             labels_BK = torch.cat([labels_BK[:, :1], wrong_BK], 1)
@@ -179,16 +183,21 @@ class FFLearner:
         labels_BK
             Labels to draw; K − 1 wrong ones.
         index_B
-            Which rows of the table of hard negatives the images own.
+            Which of the training images they are: what imprints and rows of the table of hard negatives they own.
         """
         self.net.train()
         each = labels_BK.shape[1]
         images_BCHW = unit(images_BCHW, self.net.wide)
         # All positives first, then all first negatives, and so on.
-        embedded = self.net.embedder.embed(images_BCHW.repeat(each, 1, 1, 1), labels_BK.T.reshape(-1))
+        labels_N, imprints = labels_BK.T.reshape(-1), None
+        if self.imprints and index_B is not None:
+            imprints = self.imprints.take(index_B.repeat(each), labels_N, self.net.wide)
+        embedded = self.net.embedder.embed(images_BCHW.repeat(each, 1, 1, 1), labels_N, imprints)
         x_NCHW, label_NCHW = self.net.split(embedded)
         for block in self.blocks:
             if len(block) == 1:
+                layer = cast(LocalLayer, self.net.layers[block[0]])
+                x_NCHW = layer.normalize_(x_NCHW, self.scratch)  # in this name, so that nothing holds what it was
                 x_NCHW, g_BK = self._local(block[0], x_NCHW, each)
             else:
                 x_NCHW, g_BK = self._joint(block, x_NCHW, label_NCHW, each)
@@ -202,10 +211,9 @@ class FFLearner:
             rows_B, labels_BK = self.ranks.gathered(index_B), self.ranks.gathered(labels_BK)
             self.table[rows_B[:, None], labels_BK] = hardness_BK.to(self.table.dtype)
 
-    def _local(self, k: int, x_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
+    def _local(self, k: int, normal_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
         """Return what a layer passes on and its goodness; its gradient is left with its weights."""
         layer = cast(LocalLayer, self.net.layers[k])
-        normal_NCHW = layer.normalize_(x_NCHW, self.scratch)
         y_NCHW = layer.activity(normal_NCHW, self.scratch)
         s_NC = mean_squares(y_NCHW)
         with torch.enable_grad():

@@ -25,11 +25,22 @@ from torch import Tensor
 
 from ffnet.scratch import Scratch
 
-PASSES = 2
-"""Maps are transformed in so many parts of their frequencies: each pass more halves memory and costs some time."""
+PASSES = 4
+"""Maps are transformed in so many parts of their frequencies: with each more, less memory and some more time."""
 
 GAIN = 2.5
 """How many times fewer multiplications there must be: those of small matrices run at half the speed."""
+
+
+class Block(NamedTuple):
+    """The matrices along the width for some of the frequencies."""
+
+    rows: Tensor
+    """B, (2U, W)."""
+    taps: Tensor
+    """G, (2U, K)."""
+    back: Tensor
+    """Aᵀ, (W, 2U)."""
 
 
 class Basis(NamedTuple):
@@ -38,7 +49,7 @@ class Basis(NamedTuple):
     rows: Tensor
     """B along the width, (2, U, W)."""
     row_taps: Tensor
-    """G along the width, (2U, K)."""
+    """G along the width, (2, U, K)."""
     rows_back: Tensor
     """Aᵀ along the width, (W, 2, U)."""
     columns: Tensor
@@ -48,14 +59,14 @@ class Basis(NamedTuple):
     columns_back: Tensor
     """Aᵀ along the height, (H2, J)."""
 
-    def blocks(self) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """Yield the frequencies of each pass along the width, with the matrices (2u, W) there and (W, 2u) back."""
+    def blocks(self) -> Iterator[Block]:
+        """Yield the matrices along the width, a part of the frequencies at a time."""
         frequencies, width = self.rows.shape[1:]
         size = -(-frequencies // PASSES)
         for start in range(0, frequencies, size):
-            block = slice(start, min(start + size, frequencies))
-            there = self.rows[:, block].reshape(-1, width)
-            yield block, there, self.rows_back[:, :, block].reshape(width, -1)
+            part = slice(start, start + size)
+            rows, taps = self.rows[:, part].flatten(0, 1), self.row_taps[:, part].flatten(0, 1)
+            yield Block(rows, taps, self.rows_back[:, :, part].reshape(width, -1))
 
 
 @cache
@@ -82,7 +93,7 @@ def basis(height: int, width: int, kernel: int, dtype: torch.dtype) -> Basis:
     if period % 2 == 0:
         twice_U[-1] = 1
     rows = torch.stack([pixel_UW.cos(), -pixel_UW.sin()])
-    row_taps = torch.cat([tap_UK.cos(), tap_UK.sin()])  # a layer correlates: conjugate
+    row_taps = torch.stack([tap_UK.cos(), tap_UK.sin()])  # a layer correlates: conjugate
     rows_back = (rows * twice_U / period).permute(2, 0, 1)
 
     y, period = torch.arange(height, dtype=torch.float64), height + reach
@@ -115,21 +126,22 @@ def convolve(x_NIHW: Tensor, weight_OIKK: Tensor, scratch: Scratch) -> Tensor:
     It lies in `scratch`, beside `x_NIHW` if that does too.
     """
     samples, channels, height, width = x_NIHW.shape
-    filters, _, kernel, _ = weight_OIKK.shape
+    filters, kernel = weight_OIKK.shape[0], weight_OIKK.shape[2]
     matrices = basis(height, width, kernel, x_NIHW.dtype)
     weight_KKOI = weight_OIKK.permute(2, 3, 0, 1).reshape(kernel, kernel, -1)
-    taps_KUOI = (matrices.row_taps @ weight_KKOI).view(2 * kernel, -1, filters * channels)
     y_HWNO = scratch.take_beside(x_NIHW, "map", (height, width, samples * filters))
-    for block, there, back in matrices.blocks():
-        x_HUNI = _rows(x_NIHW, there, scratch.take("x", (height, len(there), samples * channels), x_NIHW))
-        y_HUNO = scratch.take("y", (2 * height, len(there) // 2, samples * filters), x_NIHW)
-        for k, u in enumerate(range(block.start, block.stop)):
-            x_JNI = (matrices.columns @ x_HUNI[:, k]).view(-1, samples, channels)
+    for part, block in enumerate(matrices.blocks()):
+        frequencies = len(block.taps) // 2
+        taps_KUOI = (block.taps @ weight_KKOI).view(2 * kernel, frequencies, -1)
+        x_HUNI = _rows(x_NIHW, block.rows, scratch.take("x", (height, 2 * frequencies, samples * channels), x_NIHW))
+        y_HUNO = scratch.take("y", (2 * height, frequencies, samples * filters), x_NIHW)
+        for u in range(frequencies):
+            x_JNI = (matrices.columns @ x_HUNI[:, u]).view(-1, samples, channels)
             taps_JOI = (matrices.column_taps @ taps_KUOI[:, u]).view(-1, filters, channels)
             y_JNO = torch.bmm(x_JNI, taps_JOI.transpose(1, 2))
-            torch.mm(matrices.columns_back, y_JNO.flatten(1), out=y_HUNO[:, k])
-        again = float(block.start > 0)
-        y_HWNO.baddbmm_(back.expand(height, -1, -1), y_HUNO.view(height, len(there), -1), beta=again)
+            torch.mm(matrices.columns_back, y_JNO.flatten(1), out=y_HUNO[:, u])
+        y_HUNO = y_HUNO.view(height, 2 * frequencies, -1)
+        y_HWNO.baddbmm_(block.back.expand(height, -1, -1), y_HUNO, beta=float(part > 0))
     return y_HWNO.view(height, width, samples, filters).permute(2, 3, 0, 1)
 
 
@@ -148,21 +160,24 @@ def weight_gradient(
     height, width = x_NIHW.shape[2:]
     channels, (samples, filters) = x_NIHW.shape[1], factor_NO.shape
     matrices = basis(height, width, kernel, x_NIHW.dtype)
-    taps_KUOI = x_NIHW.new_empty(2 * kernel, matrices.rows.shape[1], filters * channels)
+    by_weight_KKOI = x_NIHW.new_zeros(kernel, kernel, filters * channels)
     by_bias_O = x_NIHW.new_zeros(filters)
-    for block, there, back in matrices.blocks():
-        out = scratch.take("x", (height, len(there), samples * channels), x_NIHW)
-        x_HUNI = _rows(x_NIHW, there, out, samples_S)
-        out = scratch.take("y", (height, len(there), samples * filters), x_NIHW)
-        y_HUNO = _rows(y_NOHW, back.T.contiguous(), out, samples_S, factor_NO)
-        for k, u in enumerate(range(block.start, block.stop)):
-            x_JNI = (matrices.columns @ x_HUNI[:, k]).view(-1, samples, channels)
-            y_JNO = (matrices.columns_back.T @ y_HUNO[:, k]).view(-1, samples, filters)
+    for part, block in enumerate(matrices.blocks()):
+        frequencies = len(block.taps) // 2
+        out = scratch.take("x", (height, 2 * frequencies, samples * channels), x_NIHW)
+        x_HUNI = _rows(x_NIHW, block.rows, out, samples_S)
+        out = scratch.take("y", (height, 2 * frequencies, samples * filters), x_NIHW)
+        y_HUNO = _rows(y_NOHW, block.back.T.contiguous(), out, samples_S, factor_NO)
+        taps_KUOI = x_NIHW.new_empty(2 * kernel, frequencies, filters * channels)
+        for u in range(frequencies):
+            x_JNI = (matrices.columns @ x_HUNI[:, u]).view(-1, samples, channels)
+            y_JNO = (matrices.columns_back.T @ y_HUNO[:, u]).view(-1, samples, filters)
             taps_JOI = torch.bmm(y_JNO.transpose(1, 2), x_JNI)
             torch.mm(matrices.column_taps.T, taps_JOI.flatten(1), out=taps_KUOI[:, u])
-        if block.start == 0:  # the row's mean over a period is its frequency 0
-            by_bias_O = y_HUNO[::2, 0].sum(0).view(samples, filters).sum(0) / back[0, 0]
-    by_weight_KKOI = matrices.row_taps.T @ taps_KUOI.view(kernel, -1, filters * channels)
+        taps_KUOI = taps_KUOI.view(kernel, 2 * frequencies, -1)
+        by_weight_KKOI.baddbmm_(block.taps.T.expand(kernel, -1, -1), taps_KUOI)
+        if part == 0:  # the row's mean over a period is its frequency 0
+            by_bias_O = y_HUNO[::2, 0].sum(0).view(samples, filters).sum(0) / block.back[0, 0]
     return by_weight_KKOI.view(kernel, kernel, filters, channels).permute(2, 3, 0, 1), by_bias_O
 
 
@@ -170,10 +185,10 @@ def _rows(
     maps_NCHW: Tensor, matrix: Tensor, out: Tensor, samples_S: Tensor | None = None, factor_SC: Tensor | None = None
 ) -> Tensor:
     """Return every row of the chosen samples, times a factor, transformed: (2H, U, N·C); in `out`."""
-    for y, row_WNC in enumerate(maps_NCHW.permute(2, 3, 0, 1)):
+    for row_UNC, row_WNC in zip(out, maps_NCHW.permute(2, 3, 0, 1), strict=True):
         if samples_S is not None:
             row_WNC = row_WNC.index_select(1, samples_S)
         if factor_SC is not None:
             row_WNC = row_WNC * factor_SC
-        torch.mm(matrix, row_WNC.reshape(len(row_WNC), -1), out=out[y])
+        torch.mm(matrix, row_WNC.reshape(len(row_WNC), -1), out=row_UNC)
     return out.view(2 * len(out), len(matrix) // 2, -1)

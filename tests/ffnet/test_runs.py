@@ -62,11 +62,12 @@ def stop_at(step):
             "train.schedule=cooldown",
         ],
         ["labels.set=morph", "labels.candidates=40", "dtype=bfloat16"],
+        ["labels.set=morph", "labels.candidates=40", "labels.cache=1", "train.negatives=uniform"],
         ["net.first_layer=with_next", "train.validate_every=1"],
         ["net.widths=[16,16,16]", "net.kernel=7", "net.pools=[1,1,2]"],
         ["algorithm=bp"],
     ],
-    ids=["default", "balanced", "paper", "morph", "with_next", "Fourier transforms", "bp"],
+    ids=["default", "balanced", "paper", "morph", "cache", "with_next", "Fourier transforms", "bp"],
 )
 def test_a_run_stopped_and_resumed_ends_as_one_left_alone(tmp_path, settings):
     chosen = config(*settings)

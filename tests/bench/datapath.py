@@ -1,0 +1,118 @@
+"""``make bench``: images with their labels a second, in batch and from the cache, against Dataset and DataLoader.
+
+The plain data set draws each sample's label as one writes it down: a wave with NumPy, a chain of morphological and
+other operators with scikit-image and scipy.
+"""
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import sys  # noqa: E402
+from functools import partial  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+import plain  # noqa: E402
+import torch  # noqa: E402
+from harness import Row, alternate, write  # noqa: E402
+from torch.utils.data import DataLoader, Dataset  # noqa: E402
+
+from fflabels import design, get_labeler, named_set  # noqa: E402
+from ffnet.embedding import Embedder, Imprints, unit  # noqa: E402
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-datapath.md"
+SHAPE, COUNT, INTENSITY = (1, 28, 28), 2048, 0.35
+BATCH, SMALL_BATCH = 256, 100
+"""Positives and negatives of steps of 128 images, and of the 50 of the paper's MNIST net."""
+
+
+class Plain(Dataset):
+    """Each image with its label, drawn when it is asked for."""
+
+    def __init__(self, images, classes, recipes):
+        self.images, self.classes, self.recipes = images, classes, recipes
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        image, label = self.images[index].float() / 255, int(self.classes[index])
+        recipe = self.recipes[label]
+        imprint = wave(recipe, *SHAPE[1:]) if hasattr(recipe, "waves") else chain(recipe, image[0].numpy())
+        imprint = torch.from_numpy(np.ascontiguousarray(imprint, np.float32))
+        return (1 - INTENSITY) * image + INTENSITY * imprint, label
+
+
+def wave(recipe, height, width):
+    """Return a Fourier label: the min-max of a sum of cosines."""
+    y, x = np.arange(height)[:, None] / height, np.arange(width)[None, :] / width
+    total = sum(np.cos(2 * np.pi * (w.fy * y + w.fx * x) + w.phase) for w in recipe.waves)
+    return (total - total.min()) / (total.max() - total.min())
+
+
+def chain(recipe, image):
+    """Return a morphology label: operators one after the other."""
+    for operator in recipe.chain:
+        image = plain.apply(operator, image)
+    return image
+
+
+def drawn(embedder, images, classes, order, kept=None, *, batch=BATCH):
+    """Draw an epoch's labels, batch by batch, or take them from the cache."""
+    for index in torch.split(order, batch):
+        labels = classes[index]
+        embedder.embed(unit(images[index]), labels, kept.take(index, labels) if kept else None)
+
+
+def main():
+    """Run everything; exit 1 when a floor is missed."""
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (COUNT, *SHAPE), generator=generator, dtype=torch.uint8)
+    classes = torch.randint(0, 10, (COUNT,), generator=generator)
+    order = torch.randperm(COUNT, generator=generator)
+    grey = get_labeler("morph", families=("morphology",))
+    sets = {
+        "Fourier": named_set("fourier:paper10"),
+        "morphology": design(grey, 10, shape=SHAPE),
+        "all operators": design("morph", 10, shape=SHAPE),
+    }
+    variants = {}
+    for kind, labels in sets.items():
+        embedder = Embedder(labels, SHAPE, INTENSITY, torch.device("cpu"))
+        loader = DataLoader(Plain(images, classes, labels.recipes), BATCH, shuffle=True)
+        variants[f"plain {kind}"] = partial(list, loader)
+        variants[kind] = partial(drawn, embedder, images, classes, order)
+        variants[f"small {kind}"] = partial(drawn, embedder, images, classes, order, batch=SMALL_BATCH)
+        if kind != "Fourier":
+            kept = Imprints(embedder, images, limit=COUNT)
+            variants[f"kept {kind}"] = partial(drawn, embedder, images, classes, order, kept)
+    seconds = alternate(variants, 7)
+    rows = []
+    for what, fast, kind, floor in (
+        ("Fourier, drawn in batch", "Fourier", "Fourier", 8),
+        ("morphology, drawn in batch", "morphology", "morphology", 12),
+        ("morphology, from the cache", "kept morphology", "morphology", 80),
+        (f"morphology, drawn in batches of {SMALL_BATCH}", "small morphology", "morphology", None),
+        ("operators of all families, drawn in batch", "all operators", "all operators", None),
+        ("operators of all families, from the cache", "kept all operators", "all operators", None),
+    ):
+        slow = seconds[f"plain {kind}"]
+        measured = f"{slow / seconds[fast]:.1f}× ({COUNT / seconds[fast]:,.0f} images/s against {COUNT / slow:,.0f})"
+        holds = None if floor is None else slow / seconds[fast] >= floor
+        rows.append(Row(what, measured, holds, f"{floor}×" if floor else "–"))
+    notes = [
+        f"images 1×28×28 as bytes, batches of {BATCH}, ten labels; embedded at K = {INTENSITY}",
+        "plain: Dataset and DataLoader, a wave by NumPy or a chain of operators by scikit-image and scipy a sample",
+        "morphology: the operators that scikit-image has; of all families: with flips, shifts, inversions and the like, "
+        "which cost a plain loop little",
+        "the cache is filled before training, ten imprints an image, and holds them to the nearest byte",
+    ]
+    if not write("Drawing labels", rows, notes, RESULTS, "make bench"):
+        sys.exit("a floor was missed")
+
+
+if __name__ == "__main__":
+    main()
