@@ -172,8 +172,11 @@ def _read_by(reading: str) -> str:
 def _figure(
     study: Study, scale: ScaleName, rows: Sequence[Row], jobs: Sequence[Job], folder: Path, title: str
 ) -> bytes:
-    finished = {(job.group.name, job.point): load_run(folder / job.folder) for job in reversed(jobs)
-                if is_finished(folder / job.folder)}  # fmt: skip
+    finished: dict[tuple[str, str], Run] = {}
+    for job in jobs:
+        key = (job.group.name, job.point)
+        if key not in finished and is_finished(folder / job.folder):
+            finished[key] = load_run(folder / job.folder)
     match study.figure:
         case "accuracy":
             lines: dict[str, dict[str, list[float]]] = {}
