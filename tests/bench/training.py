@@ -114,6 +114,8 @@ def main():
         "with the classifier: both also pass the neutral images and let a linear classifier learn from them; ffnet itself "
         "fits it after the training, in the other rows neither has it",
         "float32: as the net is built, by Fourier transforms where they pay, which is exact but for rounding",
+        "an epoch on a GPU is unmeasured; the goals on one H100 are 2.5 s for paper-mnist and 1.5 s for six layers of 128 "
+        "on CIFAR10",
         "at the start of a training with the paper's loss the sigmoid of every negative is saturated: its gradient is 0, "
         "and it is left out of the weights' gradient; in the rows without saturation a temperature of 10⁶ prevents that",
     ]
