@@ -76,28 +76,30 @@ def accuracy_by_point(
     lines
         By name and point the shares of each seed.
     points
-        In their order; a single one gives bars.
+        In their order; a single one gives bars, grey where they are of an untrained net.
     x, y, title
         What is written beside the axes, and above.
     """
-    figure = Figure(figsize=(8, 4.2), layout="constrained")
-    axis = figure.subplots()
     names = list(lines)
-    if len(points) == 1:
-        values = [100 * np.array(lines[name][points[0]]) for name in names]
-        bars = axis.bar(names, [v.mean() for v in values], yerr=[v.std(ddof=min(1, len(v) - 1)) for v in values],
-                        color=COLOURS[0], capsize=4)  # fmt: skip
-        axis.bar_label(bars, fmt="%.1f", label_type="center", color="w")
-        axis.tick_params(axis="x", rotation=20 if len(names) > 3 else 0)
-    for k, name in enumerate(names if len(points) > 1 else ()):
+    single = len(points) == 1
+    figure = Figure(figsize=(8, 1.2 + 0.42 * len(names) if single else 4.2), layout="constrained")
+    axis = figure.subplots()
+    for k, name in enumerate(names):
         there = [p for p in points if p in lines[name]]
         values = [100 * np.array(lines[name][p]) for p in there]
-        spread = [v.std(ddof=min(1, len(v) - 1)) for v in values]
-        axis.errorbar(there, [v.mean() for v in values], spread, marker="o", capsize=3, color=COLOURS[k % len(COLOURS)],
-                      label=name)  # fmt: skip
-    if len(points) > 1:
+        means, spreads = [v.mean() for v in values], [v.std(ddof=min(1, len(v) - 1)) for v in values]
+        colour = COLOURS[k % len(COLOURS)]
+        if single:
+            bars = axis.barh([name], means, xerr=spreads, color="0.7" if "untrained" in name else COLOURS[0], capsize=3)
+            axis.bar_label(bars, fmt="%.1f", label_type="center", color="w")
+        else:
+            axis.errorbar(there, means, spreads, marker="o", capsize=3, color=colour, label=name)
+    if single:
+        axis.invert_yaxis()
+        axis.set(xlabel=y)
+    else:
         axis.legend(frameon=False)
-    axis.set(xlabel=x, ylabel=y)
+        axis.set(xlabel=x, ylabel=y)
     axis.set_title(title, fontsize="medium", wrap=True)
     _plain(axis)
     return png(figure)
