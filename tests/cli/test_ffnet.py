@@ -153,6 +153,59 @@ def test_predict(trained):
     assert "0.png" in text
 
 
+def test_report_cam_labels(trained):
+    cwd, _ = trained
+    run = "runs/digits-fourier-0"
+    assert shown("report", run, cwd=cwd) == f"report: {run}/report.html\n"
+    assert shown("report", run, "--out", "page.html", cwd=cwd) == "report: page.html\n"
+    assert (cwd / "page.html").read_bytes() == (cwd / run / "report.html").read_bytes()
+    Image.new("L", (30, 20), 90).save(cwd / "grey.png")
+    for arguments, height in (([], 16), (["grey.png"], 1), (["grey.png", "grey.png", "--class", "7"], 2)):
+        assert shown("cam", run, *arguments, "--out", "cam.png", cwd=cwd) == "activation maps: cam.png\n"
+        with Image.open(cwd / "cam.png") as picture:
+            assert picture.width > 300
+            assert picture.height > 150 * min(height, 10)
+    text = shown("labels", run, "--pairs", 3, cwd=cwd)
+    for words in ("classes", "mistaken, %", "pearson", "shift", "layer 2", "what decides", "favourite on noise"):
+        assert words in text
+    found = json.loads(shown("labels", run, "--images", 50, "--json", cwd=cwd))
+    assert (found["count"], len(found["pairs"]), len(found["shortcuts"])) == (50, 45, 3)
+
+
+def test_compare_says_how_groups_differ(trained):
+    cwd, _ = trained
+    for seed in (1, 2):
+        ffnet("train", "--labels", "fourier", *SMALL, "--seed", seed, "--out", f"again{seed}", cwd=cwd)
+        ffnet("train", "--labels", "fourier", *SMALL, "--set", "labels.intensity=0.9", "--seed", seed,
+              "--out", f"strong{seed}", cwd=cwd)  # fmt: skip
+    runs = ("runs/digits-fourier-0", "again1", "again2", "strong1", "strong2")
+    text = shown("compare", *runs, cwd=cwd)
+    assert re.search(r"labels.intensity=0.35 +3 +[\d.]+ ± [\d.]+ ", text)
+    assert re.search(r"labels.intensity=0.9 +2 ", text)
+    line = r"labels.intensity=0.9 – labels.intensity=0.35, goodness: [+-][\d.]+ \(95 % interval [+-][\d.]+ to [+-][\d.]+, p = "
+    assert re.search(line, text)
+    found = json.loads(shown("compare", *runs, "--json", cwd=cwd))
+    assert [len(group["runs"]) for group in found["groups"]] == [3, 2]
+
+
+def test_reproduce_and_search(tmp_path):
+    assert "fig3a" in shown("reproduce", cwd=tmp_path)
+    done = ffnet("reproduce", "fig3b", "--scale", "smoke", "--seeds", 2, "--shard", "1/2", cwd=tmp_path)
+    assert "1 of 2 runs are not finished." in done.stdout
+    done = ffnet("reproduce", "fig3b", "--scale", "smoke", "--seeds", 2, cwd=tmp_path)
+    assert re.search(r"\| FF \| goodness \| 99.16 ± 0.02 \| [\d.]+ ± [\d.]+ \| 2 \|", done.stdout)
+    assert "run 2 of 2: FF-1" in done.stderr
+    assert "run 1 of 2" not in done.stderr
+    vary = ("--vary", "train.lr=log 1e-4..1e-2", "--trials", 2)
+    done = ffnet("search", *vary, *SMALL[:6], "--set", "train.epochs=1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"best: try [01]: [\d.]+ % by train.lr 0\.00\d+\nffnet train --preset quick-digits --set", done.stdout
+    )
+    found = json.loads(ffnet("search", *vary, *SMALL[:6], "--set", "train.epochs=1", "--json", cwd=tmp_path).stdout)
+    assert found["journal"] == "search.journal"
+
+
 def test_a_labeler_is_meant_where_a_folder_has_its_name(tmp_path):
     for name in ("fourier", "digits"):
         (tmp_path / name).mkdir()
@@ -196,6 +249,15 @@ def test_presets(tmp_path):
         (["eval", "nowhere"], "Error: nowhere: no run there; expected a folder with config.toml"),
         (["resume", "nowhere"], "Error: nowhere: no run there"),
         (["predict", "nowhere", "x.png"], "Error: nowhere: no run there"),
+        (["report", "nowhere"], "Error: nowhere: no run there"),
+        (["cam", "nowhere"], "Error: nowhere"),
+        (["labels", "nowhere"], "Error: nowhere: no run there"),
+        (["compare", "nowhere", "there"], "Error: nowhere: no run there"),
+        (["reproduce", "fig3"], "Error: study: no such study; got fig3 (did you mean 'fig3"),
+        (["reproduce", "none.toml"], "Error: none.toml: cannot be read: No such file or directory"),
+        (["reproduce", "fig3b", "--shard", "3/2"], "Error: shard: no such shard; got 3/2; expected i/n, i from 1 to n"),
+        (["search", "--vary", "train.lr=1"], "Error: train.lr: no space; got 1; expected a|b|c, LOW..HIGH"),
+        (["search", "--vary", "train.lr"], "got 'train.lr', expected NAME=VALUE"),
         (["trian"], "Error: No such command 'trian'. Did you mean train?"),
         (["train", "--epochs", "0"], "Error: Invalid value for '--epochs'"),
         (["train", "--lables", "x"], "Error: No such option"),
@@ -208,6 +270,29 @@ def test_a_mistake_is_one_clear_line_and_leaves_nothing_behind(tmp_path, argumen
     assert found.stderr.count("\n") == 1
     assert message in found.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["cam", "RUN", "text.png"], "text.png"),
+        (["cam", "RUN", "--class", "eleven"], "Error: --class: no such class; got eleven"),
+        (["cam", "RUN", "--out", "cam.jpg"], "Error: cam.jpg: wrong ending; expected a name ending in .png"),
+        (["report", "RUN", "--out", "missing/page.html"], "cannot be written: No such file or directory"),
+        (["compare", "RUN", "RUN"], "Error: runs: the same run twice"),
+        (["report", "half"], "half/run.json: cannot be read"),
+        (["compare", "half"], "half/run.json: cannot be read"),
+    ],
+)
+def test_a_mistake_about_a_run_is_one_clear_line(trained, arguments, message):
+    cwd, _ = trained
+    (cwd / "text.png").write_text("no picture")
+    (cwd / "half").mkdir(exist_ok=True)
+    (cwd / "half" / "config.toml").write_bytes((cwd / "runs/digits-fourier-0/config.toml").read_bytes())
+    found = ffnet(*[a.replace("RUN", "runs/digits-fourier-0") for a in arguments], cwd=cwd)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.count("\n") == 1
+    assert message in found.stderr
 
 
 def test_help_imports_neither_torch_nor_numpy(tmp_path):
