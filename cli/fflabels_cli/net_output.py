@@ -12,6 +12,7 @@ from fflabels_cli import output
 if TYPE_CHECKING:
     from ffnet.metrics import Evaluation
     from ffnet.run import Run
+    from ffnet.track import TensorBoard
 
 FEW = 20
 """Up to so many classes a confusion matrix is printed."""
@@ -20,8 +21,9 @@ FEW = 20
 class Training:
     """Shows training on stderr: a line an epoch and, on a terminal, a bar; turns a signal into its exit code."""
 
-    def __init__(self, quiet: bool) -> None:
+    def __init__(self, quiet: bool, tensorboard: bool = False) -> None:
         self.quiet, self.progress = quiet, output.Bars()
+        self.board = _tensorboard() if tensorboard else None
         self.epochs = 0
         self.folder = ""
 
@@ -46,14 +48,24 @@ class Training:
     def started(self, run: Run) -> None:
         """Say what is trained."""
         self.folder, self.epochs = str(run.folder), run.config.train.epochs
+        if self.board:
+            self.board.started(run)
         if not self.quiet:
             for line in description(run):
                 self.progress.say(line)
 
     def epoch(self, metrics: Mapping[str, Any]) -> None:
         """Say how an epoch went."""
+        if self.board:
+            self.board.epoch(metrics)
         if not self.quiet:
             self.progress.say(epoch_line(metrics, self.epochs))
+
+
+def _tensorboard() -> TensorBoard:
+    from ffnet.track import TensorBoard
+
+    return TensorBoard()
 
 
 def description(run: Run) -> Iterator[str]:

@@ -186,6 +186,13 @@ def run_folder(function: F) -> F:
     return click.argument("run", metavar="RUN", type=click.Path())(plugin_code(function))
 
 
+def tensorboard(function: F) -> F:
+    """Add ``--tensorboard``."""
+    return click.option("--tensorboard", is_flag=True, help="Write the epochs for TensorBoard too, in the run folder.")(
+        function
+    )
+
+
 def data_root(function: F) -> F:
     """Add ``--data``."""
     return click.option(

@@ -172,6 +172,18 @@ def test_report_cam_labels(trained):
     assert (found["count"], len(found["pairs"]), len(found["shortcuts"])) == (50, 45, 3)
 
 
+def test_tensorboard_gets_every_epoch(tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    done = ffnet("train", "--labels", "fourier", *SMALL, "--tensorboard", "--out", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    events = accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    for name, pick in {"loss": lambda m: m["loss"], "discrimination/layer 2": lambda m: m["discrimination"][1]}.items():
+        found = [(e.step, e.value) for e in events.Scalars(name)]
+        assert found == [(m["epoch"], pytest.approx(pick(m))) for m in lines]
+
+
 def test_compare_says_how_groups_differ(trained):
     cwd, _ = trained
     for seed in (1, 2):

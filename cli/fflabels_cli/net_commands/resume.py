@@ -11,8 +11,9 @@ from fflabels_cli import options
 @options.run_folder
 @options.data_root
 @options.device
+@options.tensorboard
 @options.as_json
-def command(run: str, data: str | None, device: str | None, json_: bool) -> None:
+def command(run: str, data: str | None, device: str | None, tensorboard: bool, json_: bool) -> None:
     """Go on with a run that was stopped or killed; on the same device its end is bit for bit the same."""
     from pathlib import Path
 
@@ -22,7 +23,7 @@ def command(run: str, data: str | None, device: str | None, json_: bool) -> None
 
     if is_finished(Path(run)) and not json_:
         click.echo("already finished; as it was:", err=True)
-    with net_output.Training(json_) as screen:
+    with net_output.Training(json_, tensorboard) as screen:
         found = resume(
             run, device=device, root=data, started=screen.started, report=screen.epoch, progress=screen.progress
         )

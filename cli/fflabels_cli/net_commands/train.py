@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--algorithm", type=click.Choice(("ff", "bp")), help="Forward-forward, or back-propagation to compare.")
 @click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Any other setting. Repeatable.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder, new or empty.  [default: runs/…]")
+@options.tensorboard
 @click.option("--report", is_flag=True, help="Write the report at the end, as ffnet report does.")
 @options.as_json
 def command(
@@ -51,6 +52,7 @@ def command(
     algorithm: str | None,
     settings: tuple[str, ...],
     out: Path | None,
+    tensorboard: bool,
     report: bool,
     json_: bool,
 ) -> None:
@@ -91,7 +93,7 @@ def command(
         raise click.UsageError("back-propagation uses no labels: leave out --labels, --n and --param")
     config = _with_params(config, labels, params).override(settings)
 
-    with net_output.Training(json_) as screen:
+    with net_output.Training(json_, tensorboard) as screen:
         run = train(config, out=out, started=screen.started, report=screen.epoch, progress=screen.progress)
         page = write_report(run, run.data(), progress=screen.progress) if report and run.results else None
     net_output.print_results(run, json_)
