@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from fflabels.plots import COLOURS, png
@@ -27,7 +29,7 @@ def learning_curves(metrics: Sequence[Mapping[str, Any]], title: str = "") -> by
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     _curves(left, right, metrics)
-    figure.suptitle(title, fontsize="medium")
+    _head(figure, title)
     return png(figure)
 
 
@@ -38,7 +40,7 @@ def learning_side_by_side(runs: Mapping[str, Sequence[Mapping[str, Any]]], title
     for (name, metrics), (left, right) in zip(runs.items(), grid, strict=True):
         _curves(left, right, metrics)
         left.set_title(name)
-    figure.suptitle(title, fontsize="medium")
+    _head(figure, title)
     return png(figure)
 
 
@@ -63,6 +65,7 @@ def _curves(left: Axes, right: Axes, metrics: Sequence[Mapping[str, Any]]) -> No
     left.set(xlabel="epoch", ylabel="loss")
     right.set(xlabel="epoch", ylabel="discrimination accuracy, %" if layered else "accuracy, %")
     for axis in (left, right):
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         _plain(axis)
 
 
@@ -138,7 +141,7 @@ def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str], title: str 
             if value:
                 axis.text(j, i, value, ha="center", va="center", fontsize=7, color="w" if share[i, j] > 0.5 else "k")
     figure.colorbar(image, shrink=0.8, label="% of the class")
-    figure.suptitle(title, fontsize="medium")
+    _head(figure, title)
     return png(figure)
 
 
@@ -182,7 +185,7 @@ def activation_side_by_side(images: Tensor, runs: Mapping[str, ActivationMaps], 
         for axis, image, total in zip(row, images, maps.total, strict=True):
             _overlay(axis, image, total)
         row[0].set_title(name, fontsize=8, loc="left")
-    figure.suptitle(title, fontsize="medium")
+    _head(figure, title)
     return png(figure)
 
 
@@ -204,6 +207,11 @@ def _show(axis: Axes, image_CHW: Tensor) -> None:
     else:
         axis.imshow(pixels.mean(0).numpy(), cmap="gray", vmin=0, vmax=1)
     axis.set_axis_off()
+
+
+def _head(figure: Figure, title: str) -> None:
+    """Write a title above everything, on as many lines as it takes."""
+    figure.suptitle(textwrap.fill(title, int(12 * figure.get_figwidth())), fontsize="medium")
 
 
 def _plain(axis: Axes) -> None:
