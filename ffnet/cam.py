@@ -30,7 +30,7 @@ class ActivationMaps:
         pixels as the layer has. What a pixel adds to the class's logit: positive speaks for the class.
     total
         (N, H, W) float32, the size of the images: the sum over layers, each spread over the pixels that it sees, so
-        that a layer's sum stays the same.
+        that a layer's sum stays the same, or nearly so where the sizes do not divide.
     """
 
     classes: Tensor
@@ -96,7 +96,7 @@ def _read_bp(net: BPNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
 
 
 def _spread(map_NHW: Tensor, height: int, width: int) -> Tensor:
-    """Return maps at the images' size, smoothly, with the same sum."""
+    """Return maps at the images' size, smoothly, with the same sum (within a hundredth where sizes do not divide)."""
     large_NHW = F.interpolate(map_NHW[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
     return large_NHW * (map_NHW.shape[1] * map_NHW.shape[2] / (height * width))
 

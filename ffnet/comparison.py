@@ -15,6 +15,13 @@ LEVEL = 0.95
 """Of the intervals of a difference."""
 
 
+NO_MATTER = (
+    ("data", "root"), ("data", "offline"), ("train", "checkpoint_seconds"), ("train", "validate_every"),
+    ("inference", "chunk"),
+)  # fmt: skip
+"""Settings that change no result."""
+
+
 class Group(msgspec.Struct, frozen=True):
     """Runs of the same settings, with different seeds.
 
@@ -69,13 +76,19 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
             raise FFLabelsError("not finished", where=str(run.folder), hint="ffnet resume finishes it")
         if run.about.data.sha256 != runs[0].about.data.sha256:
             raise FFLabelsError(
-                "another data set", where=str(run.folder), got=run.about.data.name, expected=runs[0].about.data.name
+                "another data set",
+                where=str(run.folder),
+                got=f"{run.about.data.name}, {run.about.data.counts}",
+                expected=f"{runs[0].about.data.name}, {runs[0].about.data.counts}",
             )
     settings = [_settings(run) for run in runs]
     distinct = [one for k, one in enumerate(settings) if one not in settings[:k]]
     found = []
     for one in distinct:
         members = [run for run, its in zip(runs, settings, strict=True) if its == one]
+        seeds = [run.config.seed for run in members]
+        if len(set(seeds)) < len(seeds):
+            raise FFLabelsError("two runs of one seed are one run", where=f"{members[0].folder} and others", got=seeds)
         found.append(Group(_name(one, distinct) or str(members[0].folder), *_figures(members)))
     return found
 
@@ -123,7 +136,8 @@ def _settings(run: Run) -> dict[str, Any]:
     tree = msgspec.to_builtins(run.config)
     for name in ("seed", "device"):
         del tree[name]
-    tree["data"].pop("root"), tree["data"].pop("offline"), tree["train"].pop("checkpoint_seconds")
+    for section, name in NO_MATTER:
+        del tree[section][name]
     flat: dict[str, Any] = {}
     for section, value in tree.items():
         flat |= {f"{section}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {section: value}

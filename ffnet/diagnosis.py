@@ -55,7 +55,7 @@ class Shortcut(msgspec.Struct, frozen=True):
     noise
         The same pair of labels, on uniform noise.
     other
-        The same pair of labels, on an image of a third class.
+        The same pair of labels, on an image of a third class; None where there is none.
     favourite
         Share of the most frequent answer on noise. Noise images are much alike, and most nets answer them alike; high
         everywhere, it says which layers are led by a label.
@@ -64,7 +64,7 @@ class Shortcut(msgspec.Struct, frozen=True):
     layer: int
     images: float
     noise: float
-    other: float
+    other: float | None
     favourite: float
 
 
@@ -159,8 +159,7 @@ def _shortcuts(
 ) -> list[Shortcut]:
     count, classes = on_images[0].shape
     wrong_N = (right_N + torch.from_numpy(rng.integers(1, classes, count))) % classes
-    third_N = torch.from_numpy(np.array([_third(right_N, int(a), int(b), rng)
-                                         for a, b in zip(right_N, wrong_N, strict=True)]))  # fmt: skip
+    third_N = _third(right_N, wrong_N, rng)
 
     def preferred(scores_NC: Tensor) -> float:
         lead_N = (scores_NC.gather(1, right_N[:, None]) - scores_NC.gather(1, wrong_N[:, None])).sign()
@@ -171,14 +170,20 @@ def _shortcuts(
             layer,
             preferred(on_images[layer]),
             preferred(on_noise[layer]),
-            preferred(on_images[layer][third_N]),
+            None if third_N is None else preferred(on_images[layer][third_N]),
             float(torch.bincount(on_noise[layer].argmax(1)).max() / count),
         )
         for layer in (*range(1, len(on_images)), 0)
     ]
 
 
-def _third(classes_N: Tensor, a: int, b: int, rng: np.random.Generator) -> int:
-    """Return a random image of neither class; of any, where there are but two."""
-    found = np.flatnonzero((classes_N.numpy() != a) & (classes_N.numpy() != b))
-    return int(rng.choice(found if len(found) else len(classes_N)))
+def _third(right_N: Tensor, wrong_N: Tensor, rng: np.random.Generator) -> Tensor | None:
+    """Return, for every pair of labels, a random image of neither class; None where a pair has none."""
+    classes = right_N.numpy()
+    found = []
+    for a, b in zip(classes, wrong_N.numpy(), strict=True):
+        others = np.flatnonzero((classes != a) & (classes != b))
+        if not len(others):
+            return None
+        found.append(rng.choice(others))
+    return torch.from_numpy(np.array(found))

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+
 from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.progress import Progress, silent
+from fflabels.recipe import canonical_json, sha256
 from ffnet.config import Config, typed
 from ffnet.data import Data, load_data
 from ffnet.devices import resolve_device, with_dtype
 from ffnet.metrics import evaluate
 from ffnet.run import build
-from ffnet.training import fit, label_set
+from ffnet.training import NotFiniteError, fit, label_set
 
 try:
     import optuna
@@ -114,9 +117,13 @@ def search(
     Raises
     ------
     FFLabelsError
-        For an unknown setting, or a data set without validation images.
+        For an unknown setting or one of the data, a data set without validation images, a journal of another search,
+        or when no try has come to an end.
     """
     config.replaced({key: space.example for key, space in spaces.items()})
+    for key in spaces:
+        if key.startswith("data."):
+            raise FFLabelsError("cannot be searched: accuracies on other images do not compare", where=key)
     data = data or load_data(config.data)
     if not len(data.validation):
         raise FFLabelsError("no images to choose by", where="data.validation", got="0", expected="1 or more")
@@ -125,11 +132,18 @@ def search(
     study = optuna.create_study(
         study_name="ffnet", storage=storage, direction="maximize", load_if_exists=True
     )  # fmt: skip
-    study.sampler = optuna.samplers.TPESampler(seed=config.seed + len(study.trials))
+    what = _mark(config, spaces, reading)
+    if study.user_attrs.setdefault("search", what) != what:
+        raise FFLabelsError("holds another search", where=str(journal), hint="--journal names another file")
+    study.set_user_attr("search", what)
+    study.sampler = optuna.samplers.TPESampler(seed=config.seed + len(study.trials), constant_liar=True)
 
     def objective(trial: optuna.Trial) -> float:
         settings = {key: space.draw(trial, key) for key, space in spaces.items()}
-        accuracy = _accuracy(config.replaced(settings), data, reading)
+        try:
+            accuracy = _accuracy(config.replaced(settings), data, reading)
+        except NotFiniteError:
+            raise optuna.TrialPruned from None
         trial.set_user_attr("settings", settings)
         if report:
             report(Trial(trial.number, settings, accuracy))
@@ -138,9 +152,18 @@ def search(
     for k in range(trials):
         study.optimize(objective, n_trials=1)
         progress("search", k + 1, trials)
+    if not study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
+        raise FFLabelsError("no try came to an end: the losses are not finite", where=str(journal))
     best = study.best_trial
     assert best.value is not None
     return Trial(best.number, best.user_attrs["settings"], best.value)
+
+
+def _mark(config: Config, spaces: Mapping[str, Space], reading: str) -> str:
+    """Return a hash of what is searched, by what."""
+    free = {"device": "auto", "data.root": None}
+    tree = [msgspec.to_builtins(config.replaced(free)), {key: list(space) for key, space in spaces.items()}, reading]
+    return sha256(canonical_json(tree))
 
 
 def _accuracy(config: Config, data: Data, reading: Literal["goodness", "linear"]) -> float:

@@ -111,7 +111,7 @@ def train(
     config = load_preset(config).config if isinstance(config, str) else config or Config()
     config = config.config if isinstance(config, Preset) else config
     device = resolve_device(config.device)
-    config = _with_absolute_paths(with_dtype(config, device))
+    config = with_absolute_paths(with_dtype(config, device))
     with Interrupts() as interrupts, memory_errors():
         ranks = join()
         if not ranks.first:
@@ -297,7 +297,7 @@ def _last_good_state_named(folder: Path) -> Iterator[None]:
         raise FFLabelsError(f"{error}; {where}") from None
 
 
-def _with_absolute_paths(config: Config) -> Config:
+def with_absolute_paths(config: Config) -> Config:
     """Return the configuration with the data's paths absolute, so that a run goes on from any working directory."""
     name, root = config.data.name, config.data.root
     found = {"data.root": root, "data.name": name if name not in KNOWN and Path(name).is_dir() else None}

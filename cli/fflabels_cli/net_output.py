@@ -101,11 +101,11 @@ def epoch_line(metrics: Mapping[str, Any], epochs: int) -> str:
     """Return an epoch's figures as a line."""
     found = [f"epoch {metrics['epoch']:>{len(str(epochs))}}/{epochs}", f"loss {metrics['loss']:.4f}"]
     if "discrimination" in metrics:
-        found.append("discrimination " + " ".join(_percent(d) for d in metrics["discrimination"]))
+        found.append("discrimination " + " ".join(percent(d) for d in metrics["discrimination"]))
     if "train_accuracy" in metrics:
-        found.append(f"train {_percent(metrics['train_accuracy'])}")
+        found.append(f"train {percent(metrics['train_accuracy'])}")
     if "validation" in metrics:
-        found.append(f"validation {_percent(metrics['validation'])}")
+        found.append(f"validation {percent(metrics['validation'])}")
     if "images_per_second" in metrics:
         found.append(f"{metrics['images_per_second']:,.0f} images/s")
         found.append(f"{_time(metrics['seconds_left'])} left")
@@ -128,12 +128,12 @@ def print_results(run: Run, json_: bool) -> None:
     rows = []
     for part in parts:
         linear = part.linear.untrained if part.linear else None
-        cells = [_percent(reading.accuracy) for reading in part.readings.values()]
-        rows.append([f"{part.split} ({part.images:,})", *cells, *([_percent(linear)] if linear is not None else [])])
+        cells = [percent(reading.accuracy) for reading in part.readings.values()]
+        rows.append([f"{part.split} ({part.images:,})", *cells, *([percent(linear)] if linear is not None else [])])
     control = ["linear, untrained net"] if found.test.linear else []
     output.print_table("accuracy, % (one seed)", ("split", *found.test.readings, *control), rows)
     if found.test.goodness:
-        layers = " ".join(_percent(accuracy) for accuracy in found.test.goodness.layers)
+        layers = " ".join(percent(accuracy) for accuracy in found.test.goodness.layers)
         click.echo(f"goodness of each layer alone, test: {layers}")
     click.echo(f"run folder: {run.folder}")
 
@@ -142,18 +142,18 @@ def print_evaluation(found: Evaluation, class_names: Sequence[str]) -> None:
     """Print every reading of a split: accuracy, confusion matrix, accuracy a class."""
     for name, reading in found.readings.items():
         beside = (
-            f"; the same classifier on the untrained net: {_percent(reading.untrained)} %"
+            f"; the same classifier on the untrained net: {percent(reading.untrained)} %"
             if reading.untrained is not None
             else ""
         )
         if reading.agreement is not None:
-            beside += f"; the answer of goodness over all labels for {_percent(reading.agreement)} % of them"
-        click.echo(f"{found.split}, {name}: {_percent(reading.accuracy)} % of {found.images:,} images{beside}")
+            beside += f"; the answer of goodness over all labels for {percent(reading.agreement)} % of them"
+        click.echo(f"{found.split}, {name}: {percent(reading.accuracy)} % of {found.images:,} images{beside}")
         if reading.passes is not None:
             click.echo(f"{name}: {reading.passes:.2f} passes an image instead of {len(class_names)}")
         if reading.layers:
-            click.echo("each layer alone: " + " ".join(_percent(accuracy) for accuracy in reading.layers))
-        per_class = [("–" if a is None else _percent(a)) for a in reading.per_class]
+            click.echo("each layer alone: " + " ".join(percent(accuracy) for accuracy in reading.layers))
+        per_class = [("–" if a is None else percent(a)) for a in reading.per_class]
         if len(class_names) <= FEW:
             rows = [
                 [right, *map(str, row), accuracy]
@@ -166,7 +166,8 @@ def print_evaluation(found: Evaluation, class_names: Sequence[str]) -> None:
             click.echo(f"least accurate classes: {listed} (--json has all, and the confusion matrix)")
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
+    """Return a share in percent."""
     return "–" if share is None else f"{100 * share:.1f}"
 
 

@@ -232,7 +232,7 @@ def _maps(run: Run, data: Data | None) -> Section | None:
 
 
 def _diagnosis(run: Run, data: Data | None) -> Section | None:
-    if data is None or not isinstance(run.net, FFNet):
+    if data is None or not run.metrics or not isinstance(run.net, FFNet):
         return None
     found = diagnose(run.net, data, count=LOOKED_AT)
     names = run.about.data.class_names
@@ -281,5 +281,5 @@ def _picture(data: bytes, what: str) -> tuple[str, str]:
     return f"data:image/png;base64,{b64encode(data).decode()}", what
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}"

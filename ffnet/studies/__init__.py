@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -57,7 +57,7 @@ class Scale(_Part, frozen=True):
     seeds
         Runs of each.
     settings
-        For all runs, by ``section.key``.
+        For all runs, by ``section.key``; what a group varies stays varied.
     vary
         Instead of the groups' values of the same settings.
     points
@@ -170,7 +170,7 @@ class Study(NamedTuple):
         ):
             varied = {key: size.vary.get(key, values)[k] for key, values in group.vary.items()}
             config = load_preset(group.preset).config.replaced(
-                {**group.settings, **varied, **size.settings, **extra, "seed": seed}
+                {**group.settings, **size.settings, **varied, **extra, "seed": seed}
             )
             found.append(Job(group, point, seed, config))
         return found
@@ -206,20 +206,26 @@ def _read(name: str, data: bytes, where: str) -> Study:
     except msgspec.ValidationError as error:
         raise FFLabelsError(f"bad study: {error}", where=where) from None
     study = Study(name, *(getattr(found, key) for key in Study._fields[1:]))
-    for scale, key, values, points in _varied(study):
-        if len(values) != len(points):
-            raise FFLabelsError(
-                "not one a point",
-                where=f"{where}, {scale}: {key}",
-                got=f"{len(values)} values",
-                expected=f"{len(points)}",
-            )
+    varied = {key for group in study.groups for key in group.vary}
+    for scale, size in study.scales.items():
+        here = f"{where}, {scale}"
+        for key in size.vary:
+            if key not in varied:
+                raise FFLabelsError("varied by no group", where=here, got=key, hint=nearest(key, varied))
+        points = study.points_at(scale)
+        for key, values in _varied(study, size):
+            if len(values) != len(points):
+                raise FFLabelsError(
+                    "not one a point", where=f"{here}: {key}", got=f"{len(values)} values", expected=f"{len(points)}"
+                )
+        folders = [job.folder for job in study.jobs(scale, 1)]
+        if len(set(folders)) < len(folders):
+            raise FFLabelsError("two runs of one name", where=here, got=", ".join(folders))
     return study
 
 
-def _varied(study: Study) -> Iterator[tuple[str, str, list[Any], list[str]]]:
-    """Yield every list of values, in every scale, with the points that it belongs to."""
-    for scale, group in itertools.product(study.scales, study.groups):
-        own: Mapping[str, list[Any]] = study.scales[scale].vary
+def _varied(study: Study, size: Scale) -> Iterator[tuple[str, list[Any]]]:
+    """Yield every list of values at a scale."""
+    for group in study.groups:
         for key, values in group.vary.items():
-            yield scale, key, own.get(key, values), study.points_at(scale)
+            yield key, size.vary.get(key, values)

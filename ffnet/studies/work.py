@@ -11,10 +11,9 @@ from fflabels.files import write_whole
 from ffnet.cam import activation_maps
 from ffnet.comparison import spread
 from ffnet.data import one_a_class
-from ffnet.devices import resolve_device, with_dtype
 from ffnet.metrics import Evaluation
-from ffnet.run import CONFIG, Run, is_finished, load_run
-from ffnet.session import Report, Started, resume, train
+from ffnet.run import CONFIG, Run, is_finished, load_run, read_settings
+from ffnet.session import Report, Started, resume, train, with_absolute_paths
 from ffnet.studies import Group, Job, ScaleName, Study
 
 try:
@@ -73,35 +72,46 @@ def work(
     folder.mkdir(parents=True, exist_ok=True)
     for number, job in enumerate(jobs, 1):
         out = folder / job.folder
-        if _done(job, out):
+        there = (out / CONFIG).exists()
+        if there:
+            _check(job, out)
+        if is_finished(out):
             continue
         if begin:
             begin(job, number, len(jobs))
-        if (out / CONFIG).exists():
+        if there:
             resume(out, started=started, report=report)
         else:
             train(job.config, out=out, started=started, report=report)
 
 
-def _done(job: Job, out: Path) -> bool:
-    """Return whether a run is finished; one of other settings in its place is an error."""
-    if not is_finished(out):
-        return False
-    found, expected = load_run(out).config, with_dtype(job.config, resolve_device(job.config.device))
-    if found.replaced({"data.root": None}) != expected.replaced({"data.root": None}):
-        raise FFLabelsError("holds a run of other settings", where=str(out), hint="remove it, or choose another --out")
-    return True
+def _check(job: Job, out: Path) -> None:
+    """Refuse a run of other settings in a job's place; where it was computed, and in what type, may differ."""
+    free = {"data.root": None, "device": "auto"} | ({"dtype": "auto"} if job.config.dtype == "auto" else {})
+    if read_settings(out)[0].replaced(free) != with_absolute_paths(job.config).replaced(free):
+        raise FFLabelsError(
+            "holds a run of other settings", where=str(out), hint="move it away, or choose another --out"
+        )
+
+
+def _finished(jobs: Sequence[Job], folder: Path) -> list[tuple[Job, Run]]:
+    """Return the jobs whose runs are finished, with their runs."""
+    found = []
+    for job in jobs:
+        if is_finished(folder / job.folder):
+            _check(job, folder / job.folder)
+            found.append((job, load_run(folder / job.folder)))
+    return found
 
 
 def results(study: Study, scale: ScaleName, jobs: Sequence[Job], folder: Path) -> list[Row]:
     """Return the accuracies of the runs that are finished."""
     rows: dict[tuple[str, str, str], Row] = {}
-    for job in jobs:
-        if not is_finished(folder / job.folder):
-            continue
-        found = load_run(folder / job.folder).results
-        assert found
-        part = found.validation if study.split == "validation" and found.validation else found.test
+    for job, run in _finished(jobs, folder):
+        assert run.results
+        part = run.results.validation if study.split == "validation" else run.results.test
+        if part is None:
+            raise FFLabelsError("no validation images", where=str(run.folder), hint='split = "test" needs none')
         for reading, share in _accuracies(part, job.group):
             key = (job.group.name, job.point, reading)
             rows.setdefault(key, Row(job.group, job.point, reading, [])).values.append(share)
@@ -129,10 +139,9 @@ def write(study: Study, scale: ScaleName, jobs: Sequence[Job], folder: Path, com
     rows = results(study, scale, jobs, folder)
     if not rows:
         raise FFLabelsError("no run is finished", where=str(folder))
-    runs = [load_run(folder / job.folder) for job in jobs if is_finished(folder / job.folder)]
-    about = study.at(scale).about
+    runs = [run for _, run in _finished(jobs, folder)]
     write_whole(folder / TABLE, _table(study, scale, rows, runs, len(jobs), command).encode())
-    title = f"{scale}: {about}" if about else "as published"
+    title = _scale(study, scale)
     write_whole(folder / FIGURE, _figure(study, scale, rows, jobs, folder, title))
     return folder / TABLE, folder / FIGURE
 
@@ -141,7 +150,6 @@ def _table(study: Study, scale: ScaleName, rows: Sequence[Row], runs: Sequence[R
     head = ["runs", *([study.x] if study.x else []), "read by", "paper", "here", "n"]
     lines = [[row.group.name, *([row.point] if study.x else []), _read_by(row.reading), row.paper, spread(row.values),
               str(len(row.values))] for row in rows]  # fmt: skip
-    about = study.at(scale).about
     places = sorted({_place(run) for run in runs})
     return "\n".join(
         [
@@ -149,7 +157,7 @@ def _table(study: Study, scale: ScaleName, rows: Sequence[Row], runs: Sequence[R
             "",
             f"`{command}`: {study.split} accuracy in %, mean ± sample standard deviation over n seeds.",
             "",
-            f"Scale {scale}: {about}" if about else f"Scale {scale}: as published.",
+            f"Scale {_scale(study, scale)}",
             *([f"{wanted - len(runs)} of {wanted} runs are not finished."] if len(runs) < wanted else []),
             "",
             *("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *lines]),
@@ -158,6 +166,12 @@ def _table(study: Study, scale: ScaleName, rows: Sequence[Row], runs: Sequence[R
             "",
         ]
     )
+
+
+def _scale(study: Study, scale: ScaleName) -> str:
+    size = study.at(scale)
+    changed = bool(size.settings or size.vary)
+    return f"{scale}: {size.about or ('other settings than the presets' if changed else 'as the presets are')}"
 
 
 def _place(run: Run) -> str:
@@ -173,10 +187,8 @@ def _figure(
     study: Study, scale: ScaleName, rows: Sequence[Row], jobs: Sequence[Job], folder: Path, title: str
 ) -> bytes:
     finished: dict[tuple[str, str], Run] = {}
-    for job in jobs:
-        key = (job.group.name, job.point)
-        if key not in finished and is_finished(folder / job.folder):
-            finished[key] = load_run(folder / job.folder)
+    for job, run in _finished(jobs, folder):
+        finished.setdefault((job.group.name, job.point), run)
     match study.figure:
         case "accuracy":
             lines: dict[str, dict[str, list[float]]] = {}

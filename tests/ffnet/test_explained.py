@@ -1,5 +1,6 @@
 """Maps, diagnoses, comparisons and the report: against the formulas, rigged nets, and a browser."""
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -125,6 +126,14 @@ def test_a_net_that_sees_the_image_is_at_one_half_without_it():
     assert abs(decides.other - 0.5) < 0.2
 
 
+def test_two_classes_have_no_third(data):
+    two = {name: getattr(data, name)[getattr(data, name).classes < 2] for name in ("train", "validation", "test")}
+    pair = dataclasses.replace(data, **two, class_names=("0", "1"))
+    config = Config().replaced(SMALL)
+    net = ffnet.FFNet(config, data.shape, ffnet.label_set(config, pair)).eval()
+    assert {line.other for line in ffnet.diagnose(net, pair).shortcuts} == {None}
+
+
 def test_runs_are_grouped_by_all_but_their_seed(runs):
     first, second = group_runs(list(runs.values()))
     assert (first.name, second.name) == ("algorithm=ff", "algorithm=bp")
@@ -151,6 +160,9 @@ def test_differences_are_welchs():
 def test_runs_that_cannot_be_compared_are_named(runs, tmp_path):
     with pytest.raises(FFLabelsError, match="the same run twice"):
         group_runs([runs["ff0"], runs["ff0"]])
+    shutil.copytree(runs["ff0"].folder, tmp_path / "copy")
+    with pytest.raises(FFLabelsError, match="two runs of one seed are one run"):
+        group_runs([runs["ff0"], load_run(tmp_path / "copy")])
     other = ffnet.train(Config().replaced({**SMALL, "data.limit": 100, "train.epochs": 1}), out=tmp_path / "other")
     with pytest.raises(FFLabelsError, match="another data set"):
         group_runs([runs["ff0"], other])

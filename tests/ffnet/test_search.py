@@ -59,6 +59,26 @@ def test_back_propagation_and_the_linear_classifier_can_be_searched(data, tmp_pa
         assert 0 <= search(config, space, trials=1, journal=journal, reading=reading, data=data).accuracy <= 1
 
 
+def test_a_journal_of_another_search_is_refused(data, tmp_path):
+    space = {"train.lr": Space.of("train.lr", "0.001..0.002")}
+    search(SMALL, space, trials=1, journal=tmp_path / "j", data=data)
+    for config, spaces, reading in (
+        (SMALL, space, "linear"), (SMALL.replaced({"train.batch": 9}), space, "goodness"),
+        (SMALL, {"train.lr": Space.of("train.lr", "0.001..0.003")}, "goodness"),
+    ):  # fmt: skip
+        with pytest.raises(FFLabelsError, match="holds another search"):
+            search(config, spaces, trials=1, journal=tmp_path / "j", reading=reading, data=data)
+
+
+def test_a_try_that_diverges_does_not_end_the_search(data, tmp_path):
+    config = SMALL.replaced({"net.norm": "none", "train.goodness": "mean"})
+    space = {"train.lr": Space.of("train.lr", "1e30|0.001")}
+    with pytest.raises(FFLabelsError, match="no try came to an end"):
+        search(config, {"train.lr": Space.of("train.lr", "1e35..1e36")}, trials=2, journal=tmp_path / "j", data=data)
+    best = search(config, space, trials=6, journal=tmp_path / "k", data=data)
+    assert best.settings["train.lr"] == 0.001
+
+
 @pytest.mark.parametrize("text", ["", "1", "2..1", "1..1", "a..b", "log 0..1", "log -1..1", "1..2..3", "log a"])
 def test_what_is_no_space_is_refused(text):
     with pytest.raises(FFLabelsError, match=r"train.lr: no space; .*expected a\|b\|c, LOW..HIGH"):
@@ -68,6 +88,8 @@ def test_what_is_no_space_is_refused(text):
 def test_unknown_settings_and_data_without_validation_are_refused_before_the_work(data, tmp_path):
     with pytest.raises(FFLabelsError, match=r"no such setting; got train.lrr .did you mean 'lr'"):
         search(SMALL, {"train.lrr": Space.of("", "1..2")}, trials=1, journal=tmp_path / "j", data=data)
+    with pytest.raises(FFLabelsError, match=r"data.limit: cannot be searched"):
+        search(SMALL, {"data.limit": Space.of("", "50|90")}, trials=1, journal=tmp_path / "j", data=data)
     bare = dataclasses.replace(data, validation=data.train[:0])
     with pytest.raises(FFLabelsError, match=r"data.validation: no images to choose by"):
         search(SMALL, {"train.lr": Space.of("", "1..2")}, trials=1, journal=tmp_path / "j", data=bare)

@@ -117,6 +117,31 @@ def test_a_study_of_ones_own_is_a_file(tmp_path):
         study.jobs("full")
 
 
+def test_what_is_varied_stays_varied_whatever_a_scale_sets(tmp_path):
+    (tmp_path / "mine.toml").write_text(OWN + 'settings = { "labels.intensity" = 0.5, "train.epochs" = 2 }\n')
+    jobs = load_study(tmp_path / "mine.toml").jobs("cpu", seeds=1)
+    assert [(j.config.labels.intensity, j.config.train.epochs) for j in jobs] == [(0.1, 2), (0.9, 2)]
+
+
+def test_a_stopped_run_of_other_settings_is_not_gone_on_with(tmp_path):
+    study = load_study("fig3b")
+    [job] = study.jobs("smoke")
+    work([job], tmp_path)
+    for name in ("results.json", "model.safetensors"):
+        (tmp_path / job.folder / name).unlink()
+    with pytest.raises(FFLabelsError, match="holds a run of other settings"):
+        work([job._replace(config=job.config.replaced({"train.epochs": 9}))], tmp_path)
+
+
+def test_validation_accuracy_without_validation_images_is_an_error(tmp_path):
+    study = load_study("fig3a")
+    job = study.jobs("smoke")[0]
+    job = job._replace(config=job.config.replaced({"data.validation": 0}))
+    work([job], tmp_path)
+    with pytest.raises(FFLabelsError, match="no validation images"):
+        write(study, "smoke", [job], tmp_path, "…")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -124,6 +149,8 @@ def test_a_study_of_ones_own_is_a_file(tmp_path):
         (("seeds = 2", "seeds = 2\ncolour = 'red'"), "bad study: Object contains unknown field `colour`"),
         (("[0.1, 0.9]", "[0.1]"), r"mine.toml, cpu: labels.intensity: not one a point; got 1 values; expected 2"),
         (("[scales.cpu]", "[scales.huge]"), "bad study: Invalid enum value 'huge'"),
+        (("seeds = 2", "seeds = 2\nvary = { 'labels.intensty' = [1, 2] }"), "varied by no group; got labels.intensty"),
+        (('["low", "high"]', '["+1", "-1"]'), "two runs of one name"),
         (('"accuracy"', '"pie"'), "bad study: Invalid enum value 'pie'"),
         (("[[groups]]", "[[groups"), "not TOML"),
     ],

@@ -32,12 +32,14 @@ def command(run: str, pairs: int, images: int, data: str | None, device: str | N
     import msgspec
 
     from fflabels.errors import FFLabelsError
-    from fflabels_cli import output
+    from fflabels_cli import net_output, output
     from ffnet import FFNet, diagnose, load_run
 
     loaded = load_run(run, device=device or "auto")
     if not isinstance(loaded.net, FFNet):
         raise FFLabelsError("a back-propagation net has no labels", where=run)
+    if not loaded.metrics:
+        raise FFLabelsError("no epoch was trained yet", where=run, hint="ffnet resume goes on with it")
     found = diagnose(loaded.net, loaded.data(data), count=images)
     if json_:
         output.print_json(msgspec.to_builtins(found))
@@ -56,7 +58,7 @@ def command(run: str, pairs: int, images: int, data: str | None, device: str | N
     rows = [
         [
             "what decides" if line.layer == 0 else f"layer {line.layer}",
-            *(f"{100 * share:.1f}" for share in (line.images, line.noise, line.other, line.favourite)),
+            *(net_output.percent(share) for share in (line.images, line.noise, line.other, line.favourite)),
         ]
         for line in found.shortcuts
     ]

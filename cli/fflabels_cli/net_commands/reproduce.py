@@ -56,7 +56,11 @@ def command(name: str | None, scale: Any, seeds: int | None, shard: str | None, 
         click.echo(f"run {number} of {of}: {job.folder}", err=True)
 
     with net_output.Training(quiet=False) as screen:
-        work(part_of(jobs, shard), folder, begin=begin, started=screen.started, report=screen.epoch)
+        mine = part_of(jobs, shard)
+        work(mine, folder, begin=begin, started=screen.started, report=screen.epoch)
+    if not mine:
+        click.echo(f"nothing to do in shard {shard}: there are {len(jobs)} runs")
+        return
     table, figure = write(study, scale, jobs, folder, f"ffnet reproduce {name} --scale {scale}{count}")
     click.echo(table.read_text())
     click.echo(f"table: {table}   figure: {figure}")

@@ -95,10 +95,10 @@ def command(
 
     with net_output.Training(json_, tensorboard) as screen:
         run = train(config, out=out, started=screen.started, report=screen.epoch, progress=screen.progress)
-        page = write_report(run, run.data(), progress=screen.progress) if report and run.results else None
     net_output.print_results(run, json_)
-    if page and not json_:
-        click.echo(f"report: {page}")
+    if report and run.results:
+        page = write_report(run, run.data())
+        click.echo(f"report: {page}", err=json_)
 
 
 def _base(preset: str | None, dataset: str | None) -> Config:
