@@ -11,7 +11,7 @@ import numpy as np
 from fflabels import registry
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.candidates import Candidates, propose
-from fflabels.design import CHANCE_SETS
+from fflabels.design import chance_sets
 from fflabels.diversity import METRICS, Matrix, Metric, check_metric, similarity, summarize
 from fflabels.errors import FFLabelsError
 from fflabels.images import References, load_references
@@ -162,8 +162,8 @@ class _Pools:
 
 
 def _chance(matrix: Matrix, n: int, seed: int) -> float:
-    draws = [np.random.default_rng([seed, k]).choice(len(matrix), n, replace=False) for k in range(CHANCE_SETS)]
-    return round(float(np.mean([summarize(matrix[np.ix_(some, some)]).max for some in draws])), 6)
+    found = [summarize(matrix[np.ix_(some, some)]).max for some in chance_sets(len(matrix), n, seed)]
+    return round(float(np.mean(found)), 6)
 
 
 def _params(labeler: Labeler[Any]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fflabels import registry
 from fflabels.arrays import Array, Shape, check_shape
@@ -213,6 +214,11 @@ def _break_tie(
     return replace(chosen, indices=some[least_sum(both, better.indices)], iterations=used)
 
 
+def chance_sets(count: int, n: int, seed: int) -> list[npt.NDArray[np.int64]]:
+    """Return the sets of n of `count` candidates that the baseline is the mean of."""
+    return [np.random.default_rng([seed, k]).choice(count, n, replace=False) for k in range(CHANCE_SETS)]
+
+
 def _chance(
     pool: Candidates,
     labeler: Labeler[Any],
@@ -224,8 +230,7 @@ def _chance(
 ) -> Summary:
     """Return what n candidates chosen by chance have, mean of `CHANCE_SETS` draws."""
     found = []
-    for k in range(CHANCE_SETS):
-        some = np.random.default_rng([seed, k]).choice(len(pool), n, replace=False)
+    for some in chance_sets(len(pool), n, seed):
         if matrix is not None:
             found.append(summarize(matrix[np.ix_(some, some)]))
         else:

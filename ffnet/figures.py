@@ -24,12 +24,11 @@ FEW = 20
 """Up to so many classes a confusion matrix shows its numbers and names."""
 
 
-def learning_curves(metrics: Sequence[Mapping[str, Any]], title: str = "") -> bytes:
+def learning_curves(metrics: Sequence[Mapping[str, Any]]) -> bytes:
     """Draw loss and discrimination accuracy (or training accuracy) over the epochs, a line a layer."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     _curves(left, right, metrics)
-    _head(figure, title)
     return png(figure)
 
 

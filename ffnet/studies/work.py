@@ -104,10 +104,10 @@ def _finished(jobs: Sequence[Job], folder: Path) -> list[tuple[Job, Run]]:
     return found
 
 
-def results(study: Study, scale: ScaleName, jobs: Sequence[Job], folder: Path) -> list[Row]:
-    """Return the accuracies of the runs that are finished."""
+def results(study: Study, scale: ScaleName, finished: Sequence[tuple[Job, Run]]) -> list[Row]:
+    """Return the accuracies of finished runs."""
     rows: dict[tuple[str, str, str], Row] = {}
-    for job, run in _finished(jobs, folder):
+    for job, run in finished:
         assert run.results
         part = run.results.validation if study.split == "validation" else run.results.test
         if part is None:
@@ -136,13 +136,13 @@ def write(study: Study, scale: ScaleName, jobs: Sequence[Job], folder: Path, com
     FFLabelsError
         When nothing is.
     """
-    rows = results(study, scale, jobs, folder)
-    if not rows:
+    finished = _finished(jobs, folder)
+    if not finished:
         raise FFLabelsError("no run is finished", where=str(folder))
-    runs = [run for _, run in _finished(jobs, folder)]
+    rows = results(study, scale, finished)
+    runs = [run for _, run in finished]
     write_whole(folder / TABLE, _table(study, scale, rows, runs, len(jobs), command).encode())
-    title = _scale(study, scale)
-    write_whole(folder / FIGURE, _figure(study, scale, rows, jobs, folder, title))
+    write_whole(folder / FIGURE, _figure(study, scale, rows, finished))
     return folder / TABLE, folder / FIGURE
 
 
@@ -183,12 +183,11 @@ def _read_by(reading: str) -> str:
     return {"untrained": "linear, untrained net", "bp": "softmax"}.get(reading, reading)
 
 
-def _figure(
-    study: Study, scale: ScaleName, rows: Sequence[Row], jobs: Sequence[Job], folder: Path, title: str
-) -> bytes:
-    finished: dict[tuple[str, str], Run] = {}
-    for job, run in _finished(jobs, folder):
-        finished.setdefault((job.group.name, job.point), run)
+def _figure(study: Study, scale: ScaleName, rows: Sequence[Row], finished: Sequence[tuple[Job, Run]]) -> bytes:
+    title = _scale(study, scale)
+    first: dict[tuple[str, str], Run] = {}
+    for job, run in finished:
+        first.setdefault((job.group.name, job.point), run)
     match study.figure:
         case "accuracy":
             lines: dict[str, dict[str, list[float]]] = {}
@@ -197,16 +196,16 @@ def _figure(
             y = f"{study.split} accuracy, %"
             return figures.accuracy_by_point(lines, study.points_at(scale), study.x, y, title)
         case "confusion":
-            key, run = next(iter(finished.items()))
+            key, run = next(iter(first.items()))
             assert run.results
             reading = run.results.test.goodness or run.results.test.bp
             assert reading
             return figures.confusion(reading.confusion, run.about.data.class_names, f"{_name(key)}; {title}")
         case "learning":
-            return figures.learning_side_by_side({_name(key): run.metrics for key, run in finished.items()}, title)
-    data = next(iter(finished.values())).data()
+            return figures.learning_side_by_side({_name(key): run.metrics for key, run in first.items()}, title)
+    data = finished[0][1].data()
     images = one_a_class(data.validation if len(data.validation) else data.train, EXPLAINED).images
-    maps = {_name(key): activation_maps(run.net, images) for key, run in finished.items()}
+    maps = {_name(key): activation_maps(run.net, images) for key, run in first.items()}
     return figures.activation_side_by_side(images, maps, title)
 
 
