@@ -12,11 +12,12 @@ from fflabels import registry
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.candidates import Candidates, propose
 from fflabels.design import chance_sets
-from fflabels.diversity import METRICS, Matrix, Metric, check_metric, similarity, summarize
+from fflabels.diversity import Matrix, Metric, check_metric, metrics_on, similarity, summarize
 from fflabels.errors import FFLabelsError
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
 from fflabels.labelset import DEFAULT_SHAPE
+from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from fflabels.selection.dispersion import select
 
@@ -60,10 +61,11 @@ def compare(
     *,
     candidates: int = 2000,
     shape: Shape = DEFAULT_SHAPE,
-    metrics: Sequence[Metric] = METRICS,
+    metrics: Sequence[Metric] | None = None,
     seed: int = 0,
     references: str | Array | References | None = None,
     min_visibility: float | None = None,
+    intensity: float = DEFAULT_INTENSITY,
     progress: Progress = silent,
 ) -> list[Reach]:
     """Return, for every kind, count and metric, the least largest similarity that selection reaches.
@@ -78,7 +80,9 @@ def compare(
         How many labels, one a class.
     candidates
         The size of the pool; at least the largest count is asked for.
-    shape, seed, references, min_visibility
+    metrics
+        By which; all that there are reference images enough for unless given.
+    shape, seed, references, min_visibility, intensity
         As for `design`.
 
     Returns
@@ -91,14 +95,14 @@ def compare(
     for n in counts:
         if n < 1:
             raise FFLabelsError("too few", where="counts", got=n, expected="at least 1")
-    for metric in metrics:
+    for metric in metrics or ():
         check_metric(metric)
     found = load_references(references, check_shape(shape))
     reached = []
     for name in labelers:
         labeler = registry.get_labeler(name) if isinstance(name, str) else name
-        pools = _Pools(labeler, max(candidates, *counts), found, seed, min_visibility, progress)
-        for metric in metrics:
+        pools = _Pools(labeler, max(candidates, *counts), found, seed, min_visibility, intensity, progress)
+        for metric in metrics or metrics_on(found):
             for n in counts:
                 reached.append(_reach(pools, metric, n, seed, progress))
     return reached
@@ -127,10 +131,11 @@ class _Pools:
         references: References,
         seed: int,
         min_visibility: float | None,
+        intensity: float,
         progress: Progress,
     ) -> None:
         self.labeler, self.candidates, self.references = labeler, candidates, references
-        self.seed, self.min_visibility, self.progress = seed, min_visibility, progress
+        self.seed, self.min_visibility, self.intensity, self.progress = seed, min_visibility, intensity, progress
         self._proposed: Candidates | None = None
         self._known: dict[tuple[int, Metric], Matrix] = {}
 
@@ -142,7 +147,13 @@ class _Pools:
         key = (0 if complete is None else n, metric)
         if key not in self._known:
             self._known[key] = similarity(
-                pool, self.labeler, shape=shape, metric=metric, references=self.references, progress=self.progress
+                pool,
+                self.labeler,
+                shape=shape,
+                metric=metric,
+                references=self.references,
+                intensity=self.intensity,
+                progress=self.progress,
             )
         return self._known[key], complete is not None
 

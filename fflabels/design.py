@@ -14,12 +14,12 @@ from fflabels.arrays import Array, Shape, check_shape
 from fflabels.candidates import Candidates, propose
 from fflabels.diversity import (
     MAX_COMPARED,
-    METRICS,
     Matrix,
     Metric,
     Summary,
     check_count,
     check_metric,
+    metrics_on,
     similarity,
     summarize,
 )
@@ -28,6 +28,7 @@ from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
 from fflabels.labelset import DEFAULT_SHAPE, LabelSet, Provenance
 from fflabels.many import Patterns, propose_many
+from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from fflabels.selection.construct import least_sum
 from fflabels.selection.dispersion import METHODS, Method, Selection, check_certify, select
@@ -35,6 +36,9 @@ from fflabels.selection.vectors import select_vectors
 
 CHANCE_SETS = 5
 """Sets chosen at random that the baseline is the mean of."""
+
+CHANCE_LABELS = 200
+"""By ``dprime``, which takes longer, fewer sets where they have more labels in all; one at least."""
 
 
 def design(
@@ -47,6 +51,7 @@ def design(
     seed: int = 0,
     references: str | Array | References | None = None,
     min_visibility: float | None = None,
+    intensity: float = DEFAULT_INTENSITY,
     method: Method = "best",
     iterations: int | None = None,
     certify: bool | float = False,
@@ -66,13 +71,15 @@ def design(
     shape
         (C, H, W) that they are scored at; the recipes fit any.
     metric
-        ``pearson`` (the paper's) or ``shift``; see `similarity`.
+        ``pearson`` (the paper's), ``shift`` or ``dprime``; see `similarity`.
     seed
         Of the draws and of the search.
     references
         As for `load_references`; 64 crops of photographs unless given.
     min_visibility
         See `propose`.
+    intensity
+        The label intensity K, for ``dprime``.
     method, iterations, certify
         See `select`; the result's `selection` has the certificate.
 
@@ -96,10 +103,26 @@ def design(
     complete = labeler.complete(n, shape)
     if complete is not None:
         whole = LabelSet(complete, labeler, Provenance("complete"))
-        return LabelSet(complete, labeler, whole.provenance, whole.score(shape, found, progress=progress).scores)
+        return LabelSet(
+            complete,
+            labeler,
+            whole.provenance,
+            whole.score(shape, found, intensity=intensity, progress=progress).scores,
+        )
     if candidates > MAX_COMPARED:
         return _design_from_many(
-            labeler, n, candidates, metric, seed, found, min_visibility, method, iterations, certify, progress
+            labeler,
+            n,
+            candidates,
+            metric,
+            seed,
+            found,
+            min_visibility,
+            intensity,
+            method,
+            iterations,
+            certify,
+            progress,
         )
     pool = propose(
         labeler,
@@ -111,12 +134,14 @@ def design(
         at_least=n,
         progress=progress,
     )
-    matrix = similarity(pool, labeler, shape=shape, metric=metric, references=found, progress=progress)
+    matrix = similarity(
+        pool, labeler, shape=shape, metric=metric, references=found, intensity=intensity, progress=progress
+    )
     chosen = select(matrix, n, seed=seed, iterations=iterations, method=method, certify=certify, progress=progress)
     if method == "best" and metric == "pearson" and n > 1 and chosen.score == 0:
         chosen = _break_tie(pool, labeler, matrix, chosen, found, seed, iterations, progress)
     provenance = Provenance(method, metric, seed, len(pool), pool.drawn, pool.min_visibility)
-    return _scored(pool, labeler, chosen, provenance, {metric: matrix}, found, progress)
+    return _scored(pool, labeler, chosen, provenance, {metric: matrix}, found, intensity, progress)
 
 
 def _design_from_many(
@@ -127,6 +152,7 @@ def _design_from_many(
     seed: int,
     references: References,
     min_visibility: float | None,
+    intensity: float,
     method: Method,
     iterations: int | None,
     certify: bool | float,
@@ -158,7 +184,7 @@ def _design_from_many(
         better = _break_tie(few, labeler, matrix, within, references, seed, iterations, progress)
         chosen = replace(better, indices=some[better.indices])
     provenance = Provenance(method, metric, seed, len(pool), pool.drawn, pool.min_visibility)
-    return _scored(pool, labeler, chosen, provenance, {}, references, progress)
+    return _scored(pool, labeler, chosen, provenance, {}, references, intensity, progress)
 
 
 def _scored(
@@ -168,6 +194,7 @@ def _scored(
     provenance: Provenance,
     matrices: Mapping[Metric, Matrix],
     references: References,
+    intensity: float,
     progress: Progress,
 ) -> LabelSet:
     """Return the set of the chosen candidates, with its scores and what chance gives beside them.
@@ -176,8 +203,10 @@ def _scored(
     """
     n, seed = len(chosen.indices), provenance.seed or 0
     labels = LabelSet([pool[int(i)] for i in chosen.indices], labeler, provenance)
-    chance = {m: _chance(pool, labeler, m, matrices.get(m), n, references, seed) for m in METRICS}
-    scores = labels.score(references.shape, references, random=chance, progress=progress).scores
+    chance = {
+        m: _chance(pool, labeler, m, matrices.get(m), n, references, intensity, seed) for m in metrics_on(references)
+    }
+    scores = labels.score(references.shape, references, intensity=intensity, random=chance, progress=progress).scores
     return LabelSet(labels.recipes, labeler, provenance, scores, chosen)
 
 
@@ -226,16 +255,20 @@ def _chance(
     matrix: Matrix | None,
     n: int,
     references: References,
+    intensity: float,
     seed: int,
 ) -> Summary:
-    """Return what n candidates chosen by chance have, mean of `CHANCE_SETS` draws."""
+    """Return what n candidates chosen by chance have, mean of `CHANCE_SETS` draws or a few less."""
     found = []
-    for some in chance_sets(len(pool), n, seed):
+    draws = max(1, CHANCE_LABELS // n) if metric == "dprime" and matrix is None else CHANCE_SETS
+    for some in chance_sets(len(pool), n, seed)[:draws]:
         if matrix is not None:
             found.append(summarize(matrix[np.ix_(some, some)]))
         else:
             recipes = [pool[int(i)] for i in some]
-            found.append(
-                summarize(similarity(recipes, labeler, shape=references.shape, metric=metric, references=references))
+            alike = similarity(
+                recipes, labeler, shape=references.shape, metric=metric, references=references, intensity=intensity
             )
-    return Summary(*(round(float(np.mean([getattr(s, f) for s in found])), 6) for f in ("max", "mean")))
+            found.append(summarize(alike))
+    largest, mean = (round(float(np.mean([getattr(s, f) for s in found])), 6) for f in ("max", "mean"))
+    return Summary(largest, mean)

@@ -1,4 +1,4 @@
-"""How alike labels are: signatures → pearson or shift similarity → a summary."""
+"""How alike labels are: signatures → pearson or shift similarity, or an observer's d′ → a summary."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial.distance import cdist
 
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.correlation import Block, Correlation, Pearson, Shift, Signature
@@ -17,13 +18,14 @@ from fflabels.errors import FFLabelsError, NoEffectWarning, nearest
 from fflabels.guard import checked_imprint
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
+from fflabels.observer import DEFAULT_INTENSITY, NEEDED, Observer, Seen
 from fflabels.progress import Progress, silent
 from fflabels.recipe import Recipe
 from fflabels.registry import source
 
-Metric = Literal["pearson", "shift"]
+Metric = Literal["pearson", "shift", "dprime"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
-_CORRELATIONS: dict[Metric, type[Correlation]] = {"pearson": Pearson, "shift": Shift}
+_CORRELATIONS: dict[str, type[Correlation]] = {"pearson": Pearson, "shift": Shift}
 
 Matrix: TypeAlias = npt.NDArray[np.float32]
 
@@ -35,6 +37,9 @@ GRID = float(1 << 20)
 
 MAX_COMPARED = 20_000
 """The most labels that are compared all with all: the matrix takes 1.5 GiB."""
+
+BATCH = 512
+"""Labels whose distances from all others are made at once: 80 MiB for 20,000."""
 
 BLOCK_BYTES = 512 << 20
 """The most that the signatures held at once for one side of a block may take."""
@@ -70,10 +75,19 @@ class Correlations:
 
 
 class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The largest and the mean similarity over all pairs of a set; both 0 for a set of one."""
+    """The largest and the mean similarity over all pairs of a set; both 0 for a set of one.
+
+    Attributes
+    ----------
+    max, mean
+        By how much.
+    pair
+        The two labels that are most alike; None for a set of one, and for the mean of several sets.
+    """
 
     max: float
     mean: float
+    pair: tuple[int, int] | None = None
 
 
 def effect(labeler: Labeler[Any], recipe: Recipe, references: References) -> Effect:
@@ -123,6 +137,7 @@ def similarity(
     shape: Shape,
     metric: Metric = "pearson",
     references: str | Array | References | None = None,
+    intensity: float = DEFAULT_INTENSITY,
     progress: Progress = silent,
 ) -> Matrix:
     """Return how alike every two labels are, 0 (unrelated) to 1 (the same).
@@ -137,8 +152,12 @@ def similarity(
         ``pearson`` (the paper's): the absolute mean over the images of the residuals' Pearson correlation.
         ``shift``: the largest of that over all cyclic shifts of one label against the other, to which
         convolutions are blind [ours]. Image-independent labels: of their patterns.
+        ``dprime``: 1/(1 + d′²), d′ how many standard deviations they lie apart to an untrained local observer, see
+        `Observer` [ours].
     references
         As for `load_references`; 64 crops of photographs unless given.
+    intensity
+        The label intensity K of ``dprime``.
 
     Returns
     -------
@@ -154,6 +173,8 @@ def similarity(
     check_metric(metric)
     check_count(len(recipes), "recipes")
     found = load_references(references, check_shape(shape))
+    if metric == "dprime":
+        return _dprime_similarity(Observer(found, intensity).look(labeler, recipes, progress))
     known: Correlations | None = getattr(recipes, "correlations", None)
     if metric == "pearson" and known and (known.labeler, known.references) == (labeler, found.digest):
         return _finished(known.upper)
@@ -178,6 +199,18 @@ def similarity(
     return matrix
 
 
+def dprime(similarity: float) -> float:
+    """Return d′ for a similarity by ``dprime``: the distance that 1/(1 + d′²) was made of."""
+    return float(np.sqrt(max(1 / max(similarity, 1 / GRID) - 1, 0)))
+
+
+def _dprime_similarity(seen: Seen) -> Matrix:
+    result = np.zeros((len(seen), len(seen)), np.float32)
+    for k in range(0, len(seen), BATCH):
+        result[k : k + BATCH] = 1 / (1 + cdist(seen[k : k + BATCH], seen, "sqeuclidean"))
+    return _finished(result)
+
+
 def _finished(correlations: Matrix) -> Matrix:
     """Return similarities: absolute, symmetric, rounded, 1 on the diagonal; of the entries above it."""
     matrix: Matrix = np.abs(np.triu(correlations, 1))
@@ -196,11 +229,12 @@ def visibility(recipes: Sequence[Recipe], labeler: Labeler[Any], references: Ref
 
 
 def summarize(matrix: Matrix) -> Summary:
-    """Return the largest and the mean entry off the diagonal, rounded to 6 digits."""
+    """Return the largest and the mean entry off the diagonal, rounded to 6 digits, and where the largest is."""
     if len(matrix) < 2:
         return Summary(0.0, 0.0)
     pairs = matrix[np.triu_indices(len(matrix), 1)]
-    return Summary(round(float(pairs.max()), 6), round(float(pairs.mean(dtype=np.float64)), 6))
+    ((i, j, largest),) = worst_pairs(matrix, 1)
+    return Summary(round(largest, 6), round(float(pairs.mean(dtype=np.float64)), 6), (i, j))
 
 
 def worst_pairs(matrix: Matrix, count: int = 5) -> list[tuple[int, int, float]]:
@@ -208,6 +242,11 @@ def worst_pairs(matrix: Matrix, count: int = 5) -> list[tuple[int, int, float]]:
     rows, columns = np.triu_indices(len(matrix), 1)
     order = np.argsort(-matrix[rows, columns], kind="stable")[:count]
     return [(int(rows[k]), int(columns[k]), float(matrix[rows[k], columns[k]])) for k in order]
+
+
+def metrics_on(references: References) -> tuple[Metric, ...]:
+    """Return the metrics that there are images enough for: ``dprime`` needs two."""
+    return METRICS if len(references.images) >= NEEDED else tuple(m for m in METRICS if m != "dprime")
 
 
 def check_metric(metric: str) -> None:

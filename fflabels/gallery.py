@@ -104,7 +104,8 @@ def _title(labels: LabelSet) -> str:
     if len(labels) > MAX_SHOWN:
         parts.append(f"the first {MAX_SHOWN}")
     if scores := labels.scores:
-        parts += [f"largest {metric} {summary.max:.3f}" for metric, summary in scores.similarity.items()]
+        parts += [f"largest {m} {found.max:.3f}" for m, found in scores.similarity.items() if m != "dprime"]
+        parts += [f"least d′ {least[0]:.2f}"] if (least := scores.least_dprime) else []
         parts.append(f"scored at {'x'.join(map(str, scores.shape))} on {one_line(scores.references.name)[:40]}")
     return " · ".join(parts)
 

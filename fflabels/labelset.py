@@ -14,11 +14,22 @@ import numpy as np
 
 from fflabels import registry
 from fflabels.arrays import Array, Shape, array_namespace, check_images, check_shape
-from fflabels.diversity import METRICS, Matrix, Metric, Summary, similarity, summarize, visibility, worst_pairs
+from fflabels.diversity import (
+    Matrix,
+    Metric,
+    Summary,
+    dprime,
+    metrics_on,
+    similarity,
+    summarize,
+    visibility,
+    worst_pairs,
+)
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler, host_integers
+from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from fflabels.recipe import MAX_RECIPES, Recipe, canonical_json, sha256
 from fflabels.selection import Selection
@@ -31,6 +42,9 @@ DEFAULT_SHAPE: Shape = (1, 32, 32)
 
 DUPLICATE = 0.999
 """Two labels more similar than this count as one."""
+
+HARD = 2.0
+"""Labels nearer than this, in d′, are likely hard to learn [ours]."""
 
 Pair: TypeAlias = tuple[int, int, float]
 
@@ -68,6 +82,8 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         were not selected.
     visibility
         Each label's visibility.
+    intensity
+        The label intensity K that ``dprime`` was taken at; None in files from before there was one.
     """
 
     shape: tuple[int, int, int]
@@ -75,6 +91,24 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     similarity: dict[Metric, Summary]
     random: dict[Metric, Summary]
     visibility: list[float]
+    intensity: float | None = None
+
+    @property
+    def least_dprime(self) -> tuple[float, int, int] | None:
+        """The least d′ of any two labels, and which; None where it was not taken, and for a set of one."""
+        found = self.similarity.get("dprime")
+        return (dprime(found.max), *found.pair) if found and found.pair else None
+
+    @property
+    def warning(self) -> str | None:
+        """Why the set is likely hard to learn, and what to do; None where nothing speaks for it."""
+        if not (found := self.least_dprime) or found[0] >= HARD:
+            return None
+        least, i, j = found
+        return (
+            f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} apart at "
+            f"K {self.intensity:g}, less than {HARD:g}; what helps: --metric dprime, another kind, a larger K"
+        )
 
 
 @dataclass(frozen=True)
@@ -211,6 +245,7 @@ class LabelSet:
         shape: Shape | None = None,
         references: str | Array | References | None = None,
         *,
+        intensity: float = DEFAULT_INTENSITY,
         random: Mapping[Metric, Summary] | None = None,
         progress: Progress = silent,
     ) -> Report:
@@ -222,15 +257,23 @@ class LabelSet:
             (C, H, W); the one it was scored at before, or 1×32×32.
         references
             As for `load_references`.
+        intensity
+            The label intensity K, for ``dprime``; that metric is left out where there is one reference image only.
         random
             What choice by chance would have given, to stand beside.
         """
         found = load_references(references, check_shape(shape or self.shape))
         matrices = {
             metric: similarity(
-                self.recipes, self.labeler, shape=found.shape, metric=metric, references=found, progress=progress
+                self.recipes,
+                self.labeler,
+                shape=found.shape,
+                metric=metric,
+                references=found,
+                intensity=intensity,
+                progress=progress,
             )
-            for metric in METRICS
+            for metric in metrics_on(found)
         }
         scores = Scores(
             shape=found.shape,
@@ -238,6 +281,7 @@ class LabelSet:
             similarity={metric: summarize(matrix) for metric, matrix in matrices.items()},
             random={**(random or {})},
             visibility=[round(v, 6) for v in visibility(self.recipes, self.labeler, found)],
+            intensity=intensity if "dprime" in matrices else None,
         )
         return Report(scores, matrices)
 

@@ -43,7 +43,7 @@ class LabelsConfig(_Section, frozen=True):
     """MiB at most in which every imprint of every training image is kept, drawn once before training, to the nearest
     byte; 0: all are drawn when they are needed. Labels that do not depend on the image need none."""
     candidates: Positive = 2000
-    metric: Literal["pearson", "shift"] = "pearson"
+    metric: Literal["pearson", "shift", "dprime"] = "pearson"
     method: Literal["best", "greedy", "random"] = "best"
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fflabels.diversity import METRICS, similarity
+from fflabels.diversity import metrics_on, similarity
 from fflabels.images import References
+from fflabels.observer import DEFAULT_INTENSITY
 from ffnet.data import Data, Split
 from ffnet.embedding import unit
 from ffnet.metrics import confusion_matrix
@@ -127,8 +128,15 @@ def _similarities(net: FFNet, data: Data) -> dict[str, np.ndarray]:
     references = References(unit(data.train.images[:REFERENCES]).numpy(), data.name)
     labels = net.labels
     return {
-        metric: similarity(labels.recipes, labels.labeler, shape=data.shape, metric=metric, references=references)
-        for metric in METRICS
+        metric: similarity(
+            labels.recipes,
+            labels.labeler,
+            shape=data.shape,
+            metric=metric,
+            references=references,
+            intensity=net.config.labels.intensity or DEFAULT_INTENSITY,
+        )
+        for metric in metrics_on(references)
     }
 
 
@@ -147,7 +155,7 @@ def _rank_correlations(pairs: list[Pair]) -> dict[str, float | None]:
 
     mistaken = [pair.mistaken for pair in pairs]
     found: dict[str, float | None] = {}
-    for metric in METRICS:
+    for metric in pairs[0].similarity if pairs else ():
         alike = [pair.similarity[metric] for pair in pairs]
         varied = len(set(mistaken)) > 1 and len(set(alike)) > 1
         found[metric] = float(spearmanr(alike, mistaken).statistic) if varied else None

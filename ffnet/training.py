@@ -14,6 +14,7 @@ from torch import nn
 from fflabels import LabelSet, References, design, get_labeler, registry
 from fflabels.errors import FFLabelsError
 from fflabels.labelset import open_set
+from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from ffnet.config import Config, TrainConfig
 from ffnet.data import Data, Split
@@ -39,6 +40,7 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
     """
     chosen = config.labels
     references = References(unit(data.train.images[:REFERENCES]).numpy(), data.name)
+    intensity = chosen.intensity or DEFAULT_INTENSITY
     if not is_labeler(chosen.set):
         labels = open_set(chosen.set)
         if chosen.n not in (None, len(labels)):
@@ -46,7 +48,7 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
                 "a set of another size", where=f"labels {chosen.set}", got=len(labels), expected=f"{chosen.n}"
             )
         if labels.scores is None or labels.shape != data.shape:
-            report = labels.score(data.shape, references, progress=progress)
+            report = labels.score(data.shape, references, intensity=intensity, progress=progress)
             labels = LabelSet(labels.recipes, labels.labeler, labels.provenance, report.scores)
     else:
         count = chosen.n or data.classes
@@ -58,6 +60,7 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
             metric=chosen.metric,
             method=chosen.method,
             seed=config.seed,
+            intensity=intensity,
             references=references,
             progress=progress,
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-METRICS = ("pearson", "shift")
+METRICS = ("pearson", "shift", "dprime")
 
 
 class ShapeType(click.ParamType[Any]):
@@ -57,6 +57,17 @@ def param(function: F) -> F:
         type=ParamType(),
         multiple=True,
         help="A parameter of the labeler; lists with commas. Repeatable.",
+    )(function)
+
+
+def intensity(function: F) -> F:
+    """Add ``--intensity``."""
+    return click.option(
+        "--intensity",
+        type=click.FloatRange(0, 1, min_open=True),
+        default=0.35,
+        show_default=True,
+        help="The label intensity K, for dprime.",
     )(function)
 
 

@@ -29,10 +29,11 @@ BUILT_IN = ("fourier", "morph", "onehot")
 )
 @options.shape("1x32x32")
 @click.option(
-    "--metric", "metrics", type=click.Choice(options.METRICS), multiple=True, help="One metric only.  [default: both]"
+    "--metric", "metrics", type=click.Choice(options.METRICS), multiple=True, help="One metric only.  [default: all]"
 )
 @options.pool
 @options.reference_images
+@options.intensity
 @options.plugin_code
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw the table, a PNG file.")
 @options.as_json
@@ -45,6 +46,7 @@ def command(
     seed: int,
     min_visibility: float | None,
     references: str,
+    intensity: float,
     plot: Path | None,
     json_: bool,
 ) -> None:
@@ -62,7 +64,6 @@ def command(
     import dataclasses
 
     from fflabels.comparison import compare
-    from fflabels.diversity import METRICS
     from fflabels_cli import output
 
     if plot:
@@ -76,10 +77,11 @@ def command(
             sorted(set(counts)),
             candidates=candidates,
             shape=shape,
-            metrics=metrics or METRICS,
+            metrics=metrics or None,
             seed=seed,
             references=references,
             min_visibility=min_visibility,
+            intensity=intensity,
             progress=progress,
         )
     if plot:

@@ -11,13 +11,16 @@ from fflabels_cli import options
 @click.argument("labels", metavar="FILE")
 @options.shape(None)
 @options.reference_images
+@options.intensity
 @options.plugin_code
 @click.option(
     "--pairs", type=click.IntRange(min=0), default=5, show_default=True, help="How many of the worst pairs to show."
 )
 @options.as_json
-def command(labels: str, shape: tuple[int, int, int] | None, references: str, pairs: int, json_: bool) -> None:
-    """Score any label set: similarity by both metrics, visibility, the worst pairs, duplicates.
+def command(
+    labels: str, shape: tuple[int, int, int] | None, references: str, intensity: float, pairs: int, json_: bool
+) -> None:
+    """Score any label set: similarity by every metric, visibility, the worst pairs, duplicates.
 
     FILE is a label-set file or a built-in set such as fourier:paper10.
     """
@@ -29,11 +32,12 @@ def command(labels: str, shape: tuple[int, int, int] | None, references: str, pa
 
     found = open_set(labels)
     with output.Bars() as progress:
-        report = found.score(shape, references, progress=progress)
+        report = found.score(shape, references, intensity=intensity, progress=progress)
     scores, filed = report.scores, found.scores
     anew = filed is not None and filed.references.sha256 != scores.references.sha256
     if filed and not anew:  # the same images, at the same shape: what chance gave there stands beside
-        scores = msgspec.structs.replace(scores, random=filed.random)
+        beside = {m: s for m, s in filed.random.items() if m != "dprime" or filed.intensity == scores.intensity}
+        scores = msgspec.structs.replace(scores, random=beside)
     if json_:
         worst = {metric: report.worst(metric, pairs) for metric in report.matrices}
         content = {"scores": msgspec.to_builtins(scores), "worst_pairs": worst, "duplicates": report.duplicates}
@@ -49,6 +53,7 @@ def command(labels: str, shape: tuple[int, int, int] | None, references: str, pa
         click.echo(f"most alike by {metric}: {alike or 'no pairs'}")
     twins = ", ".join(f"{i}–{j}" for i, j, _ in report.duplicates[:20])
     click.echo(f"duplicates: {twins + (' …' if len(report.duplicates) > 20 else '') or 'none'}")
+    output.print_readability(rescored)
     seen = scores.visibility
     least, mean = min(seen), sum(seen) / len(seen)
     click.echo(f"visibility: least {least:.2f} (label {seen.index(least)}), mean {mean:.2f} of the images' contrast")

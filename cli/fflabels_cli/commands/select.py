@@ -24,6 +24,7 @@ from fflabels_cli import options
 )
 @options.pool
 @options.reference_images
+@options.intensity
 @click.option(
     "--method",
     type=click.Choice(("best", "greedy", "random")),
@@ -52,6 +53,7 @@ def command(
     seed: int,
     min_visibility: float | None,
     references: str,
+    intensity: float,
     method: Any,
     certify: float | None,
     out: Path | None,
@@ -85,6 +87,7 @@ def command(
             seed=seed,
             references=references,
             min_visibility=min_visibility,
+            intensity=intensity,
             method=method,
             certify=False if certify is None else certify,
             progress=progress,
@@ -102,6 +105,7 @@ def command(
     output.print_table(output.describe(labels), output.SIMILARITY_HEAD, output.similarity_rows(labels))
     if gained := output.search_line(labels):
         click.echo(gained)
+    output.print_readability(labels)
     assert labels.scores is not None
     click.echo(f"least visible label: {min(labels.scores.visibility):.2f} of the images' contrast; {seconds:.1f} s")
     if labels.provenance.candidates and labels.provenance.candidates < candidates:

@@ -1,0 +1,226 @@
+"""How far apart labels are to a fixed untrained local observer: d′, in standard deviations of what it sees [ours]."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fflabels.arrays import Array
+from fflabels.errors import FFLabelsError
+from fflabels.guard import checked_imprint
+from fflabels.images import References
+from fflabels.labeler import Labeler
+from fflabels.progress import Progress, silent
+from fflabels.recipe import Recipe
+from fflabels.registry import source
+
+Images: TypeAlias = npt.NDArray[np.float32]
+Seen: TypeAlias = npt.NDArray[np.float64]
+
+FILTERS, WIDTH = 64, 5
+"""How many filters the observer has, and their height and width in pixels."""
+
+SEED = 0
+"""Of the filters: they are the same everywhere and for ever."""
+
+RIDGE = 1e-3
+"""This times the covariance's largest eigenvalue is added to its diagonal."""
+
+DEFAULT_INTENSITY = 0.35
+"""The label intensity K that labels are looked at with."""
+
+NEEDED = 2
+"""Reference images without which nothing varies within a label."""
+
+MAP_VALUES = 1 << 17
+"""Values of the maps that are made at once: half a MiB, near the processor."""
+
+TOGETHER = 16
+"""Patterns that are added to an image while its maps are near the processor."""
+
+HELD_VALUES = 1 << 26
+"""Maps of all reference images are held, so that image-independent labels are added to them, up to 256 MiB."""
+
+
+class Observer:
+    """64 random 5×5 filters, ReLU, each channel's mean and RMS over the image: 128 features of an embedded image.
+
+    Images are brought to mean 0 and variance 1 first. Half of the filters have mean 0, all have unit length; they are
+    applied where they lie within the image whole. Differences are told in standard deviations of the features *within*
+    a label: their covariance over the images, pooled over labels that no set contains, the reference images laid over
+    each other. So d′ of two labels depends on the images and on K, and on no other label.
+
+    Parameters
+    ----------
+    references
+        The images that labels are embedded in, at least two.
+    intensity
+        The label intensity K, above 0 and at most 1.
+    """
+
+    def __init__(self, references: References, intensity: float = DEFAULT_INTENSITY) -> None:
+        if not 0 < intensity <= 1:
+            raise FFLabelsError("out of range", where="intensity", got=intensity, expected="above 0, at most 1")
+        if len(references.images) < NEEDED:
+            raise FFLabelsError(
+                "too few reference images for dprime", where=references.name, got=len(references.images),
+                expected=f"at least {NEEDED}: it compares labels with how much images differ",
+            )  # fmt: skip
+        self.references, self.intensity = references, intensity
+        self.filters = _filters(references.shape)
+        self._whiten = self._whitening()
+
+    def look(self, labeler: Labeler[Any], recipes: Sequence[Recipe], progress: Progress = silent) -> Seen:
+        """Return each label's mean features over the reference images, (n, 128), in standard deviations.
+
+        Their Euclidean distances are d′.
+
+        Raises
+        ------
+        FFLabelsError
+            When an imprint has a wrong shape or type, or is not finite.
+        """
+        seen = np.empty((len(recipes), 2 * FILTERS))
+        for k, features in enumerate(self._each(labeler, recipes)):
+            seen[k] = features.mean(axis=0, dtype=np.float64)
+            if not np.isfinite(seen[k]).all():
+                raise FFLabelsError(
+                    "imprint with NaN or infinite pixels", where=source(labeler), got=recipes[k].to_json().decode()
+                )
+            progress("dprime features", k + 1, len(recipes))
+        return seen @ self._whiten
+
+    def _each(self, labeler: Labeler[Any], recipes: Sequence[Recipe]) -> Iterator[Images]:
+        """Yield the features (M, 128) of all reference images with one label after the other."""
+        x = self.references.images.view()
+        x.flags.writeable = False
+        mixes = type(labeler).embed is Labeler.embed and not labeler.overwrites
+        if labeler.image_independent and mixes and self._holds():
+            blank = np.zeros((1, *self.references.shape), np.float32)
+            yield from self.mixtures(np.asarray(checked_imprint(labeler, blank, recipe)) for recipe in recipes)
+        else:
+            for recipe in recipes:
+                imprints: Array = checked_imprint(labeler, x, recipe)
+                yield self.features(np.asarray(labeler.embed(x, imprints, self.intensity)))
+
+    def features(self, images: Images) -> Images:
+        """Return the 128 features of each of M images (M, C, H, W): the channels' means, then their RMS."""
+        mean = images.mean(axis=(1, 2, 3), keepdims=True)
+        deviation = images.std(axis=(1, 2, 3))
+        sums = np.zeros((2, FILTERS, len(images)), np.float32)
+        for some, _, maps in self._maps(images - mean):
+            part = np.empty((2, *maps.shape[:2]), np.float32)
+            _sums(maps, part)
+            sums[:, :, some] += part
+        return self._finished(sums.swapaxes(1, 2), deviation)
+
+    def mixtures(self, patterns: Iterator[Images]) -> Iterator[Images]:
+        """Yield the features (M, 128) of the reference images mixed with one pattern (1, C, H, W) after the other.
+
+        A convolution of a sum is the sum of two: each image and each pattern is convolved once, not each pair.
+        """
+        k, x = np.float32(self.intensity), self.references.images
+        centred = _centred(x) * (1 - k)
+        held = np.empty((len(x), FILTERS, self._positions(x)), np.float32)
+        for some, where, maps in self._maps(centred):
+            held[some, :, where] = maps.swapaxes(0, 1)
+        power = np.square(centred).mean(axis=(1, 2, 3))
+        flat = centred.reshape(len(x), -1)
+        while block := list(itertools.islice(patterns, TOGETHER)):
+            added = _centred(np.concatenate(block)) * k
+            own = np.empty((len(block), *held.shape[1:]), np.float32)
+            for some, where, maps in self._maps(added):
+                own[some, :, where] = maps.swapaxes(0, 1)
+            mixed, sums = np.empty_like(own), np.empty((len(x), 2, len(block), FILTERS), np.float32)
+            for m, image in enumerate(held):
+                _sums(np.add(image, own, out=mixed), sums[m])
+            overlap = added.reshape(len(block), -1) @ flat.T / np.float32(flat.shape[1])
+            variance = np.square(added).mean(axis=(1, 2, 3))[:, None] + power + 2 * overlap
+            for p in range(len(block)):
+                yield self._finished(sums[:, :, p].swapaxes(0, 1), np.sqrt(np.maximum(variance[p], 0)))
+
+    def _finished(self, sums: Images, deviation: Images) -> Images:
+        """Return means and RMS of the standardised images' maps; an image without contrast has zeros."""
+        scale = np.where(deviation > FLAT, 1 / np.maximum(deviation, FLAT), 0).astype(np.float32)[:, None]
+        positions = np.float32(self._positions(self.references.images))
+        means, squares = sums / positions
+        return np.concatenate([means * scale, np.sqrt(squares) * scale], axis=1)
+
+    def _maps(self, images: Images) -> Iterator[tuple[slice, slice, Images]]:
+        """Yield images and positions, and the filters' values there: (64, images, positions)."""
+        c, kh, kw = self.filters.shape[1:]
+        matrix = self.filters.reshape(FILTERS, -1)
+        n, _, height, width = images.shape
+        height, width = height - kh + 1, width - kw + 1
+        rows = max(1, min(height, MAP_VALUES // (FILTERS * width)))
+        count = max(1, MAP_VALUES // (FILTERS * rows * width))
+        for first in range(0, n, count):
+            some = images[first : first + count].swapaxes(0, 1)
+            for top in range(0, height, rows):
+                tall = min(rows, height - top)
+                windows = np.empty((c, kh, kw, some.shape[1], tall, width), np.float32)
+                for dy in range(kh):
+                    for dx in range(kw):
+                        windows[:, dy, dx] = some[:, :, top + dy : top + dy + tall, dx : dx + width]
+                maps = matrix @ windows.reshape(matrix.shape[1], -1)
+                place = slice(top * width, (top + tall) * width)
+                yield slice(first, first + some.shape[1]), place, maps.reshape(FILTERS, some.shape[1], -1)
+
+    def _positions(self, images: Images) -> int:
+        return int((images.shape[2] - self.filters.shape[2] + 1) * (images.shape[3] - self.filters.shape[3] + 1))
+
+    def _holds(self) -> bool:
+        x = self.references.images
+        return len(x) * FILTERS * self._positions(x) <= HELD_VALUES
+
+    def _whitening(self) -> Seen:
+        """Return the matrix that makes the features' covariance within a label the identity."""
+        x, k = self.references.images, np.float32(self.intensity)
+        overlaid = (x[j : j + 1] for j in range(len(x)))
+        mixed = self.mixtures(overlaid) if self._holds() else (self.features((1 - k) * x + k * y) for y in overlaid)
+        within = np.mean([np.cov(features, rowvar=False) for features in mixed], axis=0)
+        values, vectors = np.linalg.eigh(within)
+        ridge = max(RIDGE * values[-1], TINY)
+        whitening: Seen = vectors / np.sqrt(np.maximum(values, 0) + ridge)
+        return whitening
+
+
+FLAT = 1e-4
+"""An image whose standard deviation is below this (a fortieth of a grey level) is constant."""
+
+TINY = 1e-12
+"""Variance below which the observer's eye does not reach: at K = 1 nothing varies within a label."""
+
+
+def _filters(shape: tuple[int, int, int]) -> Images:
+    """Return (64, C, 5, 5) filters of unit length, the first half of mean 0; smaller where the images are."""
+    c, h, w = shape
+    filters = np.random.default_rng(SEED).standard_normal((FILTERS, c, min(WIDTH, h), min(WIDTH, w)))
+    if filters[0].size > 1:
+        filters[: FILTERS // 2] -= filters[: FILTERS // 2].mean(axis=(1, 2, 3), keepdims=True)
+    filters /= np.sqrt(np.square(filters).sum(axis=(1, 2, 3), keepdims=True))
+    return filters.astype(np.float32)
+
+
+def _centred(images: Images) -> Images:
+    centred: Images = images - images.mean(axis=(1, 2, 3), keepdims=True)
+    return centred
+
+
+def _sums(maps: Images, out: Images) -> None:
+    """Write the sums over positions of the ReLU of maps (…, positions), made in place, and of its squares: (2, …)."""
+    zeros, ones = _rows(maps.shape[-1])
+    np.maximum(maps, zeros, out=maps)
+    np.matmul(maps, ones, out=out[0])
+    np.vecdot(maps, maps, out=out[1])
+
+
+@lru_cache(maxsize=4)
+def _rows(count: int) -> tuple[Images, Images]:
+    """Return zeros and ones: NumPy takes the larger of two rows four times as fast as that of a row and a number."""
+    return np.zeros(count, np.float32), np.ones(count, np.float32)
