@@ -55,7 +55,7 @@ def test_shift_is_the_largest_over_every_cyclic_shift(kind, shape):
             assert found[i, j] == pytest.approx(max(every), abs=5e-6)
 
 
-@pytest.mark.parametrize("metric", module.METRICS)
+@pytest.mark.parametrize("metric", ["pearson", "shift"])
 def test_blocks_change_nothing(metric, monkeypatch):
     labeler, references = get_labeler("morph"), images_of((1, 8, 8))
     recipes = propose(labeler, 25, shape=(1, 8, 8), references=references, min_visibility=0)

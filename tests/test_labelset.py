@@ -118,7 +118,7 @@ def test_a_set_is_rescored_at_another_shape():
     report = labels.score((1, 28, 28))
     assert report.scores.shape == (1, 28, 28)
     assert labels.score().scores.shape == SHAPE
-    assert report.scores.similarity.keys() == {"pearson", "shift"}
+    assert report.scores.similarity.keys() == {"pearson", "shift", "dprime"}
 
 
 def test_scoring_finds_duplicates_and_the_worst_pair():

@@ -113,7 +113,7 @@ def test_a_set_scored_on_other_images_says_so_and_has_no_chance_beside_it(tmp_pa
         json.loads(good("score", "labels-morph-4.json", "--references", r, "--json", cwd=tmp_path))
         for r in ("digits", "photographs")
     ]
-    assert [set(f["scores"]["random"]) for f in found] == [set(), {"pearson", "shift"}]
+    assert [set(f["scores"]["random"]) for f in found] == [set(), {"pearson", "shift", "dprime"}]
 
 
 def test_closed_output_is_no_defect(tmp_path):
