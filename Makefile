@@ -28,6 +28,7 @@ lint: $(VENV)/.developed
 bench: $(VENV)/.benched  ## the benchmarks; exits 1 when a floor is missed
 	$(BIN)/python tests/bench/selection.py
 	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/dprime.py
 	$(BIN)/python tests/bench/training.py
 	$(BIN)/python tests/bench/inference.py
 	$(BIN)/python tests/bench/scale.py
