@@ -92,11 +92,26 @@ def contact_sheet(
     return sheet
 
 
+def strip(labels: LabelSet, k: int, images: npt.NDArray[np.float32], intensity: float = INTENSITY) -> Image:
+    """Return a picture of one label: its imprint on the first of `images` (N, C, H, W), then each embedded at K."""
+    from PIL import Image
+
+    imprint = labels.labeler.imprint(images[:1], labels.recipes[k])
+    shown = [*imprint, *labels.embed(images, np.full(len(images), k), intensity)]
+    tiles = [np.pad(_thumbnail(np.asarray(one)), ((0, 0), (0, GAP), (0, 0)), constant_values=255) for one in shown]
+    return Image.fromarray(np.concatenate(tiles, axis=1)[:, :-GAP])
+
+
 def save_sheet(sheet: Image, path: str | Path) -> None:
     """Write the picture as PNG, whole or not at all."""
+    write_whole(path, png(sheet))
+
+
+def png(picture: Image) -> bytes:
+    """Return a picture as a PNG file."""
     data = io.BytesIO()
-    sheet.save(data, format="PNG")
-    write_whole(path, data.getvalue())
+    picture.save(data, format="PNG")
+    return data.getvalue()
 
 
 def _title(labels: LabelSet) -> str:

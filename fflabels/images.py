@@ -22,6 +22,12 @@ REFERENCE_COUNT = 64
 """How many reference images a label set is scored on, unless there are fewer."""
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm"})
+CLASS_COUNT = 20
+"""How many images of each class are taken where classes are looked at, unless there are fewer."""
+
+MAX_CLASSED = 640
+"""The most images that are taken then, at least two a class."""
+
 PHOTOGRAPHS = ("astronaut", "camera", "cat", "coffee", "stereo_motorcycle", "rocket", "coins", "grass")
 MAX_CHANNELS = 64
 
@@ -31,10 +37,11 @@ MAX_PIXELS = 1 << 28
 
 @dataclass(frozen=True)
 class References:
-    """Images (N, C, H, W), float32 in [0, 1], and the name of where they come from."""
+    """Images (N, C, H, W), float32 in [0, 1], the name of where they come from, and their classes (N,) if known."""
 
     images: Images
     name: str = "given"
+    classes: npt.NDArray[np.int64] | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -60,7 +67,8 @@ def load_references(source: str | Path | Array | References | None, shape: Shape
     ----------
     source
         ``"photographs"`` (also None), crops of the eight photographs that scikit-image ships; ``"digits"``, the UCI
-        digits; a folder of images, a TIFF, ``.npy`` or ``.npz`` file; or an array (N, C, H, W) of floats in [0, 1].
+        digits; a folder of images or of class folders, a TIFF, ``.npy`` or ``.npz`` file; or an array (N, C, H, W) of
+        floats in [0, 1].
         At most `REFERENCE_COUNT` of a user's files are taken, evenly spaced in order of name.
     shape
         (C, H, W) to bring them to: resized by area-averaging bilinear interpolation; colours become grey by
@@ -73,7 +81,7 @@ def load_references(source: str | Path | Array | References | None, shape: Shape
     """
     shape = check_shape(shape)
     if isinstance(source, References):
-        references = References(fit(source.images, shape), source.name)
+        references = References(fit(source.images, shape), source.name, source.classes)
     elif source is None or (isinstance(source, str) and source == "photographs"):
         references = References(photographs(shape), "photographs")
     elif isinstance(source, str) and source == "digits":
@@ -84,6 +92,38 @@ def load_references(source: str | Path | Array | References | None, shape: Shape
     else:
         given = np.asarray(source)
         references = References(fit(_scaled(_layout(given, "references"), "references")[_evenly(len(given))], shape))
+    return _with_contrast(references)
+
+
+def load_classed(source: str | Path | Array | References | None, shape: Shape) -> References:
+    """Return reference images of `shape` with their classes, where these are known, else as `load_references` does.
+
+    Parameters
+    ----------
+    source
+        Classes have the ``"digits"``, a folder of class folders, and an ``.npz`` file with ``images`` and ``classes``.
+        The same number of each class is taken where there are enough: up to `CLASS_COUNT`, evenly spaced.
+    shape
+        (C, H, W) to bring them to.
+
+    Raises
+    ------
+    FFLabelsError
+        As `load_references`; and when there are not as many classes as images, or more classes than are looked at.
+    """
+    shape, name = check_shape(shape), str(source)
+    if isinstance(source, str) and source == "digits":
+        images, classes = digits()
+    elif not isinstance(source, (str, Path)) or (found := _read_classed(Path(source))) is None:
+        return load_references(source, shape)
+    else:
+        (stored, classes), name = found, Path(source).name
+        images = _scaled(stored, str(source))
+    chosen = _of_each_class(classes, name)
+    return _with_contrast(References(fit(images[chosen], shape), name, classes[chosen]))
+
+
+def _with_contrast(references: References) -> References:
     if references.contrast < 1e-6:
         raise FFLabelsError("the reference images are constant: no label's effect shows on them", where=references.name)
     return references
@@ -163,19 +203,69 @@ def _check_total(count: int, shape: Shape) -> None:
         )
 
 
-def _evenly(count: int) -> npt.NDArray[np.int64]:
-    return np.linspace(0, count - 1, min(count, REFERENCE_COUNT)).round().astype(np.int64)
+def _evenly(count: int, most: int = REFERENCE_COUNT) -> npt.NDArray[np.int64]:
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
+
+
+def _of_each_class(classes: npt.NDArray[np.int64], where: str) -> npt.NDArray[np.int64]:
+    """Return which images to take: up to as many of each class as fit, evenly spaced, in the order they are in."""
+    each = [np.flatnonzero(classes == k) for k in np.unique(classes)]
+    if 2 * len(each) > MAX_CLASSED:
+        raise FFLabelsError("too many classes", where=where, got=len(each), expected=f"at most {MAX_CLASSED // 2}")
+    count = min(CLASS_COUNT, MAX_CLASSED // len(each))
+    return np.sort(np.concatenate([of[_evenly(len(of), count)] for of in each]))
+
+
+def _read_classed(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]] | None:
+    """Return images (N, C, H, W) as they are stored, and their classes; None where there are no classes."""
+    if path.is_dir():
+        folders = [] if _pictures(path) else _class_folders(path)
+        files = [_some(_pictures(folder), CLASS_COUNT) for folder in folders]
+        if len(folders) < 2 or not any(files):
+            return None
+        flat = [file for of in files for file in of]
+        stacks = [_read_file(file) for file in flat]
+        _check_alike(stacks, flat)
+        owners = np.repeat(np.arange(len(files)), [len(of) for of in files])
+        return np.concatenate(stacks), np.repeat(owners, [len(stack) for stack in stacks])
+    if path.suffix.lower() != ".npz" or not path.exists():
+        return None
+    images = _read_file(path)
+    with np.load(path, allow_pickle=False) as file:
+        if "classes" not in file.files or "images" not in file.files:
+            return None
+        classes = np.asarray(file["classes"])
+    if classes.shape != (len(images),):
+        raise FFLabelsError(
+            "not one class an image",
+            where=f"{path}: classes",
+            got=f"shape {classes.shape}",
+            expected=f"({len(images)},)",
+        )
+    return images, np.unique(classes, return_inverse=True)[1].astype(np.int64)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _some(files: list[Path], count: int) -> list[Path]:
+    return [files[i] for i in _evenly(len(files), count)]
 
 
 def _read(path: Path) -> npt.NDArray[Any]:
     """Return the images of a folder or file as (N, C, H, W), values as they are stored."""
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        files = _pictures(path) or [file for folder in _class_folders(path) for file in _pictures(folder)]
         if not files:
             raise FFLabelsError(
                 "no image in the folder", where=str(path), expected="files ending in " + ", ".join(sorted(SUFFIXES))
             )
-        files = [files[i] for i in _evenly(len(files))]
+        files = _some(files, REFERENCE_COUNT)
         stacks = [_read_file(file) for file in files]
         _check_alike(stacks, files)
         images = np.concatenate(stacks)

@@ -100,6 +100,15 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (dprime(found.max), *found.pair) if found and found.pair else None
 
     @property
+    def readability(self) -> str | None:
+        """The least d′ in words, beside chance's; None where there is none."""
+        if not (found := self.least_dprime):
+            return None
+        chance = self.random.get("dprime")
+        beside = f"; chance {dprime(chance.max):.2f}" if chance else ""
+        return f"least d′: {found[0]:.2f} (labels {found[1]} and {found[2]}), at K {self.intensity:g}{beside}"
+
+    @property
     def warning(self) -> str | None:
         """Why the set is likely hard to learn, and what to do; None where nothing speaks for it."""
         if not (found := self.least_dprime) or found[0] >= HARD:

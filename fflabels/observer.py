@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -61,9 +61,11 @@ class Observer:
         The images that labels are embedded in, at least two.
     intensity
         The label intensity K, above 0 and at most 1.
+    seed
+        Of the filters; another one makes another observer, whose d′ is nobody else's.
     """
 
-    def __init__(self, references: References, intensity: float = DEFAULT_INTENSITY) -> None:
+    def __init__(self, references: References, intensity: float = DEFAULT_INTENSITY, seed: int = SEED) -> None:
         if not 0 < intensity <= 1:
             raise FFLabelsError("out of range", where="intensity", got=intensity, expected="above 0, at most 1")
         if len(references.images) < NEEDED:
@@ -72,8 +74,7 @@ class Observer:
                 expected=f"at least {NEEDED}: it compares labels with how much images differ",
             )  # fmt: skip
         self.references, self.intensity = references, intensity
-        self.filters = _filters(references.shape)
-        self._whiten = self._whitening()
+        self.filters = _filters(references.shape, seed)
 
     def look(self, labeler: Labeler[Any], recipes: Sequence[Recipe], progress: Progress = silent) -> Seen:
         """Return each label's mean features over the reference images, (n, 128), in standard deviations.
@@ -118,6 +119,31 @@ class Observer:
             _sums(maps, part)
             sums[:, :, some] += part
         return self._finished(sums.swapaxes(1, 2), deviation)
+
+    def cells(self, images: Images, pooling: Images) -> Images:
+        """Return what the filters answer where in M images (M, C, H, W): weighted sums of the ReLU, and its RMS.
+
+        Parameters
+        ----------
+        images
+            Brought to mean 0 and variance 1 first; one without contrast has zeros.
+        pooling
+            (positions, cells): the weights, of the positions in row order at which filters lie within the image whole.
+
+        Returns
+        -------
+        array
+            (M, 64, cells + 1): the cells, then the RMS over the image.
+        """
+        deviation = images.std(axis=(1, 2, 3))[:, None, None]
+        found = np.zeros((len(images), FILTERS, pooling.shape[1] + 1), np.float32)
+        for some, where, maps in self._maps(_centred(images)):
+            np.maximum(maps, 0, out=maps)
+            found[some, :, :-1] += (maps @ pooling[where]).swapaxes(0, 1)
+            found[some, :, -1] += np.vecdot(maps, maps).T
+        found[..., -1] = np.sqrt(found[..., -1] / len(pooling))
+        found *= np.where(deviation > FLAT, 1 / np.maximum(deviation, FLAT), 0)
+        return found
 
     def mixtures(self, patterns: Iterator[Images]) -> Iterator[Images]:
         """Yield the features (M, 128) of the reference images mixed with one pattern (1, C, H, W) after the other.
@@ -178,7 +204,8 @@ class Observer:
         x = self.references.images
         return len(x) * FILTERS * self._positions(x) <= HELD_VALUES
 
-    def _whitening(self) -> Seen:
+    @cached_property
+    def _whiten(self) -> Seen:
         """Return the matrix that makes the features' covariance within a label the identity."""
         x, k = self.references.images, np.float32(self.intensity)
         overlaid = (x[j : j + 1] for j in range(len(x)))
@@ -197,10 +224,10 @@ TINY = 1e-12
 """Variance below which the observer's eye does not reach: at K = 1 nothing varies within a label."""
 
 
-def _filters(shape: tuple[int, int, int]) -> Images:
+def _filters(shape: tuple[int, int, int], seed: int) -> Images:
     """Return (64, C, 5, 5) filters of unit length, the first half of mean 0; smaller where the images are."""
     c, h, w = shape
-    filters = np.random.default_rng(SEED).standard_normal((FILTERS, c, min(WIDTH, h), min(WIDTH, w)))
+    filters = np.random.default_rng(seed).standard_normal((FILTERS, c, min(WIDTH, h), min(WIDTH, w)))
     if filters[0].size > 1:
         filters[: FILTERS // 2] -= filters[: FILTERS // 2].mean(axis=(1, 2, 3), keepdims=True)
     filters /= np.sqrt(np.square(filters).sum(axis=(1, 2, 3), keepdims=True))

@@ -8,12 +8,14 @@ from math import nan
 from pathlib import Path
 
 from fflabels.comparison import Reach
+from fflabels.diversity import Matrix
 from fflabels.errors import MissingExtraError
 from fflabels.files import write_whole
 
 try:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
 except ModuleNotFoundError as error:
     raise MissingExtraError('plots need matplotlib: pip install "fflabels[plots]"') from error
 
@@ -47,6 +49,18 @@ def draw_comparison(found: Sequence[Reach], path: Path) -> None:
         [*handles, chance], [*names, "dotted: chosen by chance"], loc="outside lower center", ncols=2, frameon=False
     )
     write_whole(path, png(figure))
+
+
+def draw_similarity(matrix: Matrix, metric: str) -> bytes:
+    """Return a heat map of the similarity of all pairs, 0 to 1, as a PNG file."""
+    figure = Figure(figsize=(3.6, 3.2), layout="constrained")
+    axis = figure.subplots()
+    shown = axis.imshow(matrix, vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
+    axis.set(title=metric, xlabel="label", ylabel="label")
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axis.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    figure.colorbar(shown, ax=axis, shrink=0.85)
+    return png(figure)
 
 
 def png(figure: Figure) -> bytes:

@@ -30,6 +30,7 @@ def test_exactly_three_packages(wheel):
     sources |= {p.relative_to(ROOT / "cli").as_posix() for p in (ROOT / "cli").rglob("*.py")}
     assert sources == {n for n in names if n.endswith(".py")}
     assert {"fflabels/py.typed", "fflabels/data/digits.npz", "fflabels/data/README.md"} <= set(names)
+    assert "fflabels/page/page.html" in names
     assert {"ffnet/report/page.html", "ffnet/studies/fig3a.toml", "fflabels_cli/template/module.py.in"} <= set(names)
 
 

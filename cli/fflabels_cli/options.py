@@ -158,7 +158,7 @@ def reference_images(function: F) -> F:
         metavar="SOURCE",
         default="photographs",
         show_default=True,
-        help="Images to score on: photographs, digits, a folder of images, or a TIFF, .npy or .npz file.",
+        help="Images to score on: photographs, digits, a folder of images or of classes, a TIFF, .npy or .npz file.",
     )(function)
 
 

@@ -137,14 +137,9 @@ def search_line(labels: LabelSet) -> str | None:
 
 def print_readability(labels: LabelSet) -> None:
     """Print the least d′ beside chance's, and whether that is likely too little."""
-    from fflabels.diversity import dprime
-
     assert labels.scores is not None
-    if found := labels.scores.least_dprime:
-        least, i, j = found
-        chance = labels.scores.random.get("dprime")
-        beside = f"; chance {dprime(chance.max):.2f}" if chance else ""
-        click.echo(f"least d′: {least:.2f} (labels {i} and {j}), at K {labels.scores.intensity:g}{beside}")
+    if said := labels.scores.readability:
+        click.echo(said)
     if warning := labels.scores.warning:
         click.echo(warning)
 

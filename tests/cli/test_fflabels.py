@@ -98,6 +98,18 @@ def test_generate_score_show(tmp_path):
     assert {"candidates-morph.png", "waves.png"} <= {p.name for p in tmp_path.iterdir()}
 
 
+def test_score_with_probe_and_page(tmp_path):
+    arguments = ("score", "fourier:paper10", "--shape", "1x16x16", "--references", "digits", "--probe")
+    shown = good(*arguments, "--page", "set.html", cwd=tmp_path)
+    assert "label probe: " in shown
+    assert "of 10 classes are read right under the labels" in shown
+    page = (tmp_path / "set.html").read_text(encoding="utf-8")
+    assert next(line for line in shown.splitlines() if line.startswith("class probe: ")) in page
+    found = json.loads(good(*arguments, "--json", cwd=tmp_path))["probe"]
+    assert (found["images"], found["classes"], found["label_chance"]) == (200, 10, 0.1)
+    assert "probe" not in json.loads(good(*arguments[:-1], "--json", cwd=tmp_path))
+
+
 def test_a_set_scored_at_another_shape_says_so(tmp_path):
     good("select", "--n", 4, "--kind", "fourier", *SMALL, cwd=tmp_path)
     shown = good("score", "labels-fourier-4.json", "--shape", "1x28x28", cwd=tmp_path)
@@ -259,6 +271,10 @@ def foreign(folder):
     (folder / "notes.json").write_text('{"mine": true}')
 
 
+def two_images(folder):
+    np.save(folder / "two.npy", np.random.default_rng(0).random((2, 32, 32)))
+
+
 def nothing(folder):
     pass
 
@@ -292,6 +308,8 @@ MISTAKES = [
     (foreign, ["select", "--kind", "morph", "--out", "notes.json"], 1, "exists and is no label set: not replaced"),
     (foreign, ["score", "notes.json"], 1, "not a label-set file"),
     (nothing, ["score", "missing.json"], 1, "missing.json: cannot be read: No such file"),
+    (nothing, ["score", "fourier:paper10", "--page", "set.png"], 1, "wrong ending; expected a name ending in .html"),
+    (two_images, ["score", "fourier:paper10", "--references", "two.npy", "--probe"], 1, "two.npy: too few reference images for the probe; got 2; expected at least 4"),
     (nothing, ["score", "fourier:paper11"], 1, "no such built-in set; got paper11; expected paper10"),
     (nothing, ["show", "fourier:paper10", "--intensity", 2], 2, "Invalid value for '--intensity'"),
     (nothing, ["show", "fourier:paper10", "--shape", "1x8x8"], 1, "frequency above the sampling limit"),

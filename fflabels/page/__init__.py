@@ -1,0 +1,142 @@
+"""A label set as one HTML page with all its pictures inside, which opens from a file and on a phone."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from fflabels import gallery
+from fflabels.errors import MissingExtraError
+from fflabels.files import write_whole
+from fflabels.images import References
+from fflabels.labelset import LabelSet, Report, Scores
+from fflabels.observer import DEFAULT_INTENSITY
+from fflabels.probe import Probe
+
+try:
+    import jinja2
+
+    from fflabels import plots
+except ImportError as error:
+    raise MissingExtraError('pages need matplotlib and Jinja: pip install "fflabels[plots]"') from error
+
+SHEET = 100
+"""Labels on the contact sheet, at most."""
+
+PAIRS = 3
+"""The worst pairs by each metric that are shown."""
+
+IMAGES = 2
+"""Reference images that these are embedded in."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, as a data URL, and what it shows."""
+
+    url: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Couple:
+    """Two labels side by side, and how alike they are."""
+
+    words: str
+    pictures: tuple[Picture, Picture]
+
+
+def write_page(
+    labels: LabelSet, report: Report, references: References, path: str | Path, *, probe: Probe | None = None
+) -> None:
+    """Write the page of a set, whole or not at all.
+
+    Parameters
+    ----------
+    labels
+        The set.
+    report
+        Its scores, as they are to be shown: with what chance gives beside, where that is known.
+    references
+        The images that it was scored on.
+    path
+        The file.
+    probe
+        What a linear classifier reads, if that was tried.
+    """
+    scores = report.scores
+    intensity = DEFAULT_INTENSITY if scores.intensity is None else scores.intensity
+    some = LabelSet(labels.recipes[:SHEET], labels.labeler)
+    sheet = gallery.contact_sheet(some, shape=scores.shape, references=references, intensity=intensity)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    template = environment.from_string(files(__name__).joinpath("page.html").read_text(encoding="utf-8"))
+    page = template.render(
+        title=f"{len(labels)} {labels.labeler.name} labels",
+        lines=_lines(labels, scores, intensity),
+        scores=scores,
+        head=["similarity", "largest", "mean", "chance: largest", "chance: mean"],
+        rows=_rows(scores),
+        visibility=_visibility(scores),
+        probe=probe.lines if probe else [],
+        first=f"The first {SHEET} of {len(labels)}. " if len(labels) > SHEET else "",
+        sheet=_picture(gallery.png(sheet), "every label: embedded in reference images, and its imprint"),
+        maps=_maps(report) if len(labels) > 1 else [],
+        worst=_worst(labels, report, references, intensity) if len(labels) > 1 else {},
+    )
+    write_whole(path, page.encode())
+
+
+def _lines(labels: LabelSet, scores: Scores, intensity: float) -> list[str]:
+    of = labels.provenance
+    pool = f" from {of.candidates} candidates" if of.candidates else ""
+    by = f", least largest {of.metric}" if of.metric else ""
+    return [
+        f"Scored at {'×'.join(map(str, scores.shape))} on {scores.references.count} {scores.references.name}, "
+        f"K = {intensity:g}.",
+        f"Labeler {labels.labeler!r}. Chosen: {of.method}{pool}{by}.",
+    ]
+
+
+def _rows(scores: Scores) -> list[list[str]]:
+    rows = []
+    for metric, found in scores.similarity.items():
+        chance = scores.random.get(metric)
+        beside = [f"{chance.max:.3f}", f"{chance.mean:.3f}"] if chance else ["–", "–"]
+        rows.append([metric, f"{found.max:.3f}", f"{found.mean:.3f}", *beside])
+    return rows
+
+
+def _visibility(scores: Scores) -> str:
+    seen = scores.visibility
+    least, mean = min(seen), sum(seen) / len(seen)
+    return f"visibility: least {least:.2f} (label {seen.index(least)}), mean {mean:.2f} of the images' contrast"
+
+
+def _maps(report: Report) -> list[Picture]:
+    return [
+        _picture(plots.draw_similarity(matrix, metric), f"{metric} similarity of all pairs")
+        for metric, matrix in report.matrices.items()
+    ]
+
+
+def _worst(labels: LabelSet, report: Report, references: References, intensity: float) -> dict[str, list[Couple]]:
+    """Return the worst pairs by each metric."""
+    images = references.images[:IMAGES]
+
+    def shown(k: int) -> Picture:
+        return _picture(gallery.png(gallery.strip(labels, k, images, intensity)), f"label {k}")
+
+    return {
+        metric: [
+            Couple(f"{i} and {j}: {value:.3f}", (shown(i), shown(j))) for i, j, value in report.worst(metric, PAIRS)
+        ]
+        for metric in report.matrices
+    }
+
+
+def _picture(data: bytes, what: str) -> Picture:
+    return Picture(f"data:image/png;base64,{b64encode(data).decode()}", what)

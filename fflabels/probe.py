@@ -1,0 +1,246 @@
+"""How well a linear classifier reads the label off an embedded image, and the class under the label [ours]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import solve
+
+from fflabels.arrays import Array
+from fflabels.errors import FFLabelsError
+from fflabels.guard import checked_imprint
+from fflabels.images import References
+from fflabels.labelset import LabelSet, Pair
+from fflabels.observer import DEFAULT_INTENSITY, FILTERS, SEED, WIDTH, Observer
+from fflabels.progress import Progress, silent
+from fflabels.registry import source
+
+Features: TypeAlias = npt.NDArray[np.float32]
+Indices: TypeAlias = npt.NDArray[np.int64]
+
+CELLS = 4
+"""What a filter answers is averaged in so many rows and columns of cells, where the class is read."""
+
+NEEDED = 4
+"""Reference images that can be halved and still vary."""
+
+RIDGE = 1e-3
+"""The penalty of the classifier's weights, for each sample that it is trained on."""
+
+MAX_FEATURES = 1 << 27
+"""Features of all embedded images that are held: half a GiB."""
+
+SHOWN = 5
+"""Pairs of labels most often taken for one another that are told."""
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """How well labels and classes are read off embedded images that the classifier was not trained on.
+
+    Attributes
+    ----------
+    references, images, intensity
+        The images' name, how many there are, and the label intensity K.
+    label_accuracy, label_chance
+        Share of embedded images whose label is read right, and 1/n.
+    confused
+        The pairs (i, j, share) most often taken for one another: of their images, the share that is.
+    classes
+        How many classes the images have; None, as are the next three, where these are not known.
+    class_accuracy, plain_accuracy, class_chance
+        Share of images whose class is read right with a label embedded, and without, and that of the largest class.
+    """
+
+    references: str
+    images: int
+    intensity: float
+    label_accuracy: float
+    label_chance: float
+    confused: list[Pair]
+    classes: int | None = None
+    class_accuracy: float | None = None
+    plain_accuracy: float | None = None
+    class_chance: float | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        """What was found, in two sentences."""
+        often = ", ".join(f"{i}–{j} {share:.2f}" for i, j, share in self.confused)
+        first = (
+            f"label probe: {self.label_accuracy:.3f} of labels are read right (chance {self.label_chance:.3f}) "
+            f"on {self.images} {self.references}; taken for one another: {often or 'none'}"
+        )
+        if self.class_accuracy is None:
+            return [
+                first,
+                "class probe: no classes; digits, class folders and an .npz with images and classes have them",
+            ]
+        return [
+            first,
+            f"class probe: {self.class_accuracy:.3f} of {self.classes} classes are read right under the labels, "
+            f"{self.plain_accuracy:.3f} without one (chance {self.class_chance:.3f})",
+        ]
+
+
+def probe(
+    labels: LabelSet,
+    references: References,
+    *,
+    intensity: float = DEFAULT_INTENSITY,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Probe:
+    """Return how well a linear classifier reads labels, and classes, off embedded images.
+
+    It is trained on half of the images and tested on the other half, both ways round, all labels on all images. What
+    it sees are 64 random filters, others than those of `dprime`, after ReLU. The label is read off their mean and RMS
+    over the image, as a label is everywhere; the class off their means in 4×4 cells, as a class is a matter of where.
+
+    Parameters
+    ----------
+    labels
+        The set.
+    references
+        The images, with or without classes; see `load_classed`.
+    intensity
+        The label intensity K.
+    seed
+        Of the filters, and of which images are in which half.
+    progress
+        Called with what is being done, labels done, and labels in all.
+
+    Raises
+    ------
+    FFLabelsError
+        When there are too few images, or of a class, or too many labels; when an imprint is not finite.
+    """
+    halves = _halves(references, seed)
+    _check_size(len(labels), len(references.images), references.name)
+    eye = Observer(references, intensity, seed=SEED + 1 + seed)
+    cells = _pooling(references.shape)
+    seen = _look(labels, eye, cells, progress)
+    n, count = seen.shape[:2]
+    told: Indices = np.repeat(np.arange(n), count).reshape(n, count)
+    whole = np.concatenate([seen[..., :-1] @ np.count_nonzero(cells, axis=0) / len(cells), seen[..., -1]], axis=2)
+    read = _read_off(whole, told, n, halves)
+    found = Probe(
+        references.name, count, intensity, _share(read == told), round(1 / n, 6), _confused(read, n)
+    )  # fmt: skip
+    if references.classes is None:
+        return found
+    names, classes = np.unique(references.classes, return_inverse=True)
+    there = seen[..., :-1].reshape(n, count, -1)
+    under = _read_off(there, np.broadcast_to(classes, (n, count)), len(names), halves)
+    bare = eye.cells(references.images, cells)[..., :-1].reshape(1, count, -1)
+    plain = _read_off(bare, classes[None], len(names), halves)
+    return msgspec.structs.replace(
+        found,
+        classes=len(names),
+        class_accuracy=_share(under == classes),
+        plain_accuracy=_share(plain == classes),
+        class_chance=round(float(np.bincount(classes).max() / count), 6),
+    )
+
+
+def ridge(x: Features, classes: Indices, count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return weights (features + 1, count) of the least-squares fit to each class's indicator, and features' means.
+
+    Features are centred; the last row is the intercept. Weights are penalised by `RIDGE` a sample, the unit being the
+    features' mean variance.
+    """
+    mean = x.mean(axis=0, dtype=np.float64)
+    centred = x - mean
+    covariance = centred.T @ centred
+    target = np.eye(count)[classes]
+    share = target.mean(axis=0)
+    penalty = max(RIDGE * float(np.trace(covariance)) / len(covariance), np.finfo(np.float32).tiny)
+    covariance[np.diag_indices_from(covariance)] += penalty
+    weights = solve(covariance, centred.T @ (target - share), assume_a="pos")
+    return np.vstack([weights, share]), mean
+
+
+def _read_off(seen: Features, classes: Indices, count: int, halves: Sequence[Indices]) -> Indices:
+    """Return what is read off each embedded image (n, M) when trained on the half that it is not in."""
+    read = np.empty(classes.shape, np.int64)
+    for train, test in (halves, halves[::-1]):
+        x = seen[:, train].reshape(-1, seen.shape[2])
+        weights, mean = ridge(x, classes[:, train].ravel(), count)
+        read[:, test] = ((seen[:, test] - mean) @ weights[:-1] + weights[-1]).argmax(axis=2)
+    return read
+
+
+def _look(labels: LabelSet, eye: Observer, cells: Features, progress: Progress) -> Features:
+    """Return the features (n, M, 64, 16 + 1) of every image with every label."""
+    x = eye.references.images.view()
+    x.flags.writeable = False
+    seen = np.empty((len(labels), len(x), FILTERS, cells.shape[1] + 1), np.float32)
+    for k, recipe in enumerate(labels.recipes):
+        imprints: Array = checked_imprint(labels.labeler, x, recipe)
+        seen[k] = eye.cells(np.asarray(labels.labeler.embed(x, imprints, eye.intensity)), cells)
+        if not np.isfinite(seen[k]).all():
+            raise FFLabelsError(
+                "imprint with NaN or infinite pixels", where=source(labels.labeler), got=recipe.to_json().decode()
+            )
+        progress("probe features", k + 1, len(labels))
+    return seen
+
+
+def _halves(references: References, seed: int) -> tuple[Indices, Indices]:
+    """Return the images in each half: shuffled, each class halved where there are classes."""
+    count = len(references.images)
+    if count < NEEDED:
+        raise FFLabelsError(
+            "too few reference images for the probe", where=references.name, got=count,
+            expected=f"at least {NEEDED}: it is trained on half of them and tested on the other half",
+        )  # fmt: skip
+    order = np.random.default_rng(seed).permutation(count)
+    if (classes := references.classes) is not None:
+        names, sizes = np.unique(classes, return_counts=True)
+        if len(names) < 2 or sizes.min() < 2:
+            raise FFLabelsError(
+                "too few images with classes for the probe", where=references.name,
+                got=f"{len(names)} classes, {sizes.min()} images of the smallest",
+                expected="at least 2 classes, and 2 images of each",
+            )  # fmt: skip
+        order = order[np.argsort(classes[order], kind="stable")]
+    return np.sort(order[::2]), np.sort(order[1::2])
+
+
+def _check_size(n: int, count: int, name: str) -> None:
+    most = MAX_FEATURES // (FILTERS * (CELLS**2 + 1) * count)
+    if n > most:
+        raise FFLabelsError(
+            "too many labels for the probe", where=name, got=n, expected=f"at most {most} on {count} images"
+        )
+
+
+def _pooling(shape: tuple[int, int, int]) -> Features:
+    """Return the weights (positions, cells) that average the filters' answers in each cell; fewer on small images."""
+    sides = [_segments(side - min(WIDTH, side) + 1) for side in shape[1:]]
+    return np.kron(*sides).astype(np.float32)
+
+
+def _segments(length: int) -> npt.NDArray[np.float64]:
+    """Return (length, cells) weights that average positions in up to `CELLS` runs of about the same length."""
+    runs = np.arange(length) * min(CELLS, length) // length
+    member = np.eye(min(CELLS, length))[runs]
+    averages: npt.NDArray[np.float64] = member / member.sum(axis=0)
+    return averages
+
+
+def _confused(read: Indices, n: int) -> list[Pair]:
+    """Return the pairs most often taken for one another, worst first, ties by index."""
+    times = np.zeros((n, n), np.int64)
+    np.add.at(times, (np.arange(n)[:, None], read), 1)
+    rows, columns = np.triu_indices(n, 1)
+    taken = (times + times.T)[rows, columns]
+    order = [k for k in np.argsort(-taken, kind="stable")[:SHOWN] if taken[k]]
+    return [(int(rows[k]), int(columns[k]), round(float(taken[k]) / (2 * read.shape[1]), 6)) for k in order]
+
+
+def _share(right: npt.NDArray[np.bool_]) -> float:
+    return round(float(right.mean()), 6)
