@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -101,6 +103,8 @@ def load_data(config: DataConfig) -> Data:
         return _digits(config)
     if config.name in _TORCHVISION:
         return _torchvision(config)
+    if config.name == PAIRS:
+        return _pairs(config)
     if Path(config.name).is_dir():
         return _folder(Path(config.name), config)
     moved = "--data says where the folder is now" if Path(config.name).is_absolute() else nearest(config.name, KNOWN)
@@ -126,7 +130,10 @@ _TORCHVISION: dict[str, tuple[str, int]] = {
 }
 
 
-KNOWN = ("digits", *_TORCHVISION)
+PAIRS = "mnist-pairs"
+"""Two of MNIST's digits side by side."""
+
+KNOWN = ("digits", *_TORCHVISION, PAIRS)
 """Data sets that have a name."""
 
 
@@ -160,6 +167,56 @@ def _torchvision(config: DataConfig) -> Data:
         raise FFLabelsError(f"{cls} cannot be read: {error}", where=str(root), hint=advice) from error
     train, test = ((_channels_first(np.asarray(p.data)), np.asarray(p.targets, np.int64)) for p in parts)
     return _split(config, config.name, train, test, tuple(map(str, parts[0].classes)), validation)
+
+
+def _pairs(config: DataConfig) -> Data:
+    """Return pairs of MNIST's digits, as many as MNIST has images; no image is in pairs of two splits."""
+    digits = _torchvision(msgspec.structs.replace(config, name="mnist", size=None, limit=None))
+    drawn = [digit_pairs(part, seed) for seed, part in enumerate((digits.train, digits.validation, digits.test))]
+    train, validation, test = (_tensors(p.images.numpy(), p.classes.numpy(), config.size) for p in drawn)
+    names = tuple(f"{a} {b}" for a, b in itertools.combinations_with_replacement(range(10), 2))
+    return Data(PAIRS, train[: config.limit] if config.limit else train, validation, test, names)
+
+
+def digit_pairs(digits: Split, seed: int) -> Split:
+    """Return images of two digits side by side, as many as there are digits [ours].
+
+    The order does not matter: 3 7 and 7 3 are one class of 55, and a pair's class is drawn uniformly, then which digit
+    stands on the left, then an image of each. All draws follow from the seed.
+
+    Parameters
+    ----------
+    digits
+        Images (N, C, H, W) of ten classes; each may be in several pairs, or in none.
+    seed
+        Of the draws.
+
+    Returns
+    -------
+    Split
+        Images (N, C, H, 2·W), classes in the order 0 0, 0 1, …, 0 9, 1 1, …, 9 9.
+
+    Raises
+    ------
+    FFLabelsError
+        When there are images, but none of some digit.
+    """
+    count, rng = len(digits), np.random.default_rng(seed)
+    of = [np.flatnonzero(digits.classes.numpy() == digit) for digit in range(10)]
+    if count and not all(map(len, of)):
+        missing = ", ".join(str(digit) for digit, there in enumerate(of) if not len(there))
+        raise FFLabelsError(
+            "no image of a digit", where=PAIRS, got=missing, hint="raise data.validation, or set it to 0"
+        )
+    both = np.array(list(itertools.combinations_with_replacement(range(10), 2)))
+    classes = rng.integers(len(both), size=count)
+    sides = rng.permuted(both[classes], axis=1)
+    chosen = np.empty((count, 2), np.int64)
+    for digit, there in enumerate(of):
+        places = sides == digit
+        chosen[places] = rng.choice(there, int(places.sum()))
+    left, right = (digits.images[torch.from_numpy(chosen[:, side])] for side in range(2))
+    return Split(torch.cat([left, right], dim=3), torch.from_numpy(classes))
 
 
 def _channels_first(images: Bytes) -> Bytes:

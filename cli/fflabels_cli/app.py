@@ -26,6 +26,7 @@ FFNET_COMMANDS = (
     "labels",
     "compare",
     "reproduce",
+    "study",
     "search",
     "presets",
 )

@@ -1,0 +1,58 @@
+"""``ffnet study``: studies that are no result of the paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fflabels_cli import options
+
+if TYPE_CHECKING:
+    from ffnet.labelstudy import Cell
+
+
+@click.group("study")
+def command() -> None:
+    """Make a study of ours: what the paper does not say."""
+
+
+@command.command("labels")
+@click.argument("file", metavar="[FILE.toml]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--scale",
+    type=click.Choice(("smoke", "cpu")),
+    default="cpu",
+    show_default=True,
+    help="smoke: digits, whether it runs. cpu: MNIST, CIFAR10, pairs of digits, CIFAR100; hours on a core.",
+)
+@click.option("--only", metavar="DATA", multiple=True, help="This data set alone. Repeatable.")
+@click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the nets: machines may share the folder.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("studies"),
+    show_default=True,
+    help="Where label sets, figures of nets, tables and plots go.",
+)
+@options.data_root
+def labels(
+    file: Path | None, scale: Any, only: tuple[str, ...], shard: str | None, out: Path, data: str | None
+) -> None:
+    """Train nets on label sets chosen by many rules, and tell which rule and which statistic says what is learnt.
+
+    Nets that are there are not trained again. Accuracies are taken on validation images; test images are not read.
+    """
+    from ffnet.labelstudy import load_label_study
+    from ffnet.labelstudy import shard as part_of
+    from ffnet.labelstudy.work import work
+
+    study = load_label_study(file)
+    cells = study.cells(scale, data, only)
+    folder = out / (file.stem if file else "labels") / scale
+
+    def begin(cell: Cell, number: int, of: int) -> None:
+        click.echo(f"net {number} of {of}: {cell.name}", err=True)
+
+    work(part_of(cells, shard), folder, begin=begin)

@@ -1,0 +1,308 @@
+"""The study of label sets: which rule of choice, of which kind of labels, gives sets that a net learns best."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from fflabels.errors import FFLabelsError, nearest
+from ffnet.comparison import NO_MATTER
+from ffnet.config import Config, Natural, Positive, read_toml
+from ffnet.presets import load_preset
+
+ScaleName: TypeAlias = Literal["smoke", "cpu"]
+Floor = Annotated[float, msgspec.Meta(ge=0)]
+
+BUILT_IN = "labels.toml"
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the study's file."""
+
+
+class Kind(_Part, frozen=True):
+    """Labels of one kind.
+
+    Attributes
+    ----------
+    name
+        What tables call it.
+    labeler, params
+        What proposes them.
+    set
+        Instead: a built-in set or a label-set file, which nothing is chosen from.
+    """
+
+    name: str
+    labeler: str = ""
+    params: dict[str, Any] = {}
+    set: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.labeler) == bool(self.set):
+            raise ValueError(f"kind {self.name} needs a labeler or a set, one of them")
+
+
+class Rule(_Part, frozen=True):
+    """How a set is chosen from the candidates.
+
+    Attributes
+    ----------
+    name
+        What tables call it.
+    method
+        ``best``, ``random``, or ``given``: there is one set only, a built-in one or a labeler's complete one.
+    by
+        What ``best`` makes small: a metric of `fflabels.similarity`; or large: ``pixel``, the RMS difference of the
+        embedded images.
+    min_visibility
+        The candidates' floor.
+    """
+
+    name: str
+    method: Literal["best", "random", "given"] = "best"
+    by: Literal["pearson", "shift", "dprime", "pixel"] = "pearson"
+    min_visibility: Floor = 1.0
+
+
+class Rows(_Part, frozen=True):
+    """Kinds and rules, by name, each of these with each of those."""
+
+    kinds: list[str]
+    rules: list[str]
+
+
+class DataSet(_Part, frozen=True):
+    """Where sets are tried.
+
+    Attributes
+    ----------
+    name
+        What tables call it.
+    preset, settings
+        Net, training and data; what differs, by ``section.key``.
+    validation
+        Accuracies are taken on the first so many validation images.
+    rows
+        What is tried, the main rows first.
+    """
+
+    name: str
+    preset: str
+    rows: list[Rows]
+    settings: dict[str, Any] = {}
+    validation: Positive = 5000
+
+
+class Scale(_Part, frozen=True):
+    """How large the study is made: data sets, pools of candidates, net seeds, candidates in a pool."""
+
+    data: list[str]
+    pools: Positive
+    seeds: Positive
+    candidates: Positive
+    settings: dict[str, Any] = {}
+
+
+class _File(_Part, frozen=True):
+    about: str
+    kinds: list[Kind]
+    rules: list[Rule]
+    data: list[DataSet]
+    scales: dict[ScaleName, Scale]
+
+
+class Cell(NamedTuple):
+    """One net: a data set, a label set (kind, rule, pool) and the net's seed.
+
+    Attributes
+    ----------
+    data, kind, rule, pool, seed
+        Which.
+    candidates
+        In a pool.
+    config
+        The net's settings.
+    """
+
+    data: DataSet
+    kind: Kind
+    rule: Rule
+    pool: Natural
+    seed: Natural
+    candidates: Positive
+    config: Config
+
+    @property
+    def set_name(self) -> str:
+        """The label set's file name, without its ending."""
+        return "-".join(_plain(word) for word in (self.data.name, self.kind.name, self.rule.name, str(self.pool)))
+
+    @property
+    def name(self) -> str:
+        """The cell's file name, without its ending."""
+        return f"{self.set_name}-{self.seed}"
+
+    @property
+    def group(self) -> tuple[str, str, int]:
+        """Cells that share a pool of candidates."""
+        return self.data.name, self.kind.name, self.pool
+
+    @property
+    def set_settings(self) -> dict[str, Any]:
+        """What decides the label set."""
+        data = {key: value for key, value in self._flat().items() if key.startswith("data.")}
+        return {
+            "kind": msgspec.to_builtins(self.kind),
+            "rule": msgspec.to_builtins(self.rule),
+            "pool": self.pool,
+            "candidates": self.candidates,
+            "labels.intensity": self.config.labels.intensity,
+            **data,
+        }
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the cell's figures."""
+        return {**self._flat(), **self.set_settings, "validation": self.data.validation}
+
+    def _flat(self) -> dict[str, Any]:
+        """Return the settings that matter, by ``section.key``: not where the cell is computed, nor what it ignores."""
+        tree = msgspec.to_builtins(self.config)
+        del tree["device"], tree["labels"]
+        for section, name in NO_MATTER:
+            del tree[section][name]
+        found: dict[str, Any] = {}
+        for name, value in tree.items():
+            found |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
+
+
+class LabelStudy(NamedTuple):
+    """The study: what there is of each, and how large it can be made."""
+
+    about: str
+    kinds: list[Kind]
+    rules: list[Rule]
+    data: list[DataSet]
+    scales: dict[ScaleName, Scale]
+
+    def cells(self, scale: ScaleName, data: str | None = None, only: Sequence[str] = ()) -> list[Cell]:
+        """Return all cells of a scale, the main rows of the first pool and seed first: any beginning makes whole tables.
+
+        Parameters
+        ----------
+        scale
+            Which.
+        data
+            The folder of torchvision's data sets.
+        only
+            These data sets alone.
+
+        Raises
+        ------
+        FFLabelsError
+            When the study has no such scale, or the scale no such data set.
+        """
+        if scale not in self.scales:
+            raise FFLabelsError("no such scale", where="study labels", got=scale, expected=" or ".join(self.scales))
+        size = self.scales[scale]
+        wanted = [_named(self.data, name, "data") for name in _known(only, size.data, "--only") or size.data]
+        depth = max(len(one.rows) for one in wanted)
+        found = []
+        for seed, pool, tier, one in itertools.product(range(size.seeds), range(size.pools), range(depth), wanted):
+            for kind, rule in self._row(one, tier):
+                if pool and rule.method == "given":
+                    continue
+                extra = {"data.root": data} if data else {}
+                changed = {**one.settings, **size.settings, **extra, "seed": seed}
+                config = load_preset(one.preset).config.replaced(changed)
+                found.append(Cell(one, kind, rule, pool, seed, size.candidates, config))
+        return found
+
+    def _row(self, data: DataSet, tier: int) -> list[tuple[Kind, Rule]]:
+        if tier >= len(data.rows):
+            return []
+        rows, where = data.rows[tier], f"data {data.name}"
+        kinds = [_named(self.kinds, name, f"{where}: kinds") for name in rows.kinds]
+        rules = [_named(self.rules, name, f"{where}: rules") for name in rows.rules]
+        return list(itertools.product(kinds, rules))
+
+
+def load_label_study(path: str | Path | None = None) -> LabelStudy:
+    """Return the built-in study, or one's own from a file.
+
+    Raises
+    ------
+    FFLabelsError
+        For a file that cannot be read, an unknown key, a name that nothing has, or two cells of one name.
+    """
+    if path is None:
+        return _read(files(__name__).joinpath(BUILT_IN).read_bytes(), "study labels")
+    try:
+        return _read(Path(path).read_bytes(), str(path))
+    except OSError as error:
+        raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+
+
+def shard(cells: Sequence[Cell], part: str | None) -> list[Cell]:
+    """Return the i-th of n parts of the cells, for ``i/n``, i from 1; cells that share a pool stay together.
+
+    Raises
+    ------
+    FFLabelsError
+        When `part` is no such thing, or out of range.
+    """
+    if part is None:
+        return list(cells)
+    number, _, count = part.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise FFLabelsError("no such shard", where="shard", got=part, expected="i/n, i from 1 to n")
+    sizes: dict[tuple[str, str, int], int] = {}
+    for cell in cells:
+        sizes[cell.group] = sizes.get(cell.group, 0) + 1
+    owner: dict[tuple[str, str, int], int] = {}
+    loads: dict[str, list[int]] = {}
+    for group, size in sizes.items():
+        load = loads.setdefault(group[0], [0] * int(count))  # of each data set its share: their cells differ in cost
+        owner[group] = load.index(min(load))
+        load[owner[group]] += size
+    return [cell for cell in cells if owner[cell.group] == int(number) - 1]
+
+
+def _read(data: bytes, where: str) -> LabelStudy:
+    try:
+        found = msgspec.convert(read_toml(data, where), _File)
+    except msgspec.ValidationError as error:
+        raise FFLabelsError(f"bad study: {error}", where=where) from None
+    study = LabelStudy(*(getattr(found, key) for key in LabelStudy._fields))
+    try:
+        for scale in study.scales:
+            names = [cell.name for cell in study.cells(scale)]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise FFLabelsError("two cells of one name", where=scale, got=", ".join(twice))
+    except FFLabelsError as error:
+        raise FFLabelsError(str(error), where=where) from None
+    return study
+
+
+def _known(names: Iterable[str], known: Sequence[str], where: str) -> list[str]:
+    for name in (names := list(names)):
+        if name not in known:
+            raise FFLabelsError("not in the study", where=where, got=name, hint=nearest(name, known))
+    return names
+
+
+def _named(parts: Sequence[Any], name: str, where: str) -> Any:
+    _known([name], [part.name for part in parts], where)
+    return next(part for part in parts if part.name == name)
+
+
+def _plain(word: str) -> str:
+    """Return a word that is part of a file's name."""
+    return "_".join("".join(c if c.isalnum() or c == "." else " " for c in word).split())
