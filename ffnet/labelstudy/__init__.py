@@ -86,6 +86,8 @@ class DataSet(_Part, frozen=True):
         What tables call it.
     preset, settings
         Net, training and data; what differs, by ``section.key``.
+    readout
+        The linear classifiers are fitted to the first so many training images.
     validation
         Accuracies are taken on the first so many validation images.
     rows
@@ -96,7 +98,8 @@ class DataSet(_Part, frozen=True):
     preset: str
     rows: list[Rows]
     settings: dict[str, Any] = {}
-    validation: Positive = 5000
+    readout: Positive = 16_000
+    validation: Positive = 3000
 
 
 class Scale(_Part, frozen=True):
@@ -169,7 +172,7 @@ class Cell(NamedTuple):
     @property
     def settings(self) -> dict[str, Any]:
         """What decides the cell's figures."""
-        return {**self._flat(), **self.set_settings, "validation": self.data.validation}
+        return {**self._flat(), **self.set_settings, "readout": self.data.readout, "validation": self.data.validation}
 
     def _flat(self) -> dict[str, Any]:
         """Return the settings that matter, by ``section.key``: not where the cell is computed, nor what it ignores."""

@@ -19,7 +19,7 @@ from fflabels.observer import FILTERS, RIDGE, Observer
 from fflabels.recipe import Recipe
 from ffnet.data import Data, Split
 from ffnet.embedding import unit
-from ffnet.labelstudy import Cell, Kind, Rule
+from ffnet.labelstudy import Cell, Kind
 from ffnet.training import REFERENCES
 
 Values = npt.NDArray[np.float64]
@@ -198,7 +198,7 @@ def statistics(labels: LabelSet, data: Data, intensity: float) -> dict[str, floa
     apart = np.array([dprime(float(s)) for s in report.matrices["dprime"][upper]])
     pixels = pixel_distances(labels.labeler, labels.recipes, references, intensity)[upper]
     shown = shown_images(data, len(labels))
-    fine, coarse = (looks(labels, shown, data.name, intensity, halved) for halved in (False, True))
+    fine, coarse = (looks(labels, shown, intensity, halved) for halved in (False, True))
     class_least, class_mean = class_dprime(fine, shown.classes.numpy())
     least = float(apart.min())
     found = {
@@ -230,7 +230,7 @@ def shown_images(data: Data, labels: int) -> Split:
     return data.train[order]
 
 
-def looks(labels: LabelSet, shown: Split, name: str, intensity: float, halved: bool = False) -> Values:
+def looks(labels: LabelSet, shown: Split, intensity: float, halved: bool = False) -> Values:
     """Return features of every image with every label, (labels, images, 128), by other filters than `Observer`'s."""
     images = unit(shown.images).numpy()
     observer = _other_observer(tuple(_halved(images[:2]).shape[1:] if halved else images.shape[1:]), intensity)
@@ -255,7 +255,8 @@ def _other_observer(shape: tuple[int, int, int], intensity: float) -> Observer:
 def _halved(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     n, c, h, w = images.shape
     cut = images[:, :, : h // COARSE * COARSE, : w // COARSE * COARSE]
-    return cut.reshape(n, c, h // COARSE, COARSE, w // COARSE, COARSE).mean(axis=(3, 5))
+    means: npt.NDArray[np.float32] = cut.reshape(n, c, h // COARSE, COARSE, w // COARSE, COARSE).mean(axis=(3, 5))
+    return means
 
 
 def class_dprime(features: Values, classes: npt.NDArray[np.int64]) -> tuple[float, float]:
@@ -291,7 +292,7 @@ def _squares(means: Values, within: Values) -> tuple[Values, float]:
 
 
 def probe(features: Values, what: int, classes: npt.NDArray[np.int64]) -> float:
-    """Return how often a linear discriminant tells the label (0) or the class (1) of an image that it was not fitted to.
+    """Return how often a linear discriminant tells an embedded image's label (0) or class (1).
 
     It is fitted to every other image of a class, and asked about the others.
     """

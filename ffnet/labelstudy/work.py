@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-import torch
 from torch import Tensor
 
 from fflabels import LabelSet
@@ -22,10 +22,11 @@ from ffnet.data import Data, Split, load_data
 from ffnet.devices import device_name, memory_errors, resolve_device, with_dtype
 from ffnet.labelstudy import Cell
 from ffnet.labelstudy.sets import choose, statistics
+from ffnet.learner import make_learner
 from ffnet.metrics import untrained
 from ffnet.network import FFNet
 from ffnet.readings import combined, layer_goodness, linear_scores
-from ffnet.training import check_trainable, fit
+from ffnet.training import check_trainable, fit_linear, steps
 
 SETS, CELLS = "sets", "cells"
 
@@ -137,11 +138,14 @@ def _trained(cell: Cell, labels: LabelSet, known: SetFigures) -> Figures:
     begin, device = time.process_time(), resolve_device(cell.config.device)
     config, data = with_dtype(cell.config, device), _data(cell.config.data)
     net = FFNet(config, data.shape, labels).to(device)
-    fit(net, data)
+    train, few = data.train.to(device), replace(data, train=data.train[: cell.data.readout])
+    for _ in steps(make_learner(net, len(train)), config, train, data.classes):
+        pass
+    net.readout = fit_linear(net.eval(), few.train.to(device))
     part = data.validation[: cell.data.validation]
     goodness_LNC = layer_goodness(net, part.images)
     first = cell.pool == cell.seed == 0
-    control = _accuracy(linear_scores(untrained(net, data), part.images), part) if first else None
+    control = _accuracy(linear_scores(untrained(net, few), part.images), part) if first else None
     return Figures(
         settings=cell.settings,
         labels=known.labels,
@@ -159,11 +163,10 @@ def _trained(cell: Cell, labels: LabelSet, known: SetFigures) -> Figures:
 
 def _twin(cell: Cell, known: SetFigures, cells: Sequence[Cell], folder: Path) -> Figures | None:
     """Return the figures of a finished cell whose rule chose the same labels in the same order: the same net."""
-    for other in cells:
-        if (other.group, other.seed) == (cell.group, cell.seed) and (found := _finished(other, folder)):
-            if found.labels == known.labels:
-                return msgspec.structs.replace(found, settings=cell.settings, cpu_seconds=0.0)
-    return None
+    beside = [other for other in cells if (other.group, other.seed) == (cell.group, cell.seed)]
+    there = (found for other in beside if (found := _finished(other, folder)))
+    twin = next((found for found in there if found.labels == known.labels), None)
+    return msgspec.structs.replace(twin, settings=cell.settings, cpu_seconds=0.0) if twin else None
 
 
 def _label_set(cell: Cell, folder: Path) -> tuple[LabelSet, SetFigures]:
