@@ -18,6 +18,7 @@ def page() -> str:
     jobs += [(fflabels_group, "fflabels", ["plugins", name]) for name in PLUGINS_COMMANDS]
     jobs += [(ffnet_group, "ffnet", [])]
     jobs += [(ffnet_group, "ffnet", [name]) for name in FFNET_COMMANDS]
+    jobs += [(ffnet_group, "ffnet", ["study", "labels"])]
     for command, program, arguments in jobs:
         shown = CliRunner().invoke(command, [*arguments, "--help"], prog_name=program, terminal_width=100)
         assert shown.exit_code == 0, shown.output

@@ -20,6 +20,12 @@ from ffnet.embedding import unit
 FOR_AND_AGAINST = "PiYG"
 """Green speaks for the class, pink against it; white is neutral."""
 
+MARKS = ("o", "^", "s", "D")
+"""Of kinds that share a colour."""
+
+WIDE = 30
+"""Positive values whose largest is so many times the least are drawn on a logarithmic axis."""
+
 FEW = 20
 """Up to so many classes a confusion matrix shows its numbers and names."""
 
@@ -104,6 +110,43 @@ def accuracy_by_point(
         axis.set(xlabel=x, ylabel=y)
     axis.set_title(title, fontsize="medium", wrap=True)
     _plain(axis)
+    return png(figure)
+
+
+def scatter_by_kind(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], y: str, title: str, columns: int = 4
+) -> bytes:
+    """Draw shares against what foretells them, a panel a statistic, a colour and mark a kind.
+
+    Parameters
+    ----------
+    panels
+        By statistic and kind the points: its value, and the share.
+    y, title
+        What is written beside the axes, and above.
+    columns
+        Panels side by side.
+    """
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(2.6 * columns, 0.9 + 2.5 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axis, (name, kinds) in zip(grid.flat, panels.items(), strict=False):
+        for k, (kind, points) in enumerate(kinds.items()):
+            colour, mark = COLOURS[k % len(COLOURS)], MARKS[k // len(COLOURS) % len(MARKS)]
+            values, shares = zip(*points, strict=True)
+            axis.plot(values, [100 * s for s in shares], mark, color=colour, ms=4, alpha=0.7, label=kind)
+        axis.set_xlabel(name)
+        if np.min(flat := [v for points in kinds.values() for v, _ in points]) > 0 and np.max(flat) > WIDE * np.min(
+            flat
+        ):
+            axis.set_xscale("log")
+        _plain(axis)
+    for axis in grid.flat[len(panels) :]:
+        axis.set_axis_off()
+    for row in grid:
+        row[0].set_ylabel(y)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    _head(figure, title)
     return png(figure)
 
 

@@ -118,6 +118,7 @@ class _File(_Part, frozen=True):
     rules: list[Rule]
     data: list[DataSet]
     scales: dict[ScaleName, Scale]
+    against: list[str] = []
 
 
 class Cell(NamedTuple):
@@ -187,16 +188,17 @@ class Cell(NamedTuple):
 
 
 class LabelStudy(NamedTuple):
-    """The study: what there is of each, and how large it can be made."""
+    """The study: what there is of each, how large it can be made, and the rules that all others are told against."""
 
     about: str
     kinds: list[Kind]
     rules: list[Rule]
     data: list[DataSet]
     scales: dict[ScaleName, Scale]
+    against: list[str]
 
     def cells(self, scale: ScaleName, data: str | None = None, only: Sequence[str] = ()) -> list[Cell]:
-        """Return all cells of a scale, the main rows of the first pool and seed first: any beginning makes whole tables.
+        """Return all cells of a scale, the main rows of the first pool and seed first: a beginning makes whole tables.
 
         Parameters
         ----------
@@ -285,6 +287,7 @@ def _read(data: bytes, where: str) -> LabelStudy:
         raise FFLabelsError(f"bad study: {error}", where=where) from None
     study = LabelStudy(*(getattr(found, key) for key in LabelStudy._fields))
     try:
+        _known(study.against, [rule.name for rule in study.rules], "against")
         for scale in study.scales:
             names = [cell.name for cell in study.cells(scale)]
             if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -168,7 +168,7 @@ def _embedded(
 
 
 STATISTICS = {
-    "pearson": "largest |pearson|",
+    "pearson": "largest pearson similarity",
     "shift": "largest shift similarity",
     "visibility": "least visibility",
     "pixel": "least pixel distance",

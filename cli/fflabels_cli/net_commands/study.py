@@ -46,6 +46,7 @@ def labels(
     """
     from ffnet.labelstudy import load_label_study
     from ffnet.labelstudy import shard as part_of
+    from ffnet.labelstudy.report import write
     from ffnet.labelstudy.work import work
 
     study = load_label_study(file)
@@ -55,4 +56,10 @@ def labels(
     def begin(cell: Cell, number: int, of: int) -> None:
         click.echo(f"net {number} of {of}: {cell.name}", err=True)
 
-    work(part_of(cells, shard), folder, begin=begin)
+    mine = part_of(cells, shard)
+    work(mine, folder, begin=begin)
+    if not mine:
+        click.echo(f"nothing to do in shard {shard}: there are {len(cells)} nets")
+        return
+    written = write(study, scale, study.cells(scale, data), folder, f"ffnet study labels {file or ''}".strip())
+    click.echo("\n".join(f"written: {path}" for path in written))

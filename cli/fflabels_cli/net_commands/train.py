@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 )
 @click.option("--n", type=click.IntRange(min=1), help="How many labels to design.  [default: one a class]")
 @options.param
-@click.option("--dataset", metavar="NAME|PATH", help="digits, mnist, fashion-mnist, cifar10, cifar100, or a folder.")
+@click.option(
+    "--dataset", metavar="NAME|PATH", help="digits, mnist, fashion-mnist, cifar10, cifar100, mnist-pairs, or a folder."
+)
 @options.data_root
 @click.option("--offline", is_flag=True, help="Never download.")
 @click.option("--preset", metavar="NAME", help="Settings to start from, see ffnet presets.  [default: the data set's]")
