@@ -40,7 +40,9 @@ FEWEST = 4
 ALL = "all"
 """The group of all kinds."""
 
-PAIRED = "Over the same pools and seeds, in points of %: mean, 95 % t-interval over pools; **bold** where it is clear of zero."
+PAIRED = (
+    "Over the same pools and seeds, in points of %: mean, 95 % t-interval over pools; **bold** where clear of zero."
+)
 RANKED = "Spearman's rank correlation over label sets, 95 % bootstrap interval; **bold** where it is clear of zero."
 
 Values = npt.NDArray[np.float64]
