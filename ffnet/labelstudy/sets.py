@@ -15,7 +15,7 @@ from fflabels.diversity import dprime
 from fflabels.errors import FFLabelsError
 from fflabels.labeler import Labeler
 from fflabels.labelset import Provenance, open_set
-from fflabels.observer import FILTERS, RIDGE, Observer
+from fflabels.observer import RIDGE, Observer
 from fflabels.recipe import Recipe
 from ffnet.data import Data, Split
 from ffnet.embedding import unit
@@ -244,12 +244,7 @@ def looks(labels: LabelSet, shown: Split, intensity: float, halved: bool = False
 @lru_cache(maxsize=8)
 def _other_observer(shape: tuple[int, int, int], intensity: float) -> Observer:
     blank = References(np.random.default_rng(OTHER_EYES).random((2, *shape), dtype=np.float32), "noise")
-    observer = Observer(blank, intensity)
-    filters = np.random.default_rng(OTHER_EYES).standard_normal(observer.filters.shape)
-    filters[: FILTERS // 2] -= filters[: FILTERS // 2].mean(axis=(1, 2, 3), keepdims=True)
-    filters /= np.sqrt(np.square(filters).sum(axis=(1, 2, 3), keepdims=True))
-    observer.filters = filters.astype(np.float32)
-    return observer
+    return Observer(blank, intensity, OTHER_EYES)
 
 
 def _halved(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
