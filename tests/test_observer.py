@@ -117,11 +117,12 @@ def test_two_equal_labels_are_named():
     recipes = propose(get_labeler("fourier"), 3, shape=(1, 16, 16))
     scores = LabelSet([*recipes, recipes[1]], "fourier").score((1, 16, 16)).scores
     assert scores.least_dprime == (0, 1, 3)
-    assert "labels 1 and 3 lie d′ 0.00 apart" in scores.warning
+    assert "labels 1 and 3 lie d′ 0.00 apart" in LabelSet([*recipes, recipes[1]], "fourier", scores=scores).warning
 
 
 def test_a_readable_set_gets_no_warning():
-    assert design("fourier", 4, candidates=60, shape=(1, 16, 16)).scores.warning is None
+    assert design("fourier", 4, candidates=60, shape=(1, 16, 16)).warning is None
+    assert design("onehot", 4, shape=(1, 16, 16)).warning is None
 
 
 @pytest.mark.parametrize("intensity", [0, -0.1, 1.01, float("nan")])

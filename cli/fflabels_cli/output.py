@@ -140,7 +140,7 @@ def print_readability(labels: LabelSet) -> None:
     assert labels.scores is not None
     if said := labels.scores.readability:
         click.echo(said)
-    if warning := labels.scores.warning:
+    if warning := labels.warning:
         click.echo(warning)
 
 

@@ -78,6 +78,7 @@ def write_page(
         title=f"{len(labels)} {labels.labeler.name} labels",
         lines=_lines(labels, scores, intensity),
         scores=scores,
+        warning=LabelSet(labels.recipes, labels.labeler, labels.provenance, scores).warning,
         head=["similarity", "largest", "mean", "chance: largest", "chance: mean"],
         rows=_rows(scores),
         visibility=_visibility(scores),
