@@ -296,7 +296,8 @@ class LabelSet:
         least, i, j = found
         return (
             f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} apart at "
-            f"K {self.scores.intensity:g}, less than {HARD:g}; what may help: --min-visibility 1, another kind, a larger K"
+            f"K {self.scores.intensity:g}, less than {HARD:g}; what may help: --min-visibility 1, another kind, "
+            "a larger K"
         )
 
     @property
