@@ -157,25 +157,25 @@ class Observer:
             held[some, :, where] = maps.swapaxes(0, 1)
         power = np.square(centred).mean(axis=(1, 2, 3))
         flat = centred.reshape(len(x), -1)
+        both = np.empty((2, TOGETHER, *held.shape[1:]), np.float32)
         while block := list(itertools.islice(patterns, TOGETHER)):
             added = _centred(np.concatenate(block)) * k
-            own = np.empty((len(block), *held.shape[1:]), np.float32)
+            own, mixed = both[:, : len(block)]
             for some, where, maps in self._maps(added):
                 own[some, :, where] = maps.swapaxes(0, 1)
-            mixed, sums = np.empty_like(own), np.empty((len(x), 2, len(block), FILTERS), np.float32)
+            sums = np.empty((len(x), 2, len(block), FILTERS), np.float32)
             for m, image in enumerate(held):
                 _sums(np.add(image, own, out=mixed), sums[m])
             overlap = added.reshape(len(block), -1) @ flat.T / np.float32(flat.shape[1])
             variance = np.square(added).mean(axis=(1, 2, 3))[:, None] + power + 2 * overlap
-            for p in range(len(block)):
-                yield self._finished(sums[:, :, p].swapaxes(0, 1), np.sqrt(np.maximum(variance[p], 0)))
+            yield from self._finished(sums.transpose(1, 2, 0, 3), np.sqrt(np.maximum(variance, 0)))
 
     def _finished(self, sums: Images, deviation: Images) -> Images:
         """Return means and RMS of the standardised images' maps; an image without contrast has zeros."""
-        scale = np.where(deviation > FLAT, 1 / np.maximum(deviation, FLAT), 0).astype(np.float32)[:, None]
+        scale = np.where(deviation > FLAT, 1 / np.maximum(deviation, FLAT), 0).astype(np.float32)[..., None]
         positions = np.float32(self._positions(self.references.images))
         means, squares = sums / positions
-        return np.concatenate([means * scale, np.sqrt(squares) * scale], axis=1)
+        return np.concatenate([means * scale, np.sqrt(squares) * scale], axis=-1)
 
     def _maps(self, images: Images) -> Iterator[tuple[slice, slice, Images]]:
         """Yield images and positions, and the filters' values there: (64, images, positions)."""
