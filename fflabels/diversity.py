@@ -15,13 +15,12 @@ from scipy.spatial.distance import cdist
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.correlation import Block, Correlation, Pearson, Shift, Signature
 from fflabels.errors import FFLabelsError, NoEffectWarning, nearest
-from fflabels.guard import checked_imprint
+from fflabels.guard import checked_imprint, not_finite
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
 from fflabels.observer import DEFAULT_INTENSITY, NEEDED, Observer, Seen
 from fflabels.progress import Progress, silent
 from fflabels.recipe import Recipe
-from fflabels.registry import source
 
 Metric = Literal["pearson", "shift", "dprime"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -112,7 +111,7 @@ def effect(labeler: Labeler[Any], recipe: Recipe, references: References) -> Eff
         centred = residual - mean[:, None]
     length = np.sqrt(np.einsum("np,np->n", centred, centred))
     if not np.isfinite(length).all():
-        raise FFLabelsError("imprint with NaN or infinite pixels", where=source(labeler), got=recipe.to_json().decode())
+        raise not_finite(labeler, recipe)
     if squares is None:
         squares = float((np.square(length) + pixels * np.square(mean)).sum(dtype=np.float64))
     changed = length > FLAT * np.sqrt(pixels)

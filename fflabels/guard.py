@@ -37,3 +37,8 @@ def checked_imprint(labeler: Labeler[Any], images: Array, recipe: Recipe) -> Arr
             expected=f"{images.dtype} {tuple(images.shape)}",
         )
     return imprint
+
+
+def not_finite(labeler: Labeler[Any], recipe: Recipe) -> FFLabelsError:
+    """Return the error of an imprint that is no image."""
+    return FFLabelsError("imprint with NaN or infinite pixels", where=source(labeler), got=recipe.to_json().decode())

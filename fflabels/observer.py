@@ -12,12 +12,11 @@ import numpy.typing as npt
 
 from fflabels.arrays import Array
 from fflabels.errors import FFLabelsError
-from fflabels.guard import checked_imprint
+from fflabels.guard import checked_imprint, not_finite
 from fflabels.images import References
 from fflabels.labeler import Labeler
 from fflabels.progress import Progress, silent
 from fflabels.recipe import Recipe
-from fflabels.registry import source
 
 Images: TypeAlias = npt.NDArray[np.float32]
 Seen: TypeAlias = npt.NDArray[np.float64]
@@ -90,9 +89,7 @@ class Observer:
         for k, features in enumerate(self._each(labeler, recipes)):
             seen[k] = features.mean(axis=0, dtype=np.float64)
             if not np.isfinite(seen[k]).all():
-                raise FFLabelsError(
-                    "imprint with NaN or infinite pixels", where=source(labeler), got=recipes[k].to_json().decode()
-                )
+                raise not_finite(labeler, recipes[k])
             progress("dprime features", k + 1, len(recipes))
         return seen @ self._whiten
 
@@ -111,10 +108,9 @@ class Observer:
 
     def features(self, images: Images) -> Images:
         """Return the 128 features of each of M images (M, C, H, W): the channels' means, then their RMS."""
-        mean = images.mean(axis=(1, 2, 3), keepdims=True)
         deviation = images.std(axis=(1, 2, 3))
         sums = np.zeros((2, FILTERS, len(images)), np.float32)
-        for some, _, maps in self._maps(images - mean):
+        for some, _, maps in self._maps(_centred(images)):
             part = np.empty((2, *maps.shape[:2]), np.float32)
             _sums(maps, part)
             sums[:, :, some] += part
@@ -135,14 +131,13 @@ class Observer:
         array
             (M, 64, cells + 1): the cells, then the RMS over the image.
         """
-        deviation = images.std(axis=(1, 2, 3))[:, None, None]
         found = np.zeros((len(images), FILTERS, pooling.shape[1] + 1), np.float32)
         for some, where, maps in self._maps(_centred(images)):
             np.maximum(maps, 0, out=maps)
             found[some, :, :-1] += (maps @ pooling[where]).swapaxes(0, 1)
             found[some, :, -1] += np.vecdot(maps, maps).T
         found[..., -1] = np.sqrt(found[..., -1] / len(pooling))
-        found *= np.where(deviation > FLAT, 1 / np.maximum(deviation, FLAT), 0)
+        found *= _scale(images.std(axis=(1, 2, 3)))[:, None, None]
         return found
 
     def mixtures(self, patterns: Iterator[Images]) -> Iterator[Images]:
@@ -172,7 +167,7 @@ class Observer:
 
     def _finished(self, sums: Images, deviation: Images) -> Images:
         """Return means and RMS of the standardised images' maps; an image without contrast has zeros."""
-        scale = np.where(deviation > FLAT, 1 / np.maximum(deviation, FLAT), 0).astype(np.float32)[..., None]
+        scale = _scale(deviation)[..., None]
         positions = np.float32(self._positions(self.references.images))
         means, squares = sums / positions
         return np.concatenate([means * scale, np.sqrt(squares) * scale], axis=-1)
@@ -237,6 +232,11 @@ def _filters(shape: tuple[int, int, int], seed: int) -> Images:
 def _centred(images: Images) -> Images:
     centred: Images = images - images.mean(axis=(1, 2, 3), keepdims=True)
     return centred
+
+
+def _scale(deviation: Images) -> Images:
+    """Return what brings an image to variance 1; 0 for one without contrast."""
+    return np.where(deviation > FLAT, 1 / np.maximum(deviation, FLAT), 0).astype(np.float32)
 
 
 def _sums(maps: Images, out: Images) -> None:

@@ -12,12 +12,11 @@ from scipy.linalg import solve
 
 from fflabels.arrays import Array
 from fflabels.errors import FFLabelsError
-from fflabels.guard import checked_imprint
+from fflabels.guard import checked_imprint, not_finite
 from fflabels.images import References
 from fflabels.labelset import LabelSet, Pair
 from fflabels.observer import DEFAULT_INTENSITY, FILTERS, SEED, WIDTH, Observer
 from fflabels.progress import Progress, silent
-from fflabels.registry import source
 
 Features: TypeAlias = npt.NDArray[np.float32]
 Indices: TypeAlias = npt.NDArray[np.int64]
@@ -182,9 +181,7 @@ def _look(labels: LabelSet, eye: Observer, cells: Features, progress: Progress) 
         imprints: Array = checked_imprint(labels.labeler, x, recipe)
         seen[k] = eye.cells(np.asarray(labels.labeler.embed(x, imprints, eye.intensity)), cells)
         if not np.isfinite(seen[k]).all():
-            raise FFLabelsError(
-                "imprint with NaN or infinite pixels", where=source(labels.labeler), got=recipe.to_json().decode()
-            )
+            raise not_finite(labels.labeler, recipe)
         progress("probe features", k + 1, len(labels))
     return seen
 

@@ -14,6 +14,7 @@ from fflabels.errors import FFLabelsError, nearest
 from ffnet.comparison import NO_MATTER
 from ffnet.config import Config, Natural, Positive, read_toml
 from ffnet.presets import load_preset
+from ffnet.studies import parse_shard
 
 ScaleName: TypeAlias = Literal["smoke", "cpu"]
 Floor = Annotated[float, msgspec.Meta(ge=0)]
@@ -265,19 +266,17 @@ def shard(cells: Sequence[Cell], part: str | None) -> list[Cell]:
     """
     if part is None:
         return list(cells)
-    number, _, count = part.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise FFLabelsError("no such shard", where="shard", got=part, expected="i/n, i from 1 to n")
+    number, count = parse_shard(part)
     sizes: dict[tuple[str, str, int], int] = {}
     for cell in cells:
         sizes[cell.group] = sizes.get(cell.group, 0) + 1
     owner: dict[tuple[str, str, int], int] = {}
     loads: dict[str, list[int]] = {}
     for group, size in sizes.items():
-        load = loads.setdefault(group[0], [0] * int(count))  # of each data set its share: their cells differ in cost
+        load = loads.setdefault(group[0], [0] * count)  # of each data set its share: their cells differ in cost
         owner[group] = load.index(min(load))
         load[owner[group]] += size
-    return [cell for cell in cells if owner[cell.group] == int(number) - 1]
+    return [cell for cell in cells if owner[cell.group] == number - 1]
 
 
 def _read(data: bytes, where: str) -> LabelStudy:

@@ -176,6 +176,20 @@ class Study(NamedTuple):
         return found
 
 
+def parse_shard(part: str) -> tuple[int, int]:
+    """Return i and n of ``i/n``, i from 1 to n.
+
+    Raises
+    ------
+    FFLabelsError
+        When `part` is no such thing, or out of range.
+    """
+    number, _, count = part.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise FFLabelsError("no such shard", where="shard", got=part, expected="i/n, i from 1 to n")
+    return int(number), int(count)
+
+
 def list_studies() -> list[str]:
     """Return the names of all studies."""
     return sorted(f.name.removesuffix(".toml") for f in files(__name__).iterdir() if f.name.endswith(".toml"))

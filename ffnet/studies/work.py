@@ -14,7 +14,7 @@ from ffnet.data import one_a_class
 from ffnet.metrics import Evaluation
 from ffnet.run import CONFIG, Run, is_finished, load_run, read_settings
 from ffnet.session import Report, Started, resume, train, with_absolute_paths
-from ffnet.studies import Group, Job, ScaleName, Study
+from ffnet.studies import Group, Job, ScaleName, Study, parse_shard
 
 try:
     from ffnet import figures
@@ -54,10 +54,8 @@ def shard(jobs: Sequence[Job], part: str | None) -> list[Job]:
     """
     if part is None:
         return list(jobs)
-    number, _, count = part.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise FFLabelsError("no such shard", where="shard", got=part, expected="i/n, i from 1 to n")
-    return list(jobs[int(number) - 1 :: int(count)])
+    number, count = parse_shard(part)
+    return list(jobs[number - 1 :: count])
 
 
 def work(
