@@ -120,7 +120,7 @@ def _title(labels: LabelSet) -> str:
         parts.append(f"the first {MAX_SHOWN}")
     if scores := labels.scores:
         parts += [f"largest {m} {found.max:.3f}" for m, found in scores.similarity.items() if m != "dprime"]
-        parts += [f"least d′ {least[0]:.2f}"] if (least := scores.least_dprime) else []
+        parts += [f"least dprime {least[0]:.2f}"] if (least := scores.least_dprime) else []
         parts.append(f"scored at {'x'.join(map(str, scores.shape))} on {one_line(scores.references.name)[:40]}")
     return " · ".join(parts)
 
