@@ -190,8 +190,14 @@ def test_what_a_plugin_starts_ends_with_its_trial(run, name):
     done = run("fflabels", "plugins", "check", name, "--json")
     failed = {r["check"]: r["message"] for r in json.loads(done.stdout)["results"] if r["status"] == "failed"}
     assert set(failed) == ({"no_outside_access"} if name == "forking" else set())
-    left = [c for c in Path("/proc").glob("[0-9]*/cmdline") if f"\0{name}\0".encode() in _content(c)]
+    deadline = time.monotonic() + 10  # who is killed takes a moment to be gone
+    while (left := _running(name)) and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert not left
+
+
+def _running(name):
+    return [c for c in Path("/proc").glob("[0-9]*/cmdline") if f"\0{name}\0".encode() in _content(c)]
 
 
 def _content(path):
