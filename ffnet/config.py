@@ -106,9 +106,15 @@ class TrainConfig(_Section, frozen=True):
     """Divides the BCE loss's logit; 1 in the paper."""
     alpha: Rate = 8.0
     """Multiplies goodness in the softmax and softplus losses."""
-    negatives: Literal["uniform", "hard", "balanced"] = "hard"
+    negatives: Literal["uniform", "hard", "balanced", "hard-balanced"] = "hard"
+    """How wrong labels are drawn: ``uniform`` (paper); ``hard``, those that the net takes for right; ``balanced``, each
+    as often as it is right; or both."""
     negatives_each: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Wrong labels an image and step."""
+    crop: Natural = 0
+    """Pixels that a training image is moved by, at most, before the label is drawn; black comes in from outside."""
+    flip: bool = False
+    """Whether training images are mirrored left to right, every second by chance, before the label is drawn."""
     validate_every: Natural = 0
     """After every so many epochs accuracy is taken on the validation images; 0: after the last one only."""
     checkpoint_seconds: Annotated[float, msgspec.Meta(ge=0)] = 60.0
@@ -118,8 +124,11 @@ class TrainConfig(_Section, frozen=True):
 class InferenceConfig(_Section, frozen=True):
     """How the answer is read."""
 
-    layers: Literal["sum", "last"] = "sum"
-    """Goodness of which layers: the sum over those that count (paper), or the last one's."""
+    layers: Literal["sum", "last", "weighted"] = "sum"
+    """Goodness of which layers: the sum over those that count (paper), the last one's, or a sum whose weights are
+    fitted on validation images."""
+    offsets: bool = False
+    """Whether from each layer's goodness goes what a label has on the mean validation image, before it is summed."""
     linear_epochs: Positive = 20
     linear_lr: Rate = 1e-3
     linear_batch: Positive = 128
@@ -158,6 +167,11 @@ class Config(_Section, frozen=True):
                 raise FFLabelsError(
                     "one a layer", where=f"net.{name}", got=f"{len(given)} values", expected=f"{depth}, as net.widths"
                 )
+        if self.labels.cache and (self.train.crop or self.train.flip):
+            raise FFLabelsError(
+                "keeps imprints of images that stay as they are", where="labels.cache", got=self.labels.cache,
+                expected="0 with train.crop or train.flip",
+            )  # fmt: skip
         if self.net.kernel % 2 == 0:
             raise FFLabelsError("even", where="net.kernel", got=self.net.kernel, expected="an odd number")
         if depth == 1 and self.net.first_layer != "include" and self.algorithm == "ff":

@@ -1,6 +1,7 @@
 """Goodness: functions of a layer's channel mean squares.
 
 Each takes ``s_NC`` (mean over the pixels of y², a channel; float32) and the number of pixels, and returns ``g_N``.
+A learned one takes ``weight_C`` too: a weight a channel, which the layer learns by the same loss.
 A new one is a function of a few lines, registered with its name and its threshold.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+import torch
 from torch import Tensor
 
 from fflabels.errors import FFLabelsError, nearest
@@ -21,23 +23,36 @@ FLOOR = 1e-2
 
 
 class Goodness(NamedTuple):
-    """A goodness and its default threshold θ, both given channels and pixels."""
+    """A goodness, its default threshold θ given channels and pixels, and, of a learned one, how its weights begin."""
 
-    of: Callable[[Tensor, int], Tensor]
+    of: Callable[..., Tensor]
     theta: Callable[[int, int], float]
+    begin: Callable[[int], Tensor] | None = None
 
 
 GOODNESS: dict[str, Goodness] = {}
 
 
-Function: TypeAlias = Callable[[Tensor, int], Tensor]
+Function: TypeAlias = Callable[..., Tensor]
 
 
-def goodness(name: str, theta: Callable[[int, int], float]) -> Callable[[Function], Function]:
-    """Register a goodness under `name`; ``theta(channels, pixels)`` is its default threshold."""
+def goodness(
+    name: str, theta: Callable[[int, int], float], begin: Callable[[int], Tensor] | None = None
+) -> Callable[[Function], Function]:
+    """Register a goodness under `name`.
+
+    Parameters
+    ----------
+    name
+        What configurations call it.
+    theta
+        Channels, pixels → its default threshold.
+    begin
+        Channels → the first weights of a learned one.
+    """
 
     def register(function: Function) -> Function:
-        GOODNESS[name] = Goodness(function, theta)
+        GOODNESS[name] = Goodness(function, theta, begin)
         return function
 
     return register
@@ -93,3 +108,17 @@ def _log_contrast(s_NC: Tensor, pixels: int) -> Tensor:
     """Mean over the first half of the channels of log mean y² − that over the others [ours]."""
     log_NC, half = (s_NC + FLOOR).log(), s_NC.shape[1] // 2
     return log_NC[:, :half].mean(1) - log_NC[:, half:].mean(1)
+
+
+def _halves(channels: int) -> Tensor:
+    """Return weights that make the learned contrast begin as ``log-contrast``."""
+    half = channels // 2
+    weight_C = torch.full((channels,), channels / (2 * max(half, 1)))
+    weight_C[half:] = -channels / (2 * (channels - half))
+    return weight_C
+
+
+@goodness("learned-contrast", theta=_zero, begin=_halves)
+def _learned_contrast(s_NC: Tensor, pixels: int, weight_C: Tensor) -> Tensor:
+    """Twice the mean over the channels of w·log mean y²; w begins as ``log-contrast`` and is learned [ours]."""
+    return 2 * ((s_NC + FLOOR).log() * weight_C).mean(1)

@@ -38,9 +38,13 @@ class LocalLayer(nn.Module):
         batch normalisation, positives and negatives together. ``rms``: x/√mean x², one running scalar [ours].
     convolution
         ``auto``: by Fourier transforms where that pays (`ffnet.spectral`), equal but for rounding; ``direct``: never.
+    contrast
+        The first weights (width,) of a learned goodness; None for others.
     generator
         Draws the weights: uniform within ±1/√(fan in), as PyTorch's convolutions.
     """
+
+    contrast: nn.Parameter | None
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class LocalLayer(nn.Module):
         pool: int = 1,
         norm: Norm = "layer",
         convolution: Convolution = "auto",
+        contrast: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -61,6 +66,7 @@ class LocalLayer(nn.Module):
         weight = torch.empty(width, channels, kernel, kernel).uniform_(-bound, bound, generator=generator)
         self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
         self.bias = nn.Parameter(torch.empty(width).uniform_(-bound, bound, generator=generator))
+        self.register_parameter("contrast", None if contrast is None else nn.Parameter(contrast))
         if norm == "batch":
             self.register_buffer("running_mean", torch.zeros(channels))
             self.register_buffer("running_var", torch.ones(channels))

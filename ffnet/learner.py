@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fflabels.errors import FFLabelsError
 from ffnet import negatives
+from ffnet.augmentation import draw_moves, moved
 from ffnet.baseline import BPNet, loss_and_hits
 from ffnet.config import Config
 from ffnet.data import Split
@@ -34,6 +35,8 @@ class Draws:
         The right label of each, then its wrong ones; on the device `labels_on`, that of the classes unless given.
     noise_SBK
         Uniform draws in [0, 1), for hard negatives.
+    moves_SB3
+        How each image is moved, where images are (`ffnet.augmentation`).
     """
 
     def __init__(
@@ -51,9 +54,18 @@ class Draws:
         labels_SBK = torch.from_numpy(np.concatenate([right[..., None], wrong], -1))
         self.labels_SBK = labels_SBK.to(labels_on or classes.device)
         self.noise_SBK = torch.from_numpy(rng.random((steps, batch, each), np.float32)).to(classes.device)
+        self.crop, self.moves_SB3 = config.train.crop, None
+        if config.train.crop or config.train.flip:
+            moves = draw_moves((steps, batch), config.train.crop, config.train.flip, rng)
+            self.moves_SB3 = torch.from_numpy(moves).to(classes.device)
 
     def __len__(self) -> int:
         return len(self.order_SB)
+
+    def images(self, train: Split, k: int, share: slice = slice(None)) -> Tensor:
+        """Return step k's images, or a share of them, moved where images are."""
+        images_BCHW = train.images[self.order_SB[k, share]]
+        return images_BCHW if self.moves_SB3 is None else moved(images_BCHW, self.moves_SB3[k, share], self.crop)
 
 
 class Learner(Protocol):
@@ -152,13 +164,13 @@ class FFLearner:
         self.peaks = [torch.zeros_like(cast(LocalLayer, layer).bias.detach()) for layer in net.layers]
         self.largest_theta = 1.0
         """What the goodness of the layer seen last is divided by in the table: its threshold, where that is large."""
-        hard = config.train.negatives == "hard"
-        self.table = torch.zeros(images if hard else 0, len(net.labels), device=net.device)
+        self.hard = config.train.negatives.startswith("hard")
+        self.table = torch.zeros(images if self.hard else 0, len(net.labels), device=net.device)
 
     @property
     def labels_on(self) -> torch.device | None:
         """Labels that are drawn image by image are grouped on the host: there they need not be waited for."""
-        on_host = not self.net.labels.labeler.image_independent and self.config.train.negatives != "hard"
+        on_host = not self.net.labels.labeler.image_independent and not self.hard
         return torch.device("cpu") if on_host else None
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
@@ -166,11 +178,12 @@ class FFLearner:
         index_B, labels_BK = draws.order_SB[k], draws.labels_SBK[k]
         if self.config.labels.cache and not self.imprints and not self.net.labels.labeler.image_independent:
             self.imprints = Imprints(self.net.embedder, train.images, self.config.labels.cache)
-        if self.config.train.negatives == "hard":
-            wrong_BK = negatives.hard(labels_BK[:, 0], draws.noise_SBK[k], self.table[index_B])
+        if self.hard:
+            even = self.config.train.negatives == "hard-balanced"
+            wrong_BK = negatives.hard(labels_BK[:, 0], draws.noise_SBK[k], self.table[index_B], even=even)
             labels_BK = torch.cat([labels_BK[:, :1], wrong_BK], 1)
         share = self.ranks.share(len(index_B))
-        self.learn(train.images[index_B[share]], labels_BK[share], index_B[share])
+        self.learn(draws.images(train, k, share), labels_BK[share], index_B[share])
 
     @torch.no_grad()
     def learn(self, images_BCHW: Tensor, labels_BK: Tensor, index_B: Tensor | None = None) -> None:
@@ -220,9 +233,12 @@ class FFLearner:
             s_NC.requires_grad_()
             loss, g_BK = self._objective(k, s_NC, y_NCHW.shape[2] * y_NCHW.shape[3], each)
         if k in self.learning:
-            (slope_NC,) = torch.autograd.grad(loss, s_NC)
+            learned = [] if layer.contrast is None else [layer.contrast]
+            slope_NC, *by_contrast = torch.autograd.grad(loss, [s_NC, *learned])
             layer.weight.grad, layer.bias.grad = layer.gradient(normal_NCHW, y_NCHW, slope_NC, self.scratch)
-            self.ranks.begin_mean(layer.weight.grad, layer.bias.grad)
+            for parameter, gradient in zip(learned, by_contrast, strict=True):
+                parameter.grad = gradient
+            self.ranks.begin_mean(layer.weight.grad, layer.bias.grad, *by_contrast)
         return layer.pooled(y_NCHW), g_BK
 
     def _joint(self, block: range, x_NCHW: Tensor, label_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
@@ -245,7 +261,7 @@ class FFLearner:
 
     def _objective(self, k: int, s_NC: Tensor, pixels: int, each: int) -> tuple[Tensor, Tensor]:
         """Return the layer's loss (with its graph) and goodness; its figures are added up on the device."""
-        g_BK = self.net.goodness.of(s_NC, pixels).view(each, -1).T
+        g_BK = self.net.goodness_of(k, s_NC, pixels).view(each, -1).T
         self.largest_theta = max(1.0, self.net.goodness.theta(s_NC.shape[1], pixels))
         scale = self.scale(s_NC.shape[1], pixels)
         loss = self.loss(g_BK, scale).mean()
@@ -296,7 +312,7 @@ class BPLearner:
         """Take one step."""
         self.net.train()
         index_B = draws.order_SB[k]
-        loss, hits = loss_and_hits(self.net, train.images[index_B], train.classes[index_B])
+        loss, hits = loss_and_hits(self.net, draws.images(train, k), train.classes[index_B])
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

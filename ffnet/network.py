@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from fflabels import LabelSet
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
+from ffnet.calibration import Calibration
 from ffnet.config import Config
 from ffnet.devices import with_dtype
 from ffnet.embedding import Embedder, check_images_fit, unit
@@ -44,6 +45,8 @@ class FFNet(nn.Module):
         The linear classifier, or None before it was fitted.
     forecast
         What a halving begins with, or None before it was fitted.
+    calibration
+        What goodness is corrected by, or None where it is not, or before it was fitted.
     """
 
     def __init__(self, config: Config, shape: Shape, labels: LabelSet) -> None:
@@ -59,6 +62,7 @@ class FFNet(nn.Module):
         self.counted = range(0 if first == "include" else 1, len(self.layers))
         self.readout: Readout | None = None
         self.forecast: Forecast | None = None
+        self.calibration: Calibration | None = None
         if config.dtype == "float64":
             self.double()
         self._embedder: Embedder | None = None
@@ -99,13 +103,16 @@ class FFNet(nn.Module):
         return unit(images.to(self.device), self.wide)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load a state; one with a fitted classifier or forecast brings it along."""
+        """Load a state; one with a fitted classifier, forecast or calibration brings it along."""
         if "readout.weight" in state_dict:
             classes, features = state_dict["readout.weight"].shape
             self.readout = Readout(features, classes).to(self.device)
         if "forecast.weight" in state_dict:
             classes, features = state_dict["forecast.weight"].shape
             self.forecast = Forecast(features, classes, len(state_dict["forecast.margins"])).to(self.device)
+        if "calibration.weight_L" in state_dict:
+            parts = (state_dict[f"calibration.{name}"].to(self.device) for name in ("weight_L", "offset_LC"))
+            self.calibration = Calibration(*parts)
         return super().load_state_dict(state_dict, *args, **kwargs)
 
     def activities(self, embedded_NCHW: Tensor) -> Iterator[Tensor]:
@@ -116,6 +123,11 @@ class FFNet(nn.Module):
             y_NCHW = layer(x_NCHW)
             yield y_NCHW
             x_NCHW = offer(layer.pooled(y_NCHW), label_NCHW)
+
+    def goodness_of(self, k: int, s_NC: Tensor, pixels: int) -> Tensor:
+        """Return the goodness (N,) of layer k, from 0, given its channels' mean squares."""
+        weight_C = cast(LocalLayer, self.layers[k]).contrast
+        return self.goodness.of(s_NC, pixels) if weight_C is None else self.goodness.of(s_NC, pixels, weight_C)
 
     def split(self, embedded_NCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the first layer sees, and what later ones are offered: a channel, or none."""
@@ -152,6 +164,7 @@ def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.Module
         When pooling and strides leave no pixel.
     """
     net = config.net
+    begin = get_goodness(config.train.goodness).begin if config.algorithm == "ff" else None
     generator = torch.Generator().manual_seed(config.seed)
     layers = nn.ModuleList()
     channels, height, width = shape
@@ -168,6 +181,7 @@ def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.Module
                 pool=pool,
                 norm=net.norm,
                 convolution=config.convolution,
+                contrast=begin(filters) if begin else None,
                 generator=generator,
             )
         )

@@ -40,12 +40,24 @@ def goodness_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> 
 
     See `layer_goodness` for the parameters.
     """
-    return _goodness(net, images, deciding(net), chunk).sum(0)
+    layers = deciding(net)
+    return _corrected(net, _goodness(net, images, layers, chunk), layers).sum(0)
 
 
 def combined(net: FFNet, goodness_LNC: Tensor) -> Tensor:
     """Return what decides, (N, labels), of every layer's goodness."""
-    return goodness_LNC[deciding(net).start :].sum(0)
+    layers = deciding(net)
+    return _corrected(net, goodness_LNC[layers.start :], layers).sum(0)
+
+
+def combined_up_to(net: FFNet, goodness_LNC: Tensor, k: int) -> Tensor:
+    """Return what would decide, (N, labels), if layer k, from 0, were the last one."""
+    layers = range(k if net.config.inference.layers == "last" else net.counted.start, k + 1)
+    return _corrected(net, goodness_LNC[layers.start : layers.stop], layers).sum(0)
+
+
+def _corrected(net: FFNet, goodness_KNC: Tensor, layers: range) -> Tensor:
+    return goodness_KNC if net.calibration is None else net.calibration(goodness_KNC, layers)
 
 
 def deciding(net: FFNet) -> range:
@@ -65,13 +77,13 @@ def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> T
             for label in range(count):
                 for k, y_NCHW in enumerate(net.activities(net.embedder.embed_one(part, label))):
                     if k in layers:
-                        found[k - layers.start, start : start + size, label] = goodness_of(net, y_NCHW)
+                        found[k - layers.start, start : start + size, label] = goodness_of(net, k, y_NCHW)
     return found
 
 
-def goodness_of(net: FFNet, y_NCHW: Tensor) -> Tensor:
-    """Return the goodness of a layer's activity, (N,)."""
-    return net.goodness.of(mean_squares(y_NCHW), y_NCHW.shape[2] * y_NCHW.shape[3])
+def goodness_of(net: FFNet, k: int, y_NCHW: Tensor) -> Tensor:
+    """Return the goodness of the activity of layer k, from 0, (N,)."""
+    return net.goodness_of(k, mean_squares(y_NCHW), y_NCHW.shape[2] * y_NCHW.shape[3])
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ from torch import Tensor
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.progress import Progress, silent
+from ffnet.calibration import check_validation
 from ffnet.checkpoint import newest_checkpoint, restore_state, save_state, write_checkpoint
 from ffnet.config import Config, Inference
 from ffnet.data import KNOWN, Data, load_data
@@ -56,6 +57,7 @@ from ffnet.training import (
     Position,
     check_finite,
     check_trainable,
+    fit_calibration,
     fit_linear,
     images_an_epoch,
     label_set,
@@ -119,6 +121,7 @@ def train(
         with _claimed(out, config) as folder:
             data = data or load_data(config.data)
             check_trainable(data)
+            check_validation(config.inference, data)
             labels = label_set(config, data, progress=progress) if config.algorithm == "ff" else None
             net = build(config, data.shape, labels, data.classes).to(device)
             if isinstance(net, FFNet):
@@ -250,6 +253,7 @@ def _finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
     if isinstance(net, FFNet):
         net.readout = fit_linear(net, data.train.to(net.device), progress=progress)
         log.timing("linear classifier", **clock.lap())
+        net.calibration = fit_calibration(net, data)
         control = untrained(net, data, progress=progress)
         log.timing("untrained net", **clock.lap())
         save_weights(control, run.folder / CONTROL)

@@ -20,6 +20,7 @@ from ffnet.network import FFNet, offer
 from ffnet.readings import (
     chunk_size,
     combined,
+    combined_up_to,
     evaluating,
     features,
     goodness_of,
@@ -146,7 +147,7 @@ def fit_forecast(net: FFNet, images: Tensor, *, progress: Progress = silent) -> 
         progress=lambda _, done, total: progress("forecast", done, total),
     )
     tried_NC = neutral_scores(net, readout, images[-held_out:])
-    rounds = [tried_NC, *(_so_far(net, goodness_LNC, k)[-held_out:] for k in _rounds(net))]
+    rounds = [tried_NC, *(combined_up_to(net, goodness_LNC, k)[-held_out:] for k in _rounds(net))]
     answer_N1 = decisive_NC[-held_out:].argmax(1, keepdim=True)
     behind = [(scores_NC.amax(1) - scores_NC.gather(1, answer_N1)[:, 0]).float() for scores_NC in rounds]
     return Forecast.of(readout, torch.stack([b_N.quantile(SAFE) for b_N in behind]))
@@ -155,11 +156,6 @@ def fit_forecast(net: FFNet, images: Tensor, *, progress: Progress = silent) -> 
 def _rounds(net: FFNet) -> range:
     """Return the layers behind which a halving drops labels: those that count, but for the last."""
     return net.counted[:-1]
-
-
-def _so_far(net: FFNet, goodness_LNC: Tensor, k: int) -> Tensor:
-    """Return what is known of the goodness that decides when layer k has been active, (N, labels)."""
-    return goodness_LNC[k] if net.config.inference.layers == "last" else goodness_LNC[net.counted.start : k + 1].sum(0)
 
 
 @torch.no_grad()
@@ -189,7 +185,8 @@ def _decide(
                 y_MCHW = layer(x_MCHW)
                 passed[k] += len(y_MCHW)
                 if k in net.counted:
-                    g_M = goodness_of(net, y_MCHW)
+                    g_M = goodness_of(net, k, y_MCHW)
+                    g_M = net.calibration.one(k, g_M, label_M) if net.calibration else g_M
                     sum_M = g_M if net.config.inference.layers == "last" else sum_M + g_M
                     found_NC[image_M, label_M] = sum_M
                 if k == last:

@@ -16,12 +16,13 @@ from fflabels.errors import FFLabelsError
 from fflabels.labelset import open_set
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
+from ffnet.calibration import IMAGES, Calibration, calibration_of, check_validation, is_wanted
 from ffnet.config import Config, TrainConfig
 from ffnet.data import Data, Split
 from ffnet.embedding import unit
 from ffnet.learner import Draws, Learner, Metrics, make_learner
 from ffnet.network import FFNet
-from ffnet.readings import features
+from ffnet.readings import features, layer_goodness
 from ffnet.readout import Readout, fit_readout
 
 REFERENCES = 64
@@ -173,7 +174,7 @@ def fit(net: nn.Module, data: Data, *, report: Callable[[Metrics], None] | None 
         `FFNet` or `BPNet`, on the device to train on; changed in place. Order and negatives depend on its
         configuration's seed and the epoch alone.
     data
-        Only its training split is looked at.
+        Only its training split is looked at, and its validation split where goodness is to be corrected.
     report
         Called after every epoch with its figures and images a second.
 
@@ -184,6 +185,7 @@ def fit(net: nn.Module, data: Data, *, report: Callable[[Metrics], None] | None 
     """
     config = cast(FFNet, net).config
     check_trainable(data)
+    check_validation(config.inference, data)
     train = data.train.to(next(net.parameters()).device)
     history: list[Metrics] = []
     begin = time.perf_counter()
@@ -197,6 +199,7 @@ def fit(net: nn.Module, data: Data, *, report: Callable[[Metrics], None] | None 
     net.eval()
     if isinstance(net, FFNet):
         net.readout = fit_linear(net, train)
+        net.calibration = fit_calibration(net, data)
     return history
 
 
@@ -210,6 +213,16 @@ def images_an_epoch(config: Config, train: Split) -> int:
     """Return how many images an epoch sees: whole batches."""
     batch = min(config.train.batch, len(train))
     return len(train) // batch * batch
+
+
+def fit_calibration(net: FFNet, data: Data) -> Calibration | None:
+    """Return what a trained net's goodness is corrected by, fitted on validation images; None where it is not."""
+    config = net.config.inference
+    if not is_wanted(config):
+        return None
+    check_validation(config, data)
+    part = data.validation[:IMAGES]
+    return calibration_of(layer_goodness(net, part.images), part, net.counted, config)
 
 
 @torch.no_grad()

@@ -5,6 +5,9 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
@@ -14,7 +17,7 @@ import fflabels  # noqa: E402
 import ffnet  # noqa: E402
 from fflabels import LabelSet, named_set  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet import negatives, spectral  # noqa: E402
+from ffnet import augmentation, negatives, spectral  # noqa: E402
 from ffnet.data import Split  # noqa: E402
 from ffnet.embedding import Imprints  # noqa: E402
 from ffnet.goodness import GOODNESS  # noqa: E402
@@ -64,7 +67,7 @@ def reference_loss(g_pos, g_neg, theta, options):
     return -F.log_softmax(options.alpha * torch.stack([g_pos, g_neg], 1), 1)[:, 0].mean()
 
 
-def reference_goodness(y, kind):
+def reference_goodness(y, kind, contrast=None):
     if kind == "sum":
         return y.square().sum((1, 2, 3)), y[0].numel()
     if kind == "mean":
@@ -72,8 +75,10 @@ def reference_goodness(y, kind):
     if kind == "log":
         return (y.square().mean((1, 2, 3)) + 1e-6).log(), 0.0
     half = y.shape[1] // 2
-    if kind == "log-contrast":
+    if kind.endswith("-contrast"):
         logs = (y.square().mean((2, 3)) + 1e-2).log()
+        if contrast is not None:
+            return 2 / y.shape[1] * (logs @ contrast), 0.0
         return logs[:, :half].mean(1) - logs[:, half:].mean(1), 0.0
     first, second = y[:, :half].square().mean((1, 2, 3)), y[:, half:].square().mean((1, 2, 3))
     return (first + 1e-6).log() - (second + 1e-6).log(), 0.0
@@ -96,24 +101,24 @@ def test_ten_closed_form_steps_equal_autograd(monkeypatch, kind, loss, norm, dty
     ours = net(f"train.goodness={kind}", f"train.loss={loss}", f"net.norm={norm}", f"dtype={dtype}", "train.lr=1e-3")
     learner = FFLearner(ours, 8)
     wide = getattr(torch, dtype)
-    weights = [
-        (p.weight.detach().clone().requires_grad_(), p.bias.detach().clone().requires_grad_()) for p in ours.layers
-    ]
-    adam = torch.optim.Adam([p for pair in weights for p in pair], lr=1e-3)
+    weights = [{name: p.detach().clone().requires_grad_() for name, p in x.named_parameters()} for x in ours.layers]
+    assert ("contrast" in weights[0]) is (kind == "learned-contrast")
+    adam = torch.optim.Adam([p for layer in weights for p in layer.values()], lr=1e-3)
     for step in range(10):
         images, labels = batch(seed=step)
         learner.learn(images.to(wide), labels)
         x = torch.cat([ours.labels.embed(images.to(wide), labels[:, k], 0.35) for k in (0, 1)])
         adam.zero_grad()
-        for (weight, bias), pool in zip(weights, (2, 1, 1), strict=True):
-            y = F.conv2d(normalized(x, norm), weight, bias, padding=1).relu()
-            g, theta = reference_goodness(y, kind)
+        for layer, pool in zip(weights, (2, 1, 1), strict=True):
+            y = F.conv2d(normalized(x, norm), layer["weight"], layer["bias"], padding=1).relu()
+            g, theta = reference_goodness(y, kind, layer.get("contrast"))
             reference_loss(g[:8], g[8:], theta, ours.config.train).backward()
             x = F.max_pool2d(y, pool).detach()
         adam.step()
-    for layer, (weight, bias) in zip(ours.layers, weights, strict=True):
-        torch.testing.assert_close(layer.weight, weight, rtol=0, atol=tolerance)
-        torch.testing.assert_close(layer.bias, bias, rtol=0, atol=tolerance)
+    for layer, expected in zip(ours.layers, weights, strict=True):
+        for name, parameter in layer.named_parameters():
+            if name != "contrast" or dtype == "float64":  # Adam makes a whole step of a gradient that is but rounding
+                torch.testing.assert_close(parameter, expected[name], rtol=0, atol=tolerance)
 
 
 @pytest.mark.usefixtures("convolution")
@@ -153,7 +158,7 @@ def test_every_way_of_learning_has_the_gradient_of_autograd(settings, loss):
 
 
 def test_hard_negatives_stay_many_whatever_the_goodness():
-    for goodness in ("sum", "mean", "log", "log-contrast"):
+    for goodness in ("sum", "mean", "log", "log-contrast", "learned-contrast"):
         ours = net("train.negatives=hard", f"train.goodness={goodness}", "train.lr=3e-3")
         learner, (images, pair) = FFLearner(ours, 8), batch()
         seen = [set() for _ in range(8)]
@@ -266,13 +271,27 @@ def test_every_layer_is_offered_the_label(settings, labels):
     assert ffnet.goodness_scores(ours, images).shape == (8, 10)
 
 
-def test_a_layer_learns_the_same_whatever_layers_come_behind_it():
-    short, long = net("net.widths=[4,6]", "net.pools=[2,1]"), net()
+@pytest.mark.parametrize("kind", ["log-contrast", "learned-contrast"])
+def test_a_layer_learns_the_same_whatever_layers_come_behind_it(kind):
+    short, long = net("net.widths=[4,6]", "net.pools=[2,1]", f"train.goodness={kind}"), net(f"train.goodness={kind}")
     for step in range(3):
         for one in (short, long):
             FFLearner.learn(one.__dict__.setdefault("learner", FFLearner(one, 8)), *batch(seed=step))
     for a, b in zip(short.layers, long.layers, strict=False):
-        assert torch.equal(a.weight, b.weight)
+        assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+
+
+def test_the_learned_contrast_begins_as_the_contrast_and_leaves_it():
+    fixed, learned = (
+        net(f"train.goodness={kind}", "net.widths=[4,7,6]") for kind in ("log-contrast", "learned-contrast")
+    )
+    images, _ = batch()
+    torch.testing.assert_close(layer_goodness(learned, images), layer_goodness(fixed, images))
+    before = [layer.contrast.detach().clone() for layer in learned.layers]
+    FFLearner(learned, 8).learn(*batch())
+    assert all(not torch.equal(layer.contrast, old) for layer, old in zip(learned.layers, before, strict=True))
+    assert all(layer.contrast is None for layer in fixed.layers)
+    assert ffnet.BPNet(config("algorithm=bp", "train.goodness=learned-contrast"), SHAPE, 10).layers[0].contrast is None
 
 
 @pytest.mark.parametrize(
@@ -361,6 +380,82 @@ def test_hard_negatives_follow_the_logits_and_are_never_right():
     assert abs(share - np.e / (1 + np.e)) < 0.02
 
 
+@given(seed=st.integers(0, 999), size=st.integers(2, 64), count=st.integers(2, 12), spread=st.floats(0, 8))
+@settings(max_examples=60, deadline=None)
+def test_even_hard_negatives_are_wrong_whatever_the_logits(seed, size, count, spread):
+    generator = torch.Generator().manual_seed(seed)
+    classes = torch.randint(count, (size,), generator=generator)
+    noise, logits = torch.rand(size, 3, generator=generator), spread * torch.randn(size, count, generator=generator)
+    wrong = negatives.hard(classes, noise, logits, even=True)
+    assert (wrong != classes[:, None]).all()
+    assert ((wrong >= 0) & (wrong < count)).all()
+
+
+def test_even_hard_negatives_come_as_often_as_they_are_right_and_still_follow_the_logits():
+    generator = torch.Generator().manual_seed(0)
+    classes = torch.arange(10).repeat(8)
+    logits = torch.randn(80, 10, generator=generator) + 3 * torch.arange(10) / 10  # the last labels would be drawn most
+    drawn = {}
+    for even in (False, True):
+        noise = torch.rand(80, 4000, generator=generator)
+        wrong = negatives.hard(classes, noise, logits, even=even)
+        drawn[even] = torch.stack([(wrong == c).float().mean(1) for c in range(10)], 1)
+    frequency = {even: share.sum(0) / share.sum() for even, share in drawn.items()}
+    assert (frequency[False] - 0.1).abs().max() > 0.05
+    assert (frequency[True] - 0.1).abs().max() < 0.002
+    # For one image, two labels' odds are the logits' times what holds for every image.
+    odds = (drawn[True][:, 3] / drawn[True][:, 7]).log() - (logits[:, 3] - logits[:, 7])
+    there = (classes != 3) & (classes != 7) & (drawn[True][:, [3, 7]] > 0.02).all(1)
+    assert there.sum() > 20
+    assert odds[there].std() < 0.15
+
+
+@pytest.mark.parametrize(("crop", "flip"), [(0, True), (2, False), (3, True)])
+def test_moved_images_are_those_of_a_loop(crop, flip):
+    rng = np.random.default_rng(0)
+    images = torch.randint(0, 256, (40, 2, 9, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    moves = augmentation.draw_moves((40,), crop, flip, rng)
+    assert np.abs(moves[:, :2]).max() == crop
+    assert set(moves[:, 2]) == ({0, 1} if flip else {0})
+    found = augmentation.moved(images, torch.from_numpy(moves), crop)
+    assert found.dtype == torch.uint8
+    for image, (down, right, mirrored), one in zip(images.numpy(), moves, found.numpy(), strict=True):
+        expected = ndimage.shift(image, (0, down, right), order=0, cval=0)
+        np.testing.assert_array_equal(one, expected[..., ::-1] if mirrored else expected)
+
+
+@pytest.mark.parametrize("algorithm", ["ff", "bp"])
+def test_training_sees_moved_images_the_same_every_time_and_the_label_stays_where_it_is(algorithm):
+    settings = [f"algorithm={algorithm}", "train.crop=2", "train.flip=true", "train.batch=20"]
+    chosen, plain = config(*settings), config(*settings[:1], "train.batch=20")
+    classes, images = torch.arange(40) % 10, torch.randint(0, 256, (40, *SHAPE), dtype=torch.uint8)
+    split = Split(images, classes)
+    first, again, other = (Draws(chosen, classes, 10, epoch) for epoch in (0, 0, 1))
+    assert torch.equal(first.images(split, 1), again.images(split, 1))
+    assert torch.equal(first.order_SB, Draws(plain, classes, 10, 0).order_SB)  # the other draws are as they were
+    assert not torch.equal(first.moves_SB3, other.moves_SB3)
+    assert torch.equal(first.images(split, 1)[5:9], first.images(split, 1, slice(5, 9)))
+    seen = []
+    if algorithm == "bp":
+        learner = BPLearner(ffnet.BPNet(chosen, SHAPE, 10))
+        learner.net.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+        learner.step(split, first, 0)
+        assert torch.equal(seen[0], first.images(split, 0))
+        return
+    learner = FFLearner(net(*settings), 40)
+    embed = learner.net.embedder.embed
+    learner.net.embedder.embed = lambda *given: seen.append((given, embed(*given))) or seen[0][1]
+    learner.step(split, first, 0)
+    (given, labels, _), embedded = seen[0]
+    torch.testing.assert_close(given[:20], first.images(split, 0) / 255)
+    assert torch.equal(embedded, learner.net.labels.embed(given, labels, 0.35))
+
+
+def test_imprints_are_not_kept_of_images_that_move():
+    with pytest.raises(FFLabelsError, match=r"labels.cache: keeps imprints .* got 64; expected 0 with train.crop"):
+        config("labels.cache=64", "train.crop=2")
+
+
 def test_draws_depend_on_seed_and_epoch_alone():
     classes = torch.arange(100) % 10
     first, again, other = (Draws(config(), classes, 10, epoch) for epoch in (0, 0, 1))
@@ -399,18 +494,20 @@ def test_the_step_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(monkeypat
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     # The engine wants a driver even for fake tensors; what it is given, the loss and s, is checked all the same.
-    monkeypatch.setattr(torch.autograd, "grad", lambda loss, s: (torch.zeros_like(s) + 0 * loss,))
+    monkeypatch.setattr(torch.autograd, "grad", lambda loss, of: [torch.zeros_like(s) + 0 * loss for s in of])
 
-    for settings in (
+    for changes in (
         [],
         ["train.negatives=hard", "dtype=bfloat16", "net.norm=batch"],
+        ["train.negatives=hard-balanced", "train.goodness=learned-contrast"],
         ["train.goodness=sum", "train.loss=bce", "net.label_every_layer=true"],
     ):
         with FakeTensorMode(allow_non_fake_inputs=True):
-            ours = net(*settings)
+            ours = net(*changes)
             for module in ours.modules():
                 for name, parameter in module._parameters.items():
-                    module._parameters[name] = torch.nn.Parameter(parameter.to("cuda"))
+                    if parameter is not None:
+                        module._parameters[name] = torch.nn.Parameter(parameter.to("cuda"))
                 for name, buffer in module._buffers.items():
                     module._buffers[name] = buffer.to("cuda")
             learner = FFLearner(ours, 8)

@@ -1,0 +1,49 @@
+"""Augmentation of training images, before the label is drawn: crops and mirror images."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Moves = npt.NDArray[np.int64]
+
+
+def draw_moves(shape: tuple[int, ...], crop: int, flip: bool, rng: np.random.Generator) -> Moves:
+    """Return how images are moved, (…, 3): pixels down and right, −crop to crop, and 1 where one is mirrored.
+
+    Parameters
+    ----------
+    shape
+        Of the images that moves are drawn for.
+    crop
+        By how many pixels, at most.
+    flip
+        Whether every second image, by chance, is mirrored left to right.
+    """
+    shifts = rng.integers(-crop, crop + 1, (*shape, 2))
+    mirrored = rng.integers(0, 1 + flip, (*shape, 1))
+    return np.concatenate([shifts, mirrored], -1)
+
+
+def moved(images_BCHW: Tensor, moves_B3: Tensor, crop: int) -> Tensor:
+    """Return images moved by up to `crop` pixels, black where nothing comes from, then mirrored.
+
+    Parameters
+    ----------
+    images_BCHW
+        Bytes or floats.
+    moves_B3, crop
+        As of `draw_moves`, on the images' device.
+    """
+    height, width = images_BCHW.shape[2:]
+    index_B, y_H, x_W = (torch.arange(n, device=images_BCHW.device) for n in (len(moves_B3), height, width))
+    down_B1, right_B1, mirrored_B1 = moves_B3[:, :, None].unbind(1)
+    rows_BH = y_H + crop - down_B1
+    columns_BW = torch.where(mirrored_B1 == 1, x_W.flip(0), x_W) + crop - right_B1
+    padded = F.pad(images_BCHW, (crop, crop, crop, crop))
+    # The indices stand on either side of the channels' slice: they come first, (B, H, W, C).
+    found = padded[index_B[:, None, None], :, rows_BH[:, :, None], columns_BW[:, None, :]]
+    return found.permute(0, 3, 1, 2).contiguous()
