@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from fflabels import morphology, resample
-from fflabels.arrays import Array, array_namespace, constant_like
+from fflabels.arrays import Array, array_namespace
 from fflabels.errors import FFLabelsError
 from fflabels.morphology import MAX_WIDTH, MIN_WIDTH, ODD_FOOTPRINTS, FootprintName
 
@@ -339,11 +339,9 @@ OPERATORS: dict[Family, tuple[type[AnyOperator], ...]] = {
 
 def _moved(images: Array, dy: int, dx: int) -> Array:
     """Return the image whose pixel p is pixel p + (dy, dx) of `images`, the border pixels repeated."""
-    xp = array_namespace(images)
     _, _, h, w = images.shape
     rows, columns = np.clip(np.arange(h) + dy, 0, h - 1), np.clip(np.arange(w) + dx, 0, w - 1)
-    moved = xp.take(images, constant_like(rows, images, xp.int64), axis=2)
-    return xp.take(moved, constant_like(columns, images, xp.int64), axis=3)
+    return resample.gathered(images, (rows[:, None] * w + columns).ravel())
 
 
 def _within(field: str, value: float, low: float, high: float) -> None:

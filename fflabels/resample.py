@@ -27,13 +27,20 @@ def zoom(images: Array, factor: float) -> Array:
 def shear(images: Array, factor: float, *, vertical: bool) -> Array:
     """Return `images` (N, C, H, W) with each row (column) moved by `factor` × its distance from the centre."""
     xp = array_namespace(images)
-    n, c, h, w = images.shape
+    _, _, h, w = images.shape
     low, high, weight = _shear_index(h, w, factor, vertical)
-    flat = xp.reshape(images, (n, c, h * w))
-    at_low = xp.take(flat, constant_like(low, images, xp.int64), axis=2)
-    at_high = xp.take(flat, constant_like(high, images, xp.int64), axis=2)
-    mixed = at_low + (at_high - at_low) * constant_like(weight, images)
-    return xp.reshape(xp.clip(mixed, 0.0, 1.0), (n, c, h, w))
+    at_low, at_high = gathered(images, low), gathered(images, high)
+    return xp.clip(at_low + (at_high - at_low) * constant_like(np.reshape(weight, (h, w)), images), 0.0, 1.0)
+
+
+def gathered(images: Array, index: Any) -> Array:
+    """Return `images` (N, C, H, W) whose pixel p, in row order, is their pixel ``index[p]``."""
+    xp = array_namespace(images)
+    n, c, h, w = images.shape
+    flat = xp.reshape(
+        images, (n * c, h * w)
+    )  # PyTorch gathers from the rows of a matrix far faster than along more axes
+    return xp.reshape(xp.take(flat, constant_like(index, images, xp.int64), axis=1), (n, c, h, w))
 
 
 def _along_both(images: Array, rows: Matrix, columns: Matrix) -> Array:
