@@ -72,10 +72,20 @@ class Rule(_Part, frozen=True):
 
 
 class Rows(_Part, frozen=True):
-    """Kinds and rules, by name, each of these with each of those."""
+    """Kinds and rules, by name, each of these with each of those.
+
+    Attributes
+    ----------
+    kinds, rules
+        Their names.
+    pools, seeds
+        How many of each, at most; the scale's unless given.
+    """
 
     kinds: list[str]
     rules: list[str]
+    pools: Positive | None = None
+    seeds: Positive | None = None
 
 
 class DataSet(_Part, frozen=True):
@@ -222,7 +232,7 @@ class LabelStudy(NamedTuple):
         depth = max(len(one.rows) for one in wanted)
         found = []
         for seed, pool, tier, one in itertools.product(range(size.seeds), range(size.pools), range(depth), wanted):
-            for kind, rule in self._row(one, tier):
+            for kind, rule in self._row(one, tier, pool, seed):
                 if pool and rule.method == "given":
                     continue
                 extra = {"data.root": data} if data else {}
@@ -231,10 +241,12 @@ class LabelStudy(NamedTuple):
                 found.append(Cell(one, kind, rule, pool, seed, size.candidates, config))
         return found
 
-    def _row(self, data: DataSet, tier: int) -> list[tuple[Kind, Rule]]:
+    def _row(self, data: DataSet, tier: int, pool: int, seed: int) -> list[tuple[Kind, Rule]]:
         if tier >= len(data.rows):
             return []
         rows, where = data.rows[tier], f"data {data.name}"
+        if pool >= (rows.pools or pool + 1) or seed >= (rows.seeds or seed + 1):
+            return []
         kinds = [_named(self.kinds, name, f"{where}: kinds") for name in rows.kinds]
         rules = [_named(self.rules, name, f"{where}: rules") for name in rows.rules]
         return list(itertools.product(kinds, rules))
@@ -271,11 +283,13 @@ def shard(cells: Sequence[Cell], part: str | None) -> list[Cell]:
     for cell in cells:
         sizes[cell.group] = sizes.get(cell.group, 0) + 1
     owner: dict[tuple[str, str, int], int] = {}
-    loads: dict[str, list[int]] = {}
-    for group, size in sizes.items():
-        load = loads.setdefault(group[0], [0] * count)  # of each data set its share: their cells differ in cost
-        owner[group] = load.index(min(load))
+    loads: dict[tuple[str, str], list[int]] = {}
+    total = [0] * count
+    for group, size in sorted(sizes.items(), key=lambda item: -item[1]):
+        load = loads.setdefault(group[:2], [0] * count)  # of each data set and kind its share: cells differ in cost
+        owner[group] = min(range(count), key=lambda k: (load[k], total[k]))
         load[owner[group]] += size
+        total[owner[group]] += size
     return [cell for cell in cells if owner[cell.group] == number - 1]
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from fflabels.errors import FFLabelsError
 from fflabels.labeler import Labeler
 from fflabels.labelset import Provenance, open_set
 from fflabels.observer import RIDGE, Observer
+from fflabels.probe import probe
 from fflabels.recipe import Recipe
 from ffnet.data import Data, Split
 from ffnet.embedding import unit
@@ -179,7 +180,6 @@ STATISTICS = {
     "class_least": "least d′ of two classes",
     "class_mean": "mean d′ of two classes",
     "coarse_dprime": "least d′, images halved",
-    "coarse_probe": "label probe, images halved",
     "together": "least d′ of label and class",
 }
 """What is told of a set before any net has seen it, and what tables call it."""
@@ -189,8 +189,8 @@ def statistics(labels: LabelSet, data: Data, intensity: float) -> dict[str, floa
     """Return what can be said of a set beforehand, on the data set's reference images and its first classes' images.
 
     d′ of classes: after embedding, on features of other filters than `Observer`'s, in standard deviations within class
-    and label, without the part that chance gives; the mean over labels. Probes: a linear discriminant fitted to half of
-    the images and asked about the others. ``together``: the harmonic mean of ``dprime`` and ``class_mean``.
+    and label, without the part that chance gives; the mean over labels. Probes: see `fflabels.probe`. ``together``: the
+    harmonic mean of ``dprime`` and ``class_mean``.
     """
     references = references_of(data)
     report = labels.score(references.shape, references, intensity=intensity)
@@ -198,8 +198,9 @@ def statistics(labels: LabelSet, data: Data, intensity: float) -> dict[str, floa
     apart = np.array([dprime(float(s)) for s in report.matrices["dprime"][upper]])
     pixels = pixel_distances(labels.labeler, labels.recipes, references, intensity)[upper]
     shown = shown_images(data, len(labels))
-    fine, coarse = (looks(labels, shown, intensity, halved) for halved in (False, True))
-    class_least, class_mean = class_dprime(fine, shown.classes.numpy())
+    class_least, class_mean = class_dprime(looks(labels, shown, intensity), shown.classes.numpy())
+    coarse = looks(labels, shown, intensity, halved=True)
+    read = probe(labels, References(unit(shown.images).numpy(), data.name, shown.classes.numpy()), intensity=intensity)
     least = float(apart.min())
     found = {
         "pearson": report.scores.similarity["pearson"].max,
@@ -208,12 +209,11 @@ def statistics(labels: LabelSet, data: Data, intensity: float) -> dict[str, floa
         "pixel": float(pixels.min()),
         "dprime": least,
         "mean_dprime": float(apart.mean()),
-        "probe": probe(fine, 0, shown.classes.numpy()),
-        "class_probe": probe(fine, 1, shown.classes.numpy()),
+        "probe": read.label_accuracy,
+        "class_probe": cast(float, read.class_accuracy),
         "class_least": class_least,
         "class_mean": class_mean,
         "coarse_dprime": float(np.sqrt(_squares(coarse.mean(axis=1)[:, None], _within(coarse, 1))[0].min())),
-        "coarse_probe": probe(coarse, 0, shown.classes.numpy()),
         "together": 2 * least * class_mean / max(least + class_mean, 1e-12),
     }
     return {name: round(value, 6) for name, value in found.items()}
@@ -284,28 +284,3 @@ def _squares(means: Values, within: Values) -> tuple[Values, float]:
     pairs = np.array(list(itertools.combinations(range(seen.shape[1]), 2)))
     square = np.square(seen[:, pairs[:, 0]] - seen[:, pairs[:, 1]]).sum(axis=2)
     return square, float((np.maximum(values, 0) / shrunk).sum())
-
-
-def probe(features: Values, what: int, classes: npt.NDArray[np.int64]) -> float:
-    """Return how often a linear discriminant tells an embedded image's label (0) or class (1).
-
-    It is fitted to every other image of a class, and asked about the others.
-    """
-    turn = np.arange(len(classes)) // len(np.unique(classes)) % 2
-    labels = np.broadcast_to(np.arange(len(features))[:, None], features.shape[:2])
-    targets = np.broadcast_to(classes, features.shape[:2]) if what else labels
-    seen = [(features[:, turn == k].reshape(-1, features.shape[2]), targets[:, turn == k].ravel()) for k in (0, 1)]
-    (known, truth), (asked, right) = seen
-    answers = _discriminant(known, truth)(asked)
-    return float((answers == right).mean())
-
-
-def _discriminant(features: Values, targets: npt.NDArray[Any]) -> Callable[[Values], npt.NDArray[Any]]:
-    names = np.unique(targets)
-    means = np.stack([features[targets == name].mean(axis=0) for name in names])
-    rest = features - means[np.searchsorted(names, targets)]
-    values, vectors = np.linalg.eigh(rest.T @ rest / len(rest))
-    inverse = (vectors / (np.maximum(values, 0) + max(RIDGE * values[-1], 1e-12))) @ vectors.T
-    weights = means @ inverse
-    offsets = 0.5 * np.einsum("nf,nf->n", weights, means)
-    return lambda asked: names[(asked @ weights.T - offsets).argmax(axis=1)]

@@ -97,7 +97,7 @@ def test_shards_part_the_cells_and_keep_pools_together(study):
 
 def test_a_beginning_holds_the_main_rows_of_the_first_pool(study):
     cells = study.cells("cpu", only=["mnist", "cifar10"])
-    first = cells[:32]
+    first = cells[:12]
     assert {(c.pool, c.seed) for c in first} == {(0, 0)}
     assert {c.kind.name for c in first} == {"morphology", "fourier"}
     assert {c.data.name for c in first} == {"mnist", "cifar10"}
