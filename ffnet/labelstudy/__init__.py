@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from fflabels.errors import FFLabelsError, nearest
-from ffnet.comparison import NO_MATTER
 from ffnet.config import Config, Natural, Positive, read_toml
 from ffnet.presets import load_preset
 from ffnet.studies import parse_shard
+from ffnet.trials import flat
 
 ScaleName: TypeAlias = Literal["smoke", "cpu"]
 Floor = Annotated[float, msgspec.Meta(ge=0)]
@@ -171,7 +171,7 @@ class Cell(NamedTuple):
     @property
     def set_settings(self) -> dict[str, Any]:
         """What decides the label set."""
-        data = {key: value for key, value in self._flat().items() if key.startswith("data.")}
+        data = {key: value for key, value in flat(self.config, without=("labels",)).items() if key.startswith("data.")}
         return {
             "kind": msgspec.to_builtins(self.kind),
             "rule": msgspec.to_builtins(self.rule),
@@ -184,18 +184,12 @@ class Cell(NamedTuple):
     @property
     def settings(self) -> dict[str, Any]:
         """What decides the cell's figures."""
-        return {**self._flat(), **self.set_settings, "readout": self.data.readout, "validation": self.data.validation}
-
-    def _flat(self) -> dict[str, Any]:
-        """Return the settings that matter, by ``section.key``: not where the cell is computed, nor what it ignores."""
-        tree = msgspec.to_builtins(self.config)
-        del tree["device"], tree["labels"]
-        for section, name in NO_MATTER:
-            del tree[section][name]
-        found: dict[str, Any] = {}
-        for name, value in tree.items():
-            found |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
+        return {
+            **flat(self.config, without=("labels",)),
+            **self.set_settings,
+            "readout": self.data.readout,
+            "validation": self.data.validation,
+        }
 
 
 class LabelStudy(NamedTuple):

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata, spearmanr, ttest_1samp
+from scipy.stats import rankdata, spearmanr
 
 from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.files import write_whole
+from ffnet import tables
 from ffnet.comparison import LEVEL, spread
 from ffnet.labelstudy import Cell, LabelStudy, ScaleName
 from ffnet.labelstudy.sets import STATISTICS
-from ffnet.labelstudy.work import Done, Figures, finished
+from ffnet.labelstudy.work import Done, finished
+from ffnet.tables import READINGS, Difference, markdown, told
+from ffnet.trials import Figures
 
 try:
     from ffnet import figures
@@ -24,9 +27,6 @@ except ModuleNotFoundError as error:
     raise MissingExtraError('figures need matplotlib: pip install "fflabels[plots]"') from error
 
 TABLE = "table.md"
-
-READINGS = {"last": "goodness, last layer", "goodness": "goodness, sum", "linear": "linear"}
-"""How accuracy is read, and what tables call it."""
 
 TOLD = ("last", "linear")
 """Readings that correlations are taken with."""
@@ -46,20 +46,6 @@ PAIRED = (
 RANKED = "Spearman's rank correlation over label sets, 95 % bootstrap interval; **bold** where it is clear of zero."
 
 Values = npt.NDArray[np.float64]
-
-
-class Difference(NamedTuple):
-    """A rule's accuracy less another's over the same pools: mean, 95 % t-interval, pools; None of a single pool."""
-
-    mean: float
-    low: float | None
-    high: float | None
-    pools: int
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval leaves zero out."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
 class Rank(NamedTuple):
@@ -99,13 +85,7 @@ def paired(first: Sequence[Done], base: Sequence[Done], reading: str) -> Differe
     gaps: dict[int, list[float]] = {}
     for pool, seed in sorted(by_place[0].keys() & by_place[1].keys()):
         gaps.setdefault(pool, []).append(by_place[0][pool, seed] - by_place[1][pool, seed])
-    values = [mean(gap) for gap in gaps.values()]
-    if not values:
-        return None
-    if len(values) < 2 or max(values) == min(values):
-        return Difference(mean(values), None, None, len(values))
-    low, high = ttest_1samp(values, 0).confidence_interval(LEVEL)
-    return Difference(mean(values), float(low), float(high), len(values))
+    return Difference.of([mean(gap) for gap in gaps.values()])
 
 
 def rank_correlation(statistic: Sequence[float], accuracies: Sequence[float]) -> Rank | None:
@@ -185,9 +165,7 @@ def _table(study: LabelStudy, scale: ScaleName, done: Sequence[Done], wanted: in
         for reading in TOLD:
             lines += ["", f"### What foretells accuracy: {READINGS[reading]}", "", RANKED, ""]
             lines += _ranks(_sets(there), reading)
-    places = sorted({_place(one.figures) for one in done})
-    hours = sum(one.figures.cpu_seconds for one in done) / 3600
-    return [*lines, "", f"{len(done)} nets, {hours:.1f} hours of processor time.", "", *(f"- {p}" for p in places), ""]
+    return [*lines, "", *tables.done([one.figures for one in done])]
 
 
 def _accuracies(done: Sequence[Done]) -> list[str]:
@@ -209,7 +187,7 @@ def _accuracies(done: Sequence[Done]) -> list[str]:
         "linear, untrained net",
         *(f"layer {k + 1}" for k in range(depth)),
     ]
-    return _markdown(head, rows)
+    return markdown(head, rows)
 
 
 def _over_pools(cells: Sequence[Done], values: Sequence[float]) -> str:
@@ -227,18 +205,8 @@ def _differences(done: Sequence[Done], against: str) -> list[str]:
             continue
         found = [paired(cells, base, reading) for reading in READINGS]
         if found[0]:
-            rows.append([kind, rule, str(found[0].pools), *(_told(difference) for difference in found)])
-    return _markdown(["kind", "rule", "pools", *READINGS.values()], rows)
-
-
-def _told(found: Difference | None) -> str:
-    if not found:
-        return "–"
-    text = f"{100 * found.mean:+.2f}"
-    if found.low is None or found.high is None:
-        return text
-    text += f" ({100 * found.low:+.2f} … {100 * found.high:+.2f})"
-    return f"**{text}**" if found.clear else text
+            rows.append([kind, rule, str(found[0].size), *(told(difference) for difference in found)])
+    return markdown(["kind", "rule", "pools", *READINGS.values()], rows)
 
 
 def _ranks(sets: Sequence[_SetDone], reading: str) -> list[str]:
@@ -249,7 +217,7 @@ def _ranks(sets: Sequence[_SetDone], reading: str) -> list[str]:
     for key, name in STATISTICS.items():
         found = [_rank(some, key, reading) for some in groups.values()]
         rows.append([name, *found])
-    return _markdown(["statistic", *(f"{name}, {len(some)} sets" for name, some in groups.items())], rows)
+    return markdown(["statistic", *(f"{name}, {len(some)} sets" for name, some in groups.items())], rows)
 
 
 def _rank(sets: Sequence[_SetDone], key: str, reading: str) -> str:
@@ -259,16 +227,6 @@ def _rank(sets: Sequence[_SetDone], key: str, reading: str) -> str:
         return "–"
     text = f"{rank.value:+.2f} ({rank.low:+.2f} … {rank.high:+.2f})"
     return f"**{text}**" if rank.low > 0 or rank.high < 0 else text
-
-
-def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    rows = list(rows)
-    return ["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows)] if rows else ["Nothing yet."]
-
-
-def _place(found: Figures) -> str:
-    versions = ", ".join(f"{name} {number}" for name, number in sorted(found.versions.items()))
-    return f"{found.device}, {found.dtype}, {versions}"
 
 
 def _scatter(name: str, done: Sequence[Done]) -> bytes:

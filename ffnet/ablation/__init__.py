@@ -1,0 +1,250 @@
+"""The ablation: what each part of a recipe is worth, one change at a time from the best recipe and from the paper's."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from fflabels.errors import FFLabelsError, nearest
+from ffnet.config import Config, Natural, Positive, read_toml
+from ffnet.presets import load_preset
+from ffnet.studies import parse_shard
+from ffnet.trials import flat
+
+ScaleName: TypeAlias = Literal["smoke", "cpu"]
+
+BUILT_IN = "ablation.toml"
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the ablation's file."""
+
+
+class Recipe(_Part, frozen=True):
+    """Where changes begin: on a data set, a preset and what differs from it.
+
+    Attributes
+    ----------
+    name
+        What tables call it.
+    preset, settings
+        By data set: a preset's name; settings by ``section.key``.
+    """
+
+    name: str
+    preset: dict[str, str]
+    settings: dict[str, dict[str, Any]] = {}
+
+
+class Labels(_Part, frozen=True):
+    """Labels that all is tried with: what tables call them, and their settings."""
+
+    name: str
+    settings: dict[str, Any]
+
+
+class Change(_Part, frozen=True):
+    """What is changed, alone.
+
+    Attributes
+    ----------
+    name
+        What tables call it.
+    settings
+        By ``section.key``.
+    of, on
+        Recipes and data sets, by name; all unless given. A recipe that is so already is not tried.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    of: list[str] = []
+    on: list[str] = []
+
+
+class DataSet(_Part, frozen=True):
+    """Where changes are tried.
+
+    Attributes
+    ----------
+    name
+        What tables call it.
+    settings
+        For all nets, by ``section.key``; recipes and changes come after.
+    readout
+        Training images that the linear classifier is fitted to.
+    validation, correct_on
+        Validation images that nets are read on, and as many more that goodness is corrected on.
+    """
+
+    name: str
+    settings: dict[str, Any] = {}
+    readout: Positive = 8000
+    validation: Positive = 3000
+    correct_on: Natural = 1500
+
+
+class Scale(_Part, frozen=True):
+    """How large it is made: data sets, nets of each, settings for all; only these changes, all unless given."""
+
+    data: list[str]
+    seeds: Positive
+    settings: dict[str, Any] = {}
+    changes: list[str] = []
+
+
+class _File(_Part, frozen=True):
+    about: str
+    data: list[DataSet]
+    recipes: list[Recipe]
+    labels: list[Labels]
+    changes: list[Change]
+    scales: dict[ScaleName, Scale]
+
+
+class Job(NamedTuple):
+    """One net: a recipe on a data set with labels, unchanged or with one change, and a seed."""
+
+    data: DataSet
+    recipe: Recipe
+    labels: Labels
+    change: Change | None
+    seed: int
+    config: Config
+
+    @property
+    def name(self) -> str:
+        """The file's name, without its ending."""
+        words = (self.data.name, self.recipe.name, self.labels.name, self.change.name if self.change else "unchanged")
+        return "-".join(_plain(word) for word in (*words, str(self.seed)))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the figures."""
+        data = self.data
+        own = {"readout": data.readout, "validation": data.validation, "correct_on": data.correct_on}
+        return {**flat(self.config), **own}
+
+
+class Ablation(NamedTuple):
+    """What there is: see `DataSet`, `Recipe`, `Labels`, `Change`, `Scale`."""
+
+    about: str
+    data: list[DataSet]
+    recipes: list[Recipe]
+    labels: list[Labels]
+    changes: list[Change]
+    scales: dict[ScaleName, Scale]
+
+    def jobs(self, scale: ScaleName, root: str | None = None, only: Sequence[str] = ()) -> list[Job]:
+        """Return all nets of a scale, seed by seed, so that the first ones already make whole tables.
+
+        Parameters
+        ----------
+        scale
+            Which.
+        root
+            The folder of torchvision's data sets.
+        only
+            These data sets alone.
+
+        Raises
+        ------
+        FFLabelsError
+            When there is no such scale, data set or setting.
+        """
+        if scale not in self.scales:
+            raise FFLabelsError("no such scale", where="ablation", got=scale, expected=" or ".join(self.scales))
+        size = self.scales[scale]
+        names = _known(only, size.data, "--only") or size.data
+        found = []
+        for seed, name, recipe, labels in itertools.product(range(size.seeds), names, self.recipes, self.labels):
+            (data,) = (one for one in self.data if one.name == name)
+            extra = {"seed": seed, **({"data.root": root} if root else {})}
+            begun = {**data.settings, **recipe.settings.get(name, {}), **size.settings, **labels.settings, **extra}
+            base = load_preset(recipe.preset[name]).config.replaced(begun)
+            found.append(Job(data, recipe, labels, None, seed, base))
+            for change in self.changes:
+                wanted = _tried(recipe.name, change.of) and _tried(name, change.on)
+                if not (wanted and _tried(change.name, size.changes)):
+                    continue
+                if (changed := base.replaced(change.settings)) != base:
+                    found.append(Job(data, recipe, labels, change, seed, changed))
+        return found
+
+
+def load_ablation(path: str | Path | None = None) -> Ablation:
+    """Return the built-in ablation, or one's own from a file.
+
+    Raises
+    ------
+    FFLabelsError
+        For a file that cannot be read, an unknown key, a name that nothing has, or two nets of one name.
+    """
+    if path is None:
+        return _read(files(__name__).joinpath(BUILT_IN).read_bytes(), "study ablation")
+    try:
+        return _read(Path(path).read_bytes(), str(path))
+    except OSError as error:
+        raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+
+
+def shard(jobs: Sequence[Job], part: str | None) -> list[Job]:
+    """Return the i-th of n parts of the nets, for ``i/n``, i from 1.
+
+    Raises
+    ------
+    FFLabelsError
+        When `part` is no such thing, or out of range.
+    """
+    if part is None:
+        return list(jobs)
+    number, count = parse_shard(part)
+    return list(jobs[number - 1 :: count])
+
+
+def _read(data: bytes, where: str) -> Ablation:
+    try:
+        found = msgspec.convert(read_toml(data, where), _File)
+    except msgspec.ValidationError as error:
+        raise FFLabelsError(f"bad study: {error}", where=where) from None
+    ablation = Ablation(*(getattr(found, key) for key in Ablation._fields))
+    data_sets, recipes = [one.name for one in found.data], [one.name for one in found.recipes]
+    try:
+        for recipe in found.recipes:
+            _known(recipe.settings, data_sets, f"recipe {recipe.name}: settings")
+            missing = sorted({name for size in found.scales.values() for name in size.data} - set(recipe.preset))
+            if missing:
+                raise FFLabelsError("no preset", where=f"recipe {recipe.name}", got=", ".join(missing))
+        for change in found.changes:
+            _known(change.of, recipes, f"change {change.name}: of")
+            _known(change.on, data_sets, f"change {change.name}: on")
+        for name, size in found.scales.items():
+            _known(size.data, data_sets, f"scale {name}: data")
+            _known(size.changes, [change.name for change in found.changes], f"scale {name}: changes")
+            jobs = [job.name for job in ablation.jobs(name)]
+            if twice := sorted({job for job in jobs if jobs.count(job) > 1}):
+                raise FFLabelsError("two nets of one name", where=name, got=", ".join(twice))
+    except FFLabelsError as error:
+        raise FFLabelsError(str(error), where=where) from None
+    return ablation
+
+
+def _known(names: Iterable[str], known: Sequence[str], where: str) -> list[str]:
+    for name in (names := list(names)):
+        if name not in known:
+            raise FFLabelsError("not in the study", where=where, got=name, hint=nearest(name, known))
+    return names
+
+
+def _tried(name: str, wanted: Sequence[str]) -> bool:
+    return not wanted or name in wanted
+
+
+def _plain(word: str) -> str:
+    return "".join(c if c.isalnum() or c == "." else "_" for c in word)

@@ -1,0 +1,120 @@
+"""The ablation: it runs, is gone on with, is shared, refuses what would mix; its differences are right."""
+
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from scipy import stats  # noqa: E402
+
+from fflabels import FFLabelsError  # noqa: E402
+from ffnet.ablation import load_ablation, shard  # noqa: E402
+from ffnet.ablation.work import report, work  # noqa: E402
+from ffnet.trials import CORRECTIONS, read_figures  # noqa: E402
+
+BUILT_IN = files("ffnet.ablation").joinpath("ablation.toml").read_text()
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    folder, ablation = tmp_path_factory.mktemp("ablation"), load_ablation()
+    jobs = ablation.jobs("smoke")
+    work(jobs, folder)
+    return ablation, jobs, folder
+
+
+def test_the_smallest_scale_runs_to_its_tables(ran):
+    ablation, jobs, folder = ran
+    text = report(ablation, "smoke", jobs, folder, "the command").read_text()
+    for words in ("the command", "## digits: ours, Fourier", "## digits: the paper's, small, morphology", "| alpha 4 |",
+                  "weighted sum without offsets", "untrained net"):  # fmt: skip
+        assert words in text
+    assert "not finished" not in text
+    assert "nan" not in text
+    rows = [line for line in text.splitlines() if line.startswith(("| unchanged |", "| alpha 4 |", "| norm: "))]
+    assert len(rows) == 4 + 2 + 2 + 2  # alpha and rms from ours, batch from the paper's
+    for job in jobs:
+        figures = read_figures(folder / f"{job.name}.json", job.settings)
+        assert len(figures.layers) == 3
+        assert set(figures.corrected) == set(CORRECTIONS)
+        assert (figures.untrained is None) == (job.change is not None)
+        assert 0 < figures.train_seconds <= figures.cpu_seconds
+
+
+def test_differences_are_of_the_same_seeds(ran):
+    ablation, jobs, folder = ran
+    text = report(ablation, "smoke", jobs, folder, "…").read_text()
+    part = text.split("## digits: ours, Fourier")[1].split("##")[0]
+
+    def linear(change):
+        found = [j for j in jobs if (j.recipe.name, j.labels.name) == ("ours", "Fourier")]
+        found = [j for j in found if (j.change.name if j.change else "") == change]
+        assert [j.seed for j in found] == [0, 1]
+        return np.array([read_figures(folder / f"{j.name}.json", j.settings).linear for j in found])
+
+    gap = 100 * (linear("first layer counts") - linear(""))
+    low, high = stats.ttest_1samp(gap, 0).confidence_interval(0.95)
+    expected = f"{gap.mean():+.2f} ({low:+.2f} … {high:+.2f})" if np.ptp(gap) else f"{gap.mean():+.2f}"
+    (row,) = (line for line in part.splitlines() if line.startswith("| first layer counts |"))
+    assert expected in row.split("|")[5]
+
+
+def test_what_is_done_is_not_done_again_and_comes_out_the_same(ran):
+    _, jobs, folder = ran
+    begun, path = [], folder / f"{jobs[1].name}.json"
+    before = read_figures(path, jobs[1].settings)
+    path.unlink()
+    work(jobs, folder, begin=lambda job, number, of: begun.append((job.name, number, of)))
+    assert begun == [(jobs[1].name, 2, len(jobs))]
+    after = read_figures(path, jobs[1].settings)
+    assert (after.layers, after.linear, after.corrected) == (before.layers, before.linear, before.corrected)
+    other = jobs[1]._replace(config=jobs[1].config.replaced({"train.lr": 1.0}))
+    with pytest.raises(FFLabelsError, match="was made with other settings; got train"):
+        work([other], folder)
+
+
+def test_a_beginning_makes_whole_tables_and_shards_part_the_nets():
+    jobs = load_ablation().jobs("cpu", "elsewhere", only=["mnist"])
+    assert {job.config.data.root for job in jobs} == {"elsewhere"}
+    assert [job.seed for job in jobs] == sorted(job.seed for job in jobs)
+    assert {job.data.name for job in jobs} == {"mnist"}
+    assert not any("flips" in job.name for job in jobs)  # on CIFAR10 only
+    names = [job.name for k in (1, 2, 3) for job in shard(jobs, f"{k}/3")]
+    assert sorted(names) == sorted(job.name for job in jobs)
+    assert shard(jobs, None) == jobs
+    bases = {(j.data.name, j.recipe.name, j.labels.name, j.seed): j.config for j in jobs if not j.change}
+    assert all(
+        job.config != bases[job.data.name, job.recipe.name, job.labels.name, job.seed] for job in jobs if job.change
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("seeds = 3", "seedz = 3"), "mine.toml: bad study: Object contains unknown field `seedz`"),
+        (('of = ["ours"]', 'of = ["our"]'), "of: not in the study; got our .did you mean 'ours'"),
+        (('on = ["cifar10"]', 'on = ["cifar"]'), "on: not in the study; got cifar"),
+        (('data = ["mnist", "cifar10"]', 'data = ["mnits"]'), "recipe ours: no preset; got mnits"),
+        (('changes = ["alpha 4"', 'changes = ["alpha 5"'), "changes: not in the study; got alpha 5"),
+        (('"train.alpha" = 4.0', '"train.alhpa" = 4.0'), "no such setting; got train.alhpa .did you mean 'alpha'"),
+        (('name = "alpha 16"', 'name = "alpha 4"'), "two nets of one name"),
+        (("[[changes]]", "[[changes"), "not TOML"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_wrong_is_named(tmp_path, change, message):
+    assert change[0] in BUILT_IN
+    (tmp_path / "mine.toml").write_text(BUILT_IN.replace(*change))
+    with pytest.raises(FFLabelsError, match=message):
+        load_ablation(tmp_path / "mine.toml")
+
+
+def test_what_cannot_be_is_said(ran, tmp_path):
+    ablation, jobs, _ = ran
+    with pytest.raises(FFLabelsError, match="--only: not in the study; got svhn"):
+        ablation.jobs("cpu", only=["svhn"])
+    with pytest.raises(FFLabelsError, match="cannot be read"):
+        load_ablation(tmp_path / "none.toml")
+    with pytest.raises(FFLabelsError, match="no net is finished"):
+        report(ablation, "smoke", jobs, tmp_path, "…")
