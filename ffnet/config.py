@@ -82,6 +82,8 @@ class NetConfig(_Section, frozen=True):
     first_layer: FirstLayer = "local"
     """What trains layer 1: its own loss (``local``, not counted in goodness or classifier), nothing (``random``), its
     own and it counts (``include``), or layer 2's loss by autograd (``with_next``: not layer-local)."""
+    regions: Positive = 1
+    """Goodness sees each channel in so many × so many regions of the map, as channels of their own [ours]."""
     label_every_layer: bool = False
     """Whether the label is offered to every layer [ours]: its pattern, average-pooled to the layer's size, is one more
     input channel of layers 2 and up."""

@@ -38,8 +38,11 @@ class LocalLayer(nn.Module):
         batch normalisation, positives and negatives together. ``rms``: x/√mean x², one running scalar [ours].
     convolution
         ``auto``: by Fourier transforms where that pays (`ffnet.spectral`), equal but for rounding; ``direct``: never.
+    regions
+        Goodness sees each channel in so many × so many regions of the map (no more than it has pixels), as channels of
+        their own [ours].
     contrast
-        The first weights (width,) of a learned goodness; None for others.
+        The first weights (width × regions²,) of a learned goodness; None for others.
     generator
         Draws the weights: uniform within ±1/√(fan in), as PyTorch's convolutions.
     """
@@ -56,12 +59,13 @@ class LocalLayer(nn.Module):
         pool: int = 1,
         norm: Norm = "layer",
         convolution: Convolution = "auto",
+        regions: tuple[int, int] = (1, 1),
         contrast: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.stride, self.pool, self.norm, self.padding = stride, pool, norm, kernel // 2
-        self.convolution, self.ranks = convolution, ALONE
+        self.convolution, self.regions, self.ranks = convolution, regions, ALONE
         bound = 1 / math.sqrt(channels * kernel * kernel)
         weight = torch.empty(width, channels, kernel, kernel).uniform_(-bound, bound, generator=generator)
         self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
@@ -137,6 +141,8 @@ class LocalLayer(nn.Module):
         """Return whether x is convolved by Fourier transforms."""
         if self.convolution == "direct" or self.stride > 1 or torch.is_grad_enabled() or x_NCHW.device.type != "cpu":
             return False
+        if self.regions != (1, 1):
+            return False
         filters, channels, kernel, _ = self.weight.shape
         height, width = x_NCHW.shape[2:]
         return x_NCHW.dtype == self.weight.dtype and spectral.pays(
@@ -157,6 +163,17 @@ class LocalLayer(nn.Module):
         """Return the activity, before pooling."""
         return self.activity(self.normalize(x_NCHW))
 
+    def squares(self, y_NCHW: Tensor) -> Tensor:
+        """Return what goodness sees, (N, channels): the mean over each region's pixels of y², the channel's first."""
+        if self.regions == (1, 1):
+            return mean_squares(y_NCHW)
+        return F.adaptive_avg_pool2d(y_NCHW.to(_wide(y_NCHW)).square(), self.regions).flatten(1)
+
+    def goodness_pixels(self, y_NCHW: Tensor) -> int:
+        """Return how many pixels a region has, rounded up."""
+        height, width = y_NCHW.shape[2:]
+        return -(-height * width // math.prod(self.regions))
+
     def gradient(
         self, normal_NCHW: Tensor, y_NCHW: Tensor, slope_NC: Tensor, scratch: Scratch | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -169,7 +186,7 @@ class LocalLayer(nn.Module):
         normal_NCHW, y_NCHW
             Normalised input and activity.
         slope_NC
-            ∂loss/∂s, s the channels' mean squares: ∂loss/∂y = (2/HW)·y·∂loss/∂s, and y is 0 where relu' is.
+            ∂loss/∂s, s as of `squares`; of whole maps ∂loss/∂y = (2/HW)·y·∂loss/∂s, and y is 0 where relu' is.
         scratch
             Memory to use.
         """
@@ -179,23 +196,26 @@ class LocalLayer(nn.Module):
                 return torch.zeros_like(self.weight), torch.zeros_like(self.bias)
             slope_NC = slope_NC[samples_S]
             samples_S = None if len(samples_S) == len(y_NCHW) else samples_S
-        factor_NC = (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3]))).to(y_NCHW.dtype)
         if self._spectral(normal_NCHW):
+            factor_NC = (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3]))).to(y_NCHW.dtype)
             kernel = self.weight.shape[2]
             by_weight, by_bias = spectral.weight_gradient(
                 normal_NCHW, y_NCHW, factor_NC, samples_S, kernel, scratch or Scratch()
             )
         else:
-            by_weight, by_bias = self._direct_gradient(normal_NCHW, y_NCHW, factor_NC, samples_S)
+            if samples_S is not None:
+                normal_NCHW, y_NCHW = normal_NCHW[samples_S], y_NCHW[samples_S]
+            by_weight, by_bias = self._direct_gradient(normal_NCHW, y_NCHW, slope_NC)
         return torch.empty_like(self.weight).copy_(by_weight), by_bias.to(self.bias.dtype)
 
-    def _direct_gradient(
-        self, normal_NCHW: Tensor, y_NCHW: Tensor, factor_NC: Tensor, samples_S: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        if samples_S is not None:
-            normal_NCHW, y_NCHW = normal_NCHW[samples_S], y_NCHW[samples_S]
+    def _direct_gradient(self, normal_NCHW: Tensor, y_NCHW: Tensor, slope_NC: Tensor) -> tuple[Tensor, Tensor]:
+        if self.regions == (1, 1):
+            factor_NCHW = (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3])))[:, :, None, None]
+        else:
+            slope_NCRR = 2 * slope_NC.view(*y_NCHW.shape[:2], *self.regions)
+            factor_NCHW = torch.ops.aten._adaptive_avg_pool2d_backward(slope_NCRR, y_NCHW.to(slope_NC.dtype))
         _, by_weight, by_bias = torch.ops.aten.convolution_backward(
-            y_NCHW * factor_NC[:, :, None, None],
+            y_NCHW * factor_NCHW.to(y_NCHW.dtype),
             normal_NCHW,
             self.weight.to(y_NCHW.dtype),
             [len(self.bias)],

@@ -16,7 +16,7 @@ from ffnet.config import Config
 from ffnet.data import Split
 from ffnet.distributed import ALONE, Ranks
 from ffnet.embedding import Imprints, unit
-from ffnet.layer import LocalLayer, mean_squares
+from ffnet.layer import LocalLayer
 from ffnet.losses import Scale, discriminates, get_loss
 from ffnet.network import FFNet, offer
 from ffnet.scratch import Scratch
@@ -228,10 +228,10 @@ class FFLearner:
         """Return what a layer passes on and its goodness; its gradient is left with its weights."""
         layer = cast(LocalLayer, self.net.layers[k])
         y_NCHW = layer.activity(normal_NCHW, self.scratch)
-        s_NC = mean_squares(y_NCHW)
+        s_NC = layer.squares(y_NCHW)
         with torch.enable_grad():
             s_NC.requires_grad_()
-            loss, g_BK = self._objective(k, s_NC, y_NCHW.shape[2] * y_NCHW.shape[3], each)
+            loss, g_BK = self._objective(k, s_NC, layer.goodness_pixels(y_NCHW), each)
         if k in self.learning:
             learned = [] if layer.contrast is None else [layer.contrast]
             slope_NC, *by_contrast = torch.autograd.grad(loss, [s_NC, *learned])
@@ -248,7 +248,7 @@ class FFLearner:
             for k in block:
                 layer = cast(LocalLayer, self.net.layers[k])
                 y_NCHW = layer(x_NCHW if k == block[0] else offer(x_NCHW, label_NCHW))
-                loss, g_BK = self._objective(k, mean_squares(y_NCHW), y_NCHW.shape[2] * y_NCHW.shape[3], each)
+                loss, g_BK = self._objective(k, layer.squares(y_NCHW), layer.goodness_pixels(y_NCHW), each)
                 if k in self.net.counted or self.first_layer == "local":
                     total = total + loss
                 x_NCHW = layer.pooled(y_NCHW)
@@ -267,7 +267,8 @@ class FFLearner:
         loss = self.loss(g_BK, scale).mean()
         right = discriminates(g_BK.detach(), self.config.train.loss, scale).mean()
         self.figures[k] = torch.stack([loss.detach(), right.to(loss.dtype)])
-        torch.maximum(self.peaks[k], s_NC.detach().amax(0), out=self.peaks[k])
+        largest_C = s_NC.detach().view(len(s_NC), len(self.peaks[k]), -1).amax((0, 2))
+        torch.maximum(self.peaks[k], largest_C, out=self.peaks[k])
         return loss, g_BK.detach()
 
     def scale(self, channels: int, pixels: int) -> Scale:

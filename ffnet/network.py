@@ -172,6 +172,7 @@ def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.Module
     for k, (filters, stride, pool) in enumerate(
         zip(net.widths, net.strides or (1,) * depth, net.pools or (1,) * depth, strict=True)
     ):
+        rows, columns = (min(net.regions, -(-side // stride)) for side in (height, width))
         layers.append(
             LocalLayer(
                 channels,
@@ -181,7 +182,8 @@ def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.Module
                 pool=pool,
                 norm=net.norm,
                 convolution=config.convolution,
-                contrast=begin(filters) if begin else None,
+                regions=(rows, columns),
+                contrast=begin(filters * rows * columns) if begin else None,
                 generator=generator,
             )
         )

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from fflabels.errors import FFLabelsError
-from ffnet.layer import mean_squares
+from ffnet.layer import LocalLayer
 from ffnet.network import FFNet
 from ffnet.readout import Readout
 
@@ -83,7 +84,8 @@ def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> T
 
 def goodness_of(net: FFNet, k: int, y_NCHW: Tensor) -> Tensor:
     """Return the goodness of the activity of layer k, from 0, (N,)."""
-    return net.goodness_of(k, mean_squares(y_NCHW), y_NCHW.shape[2] * y_NCHW.shape[3])
+    layer = cast(LocalLayer, net.layers[k])
+    return net.goodness_of(k, layer.squares(y_NCHW), layer.goodness_pixels(y_NCHW))
 
 
 @torch.no_grad()

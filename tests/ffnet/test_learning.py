@@ -121,6 +121,34 @@ def test_ten_closed_form_steps_equal_autograd(monkeypatch, kind, loss, norm, dty
                 torch.testing.assert_close(parameter, expected[name], rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("regions", [2, 5, 99])
+@pytest.mark.parametrize("kind", ["log-contrast", "learned-contrast", "sum"])
+def test_goodness_of_regions_has_the_gradient_of_autograd(kind, regions):
+    ours = net(f"net.regions={regions}", f"train.goodness={kind}", "dtype=float64", "net.norm=batch")
+    images, labels = batch()
+    weights = [{name: p.detach().clone().requires_grad_() for name, p in x.named_parameters()} for x in ours.layers]
+    before = layer_goodness(ours, images)
+    x = torch.cat([ours.labels.embed(images, labels[:, k], 0.35) for k in (0, 1)])
+    FFLearner(ours, 8).learn(images, labels)
+    for k, (layer, learnt, pool) in enumerate(zip(weights, ours.layers, (2, 1, 1), strict=True)):
+        y = F.conv2d(normalized(x, "batch"), layer["weight"], layer["bias"], padding=1).relu()
+        side = min(regions, y.shape[2])
+        edges = [(i * y.shape[2] // side, -(-(i + 1) * y.shape[2] // side)) for i in range(side)]  # they may overlap
+        cells = [y[:, :, a:b, c:d].square().mean((2, 3)) for a, b in edges for c, d in edges]
+        s = torch.stack(cells, 2).flatten(1)
+        pixels = -(-(y.shape[2] ** 2) // side**2)
+        if kind == "sum":
+            g, theta = s.sum(1) * pixels, s.shape[1] * pixels
+        else:
+            g, theta = reference_goodness(s.sqrt()[:, :, None, None], kind, layer.get("contrast"))
+        reference_loss(g[:8], g[8:], theta, ours.config.train).backward()
+        for name, parameter in learnt.named_parameters():
+            torch.testing.assert_close(parameter.grad, layer[name].grad, rtol=1e-8, atol=1e-12)
+        x = F.max_pool2d(y, pool).detach()
+        assert before.shape == (3, 8, 10)
+        assert learnt.regions == (side, side), k
+
+
 @pytest.mark.usefixtures("convolution")
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 @pytest.mark.parametrize(
