@@ -247,7 +247,10 @@ def _scale(deviation: Images) -> Images:
 
 
 def _sums(maps: Images, out: Images) -> None:
-    """Write the sums over positions of the ReLU of maps (…, positions), made in place, and of its squares: (2, …)."""
+    """Write the sums over positions of the ReLU of maps (…, positions), made in place, and of its squares: (2, …).
+
+    The maps lie in one piece in memory.
+    """
     rows = maps.reshape(len(maps), -1)
     np.maximum(rows, _row(0, rows.shape[1]), out=rows)
     np.matmul(maps, _row(1, maps.shape[-1]), out=out[0])

@@ -7,11 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fflabels.errors import FFLabelsError
-from ffnet.config import InferenceConfig
+from ffnet.config import Config, InferenceConfig
 from ffnet.data import Data, Split
 
 ROUNDS = 100
 """Iterations of the fit, at most: it is convex, in as many numbers as layers count."""
+
+FLAT = 1e-6
+"""A layer whose goodness varies by less than this share of its size is left out."""
 
 IMAGES = 5000
 """Validation images that a fit looks at, at most; each takes a pass a label."""
@@ -46,16 +49,17 @@ class Calibration(nn.Module):
         return (goodness_M - self.offset_LC[k, label_M]) * self.weight_L[k]
 
 
-def is_wanted(config: InferenceConfig) -> bool:
+def is_wanted(config: Config) -> bool:
     """Return whether goodness is to be corrected."""
-    return config.offsets or config.layers == "weighted"
+    return config.algorithm == "ff" and (config.inference.offsets or config.inference.layers == "weighted")
 
 
-def check_validation(config: InferenceConfig, data: Data) -> None:
+def check_validation(config: Config, data: Data) -> None:
     """Refuse to correct goodness where there are no images to choose by."""
     if is_wanted(config) and not len(data.validation):
-        key = "inference.offsets" if config.offsets else "inference.layers"
-        raise FFLabelsError("needs validation images", where=key, got="none", hint="data.validation sets some apart")
+        key = "inference.offsets" if config.inference.offsets else "inference.layers"
+        hint = "data.validation sets some apart; FFClassifier has none"
+        raise FFLabelsError("needs validation images", where=key, got="none", hint=hint)
 
 
 @torch.no_grad()
@@ -80,7 +84,8 @@ def calibration_of(goodness_LNC: Tensor, part: Split, counted: range, config: In
     weight_L = torch.ones_like(goodness_LNC[:, 0, 0])
     if config.layers == "weighted":
         seen_KNC = (goodness_LNC - offset_LC[:, None])[counted.start :].double()
-        unit_K = 1 / seen_KNC.std((1, 2)).clamp_min(1e-12)
+        spread_K, largest_K = seen_KNC.std((1, 2)), seen_KNC.abs().amax((1, 2))
+        unit_K = torch.where(spread_K > FLAT * largest_K, 1 / spread_K, 0.0)  # a dead layer says nothing
         weight_L[counted.start :] = (_fitted(seen_KNC * unit_K[:, None, None], part.classes) * unit_K).to(weight_L)
     return Calibration(weight_L, offset_LC)
 

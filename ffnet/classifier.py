@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fflabels.errors import FFLabelsError
+from ffnet.calibration import check_validation
 from ffnet.config import Config, Inference
 from ffnet.data import Data, Split
 from ffnet.devices import memory_errors, resolve_device, with_dtype
@@ -88,6 +89,7 @@ class FFClassifier:
         device = resolve_device(self.device)
         train = Split(images, torch.from_numpy(index.astype(np.int64)))
         data = Data("X", train, train[:0], train[:0], tuple(map(str, self.classes_)))
+        check_validation(config, data)
         with memory_errors():
             self.net_ = FFNet(with_dtype(config, device), data.shape, label_set(config, data)).to(device)
             self.history_ = fit(self.net_, data)

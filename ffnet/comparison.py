@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from fflabels.errors import FFLabelsError
+from ffnet.config import Config
 from ffnet.run import Run
 
 LEVEL = 0.95
@@ -81,7 +82,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
                 got=f"{run.about.data.name}, {run.about.data.counts}",
                 expected=f"{runs[0].about.data.name}, {runs[0].about.data.counts}",
             )
-    settings = [_settings(run) for run in runs]
+    settings = [flat(run.config, without=("seed",)) for run in runs]
     distinct = [one for k, one in enumerate(settings) if one not in settings[:k]]
     found = []
     for one in distinct:
@@ -131,17 +132,18 @@ def _figures(runs: Sequence[Run]) -> tuple[list[str], dict[str, list[float]]]:
     return [str(run.folder) for run in runs], accuracies
 
 
-def _settings(run: Run) -> dict[str, Any]:
-    """Return a run's settings by ``section.key``, but for its seed and where and how it was computed."""
-    tree = msgspec.to_builtins(run.config)
-    for name in ("seed", "device"):
+def flat(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the settings that matter, by ``section.key``: not where a net is computed, nor what is left out."""
+    tree = msgspec.to_builtins(config)
+    for name in ("device", *without):
         del tree[name]
     for section, name in NO_MATTER:
-        del tree[section][name]
-    flat: dict[str, Any] = {}
-    for section, value in tree.items():
-        flat |= {f"{section}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {section: value}
-    return flat
+        if section in tree:
+            del tree[section][name]
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        found |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
 
 
 def _name(one: dict[str, Any], all_: Sequence[dict[str, Any]]) -> str:

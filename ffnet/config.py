@@ -130,7 +130,8 @@ class InferenceConfig(_Section, frozen=True):
     """Goodness of which layers: the sum over those that count (paper), the last one's, or a sum whose weights are
     fitted on validation images."""
     offsets: bool = False
-    """Whether from each layer's goodness goes what a label has on the mean validation image, before it is summed."""
+    """Whether each label's mean goodness over validation images is subtracted, layer by layer, before they are summed.
+    Validation accuracy by goodness is then a little flattered, as by fitted weights."""
     linear_epochs: Positive = 20
     linear_lr: Rate = 1e-3
     linear_batch: Positive = 128

@@ -120,8 +120,9 @@ def diagnose(net: FFNet, data: Data, *, count: int = 1000, seed: int = 0) -> Dia
 
 def _by_layer(net: FFNet, images: Tensor) -> dict[int, Tensor]:
     """Return the goodness of every label, (N, labels), by the layer's number; first, as 0, what decides."""
-    goodness_LNC = layer_goodness(net, images).cpu()
-    return {0: combined(net, goodness_LNC), **{k + 1: layer_NC for k, layer_NC in enumerate(goodness_LNC)}}
+    goodness_LNC = layer_goodness(net, images)
+    found = {0: combined(net, goodness_LNC), **{k + 1: layer_NC for k, layer_NC in enumerate(goodness_LNC)}}
+    return {layer: goodness_NC.cpu() for layer, goodness_NC in found.items()}
 
 
 def _similarities(net: FFNet, data: Data) -> dict[str, np.ndarray]:

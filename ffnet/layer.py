@@ -41,13 +41,13 @@ class LocalLayer(nn.Module):
     regions
         Goodness sees each channel in so many × so many regions of the map (no more than it has pixels), as channels of
         their own [ours].
-    contrast
-        The first weights (width × regions²,) of a learned goodness; None for others.
+    goodness_weight
+        The first weights (width × regions,) of a learned goodness; None for others.
     generator
         Draws the weights: uniform within ±1/√(fan in), as PyTorch's convolutions.
     """
 
-    contrast: nn.Parameter | None
+    goodness_weight: nn.Parameter | None
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class LocalLayer(nn.Module):
         norm: Norm = "layer",
         convolution: Convolution = "auto",
         regions: tuple[int, int] = (1, 1),
-        contrast: Tensor | None = None,
+        goodness_weight: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class LocalLayer(nn.Module):
         weight = torch.empty(width, channels, kernel, kernel).uniform_(-bound, bound, generator=generator)
         self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
         self.bias = nn.Parameter(torch.empty(width).uniform_(-bound, bound, generator=generator))
-        self.register_parameter("contrast", None if contrast is None else nn.Parameter(contrast))
+        self.register_parameter("goodness_weight", None if goodness_weight is None else nn.Parameter(goodness_weight))
         if norm == "batch":
             self.register_buffer("running_mean", torch.zeros(channels))
             self.register_buffer("running_var", torch.ones(channels))
@@ -213,7 +213,10 @@ class LocalLayer(nn.Module):
             factor_NCHW = (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3])))[:, :, None, None]
         else:
             slope_NCRR = 2 * slope_NC.view(*y_NCHW.shape[:2], *self.regions)
-            factor_NCHW = torch.ops.aten._adaptive_avg_pool2d_backward(slope_NCRR, y_NCHW.to(slope_NC.dtype))
+            rows_RH, columns_RW = (
+                _shares(side, count, slope_NC) for side, count in zip(y_NCHW.shape[2:], self.regions, strict=True)
+            )
+            factor_NCHW = rows_RH.T @ (slope_NCRR @ columns_RW)
         _, by_weight, by_bias = torch.ops.aten.convolution_backward(
             y_NCHW * factor_NCHW.to(y_NCHW.dtype),
             normal_NCHW,
@@ -228,6 +231,17 @@ class LocalLayer(nn.Module):
             [False, True, True],
         )
         return by_weight, by_bias
+
+
+def _shares(side: int, count: int, like: Tensor) -> Tensor:
+    """Return (count, side): the share of each pixel in the mean over each region, as of adaptive average pooling.
+
+    As a matrix, because that pooling's gradient adds up in no fixed order on a GPU.
+    """
+    region_R1, pixel_S = torch.arange(count, device=like.device)[:, None], torch.arange(side, device=like.device)
+    inside_RS = (pixel_S >= region_R1 * side // count) & (pixel_S < -(-(region_R1 + 1) * side // count))
+    inside_RS = inside_RS.to(like.dtype)
+    return inside_RS / inside_RS.sum(1, keepdim=True)
 
 
 def mean_squares(y_NCHW: Tensor) -> Tensor:

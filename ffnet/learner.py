@@ -233,7 +233,7 @@ class FFLearner:
             s_NC.requires_grad_()
             loss, g_BK = self._objective(k, s_NC, layer.goodness_pixels(y_NCHW), each)
         if k in self.learning:
-            learned = [] if layer.contrast is None else [layer.contrast]
+            learned = [] if layer.goodness_weight is None else [layer.goodness_weight]
             slope_NC, *by_contrast = torch.autograd.grad(loss, [s_NC, *learned])
             layer.weight.grad, layer.bias.grad = layer.gradient(normal_NCHW, y_NCHW, slope_NC, self.scratch)
             for parameter, gradient in zip(learned, by_contrast, strict=True):
@@ -253,9 +253,9 @@ class FFLearner:
                     total = total + loss
                 x_NCHW = layer.pooled(y_NCHW)
             parameters = [p for k in block if k in self.learning for p in self.net.layers[k].parameters()]
-            for parameter, gradient in zip(
-                parameters, torch.autograd.grad(cast(Tensor, total), parameters), strict=True
-            ):
+            # What weighs the goodness of a layer whose loss is not in the sum has no gradient, and stays.
+            gradients = torch.autograd.grad(cast(Tensor, total), parameters, allow_unused=True)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient
         return x_NCHW.detach(), g_BK.detach()
 

@@ -127,9 +127,9 @@ def untrained(net: FFNet, data: Data, *, progress: Progress = silent) -> FFNet:
     control = FFNet(net.config, net.shape, net.labels).to(net.device).train()
     train = data.train.to(net.device)
     epochs = (Draws(net.config, train.classes, data.classes, epoch) for epoch in itertools.count())
-    batches = (batch for draws in epochs for batch in zip(draws.order_SB, draws.labels_SBK, strict=True))
-    for index_B, labels_BK in itertools.islice(batches, CALIBRATION_STEPS):
-        images = control.prepare(train.images[index_B])
+    batches = ((draws.images(train, k), draws.labels_SBK[k]) for draws in epochs for k in range(len(draws)))
+    for images_BCHW, labels_BK in itertools.islice(batches, CALIBRATION_STEPS):
+        images = control.prepare(images_BCHW)
         for labels_B in labels_BK.T:
             control(control.embedder.embed(images, labels_B))
     control.eval()

@@ -85,7 +85,7 @@ def hard(classes_B: Tensor, noise_BK: Tensor, logits_BC: Tensor, *, even: bool =
 def _evened(share_BC: Tensor, classes_B: Tensor) -> Tensor:
     """Return probabilities whose sums over images are near the right labels' frequencies, and over labels 1."""
     wanted_C = torch.zeros_like(share_BC[0]).scatter_add(0, classes_B, torch.ones_like(share_BC[:, 0]))
-    known_BC = share_BC + SMALLEST * (share_BC > 0)
+    known_BC = share_BC.clamp_min(SMALLEST).scatter(1, classes_B[:, None], 0.0)
     for _ in range(ROUNDS):
         known_BC = known_BC * (wanted_C / known_BC.sum(0).clamp_min(SMALLEST))
         known_BC = known_BC / known_BC.sum(1, keepdim=True).clamp_min(SMALLEST)

@@ -126,7 +126,7 @@ class FFNet(nn.Module):
 
     def goodness_of(self, k: int, s_NC: Tensor, pixels: int) -> Tensor:
         """Return the goodness (N,) of layer k, from 0, given its channels' mean squares."""
-        weight_C = cast(LocalLayer, self.layers[k]).contrast
+        weight_C = cast(LocalLayer, self.layers[k]).goodness_weight
         return self.goodness.of(s_NC, pixels) if weight_C is None else self.goodness.of(s_NC, pixels, weight_C)
 
     def split(self, embedded_NCHW: Tensor) -> tuple[Tensor, Tensor]:
@@ -161,9 +161,13 @@ def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.Module
     Raises
     ------
     FFLabelsError
-        When pooling and strides leave no pixel.
+        When pooling and strides leave no pixel, or crops none of an image.
     """
     net = config.net
+    if config.train.crop >= min(shape[1:]):
+        raise FFLabelsError(
+            "leaves nothing of an image", where="train.crop", got=config.train.crop, expected=f"below {min(shape[1:])}"
+        )
     begin = get_goodness(config.train.goodness).begin if config.algorithm == "ff" else None
     generator = torch.Generator().manual_seed(config.seed)
     layers = nn.ModuleList()
@@ -183,7 +187,7 @@ def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.Module
                 norm=net.norm,
                 convolution=config.convolution,
                 regions=(rows, columns),
-                contrast=begin(filters * rows * columns) if begin else None,
+                goodness_weight=begin(filters * rows * columns) if begin else None,
                 generator=generator,
             )
         )

@@ -37,7 +37,7 @@ def layer_goodness(net: FFNet, images: Tensor, *, chunk: int | None = None) -> T
 
 
 def goodness_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
-    """Return the goodness of every label, (N, labels): summed over the layers that count, or the last one's.
+    """Return the goodness of every label, (N, labels): summed over the layers that count, or the last one's; corrected.
 
     See `layer_goodness` for the parameters.
     """

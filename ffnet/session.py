@@ -121,7 +121,7 @@ def train(
         with _claimed(out, config) as folder:
             data = data or load_data(config.data)
             check_trainable(data)
-            check_validation(config.inference, data)
+            check_validation(config, data)
             labels = label_set(config, data, progress=progress) if config.algorithm == "ff" else None
             net = build(config, data.shape, labels, data.classes).to(device)
             if isinstance(net, FFNet):

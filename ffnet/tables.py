@@ -15,7 +15,7 @@ READINGS = {"last": "goodness, last layer", "goodness": "goodness, sum", "linear
 """How accuracy is read, and what tables call it."""
 
 
-class Difference(NamedTuple):
+class Gap(NamedTuple):
     """A mean difference, its 95 % t-interval and of how many it is; no interval of a single one."""
 
     mean: float
@@ -24,7 +24,7 @@ class Difference(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Difference | None:
+    def of(cls, values: Sequence[float]) -> Gap | None:
         """Return the mean of differences, None of none; where all are alike, without an interval."""
         if not values:
             return None
@@ -39,7 +39,7 @@ class Difference(NamedTuple):
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
-def told(found: Difference | None) -> str:
+def told(found: Gap | None) -> str:
     """Return a difference of shares in points of %, with its interval; bold where that is clear of zero."""
     if not found:
         return "–"

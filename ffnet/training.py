@@ -185,7 +185,7 @@ def fit(net: nn.Module, data: Data, *, report: Callable[[Metrics], None] | None 
     """
     config = cast(FFNet, net).config
     check_trainable(data)
-    check_validation(config.inference, data)
+    check_validation(config, data)
     train = data.train.to(next(net.parameters()).device)
     history: list[Metrics] = []
     begin = time.perf_counter()
@@ -217,12 +217,11 @@ def images_an_epoch(config: Config, train: Split) -> int:
 
 def fit_calibration(net: FFNet, data: Data) -> Calibration | None:
     """Return what a trained net's goodness is corrected by, fitted on validation images; None where it is not."""
-    config = net.config.inference
-    if not is_wanted(config):
+    if not is_wanted(net.config):
         return None
-    check_validation(config, data)
+    check_validation(net.config, data)
     part = data.validation[:IMAGES]
-    return calibration_of(layer_goodness(net, part.images), part, net.counted, config)
+    return calibration_of(layer_goodness(net, part.images), part, net.counted, net.config.inference)
 
 
 @torch.no_grad()

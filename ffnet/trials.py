@@ -18,8 +18,8 @@ from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.recipe import canonical_json, sha256
-from ffnet.calibration import calibration_of
-from ffnet.comparison import NO_MATTER
+from ffnet.calibration import calibration_of, is_wanted
+from ffnet.comparison import flat
 from ffnet.config import Config, DataConfig, InferenceConfig
 from ffnet.data import Data, Split, load_data
 from ffnet.devices import device_name, resolve_device, with_dtype
@@ -27,7 +27,7 @@ from ffnet.learner import make_learner
 from ffnet.metrics import untrained
 from ffnet.network import FFNet
 from ffnet.readings import combined, layer_goodness, linear_scores
-from ffnet.training import check_trainable, fit_linear, steps
+from ffnet.training import check_trainable, fit_calibration, fit_linear, steps
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ def train_and_read(
     validation
         Accuracies are taken on the first so many validation images.
     correct_on
-        The next so many are those that goodness is corrected on; 0: it is not.
+        The next so many are those that goodness is corrected on; 0: it is not, and no setting may ask for it.
     control
         Whether the linear classifier of the untrained net is read too.
     """
@@ -124,6 +124,8 @@ def train_and_read(
     trained = time.process_time() - begin
     net.readout = fit_linear(net.eval(), few.train.to(device))
     part, other = data.validation[:validation], data.validation[validation : validation + correct_on]
+    if is_wanted(config):
+        net.calibration = fit_calibration(net, replace(data, validation=other))
     goodness_LNC = layer_goodness(net, part.images)
     first = _accuracy(linear_scores(untrained(net, few), part.images), part) if control else None
     return Figures(
@@ -134,17 +136,18 @@ def train_and_read(
         goodness=_accuracy(combined(net, goodness_LNC), part),
         linear=_accuracy(linear_scores(net, part.images), part),
         untrained=first,
-        cpu_seconds=round(time.process_time() - begin, 1),
+        cpu_seconds=round(time.process_time() - begin, 2),
         device=device_name(device),
         dtype=config.dtype,
         versions={name: version(name) for name in ("fflabels", "torch", "numpy")},
         corrected=_corrected(net, goodness_LNC, part, other) if len(other) else {},
-        train_seconds=round(trained, 1),
+        train_seconds=round(trained, 2),
     )
 
 
 @torch.no_grad()
 def _corrected(net: FFNet, goodness_LNC: Tensor, part: Split, other: Split) -> dict[str, float]:
+    """Return the accuracy by goodness in each way to correct it, fitted on other images."""
     known_LNC, counted = layer_goodness(net, other.images), net.counted
     found = {}
     for name, config in CORRECTIONS.items():
@@ -168,25 +171,13 @@ def data_of(config: DataConfig) -> Data:
     return data
 
 
-def flat(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the settings that matter, by ``section.key``: not where a net is computed, nor sections left out."""
-    tree = msgspec.to_builtins(config)
-    for name in ("device", *without):
-        del tree[name]
-    for section, name in NO_MATTER:
-        del tree[section][name]
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        found |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
-
-
 def check_settings(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
     """Refuse what other settings decided; a setting that came later is at its default there."""
-    for key, value in found.items():
-        if key not in wanted or wanted[key] != value:
+    known = {**flat(Config()), **found}
+    for key in [*found, *wanted]:
+        if key not in wanted or wanted[key] != known.get(key, wanted[key]):
             raise FFLabelsError(
-                "was made with other settings", where=str(path), got=f"{key} = {value}",
+                "was made with other settings", where=str(path), got=f"{key} = {known[key]}",
                 expected=str(wanted.get(key, "no such setting")), hint="move it away, or choose another --out",
             )  # fmt: skip
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from fflabels.errors import FFLabelsError, nearest
+from fflabels.errors import FFLabelsError
+from ffnet.comparison import flat
 from ffnet.config import Config, Natural, Positive, read_toml
 from ffnet.presets import load_preset
-from ffnet.studies import parse_shard
-from ffnet.trials import flat
+from ffnet.studies import known, parse_shard, plain
 
 ScaleName: TypeAlias = Literal["smoke", "cpu"]
 
@@ -98,15 +98,6 @@ class Scale(_Part, frozen=True):
     changes: list[str] = []
 
 
-class _File(_Part, frozen=True):
-    about: str
-    data: list[DataSet]
-    recipes: list[Recipe]
-    labels: list[Labels]
-    changes: list[Change]
-    scales: dict[ScaleName, Scale]
-
-
 class Job(NamedTuple):
     """One net: a recipe on a data set with labels, unchanged or with one change, and a seed."""
 
@@ -121,7 +112,7 @@ class Job(NamedTuple):
     def name(self) -> str:
         """The file's name, without its ending."""
         words = (self.data.name, self.recipe.name, self.labels.name, self.change.name if self.change else "unchanged")
-        return "-".join(_plain(word) for word in (*words, str(self.seed)))
+        return "-".join(plain(word) for word in (*words, str(self.seed)))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -131,7 +122,7 @@ class Job(NamedTuple):
         return {**flat(self.config), **own}
 
 
-class Ablation(NamedTuple):
+class Ablation(_Part, frozen=True):
     """What there is: see `DataSet`, `Recipe`, `Labels`, `Change`, `Scale`."""
 
     about: str
@@ -161,7 +152,7 @@ class Ablation(NamedTuple):
         if scale not in self.scales:
             raise FFLabelsError("no such scale", where="ablation", got=scale, expected=" or ".join(self.scales))
         size = self.scales[scale]
-        names = _known(only, size.data, "--only") or size.data
+        names = known(only, size.data, "--only") or size.data
         found = []
         for seed, name, recipe, labels in itertools.product(range(size.seeds), names, self.recipes, self.labels):
             (data,) = (one for one in self.data if one.name == name)
@@ -184,7 +175,7 @@ def load_ablation(path: str | Path | None = None) -> Ablation:
     Raises
     ------
     FFLabelsError
-        For a file that cannot be read, an unknown key, a name that nothing has, or two nets of one name.
+        For a file that cannot be read, an unknown key, a name that nothing has, or two things have.
     """
     if path is None:
         return _read(files(__name__).joinpath(BUILT_IN).read_bytes(), "study ablation")
@@ -210,41 +201,42 @@ def shard(jobs: Sequence[Job], part: str | None) -> list[Job]:
 
 def _read(data: bytes, where: str) -> Ablation:
     try:
-        found = msgspec.convert(read_toml(data, where), _File)
+        ablation = msgspec.convert(read_toml(data, where), Ablation)
     except msgspec.ValidationError as error:
         raise FFLabelsError(f"bad study: {error}", where=where) from None
-    ablation = Ablation(*(getattr(found, key) for key in Ablation._fields))
-    data_sets, recipes = [one.name for one in found.data], [one.name for one in found.recipes]
     try:
-        for recipe in found.recipes:
-            _known(recipe.settings, data_sets, f"recipe {recipe.name}: settings")
-            missing = sorted({name for size in found.scales.values() for name in size.data} - set(recipe.preset))
-            if missing:
-                raise FFLabelsError("no preset", where=f"recipe {recipe.name}", got=", ".join(missing))
-        for change in found.changes:
-            _known(change.of, recipes, f"change {change.name}: of")
-            _known(change.on, data_sets, f"change {change.name}: on")
-        for name, size in found.scales.items():
-            _known(size.data, data_sets, f"scale {name}: data")
-            _known(size.changes, [change.name for change in found.changes], f"scale {name}: changes")
-            jobs = [job.name for job in ablation.jobs(name)]
-            if twice := sorted({job for job in jobs if jobs.count(job) > 1}):
-                raise FFLabelsError("two nets of one name", where=name, got=", ".join(twice))
+        _check(ablation)
     except FFLabelsError as error:
         raise FFLabelsError(str(error), where=where) from None
     return ablation
 
 
-def _known(names: Iterable[str], known: Sequence[str], where: str) -> list[str]:
-    for name in (names := list(names)):
-        if name not in known:
-            raise FFLabelsError("not in the study", where=where, got=name, hint=nearest(name, known))
+def _check(ablation: Ablation) -> None:
+    """Refuse a name that nothing has, or two things have."""
+    data_sets = _unique(ablation.data, "data")
+    recipes, changes = _unique(ablation.recipes, "recipes"), _unique(ablation.changes, "changes")
+    _unique(ablation.labels, "labels")
+    for recipe in ablation.recipes:
+        known([*recipe.preset, *recipe.settings], data_sets, f"recipe {recipe.name}")
+        if missing := sorted({name for size in ablation.scales.values() for name in size.data} - set(recipe.preset)):
+            raise FFLabelsError("no preset", where=f"recipe {recipe.name}", got=", ".join(missing))
+    for change in ablation.changes:
+        known(change.of, recipes, f"change {change.name}: of")
+        known(change.on, data_sets, f"change {change.name}: on")
+        if fixed := sorted(key for key in change.settings if key == "seed" or key.startswith("data.")):
+            raise FFLabelsError("not a part of a recipe", where=f"change {change.name}", got=", ".join(fixed))
+    for name, size in ablation.scales.items():
+        known(size.data, data_sets, f"scale {name}: data")
+        known(size.changes, changes, f"scale {name}: changes")
+        ablation.jobs(name)  # refuses settings that there are not
+
+
+def _unique(parts: Sequence[Any], where: str) -> list[str]:
+    names = [part.name for part in parts]
+    if twice := sorted({name for name in names if [plain(other) for other in names].count(plain(name)) > 1}):
+        raise FFLabelsError("two of one name", where=where, got=", ".join(twice))
     return names
 
 
 def _tried(name: str, wanted: Sequence[str]) -> bool:
     return not wanted or name in wanted
-
-
-def _plain(word: str) -> str:
-    return "".join(c if c.isalnum() or c == "." else "_" for c in word)

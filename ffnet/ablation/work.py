@@ -12,7 +12,7 @@ from ffnet import tables
 from ffnet.ablation import Ablation, Job, ScaleName
 from ffnet.comparison import spread
 from ffnet.devices import memory_errors
-from ffnet.tables import Difference, markdown, told
+from ffnet.tables import Gap, markdown, told
 from ffnet.training import label_set
 from ffnet.trials import CORRECTIONS, Figures, data_of, read_figures, train_and_read, write
 
@@ -46,8 +46,7 @@ def work(jobs: Sequence[Job], folder: Path, *, begin: Begin | None = None) -> No
         When a net of other settings is in the place of one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for job in jobs:
-        read_figures(_file(job, folder), job.settings)  # refuses those of other settings before hours of work
+    finished(jobs, folder)  # refuses those of other settings before hours of work
     for number, job in enumerate(jobs, 1):
         if read_figures(_file(job, folder), job.settings):
             continue
@@ -63,6 +62,12 @@ def work(jobs: Sequence[Job], folder: Path, *, begin: Begin | None = None) -> No
         write(_file(job, folder), figures)
 
 
+def finished(jobs: Sequence[Job], folder: Path) -> list[tuple[Job, Figures]]:
+    """Return the nets that are finished, with their figures; those of other settings are refused."""
+    found = [(job, read_figures(_file(job, folder), job.settings)) for job in jobs]
+    return [(job, figures) for job, figures in found if figures]
+
+
 def report(ablation: Ablation, scale: ScaleName, jobs: Sequence[Job], folder: Path, command: str) -> Path:
     """Write the tables of what is finished; return where they are.
 
@@ -71,8 +76,7 @@ def report(ablation: Ablation, scale: ScaleName, jobs: Sequence[Job], folder: Pa
     FFLabelsError
         When nothing is.
     """
-    found = [(job, read_figures(_file(job, folder), job.settings)) for job in jobs]
-    done = [(job, figures) for job, figures in found if figures]
+    done = finished(jobs, folder)
     if not done:
         raise FFLabelsError("no net is finished", where=str(folder))
     seeds = ablation.scales[scale].seeds
@@ -127,15 +131,15 @@ def _readings(there: Sequence[tuple[Job, Figures]]) -> list[str]:
     base = {seed: f for seed, f in _by_change(there).get("", {}).items() if f.corrected}
     rows = []
     for reading in CORRECTIONS if base else ():
-        gap = Difference.of([_value(f, reading) - _value(f, ORDER) for f in base.values()])
+        gap = Gap.of([_value(f, reading) - _value(f, ORDER) for f in base.values()])
         rows.append([READINGS[reading], spread(_all(base, reading)), told(gap)])
     head = ["reading of the unchanged recipe", "accuracy", f"less {READINGS[ORDER]}"]
     return ["", *markdown(head, rows)] if rows else []
 
 
-def _gap(nets: dict[int, Figures], base: dict[int, Figures], reading: str) -> Difference | None:
+def _gap(nets: dict[int, Figures], base: dict[int, Figures], reading: str) -> Gap | None:
     shared = sorted(nets.keys() & base.keys())
-    return Difference.of([_value(nets[seed], reading) - _value(base[seed], reading) for seed in shared])
+    return Gap.of([_value(nets[seed], reading) - _value(base[seed], reading) for seed in shared])
 
 
 def _all(nets: dict[int, Figures], reading: str) -> list[float]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from fflabels.errors import FFLabelsError, nearest
+from fflabels.errors import FFLabelsError
+from ffnet.comparison import flat
 from ffnet.config import Config, Natural, Positive, read_toml
 from ffnet.presets import load_preset
-from ffnet.studies import parse_shard
-from ffnet.trials import flat
+from ffnet.studies import known, parse_shard, plain
 
 ScaleName: TypeAlias = Literal["smoke", "cpu"]
 Floor = Annotated[float, msgspec.Meta(ge=0)]
@@ -156,7 +156,7 @@ class Cell(NamedTuple):
     @property
     def set_name(self) -> str:
         """The label set's file name, without its ending."""
-        return "-".join(_plain(word) for word in (self.data.name, self.kind.name, self.rule.name, str(self.pool)))
+        return "-".join(plain(word) for word in (self.data.name, self.kind.name, self.rule.name, str(self.pool)))
 
     @property
     def name(self) -> str:
@@ -222,7 +222,7 @@ class LabelStudy(NamedTuple):
         if scale not in self.scales:
             raise FFLabelsError("no such scale", where="study labels", got=scale, expected=" or ".join(self.scales))
         size = self.scales[scale]
-        wanted = [_named(self.data, name, "data") for name in _known(only, size.data, "--only") or size.data]
+        wanted = [_named(self.data, name, "data") for name in known(only, size.data, "--only") or size.data]
         depth = max(len(one.rows) for one in wanted)
         found = []
         for seed, pool, tier, one in itertools.product(range(size.seeds), range(size.pools), range(depth), wanted):
@@ -294,7 +294,7 @@ def _read(data: bytes, where: str) -> LabelStudy:
         raise FFLabelsError(f"bad study: {error}", where=where) from None
     study = LabelStudy(*(getattr(found, key) for key in LabelStudy._fields))
     try:
-        _known(study.against, [rule.name for rule in study.rules], "against")
+        known(study.against, [rule.name for rule in study.rules], "against")
         for scale in study.scales:
             names = [cell.name for cell in study.cells(scale)]
             if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -304,18 +304,6 @@ def _read(data: bytes, where: str) -> LabelStudy:
     return study
 
 
-def _known(names: Iterable[str], known: Sequence[str], where: str) -> list[str]:
-    for name in (names := list(names)):
-        if name not in known:
-            raise FFLabelsError("not in the study", where=where, got=name, hint=nearest(name, known))
-    return names
-
-
 def _named(parts: Sequence[Any], name: str, where: str) -> Any:
-    _known([name], [part.name for part in parts], where)
+    known([name], [part.name for part in parts], where)
     return next(part for part in parts if part.name == name)
-
-
-def _plain(word: str) -> str:
-    """Return a word that is part of a file's name."""
-    return "_".join("".join(c if c.isalnum() or c == "." else " " for c in word).split())

@@ -18,7 +18,7 @@ from ffnet.comparison import LEVEL, spread
 from ffnet.labelstudy import Cell, LabelStudy, ScaleName
 from ffnet.labelstudy.sets import STATISTICS
 from ffnet.labelstudy.work import Done, finished
-from ffnet.tables import READINGS, Difference, markdown, told
+from ffnet.tables import READINGS, Gap, markdown, told
 from ffnet.trials import Figures
 
 try:
@@ -76,7 +76,7 @@ def write(study: LabelStudy, scale: ScaleName, cells: Sequence[Cell], folder: Pa
     return written
 
 
-def paired(first: Sequence[Done], base: Sequence[Done], reading: str) -> Difference | None:
+def paired(first: Sequence[Done], base: Sequence[Done], reading: str) -> Gap | None:
     """Return how one rule's nets differ from another's over the pools and seeds that both have; None where none is.
 
     The seeds of a pool are averaged: pools are what is drawn anew.
@@ -85,7 +85,7 @@ def paired(first: Sequence[Done], base: Sequence[Done], reading: str) -> Differe
     gaps: dict[int, list[float]] = {}
     for pool, seed in sorted(by_place[0].keys() & by_place[1].keys()):
         gaps.setdefault(pool, []).append(by_place[0][pool, seed] - by_place[1][pool, seed])
-    return Difference.of([mean(gap) for gap in gaps.values()])
+    return Gap.of([mean(gap) for gap in gaps.values()])
 
 
 def rank_correlation(statistic: Sequence[float], accuracies: Sequence[float]) -> Rank | None:

@@ -12,7 +12,7 @@ from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
 from ffnet.devices import memory_errors
 from ffnet.labelstudy import Cell
-from ffnet.labelstudy.sets import choose, statistics
+from ffnet.labelstudy.sets import STATISTICS, choose, statistics
 from ffnet.trials import Figures, check_settings, data_of, digest, read, read_figures, train_and_read, write
 
 SETS, CELLS = "sets", "cells"
@@ -94,7 +94,7 @@ def _twin(cell: Cell, known: SetFigures, cells: Sequence[Cell], folder: Path) ->
     beside = [other for other in cells if (other.group, other.seed) == (cell.group, cell.seed)]
     there = (found for other in beside if (found := _finished(other, folder)))
     twin = next((found for found in there if found.labels == known.labels), None)
-    return msgspec.structs.replace(twin, settings=cell.settings, cpu_seconds=0.0) if twin else None
+    return msgspec.structs.replace(twin, settings=cell.settings, cpu_seconds=0.0, train_seconds=0.0) if twin else None
 
 
 def _label_set(cell: Cell, folder: Path) -> tuple[LabelSet, SetFigures]:
@@ -102,7 +102,8 @@ def _label_set(cell: Cell, folder: Path) -> tuple[LabelSet, SetFigures]:
     path, beside = folder / SETS / f"{cell.set_name}.json", _statistics_file(cell, folder)
     if found := read(beside, SetFigures):
         check_settings(found.settings, cell.set_settings, beside)
-        return LabelSet.load(path), found
+        if found.statistics.keys() == STATISTICS.keys():  # not of another version
+            return LabelSet.load(path), found
     data = data_of(cell.config.data)
     labels = choose(cell, data)
     labels.save(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -188,6 +188,20 @@ def parse_shard(part: str) -> tuple[int, int]:
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise FFLabelsError("no such shard", where="shard", got=part, expected="i/n, i from 1 to n")
     return int(number), int(count)
+
+
+def known(names: Iterable[str], there: Sequence[str], where: str) -> list[str]:
+    """Return names, each once; refuse one that is not there, and name the nearest."""
+    found = list(dict.fromkeys(names))
+    for name in found:
+        if name not in there:
+            raise FFLabelsError("not in the study", where=where, got=name, hint=nearest(name, there))
+    return found
+
+
+def plain(word: str) -> str:
+    """Return words as a part of a file's name."""
+    return "_".join("".join(c if c.isalnum() or c == "." else " " for c in word).split())
 
 
 def list_studies() -> list[str]:

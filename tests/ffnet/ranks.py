@@ -22,6 +22,8 @@ CASES = {
     "rms": ["net.norm=rms", "train.negatives=balanced", "train.negatives_each=2", "net.label_every_layer=true"],
     "random": ["net.first_layer=random", "train.negatives_each=2"],
     "morph": ["labels.set=morph", "train.loss=softplus"],
+    "learned": ["train.goodness=learned-contrast", "train.negatives=hard-balanced", "train.crop=2", "train.flip=true"],
+    "regions": ["net.regions=2", "train.goodness=learned-contrast"],
 }
 RUN = [
     "data.limit=128", "net.widths=[4,6]", "net.pools=[2,2]", "net.kernel=3", "train.epochs=3", "dtype=float64",

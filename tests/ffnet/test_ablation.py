@@ -73,6 +73,11 @@ def test_what_is_done_is_not_done_again_and_comes_out_the_same(ran):
     other = jobs[1]._replace(config=jobs[1].config.replaced({"train.lr": 1.0}))
     with pytest.raises(FFLabelsError, match="was made with other settings; got train"):
         work([other], folder)
+    later = jobs[1]._replace(config=jobs[1].config.replaced({"net.regions": 4}))
+    path.write_text(path.read_text().replace(' "net.regions": 1,\n', ""))  # as of a version that did not know it
+    assert read_figures(path, jobs[1].settings)
+    with pytest.raises(FFLabelsError, match=r"was made with other settings; got net.regions = 1; expected 4"):
+        work([later], folder)
 
 
 def test_a_beginning_makes_whole_tables_and_shards_part_the_nets():
@@ -84,6 +89,7 @@ def test_a_beginning_makes_whole_tables_and_shards_part_the_nets():
     names = [job.name for k in (1, 2, 3) for job in shard(jobs, f"{k}/3")]
     assert sorted(names) == sorted(job.name for job in jobs)
     assert shard(jobs, None) == jobs
+    assert load_ablation().jobs("cpu", "elsewhere", only=["mnist", "mnist"]) == jobs
     bases = {(j.data.name, j.recipe.name, j.labels.name, j.seed): j.config for j in jobs if not j.change}
     assert all(
         job.config != bases[job.data.name, job.recipe.name, job.labels.name, job.seed] for job in jobs if job.change
@@ -99,7 +105,10 @@ def test_a_beginning_makes_whole_tables_and_shards_part_the_nets():
         (('data = ["mnist", "cifar10"]', 'data = ["mnits"]'), "recipe ours: no preset; got mnits"),
         (('changes = ["alpha 4"', 'changes = ["alpha 5"'), "changes: not in the study; got alpha 5"),
         (('"train.alpha" = 4.0', '"train.alhpa" = 4.0'), "no such setting; got train.alhpa .did you mean 'alpha'"),
-        (('name = "alpha 16"', 'name = "alpha 4"'), "two nets of one name"),
+        (('name = "alpha 16"', 'name = "alpha 4"'), "changes: two of one name; got alpha 4"),
+        (('name = "cifar10"\n[data', 'name = "mnist"\n[data'), "data: two of one name; got mnist"),
+        (('{ "train.alpha" = 4.0 }', '{ seed = 4 }'), "change alpha 4: not a part of a recipe; got seed"),
+        (('{ mnist = "quick-mnist"', '{ minst = "quick-mnist"'), "recipe ours: not in the study; got minst"),
         (("[[changes]]", "[[changes"), "not TOML"),
     ],
 )  # fmt: skip

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.calibration import Calibration, calibration_of  # noqa: E402
+from ffnet.calibration import Calibration, calibration_of, check_validation  # noqa: E402
 from ffnet.config import InferenceConfig  # noqa: E402
 from ffnet.data import Split  # noqa: E402
 from ffnet.readings import combined, layer_goodness  # noqa: E402
@@ -44,6 +44,18 @@ def test_weights_are_those_of_the_greatest_likelihood(offsets):
     np.testing.assert_allclose(found.offset_LC.numpy(), goodness.mean(1) if offsets else np.zeros((4, 5)), atol=1e-6)
 
 
+@pytest.mark.parametrize("offsets", [False, True])
+def test_a_dead_layer_changes_nothing(offsets):
+    goodness, part = measured()
+    config = InferenceConfig(layers="weighted", offsets=offsets)
+    alive = calibration_of(goodness, part, range(1, 4), config)
+    dead = torch.cat([goodness, torch.full_like(goodness[:1], -13.8)])
+    found = calibration_of(dead, part, range(1, 5), config)
+    assert found.weight_L[4] == 0
+    expected, answers = alive(goodness[1:], range(1, 4)).sum(0), found(dead[1:], range(1, 5)).sum(0)
+    torch.testing.assert_close(answers, expected, rtol=1e-4, atol=1e-4)
+
+
 def test_offsets_need_no_classes():
     goodness, part = measured()
     other = Split(part.images, part.classes.flip(0))
@@ -75,6 +87,7 @@ def test_a_net_is_read_with_its_correction_and_keeps_it(layers, offsets, tmp_pat
     for method in ("halving", "cascade:3"):
         scores = ffnet.inference.scores(net, images, method=method)
         there = scores.isfinite() & (scores.isfinite().sum(1, keepdim=True) > 1)
+        assert there.any()
         torch.testing.assert_close(scores[there], expected[there], rtol=1e-4, atol=1e-5)
     assert run.results.test.goodness.accuracy > 0.5
 
@@ -85,6 +98,10 @@ def test_without_validation_images_nothing_can_be_fitted(tmp_path):
         with pytest.raises(FFLabelsError, match=f"inference.{name}: needs validation images; got none"):
             ffnet.train(chosen, out=tmp_path / "run")
         assert not (tmp_path / "run").exists()
+    with pytest.raises(FFLabelsError, match=r"needs validation images; got none .*FFClassifier has none"):
+        ffnet.FFClassifier(settings=["inference.offsets=true"]).fit(np.zeros((4, 8, 8)), [0, 1, 0, 1])
+    baseline = ffnet.Config().override(["algorithm=bp", "inference.offsets=true", "data.validation=0"])
+    check_validation(baseline, ffnet.load_data(baseline.data))
 
 
 def test_a_correction_keeps_its_type_and_place():

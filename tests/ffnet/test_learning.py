@@ -102,7 +102,7 @@ def test_ten_closed_form_steps_equal_autograd(monkeypatch, kind, loss, norm, dty
     learner = FFLearner(ours, 8)
     wide = getattr(torch, dtype)
     weights = [{name: p.detach().clone().requires_grad_() for name, p in x.named_parameters()} for x in ours.layers]
-    assert ("contrast" in weights[0]) is (kind == "learned-contrast")
+    assert ("goodness_weight" in weights[0]) is (kind == "learned-contrast")
     adam = torch.optim.Adam([p for layer in weights for p in layer.values()], lr=1e-3)
     for step in range(10):
         images, labels = batch(seed=step)
@@ -111,13 +111,15 @@ def test_ten_closed_form_steps_equal_autograd(monkeypatch, kind, loss, norm, dty
         adam.zero_grad()
         for layer, pool in zip(weights, (2, 1, 1), strict=True):
             y = F.conv2d(normalized(x, norm), layer["weight"], layer["bias"], padding=1).relu()
-            g, theta = reference_goodness(y, kind, layer.get("contrast"))
+            g, theta = reference_goodness(y, kind, layer.get("goodness_weight"))
             reference_loss(g[:8], g[8:], theta, ours.config.train).backward()
             x = F.max_pool2d(y, pool).detach()
         adam.step()
     for layer, expected in zip(ours.layers, weights, strict=True):
         for name, parameter in layer.named_parameters():
-            if name != "contrast" or dtype == "float64":  # Adam makes a whole step of a gradient that is but rounding
+            if (
+                name != "goodness_weight" or dtype == "float64"
+            ):  # Adam makes a whole step of a gradient that is but rounding
                 torch.testing.assert_close(parameter, expected[name], rtol=0, atol=tolerance)
 
 
@@ -140,7 +142,7 @@ def test_goodness_of_regions_has_the_gradient_of_autograd(kind, regions):
         if kind == "sum":
             g, theta = s.sum(1) * pixels, s.shape[1] * pixels
         else:
-            g, theta = reference_goodness(s.sqrt()[:, :, None, None], kind, layer.get("contrast"))
+            g, theta = reference_goodness(s.sqrt()[:, :, None, None], kind, layer.get("goodness_weight"))
         reference_loss(g[:8], g[8:], theta, ours.config.train).backward()
         for name, parameter in learnt.named_parameters():
             torch.testing.assert_close(parameter.grad, layer[name].grad, rtol=1e-8, atol=1e-12)
@@ -154,8 +156,9 @@ def test_goodness_of_regions_has_the_gradient_of_autograd(kind, regions):
 @pytest.mark.parametrize(
     "settings",
     [["train.negatives_each=3"], ["net.first_layer=with_next"], ["net.detach=false"],
-     ["net.detach=false", "net.first_layer=include"]],
-    ids=["three negatives", "with_next", "joint", "joint, all count"],
+     ["net.detach=false", "net.first_layer=include"],
+     ["net.first_layer=with_next", "train.goodness=learned-contrast"]],
+    ids=["three negatives", "with_next", "joint", "joint, all count", "with_next, learned"],
 )  # fmt: skip
 def test_every_way_of_learning_has_the_gradient_of_autograd(settings, loss):
     ours = net("dtype=float64", "net.norm=batch", f"train.loss={loss}", *settings)
@@ -167,7 +170,8 @@ def test_every_way_of_learning_has_the_gradient_of_autograd(settings, loss):
     x, total = torch.cat([ours.labels.embed(images, labels[:, k], 0.35) for k in range(each)]), 0
     for k, (layer, weight, pool) in enumerate(zip(ours.layers, weights, (2, 1, 1), strict=True)):
         y = F.conv2d(normalized(x, "batch"), weight, layer.bias.detach(), padding=1).relu()
-        g, theta = reference_goodness(y, ours.config.train.goodness)
+        weighs = layer.goodness_weight
+        g, theta = reference_goodness(y, ours.config.train.goodness, None if weighs is None else weighs.detach())
         positive, negatives_ = g[:8], g[8:].view(each - 1, 8)
         if loss == "softmax":
             logits = ours.config.train.alpha * torch.cat([positive[None], negatives_]).T
@@ -315,11 +319,14 @@ def test_the_learned_contrast_begins_as_the_contrast_and_leaves_it():
     )
     images, _ = batch()
     torch.testing.assert_close(layer_goodness(learned, images), layer_goodness(fixed, images))
-    before = [layer.contrast.detach().clone() for layer in learned.layers]
+    before = [layer.goodness_weight.detach().clone() for layer in learned.layers]
     FFLearner(learned, 8).learn(*batch())
-    assert all(not torch.equal(layer.contrast, old) for layer, old in zip(learned.layers, before, strict=True))
-    assert all(layer.contrast is None for layer in fixed.layers)
-    assert ffnet.BPNet(config("algorithm=bp", "train.goodness=learned-contrast"), SHAPE, 10).layers[0].contrast is None
+    assert all(not torch.equal(layer.goodness_weight, old) for layer, old in zip(learned.layers, before, strict=True))
+    assert all(layer.goodness_weight is None for layer in fixed.layers)
+    assert (
+        ffnet.BPNet(config("algorithm=bp", "train.goodness=learned-contrast"), SHAPE, 10).layers[0].goodness_weight
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -419,6 +426,14 @@ def test_even_hard_negatives_are_wrong_whatever_the_logits(seed, size, count, sp
     assert ((wrong >= 0) & (wrong < count)).all()
 
 
+def test_even_hard_negatives_are_even_though_one_label_is_far_ahead():
+    classes = torch.arange(10).repeat(8)
+    logits = torch.zeros(80, 10)
+    logits[:, 3] = 120.0  # the others' probabilities are 0 in float32
+    wrong = negatives.hard(classes, torch.rand(80, 500, generator=torch.Generator().manual_seed(0)), logits, even=True)
+    assert (torch.bincount(wrong.flatten(), minlength=10) / wrong.numel() - 0.1).abs().max() < 0.01
+
+
 def test_even_hard_negatives_come_as_often_as_they_are_right_and_still_follow_the_logits():
     generator = torch.Generator().manual_seed(0)
     classes = torch.arange(10).repeat(8)
@@ -479,6 +494,19 @@ def test_training_sees_moved_images_the_same_every_time_and_the_label_stays_wher
     assert torch.equal(embedded, learner.net.labels.embed(given, labels, 0.35))
 
 
+def test_the_untrained_control_sees_moved_images_as_training_does():
+    chosen = config("train.crop=4", "net.norm=batch", "data.limit=40", "train.batch=40", "inference.linear_epochs=1")
+    data, labels = ffnet.load_data(chosen.data), named_set("fourier:paper10")
+    control = untrained(ffnet.FFNet(chosen, data.shape, labels), data)
+    still = untrained(ffnet.FFNet(chosen.replaced({"train.crop": 0}), data.shape, labels), data)
+    assert control.layers[0].running_mean < still.layers[0].running_mean - 0.01  # black came in
+
+
+def test_a_crop_that_leaves_nothing_is_refused():
+    with pytest.raises(FFLabelsError, match=r"train.crop: leaves nothing of an image; got 14; expected below 14"):
+        net("train.crop=14")
+
+
 def test_imprints_are_not_kept_of_images_that_move():
     with pytest.raises(FFLabelsError, match=r"labels.cache: keeps imprints .* got 64; expected 0 with train.crop"):
         config("labels.cache=64", "train.crop=2")
@@ -527,7 +555,7 @@ def test_the_step_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(monkeypat
     for changes in (
         [],
         ["train.negatives=hard", "dtype=bfloat16", "net.norm=batch"],
-        ["train.negatives=hard-balanced", "train.goodness=learned-contrast"],
+        ["train.negatives=hard-balanced", "train.goodness=learned-contrast", "net.regions=3"],
         ["train.goodness=sum", "train.loss=bce", "net.label_every_layer=true"],
     ):
         with FakeTensorMode(allow_non_fake_inputs=True):

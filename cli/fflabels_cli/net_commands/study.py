@@ -23,7 +23,7 @@ _out = click.option(
     type=click.Path(path_type=Path),
     default=Path("studies"),
     show_default=True,
-    help="Where label sets, figures of nets, tables and plots go.",
+    help="Where the figures of nets, tables and plots go.",
 )
 
 
@@ -55,11 +55,12 @@ def labels(
     from ffnet.labelstudy import load_label_study
     from ffnet.labelstudy import shard as part_of
     from ffnet.labelstudy.report import write
-    from ffnet.labelstudy.work import work
+    from ffnet.labelstudy.work import finished, work
 
     study = load_label_study(file)
     cells = study.cells(scale, data, only)
     folder = out / (file.stem if file else "labels") / scale
+    finished(everything := study.cells(scale, data), folder)  # refuses nets of other settings before hours of work
 
     def begin(cell: Cell, number: int, of: int) -> None:
         click.echo(f"net {number} of {of}: {cell.name}", err=True)
@@ -69,7 +70,7 @@ def labels(
     if not mine:
         click.echo(f"nothing to do in shard {shard}: there are {len(cells)} nets")
         return
-    written = write(study, scale, study.cells(scale, data), folder, _typed("labels", file))
+    written = write(study, scale, everything, folder, _typed("labels", file))
     click.echo("\n".join(f"written: {path}" for path in written))
 
 
@@ -95,11 +96,12 @@ def ablation(
     """
     from ffnet.ablation import load_ablation
     from ffnet.ablation import shard as part_of
-    from ffnet.ablation.work import report, work
+    from ffnet.ablation.work import finished, report, work
 
     study = load_ablation(file)
     jobs = study.jobs(scale, data, only)
     folder = out / (file.stem if file else "ablation") / scale
+    finished(everything := study.jobs(scale, data), folder)  # refuses nets of other settings before hours of work
 
     def begin(job: Job, number: int, of: int) -> None:
         click.echo(f"net {number} of {of}: {job.name}", err=True)
@@ -109,7 +111,7 @@ def ablation(
     if not mine:
         click.echo(f"nothing to do in shard {shard}: there are {len(jobs)} nets")
         return
-    click.echo(f"written: {report(study, scale, study.jobs(scale, data), folder, _typed('ablation', file))}")
+    click.echo(f"written: {report(study, scale, everything, folder, _typed('ablation', file))}")
 
 
 def _typed(name: str, file: Path | None) -> str:
