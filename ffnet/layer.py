@@ -5,6 +5,7 @@ Tensor names carry their shape: N samples, C channels, H×W pixels.
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import reduce
 from typing import cast
@@ -20,8 +21,12 @@ from ffnet.scratch import Scratch
 
 EPSILON = 1e-5
 MOMENTUM = 0.1
-SAMPLES = 8
-"""A processor takes squares of so many samples at once: they fit its cache."""
+VALUES = 1 << 16
+"""A processor takes squares of about so many values at once: they fit its cache."""
+
+FEW = 16
+"""Pixels up to which a processor takes the gradient by the weights as a matrix product: convolutions of maps as small
+are several times as slow."""
 
 
 class LocalLayer(nn.Module):
@@ -153,7 +158,7 @@ class LocalLayer(nn.Module):
         """Return what the next layer receives."""
         if self.pool == 1:
             return y_NCHW
-        if not pixels_first(y_NCHW):
+        if torch.is_grad_enabled() or y_NCHW.device.type != "cpu":
             return F.max_pool2d(y_NCHW, self.pool)
         height, width = (side // self.pool * self.pool for side in y_NCHW.shape[2:])
         rows_NCHW = reduce(torch.maximum, (y_NCHW[:, :, k : height : self.pool] for k in range(self.pool)))
@@ -217,8 +222,12 @@ class LocalLayer(nn.Module):
                 _shares(side, count, slope_NC) for side, count in zip(y_NCHW.shape[2:], self.regions, strict=True)
             )
             factor_NCHW = rows_RH.T @ (slope_NCRR @ columns_RW)
+        by_y_NCHW = y_NCHW * factor_NCHW.to(y_NCHW.dtype)
+        height, width = y_NCHW.shape[2:]
+        if self.stride == 1 and height * width <= FEW and y_NCHW.device.type == "cpu":
+            return _product_gradient(normal_NCHW, by_y_NCHW, self.weight.shape[2])
         _, by_weight, by_bias = torch.ops.aten.convolution_backward(
-            y_NCHW * factor_NCHW.to(y_NCHW.dtype),
+            by_y_NCHW,
             normal_NCHW,
             self.weight.to(y_NCHW.dtype),
             [len(self.bias)],
@@ -231,6 +240,17 @@ class LocalLayer(nn.Module):
             [False, True, True],
         )
         return by_weight, by_bias
+
+
+def _product_gradient(x_NCHW: Tensor, by_y_NCHW: Tensor, kernel: int) -> tuple[Tensor, Tensor]:
+    """Return the gradient by weight and bias as one matrix product over samples and pixels."""
+    filters, height, width = by_y_NCHW.shape[1:]
+    padded_NHWC = F.pad(x_NCHW, [kernel // 2] * 4).permute(0, 2, 3, 1)
+    shifts = itertools.product(range(kernel), repeat=2)
+    taps_NHWC = [padded_NHWC[:, down : down + height, right : right + width] for down, right in shifts]
+    by_y_PF = by_y_NCHW.permute(0, 2, 3, 1).flatten(0, 2)
+    by_weight = by_y_PF.T @ torch.cat(taps_NHWC, 3).flatten(0, 2)
+    return by_weight.view(filters, kernel, kernel, -1).permute(0, 3, 1, 2), by_y_PF.sum(0)
 
 
 def _shares(side: int, count: int, like: Tensor) -> Tensor:
@@ -250,7 +270,8 @@ def mean_squares(y_NCHW: Tensor) -> Tensor:
     if torch.is_grad_enabled() or y_NCHW.device.type != "cpu":
         return y_NCHW.to(wide).square().mean((2, 3))
     if not pixels_first(y_NCHW):
-        return torch.cat([part.to(wide).square().mean((2, 3)) for part in torch.split(y_NCHW, SAMPLES)])
+        samples = max(1, VALUES // max(1, y_NCHW[0].numel())) if len(y_NCHW) else 1
+        return torch.cat([part.to(wide).square().mean((2, 3)) for part in torch.split(y_NCHW, samples)])
     s_NC = y_NCHW.new_zeros(y_NCHW.shape[:2])
     pixels_PNC = y_NCHW.permute(2, 3, 0, 1).flatten(0, 1)
     for pixel_NC in pixels_PNC:

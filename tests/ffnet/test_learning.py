@@ -123,6 +123,23 @@ def test_ten_closed_form_steps_equal_autograd(monkeypatch, kind, loss, norm, dty
                 torch.testing.assert_close(parameter, expected[name], rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("pools", ["[2,2,1]", "[4,1,1]", "[7,1,2]"])
+def test_small_maps_have_the_gradient_of_autograd(pools):
+    ours = net(f"net.pools={pools}", "net.kernel=5", "dtype=float64")
+    images, labels = batch()
+    x = torch.cat([ours.labels.embed(images, labels[:, k], 0.35) for k in (0, 1)])
+    weights = [[p.detach().clone().requires_grad_() for p in layer.parameters()] for layer in ours.layers]
+    FFLearner(ours, 8).learn(images, labels)
+    for (weight, bias), layer, pool in zip(weights, ours.layers, map(int, pools[1:-1].split(",")), strict=True):
+        y = F.conv2d(normalized(x, "layer"), weight, bias, padding=2).relu()
+        g, theta = reference_goodness(y, "log-contrast")
+        reference_loss(g[:8], g[8:], theta, ours.config.train).backward()
+        torch.testing.assert_close(layer.weight.grad, weight.grad, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(layer.bias.grad, bias.grad, rtol=1e-9, atol=1e-12)
+        x = F.max_pool2d(y, pool).detach()
+    assert y.shape[2] <= 4
+
+
 @pytest.mark.parametrize("regions", [2, 5, 99])
 @pytest.mark.parametrize("kind", ["log-contrast", "learned-contrast", "sum"])
 def test_goodness_of_regions_has_the_gradient_of_autograd(kind, regions):
