@@ -234,11 +234,11 @@ class FFLearner:
             loss, g_BK = self._objective(k, s_NC, layer.goodness_pixels(y_NCHW), each)
         if k in self.learning:
             learned = [] if layer.goodness_weight is None else [layer.goodness_weight]
-            slope_NC, *by_contrast = torch.autograd.grad(loss, [s_NC, *learned])
+            slope_NC, *by_weight_C = torch.autograd.grad(loss, [s_NC, *learned])
             layer.weight.grad, layer.bias.grad = layer.gradient(normal_NCHW, y_NCHW, slope_NC, self.scratch)
-            for parameter, gradient in zip(learned, by_contrast, strict=True):
+            for parameter, gradient in zip(learned, by_weight_C, strict=True):
                 parameter.grad = gradient
-            self.ranks.begin_mean(layer.weight.grad, layer.bias.grad, *by_contrast)
+            self.ranks.begin_mean(layer.weight.grad, layer.bias.grad, *by_weight_C)
         return layer.pooled(y_NCHW), g_BK
 
     def _joint(self, block: range, x_NCHW: Tensor, label_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.recipe import canonical_json, sha256
-from ffnet.calibration import calibration_of, is_wanted
+from ffnet.calibration import calibration_of
 from ffnet.comparison import flat
 from ffnet.config import Config, DataConfig, InferenceConfig
 from ffnet.data import Data, Split, load_data
@@ -124,8 +124,7 @@ def train_and_read(
     trained = time.process_time() - begin
     net.readout = fit_linear(net.eval(), few.train.to(device))
     part, other = data.validation[:validation], data.validation[validation : validation + correct_on]
-    if is_wanted(config):
-        net.calibration = fit_calibration(net, replace(data, validation=other))
+    net.calibration = fit_calibration(net, replace(data, validation=other))
     goodness_LNC = layer_goodness(net, part.images)
     first = _accuracy(linear_scores(untrained(net, few), part.images), part) if control else None
     return Figures(

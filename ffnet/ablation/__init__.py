@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -12,9 +11,9 @@ import msgspec
 
 from fflabels.errors import FFLabelsError
 from ffnet.comparison import flat
-from ffnet.config import Config, Natural, Positive, read_toml
+from ffnet.config import Config, Natural, Positive
 from ffnet.presets import load_preset
-from ffnet.studies import known, parse_shard, plain
+from ffnet.studies import known, load_checked, plain
 
 ScaleName: TypeAlias = Literal["smoke", "cpu"]
 
@@ -177,38 +176,7 @@ def load_ablation(path: str | Path | None = None) -> Ablation:
     FFLabelsError
         For a file that cannot be read, an unknown key, a name that nothing has, or two things have.
     """
-    if path is None:
-        return _read(files(__name__).joinpath(BUILT_IN).read_bytes(), "study ablation")
-    try:
-        return _read(Path(path).read_bytes(), str(path))
-    except OSError as error:
-        raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
-
-
-def shard(jobs: Sequence[Job], part: str | None) -> list[Job]:
-    """Return the i-th of n parts of the nets, for ``i/n``, i from 1.
-
-    Raises
-    ------
-    FFLabelsError
-        When `part` is no such thing, or out of range.
-    """
-    if part is None:
-        return list(jobs)
-    number, count = parse_shard(part)
-    return list(jobs[number - 1 :: count])
-
-
-def _read(data: bytes, where: str) -> Ablation:
-    try:
-        ablation = msgspec.convert(read_toml(data, where), Ablation)
-    except msgspec.ValidationError as error:
-        raise FFLabelsError(f"bad study: {error}", where=where) from None
-    try:
-        _check(ablation)
-    except FFLabelsError as error:
-        raise FFLabelsError(str(error), where=where) from None
-    return ablation
+    return load_checked(path, __name__, BUILT_IN, Ablation, _check)
 
 
 def _check(ablation: Ablation) -> None:

@@ -47,6 +47,7 @@ def work(jobs: Sequence[Job], folder: Path, *, begin: Begin | None = None) -> No
     """
     folder.mkdir(parents=True, exist_ok=True)
     finished(jobs, folder)  # refuses those of other settings before hours of work
+    designed, labels = None, None
     for number, job in enumerate(jobs, 1):
         if read_figures(_file(job, folder), job.settings):
             continue
@@ -54,7 +55,9 @@ def work(jobs: Sequence[Job], folder: Path, *, begin: Begin | None = None) -> No
             begin(job, number, len(jobs))
         with memory_errors():
             data = data_of(job.config.data)
-            labels = label_set(job.config, data)
+            wanted = (job.config.labels, job.config.data, job.config.seed)
+            if labels is None or designed != wanted:  # most changes leave the labels as they are
+                designed, labels = wanted, label_set(job.config, data)
             figures = train_and_read(
                 job.config, data, labels, job.settings, readout=job.data.readout, validation=job.data.validation,
                 correct_on=job.data.correct_on, control=job.change is None,
@@ -80,12 +83,8 @@ def report(ablation: Ablation, scale: ScaleName, jobs: Sequence[Job], folder: Pa
     if not done:
         raise FFLabelsError("no net is finished", where=str(folder))
     seeds = ablation.scales[scale].seeds
-    lines = [
-        f"# {ablation.about}",
-        "",
-        f"`{command}`, scale {scale}: {seeds} nets of each. Accuracies are of validation",
-    ]
-    lines[-1] += " images, in %; test images are not read."
+    what = f"`{command}`, scale {scale}: {seeds} nets of each."
+    lines = [f"# {ablation.about}", "", f"{what} Accuracies are of validation images, in %; test images are not read."]
     if len(done) < len(jobs):
         lines += ["", f"{len(jobs) - len(done)} of {len(jobs)} nets are not finished."]
     lines += ["", PAIRED]

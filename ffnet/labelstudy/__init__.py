@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
@@ -12,9 +11,9 @@ import msgspec
 
 from fflabels.errors import FFLabelsError
 from ffnet.comparison import flat
-from ffnet.config import Config, Natural, Positive, read_toml
+from ffnet.config import Config, Natural, Positive
 from ffnet.presets import load_preset
-from ffnet.studies import known, parse_shard, plain
+from ffnet.studies import known, load_checked, parse_shard, plain
 
 ScaleName: TypeAlias = Literal["smoke", "cpu"]
 Floor = Annotated[float, msgspec.Meta(ge=0)]
@@ -123,15 +122,6 @@ class Scale(_Part, frozen=True):
     settings: dict[str, Any] = {}
 
 
-class _File(_Part, frozen=True):
-    about: str
-    kinds: list[Kind]
-    rules: list[Rule]
-    data: list[DataSet]
-    scales: dict[ScaleName, Scale]
-    against: list[str] = []
-
-
 class Cell(NamedTuple):
     """One net: a data set, a label set (kind, rule, pool) and the net's seed.
 
@@ -192,7 +182,7 @@ class Cell(NamedTuple):
         }
 
 
-class LabelStudy(NamedTuple):
+class LabelStudy(_Part, frozen=True):
     """The study: what there is of each, how large it can be made, and the rules that all others are told against."""
 
     about: str
@@ -200,7 +190,7 @@ class LabelStudy(NamedTuple):
     rules: list[Rule]
     data: list[DataSet]
     scales: dict[ScaleName, Scale]
-    against: list[str]
+    against: list[str] = []
 
     def cells(self, scale: ScaleName, data: str | None = None, only: Sequence[str] = ()) -> list[Cell]:
         """Return all cells of a scale, the main rows of the first pool and seed first: a beginning makes whole tables.
@@ -254,12 +244,7 @@ def load_label_study(path: str | Path | None = None) -> LabelStudy:
     FFLabelsError
         For a file that cannot be read, an unknown key, a name that nothing has, or two cells of one name.
     """
-    if path is None:
-        return _read(files(__name__).joinpath(BUILT_IN).read_bytes(), "study labels")
-    try:
-        return _read(Path(path).read_bytes(), str(path))
-    except OSError as error:
-        raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+    return load_checked(path, __name__, BUILT_IN, LabelStudy, _check)
 
 
 def shard(cells: Sequence[Cell], part: str | None) -> list[Cell]:
@@ -287,21 +272,13 @@ def shard(cells: Sequence[Cell], part: str | None) -> list[Cell]:
     return [cell for cell in cells if owner[cell.group] == number - 1]
 
 
-def _read(data: bytes, where: str) -> LabelStudy:
-    try:
-        found = msgspec.convert(read_toml(data, where), _File)
-    except msgspec.ValidationError as error:
-        raise FFLabelsError(f"bad study: {error}", where=where) from None
-    study = LabelStudy(*(getattr(found, key) for key in LabelStudy._fields))
-    try:
-        known(study.against, [rule.name for rule in study.rules], "against")
-        for scale in study.scales:
-            names = [cell.name for cell in study.cells(scale)]
-            if twice := sorted({name for name in names if names.count(name) > 1}):
-                raise FFLabelsError("two cells of one name", where=scale, got=", ".join(twice))
-    except FFLabelsError as error:
-        raise FFLabelsError(str(error), where=where) from None
-    return study
+def _check(study: LabelStudy) -> None:
+    """Refuse a name that nothing has, or two cells have."""
+    known(study.against, [rule.name for rule in study.rules], "against")
+    for scale in study.scales:
+        names = [cell.name for cell in study.cells(scale)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise FFLabelsError("two cells of one name", where=scale, got=", ".join(twice))
 
 
 def _named(parts: Sequence[Any], name: str, where: str) -> Any:

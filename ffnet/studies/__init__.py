@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from ffnet.presets import load_preset
 
 ScaleName: TypeAlias = Literal["smoke", "cpu", "full"]
 Figure: TypeAlias = Literal["accuracy", "confusion", "learning", "maps"]
+
+T = TypeVar("T")
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -188,6 +190,54 @@ def parse_shard(part: str) -> tuple[int, int]:
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise FFLabelsError("no such shard", where="shard", got=part, expected="i/n, i from 1 to n")
     return int(number), int(count)
+
+
+def shard(jobs: Sequence[T], part: str | None) -> list[T]:
+    """Return the i-th of n parts of the runs, for ``i/n``, i from 1.
+
+    Raises
+    ------
+    FFLabelsError
+        When `part` is no such thing, or out of range.
+    """
+    if part is None:
+        return list(jobs)
+    number, count = parse_shard(part)
+    return list(jobs[number - 1 :: count])
+
+
+def load_checked(path: str | Path | None, package: str, built_in: str, kind: type[T], check: Callable[[T], None]) -> T:
+    """Return what a study's file says, or the built-in one of a package; errors name the file.
+
+    Parameters
+    ----------
+    path
+        The file; None for the built-in one.
+    package, built_in
+        Where that one is.
+    kind
+        What the file holds.
+    check
+        Raises `FFLabelsError` for what its types do not refuse.
+
+    Raises
+    ------
+    FFLabelsError
+        For a file that cannot be read, an unknown key, or what `check` refuses.
+    """
+    where = str(path) if path else f"study {Path(built_in).stem}"
+    try:
+        content = Path(path).read_bytes() if path else files(package).joinpath(built_in).read_bytes()
+        found = msgspec.convert(read_toml(content, where), kind)
+    except OSError as error:
+        raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=where) from None
+    except msgspec.ValidationError as error:
+        raise FFLabelsError(f"bad study: {error}", where=where) from None
+    try:
+        check(found)
+    except FFLabelsError as error:
+        raise FFLabelsError(str(error), where=where) from None
+    return found
 
 
 def known(names: Iterable[str], there: Sequence[str], where: str) -> list[str]:

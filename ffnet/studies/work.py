@@ -14,7 +14,8 @@ from ffnet.data import one_a_class
 from ffnet.metrics import Evaluation
 from ffnet.run import CONFIG, Run, is_finished, load_run, read_settings
 from ffnet.session import Report, Started, resume, train, with_absolute_paths
-from ffnet.studies import Group, Job, ScaleName, Study, parse_shard
+from ffnet.studies import Group, Job, ScaleName, Study
+from ffnet.tables import markdown
 
 try:
     from ffnet import figures
@@ -42,20 +43,6 @@ class Row(NamedTuple):
     def paper(self) -> str:
         """What the paper reports."""
         return self.group.paper.get(self.reading, {}).get(self.point, "–")
-
-
-def shard(jobs: Sequence[Job], part: str | None) -> list[Job]:
-    """Return the i-th of n parts of the runs, for ``i/n``, i from 1.
-
-    Raises
-    ------
-    FFLabelsError
-        When `part` is no such thing, or out of range.
-    """
-    if part is None:
-        return list(jobs)
-    number, count = parse_shard(part)
-    return list(jobs[number - 1 :: count])
 
 
 def work(
@@ -158,7 +145,7 @@ def _table(study: Study, scale: ScaleName, rows: Sequence[Row], runs: Sequence[R
             f"Scale {_scale(study, scale)}",
             *([f"{wanted - len(runs)} of {wanted} runs are not finished."] if len(runs) < wanted else []),
             "",
-            *("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *lines]),
+            *markdown(head, lines),
             "",
             *(f"- {place}" for place in places),
             "",

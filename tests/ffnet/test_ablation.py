@@ -10,8 +10,9 @@ torch = pytest.importorskip("torch")
 from scipy import stats  # noqa: E402
 
 from fflabels import FFLabelsError  # noqa: E402
-from ffnet.ablation import load_ablation, shard  # noqa: E402
+from ffnet.ablation import load_ablation  # noqa: E402
 from ffnet.ablation.work import report, work  # noqa: E402
+from ffnet.studies import shard  # noqa: E402
 from ffnet.trials import CORRECTIONS, read_figures  # noqa: E402
 
 BUILT_IN = files("ffnet.ablation").joinpath("ablation.toml").read_text()

@@ -7,8 +7,8 @@ pytest.importorskip("matplotlib")
 
 from fflabels import FFLabelsError  # noqa: E402
 from ffnet.run import load_run  # noqa: E402
-from ffnet.studies import list_studies, load_study  # noqa: E402
-from ffnet.studies.work import shard, work, write  # noqa: E402
+from ffnet.studies import list_studies, load_study, shard  # noqa: E402
+from ffnet.studies.work import work, write  # noqa: E402
 
 RESULTS = {"fig3a", "fig3b", "fig3cd", "fig4", "fig5ab", "fig5ch", "cifar10", "cifar100"}
 APPENDICES = {

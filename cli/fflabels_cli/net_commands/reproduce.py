@@ -40,7 +40,7 @@ def command(name: str | None, scale: Any, seeds: int | None, shard: str | None, 
     """
     from fflabels_cli import net_output, output
     from ffnet.studies import list_studies, load_study
-    from ffnet.studies.work import shard as part_of
+    from ffnet.studies import shard as part_of
     from ffnet.studies.work import work, write
 
     if name is None:

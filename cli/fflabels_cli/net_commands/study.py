@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from fflabels_cli import options
 
-if TYPE_CHECKING:
-    from ffnet.ablation import Job
-    from ffnet.labelstudy import Cell
-
-
-_only = click.option("--only", metavar="DATA", multiple=True, help="This data set alone. Repeatable.")
-_shard = click.option(
-    "--shard", metavar="I/N", help="Only the I-th of N parts of the nets: machines may share the folder."
-)
-_out = click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("studies"),
-    show_default=True,
-    help="Where the figures of nets, tables and plots go.",
-)
+Command = Callable[..., None]
 
 
 @click.group("study")
@@ -32,19 +18,44 @@ def command() -> None:
     """Make a study of ours: what the paper does not say."""
 
 
+def _options(cpu: str) -> Callable[[Command], Command]:
+    """Add what all studies are told: their file, their scale (`cpu` says what that one takes), shares and places."""
+
+    def add(function: Command) -> Command:
+        for option in reversed(
+            (
+                click.argument("file", metavar="[FILE.toml]", required=False, type=click.Path(path_type=Path)),
+                click.option(
+                    "--scale",
+                    type=click.Choice(("smoke", "cpu")),
+                    default="cpu",
+                    show_default=True,
+                    help=f"smoke: digits, whether it runs. cpu: {cpu}; hours on a core.",
+                ),
+                click.option("--only", metavar="DATA", multiple=True, help="This data set alone. Repeatable."),
+                click.option(
+                    "--shard",
+                    metavar="I/N",
+                    help="Only the I-th of N parts of the nets: machines may share the folder.",
+                ),
+                click.option(
+                    "--out",
+                    type=click.Path(path_type=Path),
+                    default=Path("studies"),
+                    show_default=True,
+                    help="Where the figures of nets, tables and plots go.",
+                ),
+                options.data_root,
+            )
+        ):
+            function = option(function)
+        return function
+
+    return add
+
+
 @command.command("labels")
-@click.argument("file", metavar="[FILE.toml]", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--scale",
-    type=click.Choice(("smoke", "cpu")),
-    default="cpu",
-    show_default=True,
-    help="smoke: digits, whether it runs. cpu: MNIST, CIFAR10, pairs of digits, CIFAR100; hours on a core.",
-)
-@_only
-@_shard
-@_out
-@options.data_root
+@_options("MNIST, CIFAR10, pairs of digits, CIFAR100")
 def labels(
     file: Path | None, scale: Any, only: tuple[str, ...], shard: str | None, out: Path, data: str | None
 ) -> None:
@@ -58,35 +69,20 @@ def labels(
     from ffnet.labelstudy.work import finished, work
 
     study = load_label_study(file)
-    cells = study.cells(scale, data, only)
-    folder = out / (file.stem if file else "labels") / scale
-    finished(everything := study.cells(scale, data), folder)  # refuses nets of other settings before hours of work
-
-    def begin(cell: Cell, number: int, of: int) -> None:
-        click.echo(f"net {number} of {of}: {cell.name}", err=True)
-
+    cells, everything = study.cells(scale, data, only), study.cells(scale, data)
+    folder = _folder("labels", file, out, scale)
+    finished(everything, folder)  # refuses nets of other settings before hours of work
     mine = part_of(cells, shard)
-    work(mine, folder, begin=begin)
     if not mine:
-        click.echo(f"nothing to do in shard {shard}: there are {len(cells)} nets")
+        _nothing_to_do(shard, cells)
         return
+    work(mine, folder, begin=_begin)
     written = write(study, scale, everything, folder, _typed("labels", file))
     click.echo("\n".join(f"written: {path}" for path in written))
 
 
 @command.command("ablation")
-@click.argument("file", metavar="[FILE.toml]", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--scale",
-    type=click.Choice(("smoke", "cpu")),
-    default="cpu",
-    show_default=True,
-    help="smoke: digits, whether it runs. cpu: MNIST and CIFAR10; hours on a core.",
-)
-@_only
-@_shard
-@_out
-@options.data_root
+@_options("MNIST and CIFAR10")
 def ablation(
     file: Path | None, scale: Any, only: tuple[str, ...], shard: str | None, out: Path, data: str | None
 ) -> None:
@@ -95,23 +91,31 @@ def ablation(
     Nets that are there are not trained again. Accuracies are taken on validation images; test images are not read.
     """
     from ffnet.ablation import load_ablation
-    from ffnet.ablation import shard as part_of
     from ffnet.ablation.work import finished, report, work
+    from ffnet.studies import shard as part_of
 
     study = load_ablation(file)
-    jobs = study.jobs(scale, data, only)
-    folder = out / (file.stem if file else "ablation") / scale
-    finished(everything := study.jobs(scale, data), folder)  # refuses nets of other settings before hours of work
-
-    def begin(job: Job, number: int, of: int) -> None:
-        click.echo(f"net {number} of {of}: {job.name}", err=True)
-
+    jobs, everything = study.jobs(scale, data, only), study.jobs(scale, data)
+    folder = _folder("ablation", file, out, scale)
+    finished(everything, folder)  # refuses nets of other settings before hours of work
     mine = part_of(jobs, shard)
-    work(mine, folder, begin=begin)
     if not mine:
-        click.echo(f"nothing to do in shard {shard}: there are {len(jobs)} nets")
+        _nothing_to_do(shard, jobs)
         return
+    work(mine, folder, begin=_begin)
     click.echo(f"written: {report(study, scale, everything, folder, _typed('ablation', file))}")
+
+
+def _folder(name: str, file: Path | None, out: Path, scale: str) -> Path:
+    return out / (file.stem if file else name) / scale
+
+
+def _begin(net: Any, number: int, of: int) -> None:
+    click.echo(f"net {number} of {of}: {net.name}", err=True)
+
+
+def _nothing_to_do(shard: str | None, nets: list[Any]) -> None:
+    click.echo(f"nothing to do in shard {shard}: there are {len(nets)} nets")
 
 
 def _typed(name: str, file: Path | None) -> str:
