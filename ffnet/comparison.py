@@ -33,7 +33,8 @@ class Group(msgspec.Struct, frozen=True):
     runs
         Folders.
     accuracies
-        Test accuracy of each run, by reading: goodness, linear, bp, and untrained for the linear classifier's control.
+        Test accuracy of each run, by reading: goodness, linear, bp, and untrained for the linear classifier's control,
+        channels and its control.
     """
 
     name: str
@@ -128,7 +129,9 @@ def _figures(runs: Sequence[Run]) -> tuple[list[str], dict[str, list[float]]]:
         for name, reading in run.results.test.readings.items():
             accuracies.setdefault(name, []).append(reading.accuracy)
             if reading.untrained is not None:
-                accuracies.setdefault("untrained", []).append(reading.untrained)
+                accuracies.setdefault("untrained" if name == "linear" else f"{name}, untrained", []).append(
+                    reading.untrained
+                )
     return [str(run.folder) for run in runs], accuracies
 
 

@@ -18,7 +18,7 @@ Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 Algorithm: TypeAlias = Literal["ff", "bp"]
 Inference: TypeAlias = str
-"""``linear``, ``goodness``, ``cascade`` or ``cascade:k``, ``halving``: see `ffnet.predict`."""
+"""``linear``, ``goodness``, ``channels``, ``cascade`` or ``cascade:k``, ``halving``: see `ffnet.predict`."""
 Norm: TypeAlias = Literal["layer", "batch", "rms", "none"]
 Convolution: TypeAlias = Literal["auto", "direct"]
 FirstLayer: TypeAlias = Literal["local", "random", "include", "with_next"]
@@ -132,6 +132,9 @@ class InferenceConfig(_Section, frozen=True):
     offsets: bool = False
     """Whether each label's mean goodness over validation images is subtracted, layer by layer, before they are summed.
     Validation accuracy by goodness is then a little flattered, as by fitted weights."""
+    channels: Natural = 0
+    """Training images that weights of the channels are fitted to, for the reading ``channels``: the logarithm of each
+    channel's mean square instead of the layers' goodness, one weight a channel for all labels; 0: none are [ours]."""
     linear_epochs: Positive = 20
     linear_lr: Rate = 1e-3
     linear_batch: Positive = 128

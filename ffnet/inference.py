@@ -1,6 +1,7 @@
 """Prediction: from images alone. No function here has a place for the right classes.
 
-``goodness`` embeds every label in turn and takes the one with the most goodness; ``linear`` reads one neutral pass;
+``goodness`` embeds every label in turn and takes the one with the most goodness; ``channels`` too, with a fitted weight
+for every channel; ``linear`` reads one neutral pass;
 ``cascade`` and ``halving`` let goodness decide among the few labels that a neutral pass proposes.
 """
 
@@ -15,7 +16,7 @@ from fflabels.errors import FFLabelsError
 from ffnet.baseline import BPNet
 from ffnet.config import Inference
 from ffnet.network import FFNet
-from ffnet.readings import goodness_scores, linear_scores
+from ffnet.readings import channel_scores, goodness_scores, linear_scores
 from ffnet.shortlists import SHORTLIST, Decision, cascade_scores, halving_scores
 
 
@@ -35,10 +36,10 @@ class Method(NamedTuple):
             When it is none.
         """
         name, colon, count = str(text).partition(":")
-        if name in ("linear", "goodness", "halving") and not colon:
+        if name in ("linear", "goodness", "channels", "halving") and not colon:
             return cls(name)
         if name != "cascade" or (colon and not (count.isdecimal() and int(count) > 0)):
-            expected = "linear, goodness, cascade, cascade:k or halving"
+            expected = "linear, goodness, channels, cascade, cascade:k or halving"
             raise FFLabelsError("unknown inference", where="inference", got=text, expected=expected)
         return cls(name, int(count) if colon else SHORTLIST)
 
@@ -71,6 +72,8 @@ def scores(
             return linear_scores(net, images, chunk=chunk)
         case "goodness":
             return goodness_scores(net, images, chunk=chunk)
+        case "channels":
+            return channel_scores(net, images, chunk=chunk)
     return decide(net, images, chosen, chunk=chunk).scores
 
 
@@ -86,8 +89,9 @@ def predict(
     images
         (N, C, H, W), bytes or floats in [0, 1].
     method
-        ``linear`` (paper's default; one pass), ``goodness`` (a pass a label), ``cascade:k`` (goodness decides among
-        the likely labels that linear proposes, k = 3 unless given; at most 1 + k passes), or ``halving`` (a forecast
+        ``linear`` (paper's default; one pass), ``goodness`` (a pass a label), ``channels`` (the same, with a weight for
+        every channel that was fitted after training), ``cascade:k`` (goodness decides among the likely labels that
+        linear proposes, k = 3 unless given; at most 1 + k passes), or ``halving`` (a forecast
         and then layer after layer drop labels; needs `fit_forecast`). Linear unless given, if the net has a fitted
         classifier. A back-propagation net knows one way only.
     chunk

@@ -17,8 +17,8 @@ from ffnet.data import Data, Split
 from ffnet.inference import Method, decide, scores
 from ffnet.learner import Draws
 from ffnet.network import FFNet
-from ffnet.readings import combined, goodness_scores, layer_goodness, linear_scores
-from ffnet.training import fit_linear
+from ffnet.readings import channel_scores, combined, goodness_scores, layer_goodness, linear_scores
+from ffnet.training import fit_channels, fit_linear
 
 SplitName: TypeAlias = Literal["validation", "test"]
 
@@ -40,7 +40,8 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     layers
         Accuracy of each layer's goodness alone; empty for other readings.
     untrained
-        Accuracy of the same linear classifier on the net before training; None for other readings.
+        Accuracy of the same linear classifier, or weights of channels, fitted to the net before training; None for
+        other readings.
     agreement
         Share of images for which the answer of a cascade or halving is that of goodness over all labels; None for
         other readings.
@@ -58,11 +59,15 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The readings of a net on a split: bp of the baseline; of others goodness, linear, and what else was asked for."""
+    """The readings of a net on a split: bp of the baseline; of others goodness, linear, and what else was asked for.
+
+    Weights of channels are read where there are any.
+    """
 
     split: SplitName
     images: int
     goodness: Reading | None = None
+    channels: Reading | None = None
     linear: Reading | None = None
     bp: Reading | None = None
     cascade: Reading | None = None
@@ -71,7 +76,7 @@ class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     @property
     def readings(self) -> dict[str, Reading]:
         """Return the readings that were taken, by name."""
-        names = ("goodness", "linear", "bp", "cascade", "halving")
+        names = ("goodness", "channels", "linear", "bp", "cascade", "halving")
         return {name: reading for name in names if (reading := getattr(self, name))}
 
 
@@ -115,15 +120,19 @@ def evaluate(
         goodness_LNC = layer_goodness(net, part.images)
         layers = [_accuracy(layer.argmax(1).cpu(), part.classes) for layer in goodness_LNC]
         found["goodness"] = _reading(combined(net, goodness_LNC), part, data.classes, layers=layers)
-    if inference in (None, "linear"):
-        first = _accuracy(linear_scores(control or untrained(net, data), part.images).argmax(1), part.classes)
-        found["linear"] = _reading(linear_scores(net, part.images), part, data.classes, untrained=first)
+    fitted = {"channels": channel_scores, "linear": linear_scores}
+    if inference is None and net.channel_weight is None:
+        del fitted["channels"]
+    for name in fitted if inference is None else fitted.keys() & {inference}:
+        control = control or untrained(net, data)
+        first = _accuracy(fitted[name](control, part.images).argmax(1), part.classes)
+        found[name] = _reading(fitted[name](net, part.images), part, data.classes, untrained=first)
     return Evaluation(split, len(part), **found)
 
 
 @torch.no_grad()
 def untrained(net: FFNet, data: Data, *, progress: Progress = silent) -> FFNet:
-    """Return the net as it was before training, running statistics taken from training images, classifier fitted."""
+    """Return the net as it was before training, running statistics taken from training images, readings fitted."""
     control = FFNet(net.config, net.shape, net.labels).to(net.device).train()
     train = data.train.to(net.device)
     epochs = (Draws(net.config, train.classes, data.classes, epoch) for epoch in itertools.count())
@@ -134,6 +143,7 @@ def untrained(net: FFNet, data: Data, *, progress: Progress = silent) -> FFNet:
             control(control.embedder.embed(images, labels_B))
     control.eval()
     control.readout = fit_linear(control, train, progress=lambda _, done, total: progress("untrained net", done, total))
+    control.channel_weight = fit_channels(control, train)
     return control
 
 

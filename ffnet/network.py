@@ -47,6 +47,8 @@ class FFNet(nn.Module):
         What a halving begins with, or None before it was fitted.
     calibration
         What goodness is corrected by, or None where it is not, or before it was fitted.
+    channel_weight
+        The fitted weight of every channel of the layers that count, layer after layer; None before it was fitted.
     """
 
     def __init__(self, config: Config, shape: Shape, labels: LabelSet) -> None:
@@ -63,6 +65,8 @@ class FFNet(nn.Module):
         self.readout: Readout | None = None
         self.forecast: Forecast | None = None
         self.calibration: Calibration | None = None
+        self.channel_weight: Tensor | None
+        self.register_buffer("channel_weight", None)
         if config.dtype == "float64":
             self.double()
         self._embedder: Embedder | None = None
@@ -103,7 +107,7 @@ class FFNet(nn.Module):
         return unit(images.to(self.device), self.wide)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load a state; one with a fitted classifier, forecast or calibration brings it along."""
+        """Load a state; what was fitted to the net, such as the classifier, comes along."""
         if "readout.weight" in state_dict:
             classes, features = state_dict["readout.weight"].shape
             self.readout = Readout(features, classes).to(self.device)
@@ -113,6 +117,8 @@ class FFNet(nn.Module):
         if "calibration.weight_L" in state_dict:
             parts = (state_dict[f"calibration.{name}"].to(self.device) for name in ("weight_L", "offset_LC"))
             self.calibration = Calibration(*parts)
+        if "channel_weight" in state_dict:
+            self.channel_weight = torch.empty_like(state_dict["channel_weight"], device=self.device)
         return super().load_state_dict(state_dict, *args, **kwargs)
 
     def activities(self, embedded_NCHW: Tensor) -> Iterator[Tensor]:

@@ -5,14 +5,16 @@ Images come in, never their classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from fflabels.errors import FFLabelsError
+from ffnet.goodness import FLOOR
 from ffnet.layer import LocalLayer
 from ffnet.network import FFNet
 from ffnet.readout import Readout
@@ -70,22 +72,87 @@ def deciding(net: FFNet) -> range:
 @torch.no_grad()
 def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> Tensor:
     """Return the goodness of every label in the layers that are asked for, (layers, N, labels)."""
-    size, count = chunk_size(net, chunk), len(net.labels)
-    found = torch.empty(len(layers), len(images), count, device=net.device, dtype=net.wide)
+    found = torch.empty(len(layers), len(images), len(net.labels), device=net.device, dtype=net.wide)
+    for part, label, k, seen in _passes(net, images, chunk):
+        if k in layers:
+            found[k - layers.start, part, label] = net.goodness_of(k, *seen)
+    return found
+
+
+class Squares(NamedTuple):
+    """What goodness sees of a layer: its channels' mean squares, and how many pixels each is taken over."""
+
+    s_NC: Tensor  # noqa: N815 - carries its shape
+    pixels: int
+
+
+def _passes(net: FFNet, images: Tensor, chunk: int | None) -> Iterator[tuple[slice, int, int, Squares]]:
+    """Yield which images, which label, which layer, from 0, and what goodness sees of it."""
+    size = chunk_size(net, chunk)
     with evaluating(net):
         for start in range(0, len(images), size):
             part = net.prepare(images[start : start + size])
-            for label in range(count):
+            for label in range(len(net.labels)):
                 for k, y_NCHW in enumerate(net.activities(net.embedder.embed_one(part, label))):
-                    if k in layers:
-                        found[k - layers.start, start : start + size, label] = goodness_of(net, k, y_NCHW)
-    return found
+                    yield slice(start, start + size), label, k, squares_of(net, k, y_NCHW)
+
+
+def squares_of(net: FFNet, k: int, y_NCHW: Tensor) -> Squares:
+    """Return what goodness sees of the activity of layer k, from 0."""
+    layer = cast(LocalLayer, net.layers[k])
+    return Squares(layer.squares(y_NCHW), layer.goodness_pixels(y_NCHW))
 
 
 def goodness_of(net: FFNet, k: int, y_NCHW: Tensor) -> Tensor:
     """Return the goodness of the activity of layer k, from 0, (N,)."""
-    layer = cast(LocalLayer, net.layers[k])
-    return net.goodness_of(k, layer.squares(y_NCHW), layer.goodness_pixels(y_NCHW))
+    return net.goodness_of(k, *squares_of(net, k, y_NCHW))
+
+
+@torch.no_grad()
+def channel_logs(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
+    """Return the logarithm of every channel's mean square under every label, (N, labels, channels).
+
+    Of the layers that count, one after the other. See `layer_goodness` for the parameters.
+    """
+    slices = _channels(net)
+    channels = slices[net.counted[-1]].stop
+    found = torch.empty(len(images), len(net.labels), channels, device=net.device, dtype=net.wide)
+    for part, label, k, seen in _passes(net, images, chunk):
+        if k in net.counted:
+            found[part, label, slices[k]] = (seen.s_NC + FLOOR).log()
+    return found
+
+
+@torch.no_grad()
+def channel_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
+    """Return goodness with the fitted weight of every channel, (N, labels).
+
+    See `layer_goodness` for the parameters.
+
+    Raises
+    ------
+    FFLabelsError
+        When they were not fitted.
+    """
+    if net.channel_weight is None:
+        expected = "a net that was trained with inference.channels"
+        raise FFLabelsError("no weights of channels", where="inference", expected=expected)
+    slices = _channels(net)
+    found = torch.zeros(len(images), len(net.labels), device=net.device, dtype=net.wide)
+    for part, label, k, seen in _passes(net, images, chunk):
+        if k in net.counted:
+            found[part, label] += (seen.s_NC + FLOOR).log() @ net.channel_weight[slices[k]]
+    return found
+
+
+def _channels(net: FFNet) -> dict[int, slice]:
+    """Return where the channels of each layer that counts lie among all of them."""
+    found, start = {}, 0
+    for k in net.counted:
+        layer = cast(LocalLayer, net.layers[k])
+        stop = start + len(layer.bias) * math.prod(layer.regions)
+        found[k], start = slice(start, stop), stop
+    return found
 
 
 @torch.no_grad()

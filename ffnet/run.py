@@ -170,7 +170,7 @@ class Run:
         if split == "test":
             self.count_test_read()
         control = None
-        if isinstance(self.net, FFNet) and inference in (None, "linear"):
+        if isinstance(self.net, FFNet) and inference in (None, "linear", "channels"):
             control = _load_control(self) or untrained(self.net, data)
         return evaluate(self.net, data, split, inference=inference, control=control)
 

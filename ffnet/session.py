@@ -58,6 +58,7 @@ from ffnet.training import (
     check_finite,
     check_trainable,
     fit_calibration,
+    fit_channels,
     fit_linear,
     images_an_epoch,
     label_set,
@@ -254,6 +255,8 @@ def _finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
         net.readout = fit_linear(net, data.train.to(net.device), progress=progress)
         log.timing("linear classifier", **clock.lap())
         net.calibration = fit_calibration(net, data)
+        net.channel_weight = fit_channels(net, data.train)
+        log.timing("weights of the channels", **clock.lap())
         control = untrained(net, data, progress=progress)
         log.timing("untrained net", **clock.lap())
         save_weights(control, run.folder / CONTROL)

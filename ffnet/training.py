@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fflabels import LabelSet, References, design, get_labeler, registry
 from fflabels.errors import FFLabelsError
@@ -17,12 +17,13 @@ from fflabels.labelset import open_set
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from ffnet.calibration import IMAGES, Calibration, calibration_of, check_validation, is_wanted
+from ffnet.channels import fit_weights
 from ffnet.config import Config, TrainConfig
 from ffnet.data import Data, Split
 from ffnet.embedding import unit
 from ffnet.learner import Draws, Learner, Metrics, make_learner
 from ffnet.network import FFNet
-from ffnet.readings import features, layer_goodness
+from ffnet.readings import channel_logs, features, layer_goodness
 from ffnet.readout import Readout, fit_readout
 
 REFERENCES = 64
@@ -200,6 +201,7 @@ def fit(net: nn.Module, data: Data, *, report: Callable[[Metrics], None] | None 
     if isinstance(net, FFNet):
         net.readout = fit_linear(net, train)
         net.calibration = fit_calibration(net, data)
+        net.channel_weight = fit_channels(net, train)
     return history
 
 
@@ -222,6 +224,12 @@ def fit_calibration(net: FFNet, data: Data) -> Calibration | None:
     check_validation(net.config, data)
     part = data.validation[:IMAGES]
     return calibration_of(layer_goodness(net, part.images), part, net.counted, net.config.inference)
+
+
+def fit_channels(net: FFNet, train: Split) -> Tensor | None:
+    """Return the weights of a net's channels, fitted to the first ``inference.channels`` training images, if any."""
+    part = train[: net.config.inference.channels]
+    return fit_weights(channel_logs(net, part.images), part.classes.to(net.device)) if len(part) else None
 
 
 @torch.no_grad()

@@ -127,11 +127,12 @@ def print_results(run: Run, json_: bool) -> None:
     parts = [part for part in (found.validation, found.test) if part]
     rows = []
     for part in parts:
-        linear = part.linear.untrained if part.linear else None
         cells = [percent(reading.accuracy) for reading in part.readings.values()]
-        rows.append([f"{part.split} ({part.images:,})", *cells, *([percent(linear)] if linear is not None else [])])
-    control = ["linear, untrained net"] if found.test.linear else []
-    output.print_table("accuracy, % (one seed)", ("split", *found.test.readings, *control), rows)
+        cells += [percent(reading.untrained) for reading in part.readings.values() if reading.untrained is not None]
+        rows.append([f"{part.split} ({part.images:,})", *cells])
+    names = found.test.readings
+    control = [f"{name}, untrained net" for name, reading in names.items() if reading.untrained is not None]
+    output.print_table("accuracy, % (one seed)", ("split", *names, *control), rows)
     if found.test.goodness:
         layers = " ".join(percent(accuracy) for accuracy in found.test.goodness.layers)
         click.echo(f"goodness of each layer alone, test: {layers}")
@@ -142,7 +143,7 @@ def print_evaluation(found: Evaluation, class_names: Sequence[str]) -> None:
     """Print every reading of a split: accuracy, confusion matrix, accuracy a class."""
     for name, reading in found.readings.items():
         beside = (
-            f"; the same classifier on the untrained net: {percent(reading.untrained)} %"
+            f"; the same reading fitted to the untrained net: {percent(reading.untrained)} %"
             if reading.untrained is not None
             else ""
         )

@@ -222,7 +222,7 @@ def device(function: F) -> F:
 
 def inference(text: str) -> Callable[[F], F]:
     """Return the option ``--inference``."""
-    return click.option("--inference", metavar="linear|goodness|cascade[:K]|halving", help=text)
+    return click.option("--inference", metavar="linear|goodness|channels|cascade[:K]|halving", help=text)
 
 
 def make_labeler(name: str, params: tuple[tuple[str, str], ...]) -> Labeler[Any]:

@@ -142,7 +142,7 @@ def _results(run: Run) -> Section | None:
     words = "One seed. Choices belong to validation; the test images of this run were read "
     words += f"{run.test_reads} times. " if run.test_reads != 1 else "once. "
     if isinstance(run.net, FFNet):
-        words += "The last column is the same linear classifier on the untrained net: what random filters give."
+        words += "The last column is the same reading fitted to the untrained net: what random filters give."
     return Section("Accuracy, %", words, table=(["images", "read by", "accuracy", "untrained"], rows))
 
 

@@ -112,7 +112,7 @@ def test_eval(trained):
     text = shown("eval", "runs/digits-fourier-0", cwd=cwd)
     assert "validation, goodness:" in text
     assert "validation, linear:" in text
-    assert "the same classifier on the untrained net:" in text
+    assert "the same reading fitted to the untrained net:" in text
     found = json.loads(shown("eval", "runs/digits-fourier-0", "--inference", "linear", "--json", cwd=cwd))
     assert "goodness" not in found
     assert found["split"] == "validation"

@@ -1,0 +1,92 @@
+"""Goodness with a fitted weight for every channel: the fit, the reading, the run folder."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+torch = pytest.importorskip("torch")
+
+import ffnet  # noqa: E402
+from fflabels.errors import FFLabelsError  # noqa: E402
+from ffnet.channels import DECAY, fit_weights  # noqa: E402
+from ffnet.goodness import _halves  # noqa: E402
+from ffnet.readings import channel_logs, channel_scores, goodness_scores  # noqa: E402
+
+SMALL = ["labels.set=fourier:paper10", "train.epochs=2", "net.widths=[8,12,12]", "inference.linear_epochs=2"]
+
+
+def trained(*more):
+    config = ffnet.load_preset("quick-digits").config.override([*SMALL, *more])
+    data = ffnet.load_data(config.data)
+    net = ffnet.FFNet(config, data.shape, ffnet.label_set(config, data))
+    ffnet.fit(net, data)
+    return net, data
+
+
+def test_weights_are_those_of_the_greatest_penalised_likelihood():
+    rng = np.random.default_rng(0)
+    classes = rng.integers(5, size=200)
+    logs = rng.normal(size=(200, 5, 6)) * [1, 2, 0.5, 1, 3, 1]
+    logs[np.arange(200), classes, :2] += 1
+
+    def loss(weight):
+        return -log_softmax(logs @ (weight / deviation), 1)[np.arange(200), classes].mean() + DECAY * weight @ weight
+
+    deviation = logs.std((0, 1), ddof=1)
+    expected = minimize(loss, np.zeros(6), method="BFGS", options={"gtol": 1e-10}).x / deviation
+    found = fit_weights(torch.from_numpy(logs), torch.from_numpy(classes)).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_channel_that_never_fires_changes_nothing():
+    logs, classes = torch.randn(50, 4, 3, generator=torch.Generator().manual_seed(0)), torch.arange(50) % 4
+    dead = torch.cat([logs, torch.full_like(logs[..., :1], -4.6)], 2)
+    found = fit_weights(dead, classes)
+    assert found[3] == 0
+    torch.testing.assert_close(found[:3], fit_weights(logs, classes), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("regions", [1, 2])
+@pytest.mark.parametrize("first", ["local", "include"])
+def test_with_the_weights_of_the_contrast_it_is_goodness(regions, first):
+    net, data = trained(f"net.regions={regions}", f"net.first_layer={first}")
+    images = data.validation.images
+    expected = goodness_scores(net, images)
+    sizes = [filters * regions**2 for filters in net.config.net.widths][net.counted.start :]
+    net.channel_weight = torch.cat([2 * _halves(size) / size for size in sizes])
+    torch.testing.assert_close(channel_scores(net, images), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(channel_logs(net, images) @ net.channel_weight, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_run_keeps_them_and_reads_them_beside_the_untrained_net(tmp_path):
+    config = ffnet.load_preset("quick-digits").config.override([*SMALL, "inference.channels=300"])
+    results = ffnet.train(config, out=tmp_path / "run").results
+    run = ffnet.load_run(tmp_path / "run")
+    data = run.data()
+    assert run.results.test.channels.accuracy == results.test.channels.accuracy
+    assert list(results.test.readings) == ["goodness", "channels", "linear"]
+    again = run.evaluate(data, "validation", inference="channels")
+    assert list(again.readings) == ["channels"]
+    assert again.channels == results.validation.channels
+    assert again.channels.untrained < again.channels.accuracy
+    expected = fit_weights(channel_logs(run.net, data.train.images[:300]), data.train.classes[:300])
+    torch.testing.assert_close(run.net.channel_weight, expected)
+    predicted = ffnet.predict(run.net, data.test.images, method="channels")
+    assert float((predicted == data.test.classes).double().mean()) == results.test.channels.accuracy
+    assert list(run.evaluate(data, "validation", inference="goodness").readings) == ["goodness"]
+
+
+def test_without_them_there_is_no_such_reading():
+    net, data = trained()
+    assert "channels" not in ffnet.evaluate(net, data).readings
+    with pytest.raises(FFLabelsError, match="no weights of channels"):
+        ffnet.predict(net, data.validation.images, method="channels")
+    with pytest.raises(FFLabelsError, match="no weights of channels"):
+        ffnet.evaluate(net, data, inference="channels")
+
+
+def test_a_learned_goodness_leaves_no_graph():
+    net, data = trained("train.goodness=learned-contrast", "inference.channels=50")
+    assert not goodness_scores(net, data.validation.images).requires_grad
+    assert not channel_scores(net, data.validation.images).requires_grad
