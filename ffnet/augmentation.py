@@ -1,4 +1,4 @@
-"""Augmentation of training images, before the label is drawn: crops and mirror images."""
+"""Images before the label is drawn: crops and mirror images in training, both sides in reading."""
 
 from __future__ import annotations
 
@@ -47,3 +47,8 @@ def moved(images_BCHW: Tensor, moves_B3: Tensor, crop: int) -> Tensor:
     # The indices stand on either side of the channels' slice: they come first, (B, H, W, C).
     found = padded[index_B[:, None, None], :, rows_BH[:, :, None], columns_BW[:, None, :]]
     return found.permute(0, 3, 1, 2).contiguous()
+
+
+def views(images_NCHW: Tensor, mirror: bool) -> list[Tensor]:
+    """Return what is read of images: themselves, and with `mirror` their mirror images too."""
+    return [images_NCHW, images_NCHW.flip(-1)] if mirror else [images_NCHW]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fflabels.arrays import Shape
+from ffnet.augmentation import views
 from ffnet.config import Config
 from ffnet.devices import with_dtype
 from ffnet.embedding import check_images_fit, unit
@@ -46,9 +47,12 @@ class BPNet(nn.Module):
         chunk = chunk or self.config.inference.chunk
         training, device = self.training, self.head.weight.device
         self.eval()
-        found = [self(images[k : k + chunk].to(device)) for k in range(0, len(images), chunk)]
+        found = [self._mean_logits(images[k : k + chunk].to(device)) for k in range(0, len(images), chunk)]
         self.train(training)
         return torch.cat(found) if found else torch.empty(0, self.head.out_features)
+
+    def _mean_logits(self, images_NCHW: Tensor) -> Tensor:
+        return torch.stack([self(seen) for seen in views(images_NCHW, self.config.inference.mirror)]).mean(0)
 
 
 def loss_and_hits(net: BPNet, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:

@@ -132,6 +132,8 @@ class InferenceConfig(_Section, frozen=True):
     offsets: bool = False
     """Whether each label's mean goodness over validation images is subtracted, layer by layer, before they are summed.
     Validation accuracy by goodness is then a little flattered, as by fitted weights."""
+    mirror: bool = False
+    """Whether every reading is the mean over an image and its mirror image, which takes twice the passes [ours]."""
     channels: Natural = 0
     """Training images that weights of the channels are fitted to, for the reading ``channels``: the logarithm of each
     channel's mean square instead of the layers' goodness, one weight a channel for all labels; 0: none are [ours]."""

@@ -5,6 +5,7 @@ Images come in, never their classes.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fflabels.errors import FFLabelsError
+from ffnet.augmentation import views
 from ffnet.goodness import FLOOR
 from ffnet.layer import LocalLayer
 from ffnet.network import FFNet
@@ -72,11 +74,11 @@ def deciding(net: FFNet) -> range:
 @torch.no_grad()
 def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> Tensor:
     """Return the goodness of every label in the layers that are asked for, (layers, N, labels)."""
-    found = torch.empty(len(layers), len(images), len(net.labels), device=net.device, dtype=net.wide)
+    found = torch.zeros(len(layers), len(images), len(net.labels), device=net.device, dtype=net.wide)
     for part, label, k, seen in _passes(net, images, chunk):
         if k in layers:
-            found[k - layers.start, part, label] = net.goodness_of(k, *seen)
-    return found
+            found[k - layers.start, part, label] += net.goodness_of(k, *seen)
+    return found / sides(net)
 
 
 class Squares(NamedTuple):
@@ -87,13 +89,13 @@ class Squares(NamedTuple):
 
 
 def _passes(net: FFNet, images: Tensor, chunk: int | None) -> Iterator[tuple[slice, int, int, Squares]]:
-    """Yield which images, which label, which layer, from 0, and what goodness sees of it."""
+    """Yield which images, which label, which layer, from 0, and what goodness sees of it; once for every side."""
     size = chunk_size(net, chunk)
     with evaluating(net):
         for start in range(0, len(images), size):
             part = net.prepare(images[start : start + size])
-            for label in range(len(net.labels)):
-                for k, y_NCHW in enumerate(net.activities(net.embedder.embed_one(part, label))):
+            for label, seen_NCHW in itertools.product(range(len(net.labels)), views(part, net.config.inference.mirror)):
+                for k, y_NCHW in enumerate(net.activities(net.embedder.embed_one(seen_NCHW, label))):
                     yield slice(start, start + size), label, k, squares_of(net, k, y_NCHW)
 
 
@@ -116,11 +118,11 @@ def channel_logs(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Ten
     """
     slices = _channels(net)
     channels = slices[net.counted[-1]].stop
-    found = torch.empty(len(images), len(net.labels), channels, device=net.device, dtype=net.wide)
+    found = torch.zeros(len(images), len(net.labels), channels, device=net.device, dtype=net.wide)
     for part, label, k, seen in _passes(net, images, chunk):
         if k in net.counted:
-            found[part, label, slices[k]] = (seen.s_NC + FLOOR).log()
-    return found
+            found[part, label, slices[k]] += (seen.s_NC + FLOOR).log()
+    return found / sides(net)
 
 
 @torch.no_grad()
@@ -142,7 +144,12 @@ def channel_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> T
     for part, label, k, seen in _passes(net, images, chunk):
         if k in net.counted:
             found[part, label] += (seen.s_NC + FLOOR).log() @ net.channel_weight[slices[k]]
-    return found
+    return found / sides(net)
+
+
+def sides(net: FFNet) -> int:
+    """Return how many views of an image every reading is the mean of."""
+    return 1 + net.config.inference.mirror
 
 
 def _channels(net: FFNet) -> dict[int, slice]:
@@ -192,8 +199,11 @@ def linear_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Te
 def neutral_scores(net: FFNet, readout: Readout, images: Tensor, *, chunk: int | None = None) -> Tensor:
     """Return what a linear map makes of the neutral pass, (N, labels)."""
     size = chunk_size(net, chunk)
-    parts = [readout(features(net, images[k : k + size])) for k in range(0, len(images), size)]
-    return torch.cat(parts) if parts else torch.empty(0, len(net.labels), device=net.device)
+    found = torch.zeros(len(images), len(net.labels), device=net.device)
+    for start in range(0, len(images), size):
+        for seen_NCHW in views(images[start : start + size], net.config.inference.mirror):
+            found[start : start + size] += readout(features(net, seen_NCHW))
+    return found / sides(net)
 
 
 def chunk_size(net: FFNet, chunk: int | None) -> int:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fflabels.errors import FFLabelsError
 from fflabels.progress import Progress, silent
+from ffnet.augmentation import views
 from ffnet.layer import LocalLayer
 from ffnet.network import FFNet, offer
 from ffnet.readings import (
@@ -27,6 +28,7 @@ from ffnet.readings import (
     layer_goodness,
     linear_scores,
     neutral_scores,
+    sides,
 )
 from ffnet.readout import Forecast, fit_readout
 
@@ -49,7 +51,8 @@ SAFE = 0.995
 class Decision(NamedTuple):
     """Goodness of the labels that came to the end, (N, labels), −∞ for others, and the mean passes an image took.
 
-    A label that nothing is left to compare with is not measured any further.
+    A label that nothing is left to compare with is not measured any further. With ``inference.mirror`` either side of
+    an image takes so many.
     """
 
     scores: Tensor
@@ -164,7 +167,8 @@ def _decide(
 ) -> Decision:
     """Let goodness decide among the labels that are kept.
 
-    Tensors of M hold image–label pairs. Behind a layer that has a margin go the labels that are further behind.
+    Tensors of M hold image–label pairs, maps those of one side after the other. Behind a layer that has a margin go the
+    labels that are further behind.
     """
     margins = margins or {}
     total_NC = torch.zeros(kept_NC.shape, device=net.device, dtype=net.wide).masked_fill(~kept_NC, -torch.inf)
@@ -176,16 +180,17 @@ def _decide(
             image_M, label_M = open_NC[part].nonzero(as_tuple=True)
             if not len(image_M):
                 continue
-            embedded = net.embedder.embed(net.prepare(images[part])[image_M], label_M)
+            seen = torch.cat(views(net.prepare(images[part])[image_M], net.config.inference.mirror))
+            embedded = net.embedder.embed(seen, label_M.repeat(sides(net)))
             x_MCHW, label_MCHW = net.split(embedded)
             sum_M = torch.zeros(len(image_M), device=net.device, dtype=net.wide)
             found_NC = total_NC[part]
             for k, module in enumerate(net.layers):
                 layer = cast(LocalLayer, module)
                 y_MCHW = layer(x_MCHW)
-                passed[k] += len(y_MCHW)
+                passed[k] += len(image_M)
                 if k in net.counted:
-                    g_M = goodness_of(net, k, y_MCHW)
+                    g_M = goodness_of(net, k, y_MCHW).view(sides(net), -1).mean(0)
                     g_M = net.calibration.one(k, g_M, label_M) if net.calibration else g_M
                     sum_M = g_M if net.config.inference.layers == "last" else sum_M + g_M
                     found_NC[image_M, label_M] = sum_M
@@ -199,6 +204,7 @@ def _decide(
                     near_N = torch.bincount(image_M[near_M], minlength=len(found_NC))
                     on_M = near_M & (near_N[image_M] > 1)
                     image_M, label_M, sum_M = image_M[on_M], label_M[on_M], sum_M[on_M]
+                    on_M = on_M.repeat(sides(net))
                     x_MCHW, label_MCHW = x_MCHW[on_M], label_MCHW[on_M]
                     if not len(image_M):
                         break

@@ -1,4 +1,4 @@
-"""Goodness with a fitted weight for every channel: the fit, the reading, the run folder."""
+"""Readings beside the plain ones: a fitted weight for every channel, and both sides of an image."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,9 @@ import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
 from ffnet.channels import DECAY, fit_weights  # noqa: E402
 from ffnet.goodness import _halves  # noqa: E402
+from ffnet.inference import scores  # noqa: E402
 from ffnet.readings import channel_logs, channel_scores, goodness_scores  # noqa: E402
+from ffnet.shortlists import cascade_scores, fit_forecast, halving_scores  # noqa: E402
 
 SMALL = ["labels.set=fourier:paper10", "train.epochs=2", "net.widths=[8,12,12]", "inference.linear_epochs=2"]
 
@@ -90,3 +92,54 @@ def test_a_learned_goodness_leaves_no_graph():
     net, data = trained("train.goodness=learned-contrast", "inference.channels=50")
     assert not goodness_scores(net, data.validation.images).requires_grad
     assert not channel_scores(net, data.validation.images).requires_grad
+
+
+@pytest.fixture(scope="module")
+def both_sides():
+    """A trained net that reads both sides, and the same net that reads one."""
+    options = ["inference.mirror=true", "inference.channels=200", "train.flip=true", "inference.layers=weighted"]
+    net, data = trained(*options)
+    one = ffnet.FFNet(net.config.override(["inference.mirror=false"]), net.shape, net.labels)
+    one.load_state_dict(net.state_dict())
+    return net, one.eval(), data
+
+
+@pytest.mark.parametrize("method", ["goodness", "channels", "linear"])
+def test_both_sides_are_the_mean_of_an_image_and_its_mirror_image(both_sides, method):
+    net, one, data = both_sides
+    images = data.validation.images
+    expected = (scores(one, images, method=method) + scores(one, images.flip(3), method=method)) / 2
+    torch.testing.assert_close(scores(net, images, method=method), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(scores(net, images.flip(3), method=method), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_cascade_over_all_labels_is_goodness_of_both_sides(both_sides):
+    net, _, data = both_sides
+    images = data.validation.images[:50]
+    found = cascade_scores(net, images, k=10, likely=0)
+    torch.testing.assert_close(found.scores, goodness_scores(net, images), rtol=1e-4, atol=1e-5)
+    assert found.passes == pytest.approx(11)
+
+
+def test_a_halving_of_both_sides_ends_with_their_goodness(both_sides):
+    net, _, data = both_sides
+    images = data.validation.images[:100]
+    net.forecast = fit_forecast(net, data.train.images[:300])
+    found, expected = halving_scores(net, images), goodness_scores(net, images)
+    left = found.scores.isfinite()
+    measured = left & (left.sum(1, keepdim=True) > 1)  # of one alone the last layers are not looked at
+    assert measured.any()
+    torch.testing.assert_close(found.scores[measured], expected[measured], rtol=1e-4, atol=1e-5)
+    assert (found.scores.argmax(1) == expected.argmax(1)).double().mean() > 0.9
+    assert found.passes < 10
+
+
+def test_back_propagation_reads_both_sides_too():
+    config = ffnet.load_preset("quick-digits").config.override(["algorithm=bp", "net.widths=[4,6]", "net.pools=[2,1]"])
+    data = ffnet.load_data(config.data)
+    one = ffnet.BPNet(config, data.shape, 10)
+    net = ffnet.BPNet(config.override(["inference.mirror=true"]), data.shape, 10)
+    net.load_state_dict(one.state_dict())
+    images = data.validation.images
+    expected = (one.logits(images) + one.logits(images.flip(3))) / 2
+    torch.testing.assert_close(net.logits(images), expected)

@@ -137,7 +137,9 @@ def test_the_forecast_of_a_run_is_fitted_once_and_kept_in_its_folder(tmp_path):
 @pytest.mark.parametrize("method", ["cascade:0", "cascade:x", "casc", "goodness:3", "halving:2"])
 def test_what_is_no_reading_is_refused(method):
     ours, images = make()
-    with pytest.raises(FFLabelsError, match=r"unknown inference; got .*goodness, cascade, cascade:k or halving"):
+    with pytest.raises(
+        FFLabelsError, match=r"unknown inference; got .*goodness, channels, cascade, cascade:k or halving"
+    ):
         ffnet.predict(ours, images, method=method)
 
 
