@@ -129,6 +129,18 @@ def test_scoring_finds_duplicates_and_the_worst_pair():
     assert report.scores.similarity["pearson"].max == 1
 
 
+@pytest.mark.parametrize("size", [5, 8, 13])
+def test_the_lowest_waves_are_orthogonal_whatever_their_shifts(size):
+    labels = named_set("fourier:low10")
+    waves = labels.imprints(np.zeros((1, 1, size, size), np.float32))[:, 0, 0].astype(np.float64)
+    waves -= waves.mean((1, 2), keepdims=True)
+    waves /= np.sqrt((waves**2).sum((1, 2), keepdims=True))
+    shifts = [np.roll(waves, shift, (1, 2)) for shift in np.ndindex(size, size)]
+    alike = np.max([abs(np.einsum("ihw,jhw->ij", waves, shifted)) for shifted in shifts], axis=0)
+    assert len(labels) == 10
+    assert alike[~np.eye(10, dtype=bool)].max() < 1e-6
+
+
 def test_built_in_sets(tmp_path):
     labels = named_set("fourier:paper10")
     assert len(labels) == 10

@@ -102,14 +102,14 @@ def test_a_beginning_makes_whole_tables_and_shards_part_the_nets():
     [
         (("seeds = 3", "seedz = 3"), "mine.toml: bad study: Object contains unknown field `seedz`"),
         (('of = ["ours"]', 'of = ["our"]'), "of: not in the study; got our .did you mean 'ours'"),
-        (('on = ["cifar10"]', 'on = ["cifar"]'), "on: not in the study; got cifar"),
+        (('on = ["mnist", "digits"]', 'on = ["cifar"]'), "on: not in the study; got cifar"),
         (('data = ["mnist", "cifar10"]', 'data = ["mnits"]'), "recipe ours: no preset; got mnits"),
         (('changes = ["alpha 4"', 'changes = ["alpha 5"'), "changes: not in the study; got alpha 5"),
         (('"train.alpha" = 4.0', '"train.alhpa" = 4.0'), "no such setting; got train.alhpa .did you mean 'alpha'"),
         (('name = "alpha 16"', 'name = "alpha 4"'), "changes: two of one name; got alpha 4"),
         (('name = "cifar10"\n[data', 'name = "mnist"\n[data'), "data: two of one name; got mnist"),
         (('{ "train.alpha" = 4.0 }', '{ seed = 4 }'), "change alpha 4: not a part of a recipe; got seed"),
-        (('{ mnist = "quick-mnist"', '{ minst = "quick-mnist"'), "recipe ours: not in the study; got minst"),
+        (('{ mnist = "best-mnist"', '{ minst = "best-mnist"'), "recipe ours: not in the study; got minst"),
         (("[[changes]]", "[[changes"), "not TOML"),
     ],
 )  # fmt: skip
