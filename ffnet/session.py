@@ -256,7 +256,7 @@ def _finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
         log.timing("linear classifier", **clock.lap())
         net.calibration = fit_calibration(net, data)
         net.channel_weight = fit_channels(net, data.train)
-        log.timing("weights of the channels", **clock.lap())
+        log.timing("weights of goodness", **clock.lap())
         control = untrained(net, data, progress=progress)
         log.timing("untrained net", **clock.lap())
         save_weights(control, run.folder / CONTROL)
