@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fflabels.errors import FFLabelsError
+from ffnet.augmentation import views
 from ffnet.baseline import BPNet
 from ffnet.embedding import check_images_fit, unit
 from ffnet.layer import LocalLayer
@@ -43,7 +44,8 @@ def activation_maps(net: nn.Module, images: Tensor, classes: Tensor | None = Non
 
     Both classifiers are linear in what they read, so that the maps of all layers add up to the logit, but for a
     constant of the class. A forward-forward net is read as its linear classifier reads it: one neutral pass, the layers
-    that count. A back-propagation net has one layer that is read, the last.
+    that count. A back-propagation net has one layer that is read, the last. With ``inference.mirror`` the maps are the
+    mean of both sides'.
 
     Parameters
     ----------
@@ -60,13 +62,24 @@ def activation_maps(net: nn.Module, images: Tensor, classes: Tensor | None = Non
         When the classifier was not fitted, or a class does not exist.
     """
     with evaluating(net), torch.enable_grad():
-        read, logits_NC = _read_bp(net, images) if isinstance(net, BPNet) else _read_ff(net, images)
+        seen = views(torch.as_tensor(images), cast(FFNet, net).config.inference.mirror)
+        reads, logits = zip(
+            *(_read_bp(net, v) if isinstance(net, BPNet) else _read_ff(net, v) for v in seen), strict=True
+        )
+        logits_NC = torch.stack(logits).mean(0)
         chosen_N = logits_NC.argmax(1) if classes is None else _checked(classes, logits_NC)
-        slopes = torch.autograd.grad(logits_NC.gather(1, chosen_N[:, None]).sum(), list(read.values()))
-    layers = {
-        number: (y_NCHW * slope_NCHW).sum(1).detach().float().cpu()
-        for (number, y_NCHW), slope_NCHW in zip(read.items(), slopes, strict=True)
-    }
+        decisive = logits_NC.gather(1, chosen_N[:, None]).sum()
+        slopes = [
+            dict(zip(read, torch.autograd.grad(decisive, list(read.values()), retain_graph=True), strict=True))
+            for read in reads
+        ]
+    layers = {}
+    for number in reads[0]:
+        sides = [
+            (read[number] * slope[number]).sum(1).detach().float().cpu()
+            for read, slope in zip(reads, slopes, strict=True)
+        ]
+        layers[number] = sum((side.flip(-1) for side in sides[1:]), sides[0])  # of the mirror image, turned back
     height, width = images.shape[2:]
     total_NHW = sum((_spread(map_NHW, height, width) for map_NHW in layers.values()), torch.zeros(1, height, width))
     return ActivationMaps(chosen_N.cpu(), layers, total_NHW)

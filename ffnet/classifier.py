@@ -86,6 +86,11 @@ class FFClassifier:
             raise FFLabelsError(
                 "not forward-forward", where="settings", got="algorithm=bp", hint="ffnet.BPNet is the baseline"
             )
+        if self.inference == "channels" and not config.inference.channel_images:
+            raise FFLabelsError(
+                "no weights of channels", where="inference", got="channels",
+                expected="settings with inference.channel_images=1000, or so many images as they are to be fitted to",
+            )  # fmt: skip
         device = resolve_device(self.device)
         train = Split(images, torch.from_numpy(index.astype(np.int64)))
         data = Data("X", train, train[:0], train[:0], tuple(map(str, self.classes_)))

@@ -134,7 +134,7 @@ class InferenceConfig(_Section, frozen=True):
     Validation accuracy by goodness is then a little flattered, as by fitted weights."""
     mirror: bool = False
     """Whether every reading is the mean over an image and its mirror image, which takes twice the passes [ours]."""
-    channels: Natural = 0
+    channel_images: Natural = 0
     """Training images that weights of the channels are fitted to, for the reading ``channels``: the logarithm of each
     channel's mean square instead of the layers' goodness, one weight a channel for all labels; 0: none are [ours]."""
     linear_epochs: Positive = 20

@@ -1,4 +1,4 @@
-"""What a trained net is worth on a split, each linear accuracy beside the same classifier on the untrained net."""
+"""What a trained net is worth on a split, what is fitted to it beside the same fitted to the untrained net."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ from ffnet.data import Data, Split
 from ffnet.inference import Method, decide, scores
 from ffnet.learner import Draws
 from ffnet.network import FFNet
-from ffnet.readings import channel_scores, combined, goodness_scores, layer_goodness, linear_scores
+from ffnet.readings import (
+    channel_scores,
+    check_channels_fitted,
+    combined,
+    goodness_scores,
+    layer_goodness,
+    linear_scores,
+)
 from ffnet.training import fit_channels, fit_linear
 
 SplitName: TypeAlias = Literal["validation", "test"]
@@ -46,7 +53,8 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Share of images for which the answer of a cascade or halving is that of goodness over all labels; None for
         other readings.
     passes
-        Passes that a cascade or halving took an image, the mean; goodness over all labels takes one a label.
+        Passes that a cascade or halving took an image, the mean; goodness over all labels takes one a label. With
+        ``inference.mirror`` either side takes so many.
     """
 
     accuracy: float
@@ -97,8 +105,8 @@ def evaluate(
     data
         The classes of the split are compared with predictions; no prediction is given them.
     inference
-        One reading only; goodness and linear unless given. A cascade or halving is compared with goodness over all
-        labels.
+        One reading only; goodness, linear and, where it is fitted, channels unless given. A cascade or halving is
+        compared with goodness over all labels.
     control
         The untrained net (see `untrained`), made anew unless given. What FF learnt shows in goodness, and in linear
         only as far as it is above this control.
@@ -123,6 +131,8 @@ def evaluate(
     fitted = {"channels": channel_scores, "linear": linear_scores}
     if inference is None and net.channel_weight is None:
         del fitted["channels"]
+    if inference == "channels":
+        check_channels_fitted(net)
     for name in fitted if inference is None else fitted.keys() & {inference}:
         control = control or untrained(net, data)
         first = _accuracy(fitted[name](control, part.images).argmax(1), part.classes)

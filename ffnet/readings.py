@@ -75,10 +75,9 @@ def deciding(net: FFNet) -> range:
 def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> Tensor:
     """Return the goodness of every label in the layers that are asked for, (layers, N, labels)."""
     found = torch.zeros(len(layers), len(images), len(net.labels), device=net.device, dtype=net.wide)
-    for part, label, k, seen in _passes(net, images, chunk):
-        if k in layers:
-            found[k - layers.start, part, label] += net.goodness_of(k, *seen)
-    return found / sides(net)
+    for part, label, k, seen in _passes(net, images, layers, chunk):
+        found[k - layers.start, part, label] += net.goodness_of(k, *seen)
+    return found.div_(sides(net))
 
 
 class Squares(NamedTuple):
@@ -88,7 +87,7 @@ class Squares(NamedTuple):
     pixels: int
 
 
-def _passes(net: FFNet, images: Tensor, chunk: int | None) -> Iterator[tuple[slice, int, int, Squares]]:
+def _passes(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> Iterator[tuple[slice, int, int, Squares]]:
     """Yield which images, which label, which layer, from 0, and what goodness sees of it; once for every side."""
     size = chunk_size(net, chunk)
     with evaluating(net):
@@ -96,7 +95,8 @@ def _passes(net: FFNet, images: Tensor, chunk: int | None) -> Iterator[tuple[sli
             part = net.prepare(images[start : start + size])
             for label, seen_NCHW in itertools.product(range(len(net.labels)), views(part, net.config.inference.mirror)):
                 for k, y_NCHW in enumerate(net.activities(net.embedder.embed_one(seen_NCHW, label))):
-                    yield slice(start, start + size), label, k, squares_of(net, k, y_NCHW)
+                    if k in layers:
+                        yield slice(start, start + size), label, k, squares_of(net, k, y_NCHW)
 
 
 def squares_of(net: FFNet, k: int, y_NCHW: Tensor) -> Squares:
@@ -119,10 +119,9 @@ def channel_logs(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Ten
     slices = _channels(net)
     channels = slices[net.counted[-1]].stop
     found = torch.zeros(len(images), len(net.labels), channels, device=net.device, dtype=net.wide)
-    for part, label, k, seen in _passes(net, images, chunk):
-        if k in net.counted:
-            found[part, label, slices[k]] += (seen.s_NC + FLOOR).log()
-    return found / sides(net)
+    for part, label, k, seen in _passes(net, images, net.counted, chunk):
+        found[part, label, slices[k]] += (seen.s_NC + FLOOR).log()
+    return found.div_(sides(net))
 
 
 @torch.no_grad()
@@ -136,15 +135,19 @@ def channel_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> T
     FFLabelsError
         When they were not fitted.
     """
-    if net.channel_weight is None:
-        expected = "a net that was trained with inference.channels"
-        raise FFLabelsError("no weights of channels", where="inference", expected=expected)
+    check_channels_fitted(net)
     slices = _channels(net)
     found = torch.zeros(len(images), len(net.labels), device=net.device, dtype=net.wide)
-    for part, label, k, seen in _passes(net, images, chunk):
-        if k in net.counted:
-            found[part, label] += (seen.s_NC + FLOOR).log() @ net.channel_weight[slices[k]]
-    return found / sides(net)
+    for part, label, k, seen in _passes(net, images, net.counted, chunk):
+        found[part, label] += (seen.s_NC + FLOOR).log() @ cast(Tensor, net.channel_weight)[slices[k]]
+    return found.div_(sides(net))
+
+
+def check_channels_fitted(net: nn.Module) -> None:
+    """Refuse the reading ``channels`` where its weights were not fitted."""
+    if getattr(net, "channel_weight", None) is None:
+        expected = "a net that was trained with inference.channel_images"
+        raise FFLabelsError("no weights of channels", where="inference", expected=expected)
 
 
 def sides(net: FFNet) -> int:
@@ -203,7 +206,7 @@ def neutral_scores(net: FFNet, readout: Readout, images: Tensor, *, chunk: int |
     for start in range(0, len(images), size):
         for seen_NCHW in views(images[start : start + size], net.config.inference.mirror):
             found[start : start + size] += readout(features(net, seen_NCHW))
-    return found / sides(net)
+    return found.div_(sides(net))
 
 
 def chunk_size(net: FFNet, chunk: int | None) -> int:

@@ -30,6 +30,7 @@ from ffnet.learner import Metrics
 from ffnet.log import METRICS, read_lines
 from ffnet.metrics import Evaluation, SplitName, evaluate, untrained
 from ffnet.network import FFNet
+from ffnet.readings import check_channels_fitted
 from ffnet.readout import Forecast
 from ffnet.shortlists import fit_forecast
 
@@ -161,10 +162,12 @@ class Run:
             )
         if isinstance(self.net, FFNet) and not finished and inference != "goodness":
             raise FFLabelsError(
-                "the linear classifier is fitted at the end",
+                "other readings than goodness are fitted at the end",
                 where=str(self.folder),
                 hint="ffnet resume finishes the run; --inference goodness works now",
             )
+        if isinstance(self.net, FFNet) and inference == "channels":
+            check_channels_fitted(self.net)
         if inference == "halving":
             self.fit_forecast(data)
         if split == "test":

@@ -55,6 +55,7 @@ from ffnet.training import (
     START,
     NotFiniteError,
     Position,
+    check_channel_images,
     check_finite,
     check_trainable,
     fit_calibration,
@@ -123,6 +124,7 @@ def train(
             data = data or load_data(config.data)
             check_trainable(data)
             check_validation(config, data)
+            check_channel_images(config, data)
             labels = label_set(config, data, progress=progress) if config.algorithm == "ff" else None
             net = build(config, data.shape, labels, data.classes).to(device)
             if isinstance(net, FFNet):

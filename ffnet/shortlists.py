@@ -176,7 +176,7 @@ def _decide(
     passed = [0] * len(net.layers)
     last = len(net.layers) - 1
     with evaluating(net):
-        for part in _parts(open_NC.sum(1), chunk_size(net, chunk)):
+        for part in _parts(open_NC.sum(1), max(1, chunk_size(net, chunk) // sides(net))):
             image_M, label_M = open_NC[part].nonzero(as_tuple=True)
             if not len(image_M):
                 continue

@@ -26,6 +26,9 @@ from ffnet.network import FFNet
 from ffnet.readings import channel_logs, features, layer_goodness
 from ffnet.readout import Readout, fit_readout
 
+CHANNEL_BYTES = 4 << 30
+"""What every label leaves in the channels may take so much memory, where weights of channels are fitted."""
+
 REFERENCES = 64
 """Training images that a set is designed on."""
 
@@ -187,6 +190,7 @@ def fit(net: nn.Module, data: Data, *, report: Callable[[Metrics], None] | None 
     config = cast(FFNet, net).config
     check_trainable(data)
     check_validation(config, data)
+    check_channel_images(config, data)
     train = data.train.to(next(net.parameters()).device)
     history: list[Metrics] = []
     begin = time.perf_counter()
@@ -227,9 +231,26 @@ def fit_calibration(net: FFNet, data: Data) -> Calibration | None:
 
 
 def fit_channels(net: FFNet, train: Split) -> Tensor | None:
-    """Return the weights of a net's channels, fitted to the first ``inference.channels`` training images, if any."""
-    part = train[: net.config.inference.channels]
-    return fit_weights(channel_logs(net, part.images), part.classes.to(net.device)) if len(part) else None
+    """Return the weights of a net's channels, fitted to ``inference.channel_images`` training images, or None."""
+    count = min(net.config.inference.channel_images, len(train))
+    if not count:
+        return None
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(net.config.seed))
+    few = order[:count].to(train.images.device)
+    return fit_weights(channel_logs(net, train.images[few]), train.classes[few].to(net.device))
+
+
+def check_channel_images(config: Config, data: Data) -> None:
+    """Refuse to fit weights of channels to more than fits memory, before any training."""
+    net, images = config.net, min(config.inference.channel_images, len(data.train))
+    channels = sum(net.widths[0 if net.first_layer == "include" else 1 :]) * net.regions**2
+    size = 4 * images * data.classes * channels
+    if config.algorithm == "ff" and size > CHANNEL_BYTES:
+        fit = CHANNEL_BYTES // (4 * data.classes * channels)
+        raise FFLabelsError(
+            "too many images", where="inference.channel_images", got=images,
+            expected=f"at most {fit} with {data.classes} labels and {channels} channels",
+        )  # fmt: skip
 
 
 @torch.no_grad()

@@ -74,7 +74,7 @@ PAPER10 = _waves((0, 6), (2, 0), (0, 4), (0, 2), (6, 0), (4, 0), (1, -1), (2, -2
 """The best guess at the paper's label set 1 [ours]."""
 
 LOW10 = _waves((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 1), (2, -1), (1, 2), (1, -2))
-"""The ten lowest frequencies: orthogonal whatever their shifts, and still there where maps are 5 pixels wide [ours]."""
+"""The ten lowest frequencies: orthogonal whatever their shifts, from 5 pixels on [ours]."""
 
 
 class Fourier(Labeler[FourierRecipe]):

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
+from ffnet import training  # noqa: E402
 from ffnet.channels import DECAY, fit_weights  # noqa: E402
 from ffnet.goodness import _halves  # noqa: E402
 from ffnet.inference import scores  # noqa: E402
@@ -62,7 +63,7 @@ def test_with_the_weights_of_the_contrast_it_is_goodness(regions, first):
 
 
 def test_a_run_keeps_them_and_reads_them_beside_the_untrained_net(tmp_path):
-    config = ffnet.load_preset("quick-digits").config.override([*SMALL, "inference.channels=300"])
+    config = ffnet.load_preset("quick-digits").config.override([*SMALL, "inference.channel_images=300"])
     results = ffnet.train(config, out=tmp_path / "run").results
     run = ffnet.load_run(tmp_path / "run")
     data = run.data()
@@ -72,7 +73,8 @@ def test_a_run_keeps_them_and_reads_them_beside_the_untrained_net(tmp_path):
     assert list(again.readings) == ["channels"]
     assert again.channels == results.validation.channels
     assert again.channels.untrained < again.channels.accuracy
-    expected = fit_weights(channel_logs(run.net, data.train.images[:300]), data.train.classes[:300])
+    few = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(config.seed))[:300]
+    expected = fit_weights(channel_logs(run.net, data.train.images[few]), data.train.classes[few])
     torch.testing.assert_close(run.net.channel_weight, expected)
     predicted = ffnet.predict(run.net, data.test.images, method="channels")
     assert float((predicted == data.test.classes).double().mean()) == results.test.channels.accuracy
@@ -88,8 +90,36 @@ def test_without_them_there_is_no_such_reading():
         ffnet.evaluate(net, data, inference="channels")
 
 
+def test_what_cannot_be_read_is_refused_before_any_training(tmp_path, monkeypatch):
+    config = ffnet.load_preset("quick-digits").config.override([*SMALL, "inference.channel_images=300"])
+    monkeypatch.setattr(training, "CHANNEL_BYTES", 4 * 10 * 24 * 200)
+    with pytest.raises(FFLabelsError, match=r"channel_images: too many images; got 300; expected at most 200 with 10"):
+        ffnet.train(config, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(FFLabelsError, match=r"inference: no weights of channels; got channels; expected settings with"):
+        ffnet.FFClassifier(inference="channels", epochs=1).fit(np.zeros((4, 8, 8)), [0, 1, 0, 1])
+
+
+def test_a_look_at_the_test_images_that_fails_is_not_counted(tmp_path):
+    run = ffnet.train(ffnet.load_preset("quick-digits").config.override(SMALL), out=tmp_path / "run")
+    with pytest.raises(FFLabelsError, match="no weights of channels"):
+        run.evaluate(run.data(), "test", inference="channels")
+    assert run.test_reads == 1
+
+
+def test_activation_maps_of_both_sides_add_up_to_the_logit(both_sides):
+    net, one, data = both_sides
+    images = data.validation.images[:6]
+    maps = ffnet.activation_maps(net, images)
+    assert maps.classes.tolist() == scores(net, images, method="linear").argmax(1).tolist()
+    sides = [ffnet.activation_maps(one, side, maps.classes) for side in (images, images.flip(3))]
+    for number, found in maps.layers.items():
+        expected = (sides[0].layers[number] + sides[1].layers[number].flip(-1)) / 2
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_a_learned_goodness_leaves_no_graph():
-    net, data = trained("train.goodness=learned-contrast", "inference.channels=50")
+    net, data = trained("train.goodness=learned-contrast", "inference.channel_images=50")
     assert not goodness_scores(net, data.validation.images).requires_grad
     assert not channel_scores(net, data.validation.images).requires_grad
 
@@ -97,7 +127,7 @@ def test_a_learned_goodness_leaves_no_graph():
 @pytest.fixture(scope="module")
 def both_sides():
     """A trained net that reads both sides, and the same net that reads one."""
-    options = ["inference.mirror=true", "inference.channels=200", "train.flip=true", "inference.layers=weighted"]
+    options = ["inference.mirror=true", "inference.channel_images=200", "train.flip=true", "inference.layers=weighted"]
     net, data = trained(*options)
     one = ffnet.FFNet(net.config.override(["inference.mirror=false"]), net.shape, net.labels)
     one.load_state_dict(net.state_dict())

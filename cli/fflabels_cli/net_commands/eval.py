@@ -13,7 +13,7 @@ from fflabels_cli import options
 @options.run_folder
 @options.inference(
     "One reading only; goodness decides in cascade among K (3) that linear proposes, in halving among what a forecast "
-    "and layer after layer leave over.  [default: goodness and linear]"
+    "and layer after layer leave over.  [default: goodness, linear, channels where fitted]"
 )
 @click.option(
     "--split",
