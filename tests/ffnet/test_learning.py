@@ -25,7 +25,7 @@ from ffnet.layer import mean_squares  # noqa: E402
 from ffnet.learner import BPLearner, Draws, FFLearner  # noqa: E402
 from ffnet.losses import LOSSES  # noqa: E402
 from ffnet.metrics import untrained  # noqa: E402
-from ffnet.readings import features, layer_goodness  # noqa: E402
+from ffnet.readings import channel_logs, features, layer_goodness  # noqa: E402
 from ffnet.readout import Readout  # noqa: E402
 from ffnet.shortlists import cascade_scores, halving_scores  # noqa: E402
 from ffnet.training import learning_rate  # noqa: E402
@@ -573,7 +573,7 @@ def test_the_step_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(monkeypat
         [],
         ["train.negatives=hard", "dtype=bfloat16", "net.norm=batch"],
         ["train.negatives=hard-balanced", "train.goodness=learned-contrast", "net.regions=3"],
-        ["train.goodness=sum", "train.loss=bce", "net.label_every_layer=true"],
+        ["train.goodness=sum", "train.loss=bce", "net.label_every_layer=true", "inference.mirror=true"],
     ):
         with FakeTensorMode(allow_non_fake_inputs=True):
             ours = net(*changes)
@@ -582,12 +582,16 @@ def test_the_step_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(monkeypat
                     if parameter is not None:
                         module._parameters[name] = torch.nn.Parameter(parameter.to("cuda"))
                 for name, buffer in module._buffers.items():
-                    module._buffers[name] = buffer.to("cuda")
+                    module._buffers[name] = None if buffer is None else buffer.to("cuda")
             learner = FFLearner(ours, 8)
             images = torch.zeros(8, *SHAPE, dtype=torch.uint8, device="cuda")
             labels = torch.zeros(8, 2, dtype=torch.int64, device="cuda")
             learner.learn(images, labels, torch.zeros(8, dtype=torch.int64, device="cuda"))
             assert ffnet.predict(ours, images, method="goodness").device.type == "cuda"
+            logs = channel_logs(ours, images)
+            assert logs.device.type == "cuda"
+            ours.channel_weight = torch.zeros(logs.shape[2], device="cuda")
+            assert ffnet.predict(ours, images, method="channels").device.type == "cuda"
             with torch.device("cuda"):
                 ours.readout = Readout(features(ours, images).shape[1], 10)
             assert ffnet.predict(ours, images, method="linear").device.type == "cuda"
