@@ -1,6 +1,8 @@
-"""What goodness is corrected by before layers are summed: each label's offset, and a weight a layer."""
+"""What is fitted to a trained net's goodness: each label's offset, a weight a layer, or a weight a channel."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +17,12 @@ ROUNDS = 100
 
 FLAT = 1e-6
 """A layer whose goodness varies by less than this share of its size is left out."""
+
+SILENT = 1e-4
+"""A channel whose logarithm deviates by less than this says nothing."""
+
+DECAY = 1e-2
+"""Of the squares of the channels' weights, where each channel varies by 1."""
 
 IMAGES = 5000
 """Validation images that a fit looks at, at most; each takes a pass a label."""
@@ -86,21 +94,40 @@ def calibration_of(goodness_LNC: Tensor, part: Split, counted: range, config: In
         seen_KNC = (goodness_LNC - offset_LC[:, None])[counted.start :].double()
         spread_K, largest_K = seen_KNC.std((1, 2)), seen_KNC.abs().amax((1, 2))
         unit_K = torch.where(spread_K > FLAT * largest_K, 1 / spread_K, 0.0)  # a dead layer says nothing
-        weight_L[counted.start :] = (_fitted(seen_KNC * unit_K[:, None, None], part.classes) * unit_K).to(weight_L)
+        seen_NCK = (seen_KNC * unit_K[:, None, None]).permute(1, 2, 0)
+        fitted_K = _fitted(lambda weight_K: seen_NCK @ weight_K, part.classes, torch.ones_like(unit_K))
+        weight_L[counted.start :] = (fitted_K * unit_K).to(weight_L)
     return Calibration(weight_L, offset_LC)
 
 
-def _fitted(seen_KNC: Tensor, classes_N: Tensor) -> Tensor:
+def fit_channel_weights(logs_NCF: Tensor, classes_N: Tensor) -> Tensor:
+    """Return the weights (channels,) that maximise the likelihood of the right classes under a softmax over the labels.
+
+    Parameters
+    ----------
+    logs_NCF
+        What every label leaves in the channels: images × labels × channels.
+    classes_N
+        The right classes.
+    """
+    deviation_F = logs_NCF.std((0, 1))
+    unit_F = torch.where(deviation_F > SILENT, 1 / deviation_F, 0.0)
+    begin_F = torch.zeros_like(unit_F)
+    return _fitted(lambda weight_F: logs_NCF @ (weight_F * unit_F), classes_N, begin_F, DECAY) * unit_F
+
+
+def _fitted(scores_of: Callable[[Tensor], Tensor], classes_N: Tensor, begin: Tensor, decay: float = 0.0) -> Tensor:
+    """Return the weights whose scores (images, labels) make the right classes likeliest, less decay · their squares."""
     with torch.enable_grad():
-        weight_K = seen_KNC.new_ones(len(seen_KNC)).requires_grad_()
-        optimizer = torch.optim.LBFGS([weight_K], max_iter=ROUNDS, line_search_fn="strong_wolfe")
-        classes_N = classes_N.to(seen_KNC.device)
+        weight = begin.clone().requires_grad_()
+        optimizer = torch.optim.LBFGS([weight], max_iter=ROUNDS, line_search_fn="strong_wolfe")
+        classes_N = classes_N.to(begin.device)
 
         def loss() -> Tensor:
             optimizer.zero_grad()
-            found = F.cross_entropy(torch.einsum("k,knc->nc", weight_K, seen_KNC), classes_N)
+            found = F.cross_entropy(scores_of(weight), classes_N) + decay * weight.square().sum()
             found.backward()  # type: ignore[no-untyped-call]
             return found
 
         optimizer.step(loss)  # type: ignore[no-untyped-call]
-    return weight_K.detach()
+    return weight.detach()

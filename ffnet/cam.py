@@ -63,23 +63,14 @@ def activation_maps(net: nn.Module, images: Tensor, classes: Tensor | None = Non
     """
     with evaluating(net), torch.enable_grad():
         seen = views(torch.as_tensor(images), cast(FFNet, net).config.inference.mirror)
-        reads, logits = zip(
-            *(_read_bp(net, v) if isinstance(net, BPNet) else _read_ff(net, v) for v in seen), strict=True
-        )
-        logits_NC = torch.stack(logits).mean(0)
+        reads = [_read_bp(net, side) if isinstance(net, BPNet) else _read_ff(net, side) for side in seen]
+        logits_NC = torch.stack([logits for _, logits in reads]).mean(0)
         chosen_N = logits_NC.argmax(1) if classes is None else _checked(classes, logits_NC)
-        decisive = logits_NC.gather(1, chosen_N[:, None]).sum()
-        slopes = [
-            dict(zip(read, torch.autograd.grad(decisive, list(read.values()), retain_graph=True), strict=True))
-            for read in reads
-        ]
-    layers = {}
-    for number in reads[0]:
-        sides = [
-            (read[number] * slope[number]).sum(1).detach().float().cpu()
-            for read, slope in zip(reads, slopes, strict=True)
-        ]
-        layers[number] = sum((side.flip(-1) for side in sides[1:]), sides[0])  # of the mirror image, turned back
+        first, *mirrored = [_maps(read, logits, chosen_N) for read, logits in reads]
+    layers = {
+        number: torch.stack([map_NHW, *(side[number].flip(-1) for side in mirrored)]).mean(0)
+        for number, map_NHW in first.items()
+    }
     height, width = images.shape[2:]
     total_NHW = sum((_spread(map_NHW, height, width) for map_NHW in layers.values()), torch.zeros(1, height, width))
     return ActivationMaps(chosen_N.cpu(), layers, total_NHW)
@@ -106,6 +97,15 @@ def _read_bp(net: BPNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
             x_NCHW = layer.pooled(layer(x_NCHW))
     x_NCHW = x_NCHW.float().requires_grad_()
     return {len(net.layers): x_NCHW}, net.head(x_NCHW.mean((2, 3)).to(net.head.weight.dtype))
+
+
+def _maps(read: dict[int, Tensor], logits_NC: Tensor, chosen_N: Tensor) -> dict[int, Tensor]:
+    """Return what every pixel of the activities that were read adds to the logit of a class."""
+    slopes = torch.autograd.grad(logits_NC.gather(1, chosen_N[:, None]).sum(), list(read.values()))
+    return {
+        number: (y_NCHW * slope_NCHW).sum(1).detach().float().cpu()
+        for (number, y_NCHW), slope_NCHW in zip(read.items(), slopes, strict=True)
+    }
 
 
 def _spread(map_NHW: Tensor, height: int, width: int) -> Tensor:

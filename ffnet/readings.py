@@ -117,8 +117,7 @@ def channel_logs(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Ten
     Of the layers that count, one after the other. See `layer_goodness` for the parameters.
     """
     slices = _channels(net)
-    channels = slices[net.counted[-1]].stop
-    found = torch.zeros(len(images), len(net.labels), channels, device=net.device, dtype=net.wide)
+    found = torch.zeros(len(images), len(net.labels), channel_count(net), device=net.device, dtype=net.wide)
     for part, label, k, seen in _passes(net, images, net.counted, chunk):
         found[part, label, slices[k]] += (seen.s_NC + FLOOR).log()
     return found.div_(sides(net))
@@ -153,6 +152,12 @@ def check_channels_fitted(net: nn.Module) -> None:
 def sides(net: FFNet) -> int:
     """Return how many views of an image every reading is the mean of."""
     return 1 + net.config.inference.mirror
+
+
+def channel_count(net: FFNet) -> int:
+    """Return how many channels the layers that count have, each region's as its own."""
+    count: int = _channels(net)[net.counted[-1]].stop
+    return count
 
 
 def _channels(net: FFNet) -> dict[int, slice]:

@@ -124,10 +124,10 @@ def train(
             data = data or load_data(config.data)
             check_trainable(data)
             check_validation(config, data)
-            check_channel_images(config, data)
             labels = label_set(config, data, progress=progress) if config.algorithm == "ff" else None
             net = build(config, data.shape, labels, data.classes).to(device)
             if isinstance(net, FFNet):
+                check_channel_images(net, data)
                 net.embedder  # noqa: B018 - draws the labels: those that do not fit are refused before there is a run
             run = Run(folder, config, About.of(data, device, ranks.size), net)
             if labels:

@@ -16,14 +16,13 @@ from fflabels.errors import FFLabelsError
 from fflabels.labelset import open_set
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
-from ffnet.calibration import IMAGES, Calibration, calibration_of, check_validation, is_wanted
-from ffnet.channels import fit_weights
+from ffnet.calibration import IMAGES, Calibration, calibration_of, check_validation, fit_channel_weights, is_wanted
 from ffnet.config import Config, TrainConfig
 from ffnet.data import Data, Split
 from ffnet.embedding import unit
 from ffnet.learner import Draws, Learner, Metrics, make_learner
 from ffnet.network import FFNet
-from ffnet.readings import channel_logs, features, layer_goodness
+from ffnet.readings import channel_count, channel_logs, features, layer_goodness
 from ffnet.readout import Readout, fit_readout
 
 CHANNEL_BYTES = 4 << 30
@@ -190,7 +189,8 @@ def fit(net: nn.Module, data: Data, *, report: Callable[[Metrics], None] | None 
     config = cast(FFNet, net).config
     check_trainable(data)
     check_validation(config, data)
-    check_channel_images(config, data)
+    if isinstance(net, FFNet):
+        check_channel_images(net, data)
     train = data.train.to(next(net.parameters()).device)
     history: list[Metrics] = []
     begin = time.perf_counter()
@@ -237,16 +237,14 @@ def fit_channels(net: FFNet, train: Split) -> Tensor | None:
         return None
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(net.config.seed))
     few = order[:count].to(train.images.device)
-    return fit_weights(channel_logs(net, train.images[few]), train.classes[few].to(net.device))
+    return fit_channel_weights(channel_logs(net, train.images[few]), train.classes[few].to(net.device))
 
 
-def check_channel_images(config: Config, data: Data) -> None:
+def check_channel_images(net: FFNet, data: Data) -> None:
     """Refuse to fit weights of channels to more than fits memory, before any training."""
-    net, images = config.net, min(config.inference.channel_images, len(data.train))
-    channels = sum(net.widths[0 if net.first_layer == "include" else 1 :]) * net.regions**2
-    size = 4 * images * data.classes * channels
-    if config.algorithm == "ff" and size > CHANNEL_BYTES:
-        fit = CHANNEL_BYTES // (4 * data.classes * channels)
+    images, channels = min(net.config.inference.channel_images, len(data.train)), channel_count(net)
+    fit = CHANNEL_BYTES // (4 * data.classes * channels)
+    if images > fit:
         raise FFLabelsError(
             "too many images", where="inference.channel_images", got=images,
             expected=f"at most {fit} with {data.classes} labels and {channels} channels",

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
 from ffnet import training  # noqa: E402
-from ffnet.channels import DECAY, fit_weights  # noqa: E402
+from ffnet.calibration import DECAY, fit_channel_weights  # noqa: E402
 from ffnet.goodness import _halves  # noqa: E402
 from ffnet.inference import scores  # noqa: E402
 from ffnet.readings import channel_logs, channel_scores, goodness_scores  # noqa: E402
@@ -38,16 +38,16 @@ def test_weights_are_those_of_the_greatest_penalised_likelihood():
 
     deviation = logs.std((0, 1), ddof=1)
     expected = minimize(loss, np.zeros(6), method="BFGS", options={"gtol": 1e-10}).x / deviation
-    found = fit_weights(torch.from_numpy(logs), torch.from_numpy(classes)).numpy()
+    found = fit_channel_weights(torch.from_numpy(logs), torch.from_numpy(classes)).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_a_channel_that_never_fires_changes_nothing():
     logs, classes = torch.randn(50, 4, 3, generator=torch.Generator().manual_seed(0)), torch.arange(50) % 4
     dead = torch.cat([logs, torch.full_like(logs[..., :1], -4.6)], 2)
-    found = fit_weights(dead, classes)
+    found = fit_channel_weights(dead, classes)
     assert found[3] == 0
-    torch.testing.assert_close(found[:3], fit_weights(logs, classes), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(found[:3], fit_channel_weights(logs, classes), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("regions", [1, 2])
@@ -74,7 +74,7 @@ def test_a_run_keeps_them_and_reads_them_beside_the_untrained_net(tmp_path):
     assert again.channels == results.validation.channels
     assert again.channels.untrained < again.channels.accuracy
     few = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(config.seed))[:300]
-    expected = fit_weights(channel_logs(run.net, data.train.images[few]), data.train.classes[few])
+    expected = fit_channel_weights(channel_logs(run.net, data.train.images[few]), data.train.classes[few])
     torch.testing.assert_close(run.net.channel_weight, expected)
     predicted = ffnet.predict(run.net, data.test.images, method="channels")
     assert float((predicted == data.test.classes).double().mean()) == results.test.channels.accuracy
