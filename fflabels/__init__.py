@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from fflabels.assignment import assign
 from fflabels.candidates import Candidates, propose
 from fflabels.comparison import Reach, compare
 from fflabels.design import design
@@ -26,6 +27,7 @@ __all__ = [
     "Recipe",
     "References",
     "Selection",
+    "assign",
     "compare",
     "design",
     "get_labeler",

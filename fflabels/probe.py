@@ -120,7 +120,7 @@ def probe(
     halves = _halves(references, seed)
     _check_size(len(labels), len(references.images), references.name)
     eye = Observer(references, intensity, seed=SEED + 1 + seed)
-    cells = _pooling(references.shape)
+    cells = pooling(references.shape)
     seen = _look(labels, eye, cells, progress)
     n, count = seen.shape[:2]
     told: Indices = np.repeat(np.arange(n), count).reshape(n, count)
@@ -215,7 +215,7 @@ def _check_size(n: int, count: int, name: str) -> None:
         )
 
 
-def _pooling(shape: tuple[int, int, int]) -> Features:
+def pooling(shape: tuple[int, int, int]) -> Features:
     """Return the weights (positions, cells) that average the filters' answers in each cell; fewer on small images."""
     sides = [_segments(side - min(WIDTH, side) + 1) for side in shape[1:]]
     return np.kron(*sides).astype(np.float32)

@@ -7,6 +7,7 @@ import json
 from typing import Any, Self
 
 import msgspec
+import numpy as np
 
 MAX_RECIPES = 100_000
 """The most that a label set may hold."""
@@ -24,12 +25,14 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def checked(self) -> Self:
         """Return the recipe with its fields held against their types: whole numbers become floats where those belong.
 
+        NumPy's numbers become Python's.
+
         Raises
         ------
         msgspec.ValidationError
             When a field has a wrong type or is out of range; the message names it.
         """
-        return msgspec.convert(msgspec.to_builtins(self), type(self))
+        return msgspec.convert(msgspec.to_builtins(self, enc_hook=_number), type(self))
 
     def to_json(self) -> bytes:
         """Return the canonical JSON of the recipe: sorted keys, no blanks, no NaN."""
@@ -39,6 +42,13 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, in hex."""
         return sha256(self.to_json())
+
+
+def _number(value: Any) -> Any:
+    """Return a scalar of NumPy as Python's own; msgspec has no other type to ask for."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise msgspec.ValidationError(f"a recipe holds numbers and texts, not {type(value).__name__}")
 
 
 def canonical_json(value: Any) -> bytes:

@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from fflabels import LabelSet, References, design, get_labeler, registry
+from fflabels import LabelSet, References, assign, design, get_labeler, registry
 from fflabels.errors import FFLabelsError
 from fflabels.labelset import open_set
 from fflabels.observer import DEFAULT_INTENSITY
@@ -30,6 +30,9 @@ CHANNEL_BYTES = 4 << 30
 
 REFERENCES = 64
 """Training images that a set is designed on."""
+
+LOOKED_AT = 10_000
+"""Training images that tell which classes look alike."""
 
 
 def label_set(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet:
@@ -51,9 +54,6 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
             raise FFLabelsError(
                 "a set of another size", where=f"labels {chosen.set}", got=len(labels), expected=f"{chosen.n}"
             )
-        if labels.scores is None or labels.shape != data.shape:
-            report = labels.score(data.shape, references, intensity=intensity, progress=progress)
-            labels = LabelSet(labels.recipes, labels.labeler, labels.provenance, report.scores)
     else:
         count = chosen.n or data.classes
         labels = design(
@@ -75,7 +75,19 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
             got=len(labels),
             expected=f"{data.classes} for {data.name}",
         )
+    if chosen.assign == "alike":
+        labels = assign(labels, _of_each_class(data), seed=config.seed)
+    if labels.scores is None or labels.shape != data.shape:
+        report = labels.score(data.shape, references, intensity=intensity, progress=progress)
+        labels = LabelSet(labels.recipes, labels.labeler, labels.provenance, report.scores)
     return labels
+
+
+def _of_each_class(data: Data) -> References:
+    """Return the first training images of each class, as many of each where there are."""
+    classes = data.train.classes.cpu()
+    among = torch.cat([(classes == k).nonzero()[: -(-LOOKED_AT // data.classes), 0] for k in range(data.classes)])
+    return References(unit(data.train.images[among]).cpu().numpy(), data.name, classes[among].numpy())
 
 
 def is_labeler(name: str) -> bool:

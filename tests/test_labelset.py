@@ -95,6 +95,12 @@ def test_whole_numbers_are_floats_where_those_belong():
     assert ints.recipes[0].digest == floats.recipes[0].digest
 
 
+def test_numbers_of_numpy_become_plain_ones():
+    recipe = FourierRecipe((Wave(np.float64(1), np.int64(2), np.float32(0.5)),))
+    assert LabelSet([recipe], "fourier").recipes == (FourierRecipe((Wave(1.0, 2.0, 0.5),)),)
+    assert recipe.digest == FourierRecipe((Wave(1.0, 2.0, 0.5),)).digest
+
+
 def test_recipes_by_hand_are_held_against_their_types():
     with pytest.raises(FFLabelsError, match=r"recipes\[0\]: bad recipe: Expected `array` of length >= 1"):
         LabelSet([FourierRecipe(())], "fourier")

@@ -77,6 +77,17 @@ LOW10 = _waves((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 1), (2, -1),
 """The ten lowest frequencies: orthogonal whatever their shifts, from 5 pixels on [ours]."""
 
 
+def _quadrature(*pairs: tuple[int, int]) -> tuple[FourierRecipe, ...]:
+    return tuple(FourierRecipe((Wave(fy, fx, quarter * math.pi / 2),)) for fy, fx in pairs for quarter in range(4))
+
+
+LOW100 = _quadrature(
+    (0, 1), (1, 0), (1, -1), (1, 1), (0, 2), (2, 0), (1, -2), (1, 2), (2, -1), (2, 1), (2, -2), (2, 2), (0, 3),
+    (3, 0), (1, -3), (1, 3), (3, -1), (3, 1), (2, -3), (2, 3), (3, -2), (3, 2), (0, 4), (4, 0), (1, 4),
+)  # fmt: skip
+"""The 25 lowest frequencies, each at four phases a quarter of a turn apart [ours]."""
+
+
 class Fourier(Labeler[FourierRecipe]):
     """Grey waves, the same for every image (paper, section "Spatially-extended labeling")."""
 
@@ -84,7 +95,7 @@ class Fourier(Labeler[FourierRecipe]):
     image_independent = True
     params_type = FourierParams
     recipe_type = FourierRecipe
-    named_sets = {"paper10": PAPER10, "low10": LOW10}  # noqa: RUF012
+    named_sets = {"paper10": PAPER10, "low10": LOW10, "low100": LOW100}  # noqa: RUF012
 
     def propose(self, rng: np.random.Generator, shape: Shape) -> FourierRecipe:
         """Return waves with uniform frequencies in the half plane fy > 0 (or fy = 0 < fx) and uniform phases."""
