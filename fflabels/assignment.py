@@ -25,38 +25,49 @@ LEAST = 1e-6
 def assign(labels: LabelSet, references: References, *, metric: Metric = "shift", seed: int = 0) -> LabelSet:
     """Return the set in the order in which labels that are alike belong to classes that look alike.
 
-    A class that a network has not told apart from its like yet has a label that it has not told apart either: what it
-    learns of one serves the others. The sum over all pairs of classes of their likeness times their labels' similarity
-    is made large, by the fast approximate algorithm for quadratic assignment (Vogelstein et al. 2015) and exchanges of
-    two. Labels that are all as alike as one another, such as waves of ten frequencies, stay as they are.
+    Classes that look alike are told apart late; until then what a network learns of one serves the others, if their
+    labels are alike too. The sum over all pairs of classes of their likeness times their labels' similarity is made
+    large, by the fast approximate algorithm for quadratic assignment (Vogelstein et al. 2015) and exchanges of two.
+    Labels that are all as alike as one another, such as waves of ten frequencies, stay as they are.
 
     Parameters
     ----------
     labels
         As many as there are classes.
     references
-        Images with their classes, 0 to n − 1, each at least once: `likeness` is of these.
+        Images with their classes, 0 to n − 1, each at least once.
     metric
-        How labels are compared: by ``shift`` waves of one frequency and any phase are the same.
+        How labels are compared: by ``shift`` waves of one frequency are the same, whatever their phase.
     seed
         Of the search.
 
     Raises
     ------
     FFLabelsError
-        When there are no classes, or not one label a class.
+        When the classes are not known, or not one label a class.
     """
-    alike = likeness(references)
-    if len(alike) != len(labels):
-        raise FFLabelsError(
-            "not one label a class", where="labels", got=len(labels), expected=f"{len(alike)}, one a class"
-        )
-    few = References(references.images[:REFERENCE_COUNT], references.name)
-    found = similarity(labels.recipes, labels.labeler, shape=few.shape, metric=metric, references=few)
-    same = found.astype(np.float64)
-    np.fill_diagonal(same, 0)
-    order = _order(same, alike, seed)
-    return LabelSet([labels.recipes[k] for k in order], labels.labeler, labels.provenance)
+    alike, same = _both(labels, references, metric)
+    order, largest = np.arange(len(same)), float((alike * same).sum())
+    pairs = same[np.triu_indices(len(same), 1)]
+    for start in range(STARTS if len(pairs) and np.ptp(pairs) > LEAST else 0):
+        options = {"maximize": True, "rng": np.random.default_rng([seed, start])}
+        found = quadratic_assignment(alike, same, options={**options, "P0": "randomized"})
+        begin = np.stack([np.arange(len(same)), found.col_ind], axis=1)
+        found = quadratic_assignment(alike, same, method="2opt", options={**options, "partial_guess": begin})
+        if found.fun > largest + LEAST:
+            order, largest = found.col_ind, float(found.fun)
+    return labels.reordered(order.tolist())
+
+
+def agreement(labels: LabelSet, references: References, *, metric: Metric = "shift") -> float:
+    """Return the correlation, over all pairs of classes, of their likeness with their labels' similarity; −1 to 1.
+
+    0 where all pairs are as alike as one another. See `assign` for the parameters.
+    """
+    alike, same = (matrix[np.triu_indices(len(labels), 1)] for matrix in _both(labels, references, metric))
+    if not len(alike) or min(np.ptp(alike), np.ptp(same)) < LEAST:
+        return 0.0
+    return float(np.corrcoef(alike, same)[0, 1])
 
 
 def likeness(references: References) -> Matrix:
@@ -71,7 +82,9 @@ def likeness(references: References) -> Matrix:
     """
     classes = references.classes
     if classes is None:
-        raise FFLabelsError("classes are not known", where=f"references {references.name}")
+        raise FFLabelsError(
+            "classes are not known", where=f"references {references.name}", expected="images with their classes"
+        )
     counts = np.bincount(classes)
     if not counts.all():
         raise FFLabelsError(
@@ -90,20 +103,14 @@ def likeness(references: References) -> Matrix:
     return alike
 
 
-def _order(same: Matrix, alike: Matrix, seed: int) -> npt.NDArray[np.int64]:
-    """Return which label each class carries: the assignment of the largest sum that was found, or as they are."""
-    best = np.arange(len(same))
-    largest = float((same * alike).sum())
-    pairs = same[np.triu_indices(len(same), 1)]
-    if not len(pairs) or np.ptp(pairs) < LEAST:
-        return best
-    for start in range(STARTS):
-        rng = np.random.default_rng([seed, start])
-        found = quadratic_assignment(alike, same, options={"maximize": True, "rng": rng, "P0": "randomized"})
-        guess = np.stack([np.arange(len(same)), found.col_ind], axis=1)
-        found = quadratic_assignment(
-            alike, same, method="2opt", options={"maximize": True, "rng": rng, "partial_guess": guess}
-        )
-        if found.fun > largest + LEAST:
-            best, largest = found.col_ind, float(found.fun)
-    return best
+def _both(labels: LabelSet, references: References, metric: Metric) -> tuple[Matrix, Matrix]:
+    """Return the classes' likeness and the labels' similarity, (n, n), diagonals 0."""
+    alike = likeness(references)
+    if len(alike) != len(labels):
+        expected = f"{len(alike)}, one a class of {references.name}"
+        raise FFLabelsError("not one label a class", where="labels", got=len(labels), expected=expected)
+    few = References(references.images[:REFERENCE_COUNT], references.name)
+    found = similarity(labels.recipes, labels.labeler, shape=few.shape, metric=metric, references=few)
+    same = found.astype(np.float64)
+    np.fill_diagonal(same, 0)
+    return alike, same

@@ -283,6 +283,30 @@ class LabelSet:
         )
         return Report(scores, matrices)
 
+    def reordered(self, order: Sequence[int]) -> LabelSet:
+        """Return the set with its labels in another order: the k-th is the one that was ``order[k]``-th.
+
+        Raises
+        ------
+        FFLabelsError
+            When `order` does not name every label once.
+        """
+        order = [int(k) for k in order]
+        if sorted(order) != list(range(len(self))):
+            raise FFLabelsError("not an order of the labels", where="order", got=order, expected="each label once")
+        scores = self.scores
+        if scores:
+            place = {old: new for new, old in enumerate(order)}
+            similarity = {
+                metric: msgspec.structs.replace(
+                    found, pair=found.pair and _sorted_pair(*(place[k] for k in found.pair))
+                )
+                for metric, found in scores.similarity.items()
+            }
+            seen = [scores.visibility[k] for k in order]
+            scores = msgspec.structs.replace(scores, similarity=similarity, visibility=seen)
+        return LabelSet([self.recipes[k] for k in order], self.labeler, self.provenance, scores)
+
     @property
     def warning(self) -> str | None:
         """Why the set is likely hard to learn, and what may help; None where nothing speaks for it.
@@ -362,6 +386,10 @@ class LabelSet:
                     expected=str(len(recipes)),
                 )
         return cls(recipes, labeler, document.provenance, document.scores)
+
+
+def _sorted_pair(i: int, j: int) -> tuple[int, int]:
+    return (i, j) if i < j else (j, i)
 
 
 def named_set(name: str) -> LabelSet:

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-FFLABELS_COMMANDS = ("select", "compare", "generate", "score", "show", "list", "plugins", "doctor", "demo")
+FFLABELS_COMMANDS = ("select", "compare", "generate", "score", "assign", "show", "list", "plugins", "doctor", "demo")
 PLUGINS_COMMANDS = ("list", "check", "new")
 FFNET_COMMANDS = (
     "train",

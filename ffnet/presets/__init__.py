@@ -60,9 +60,9 @@ def load_preset(name: str) -> Preset:
 
 
 def quick_preset(dataset: str) -> Preset:
-    """Return the preset of a data set, with labels designed for its classes where they are not ten."""
+    """Return the preset of a data set, with a label for each of its classes where they are not ten."""
     preset = load_preset(QUICK.get(dataset, "quick-digits"))
-    labels = {"labels.set": "fourier"} if dataset == "cifar100" else {}
+    labels = {"labels.set": "fourier:low100", "labels.assign": "alike"} if dataset == "cifar100" else {}
     return preset._replace(config=preset.config.replaced({"data.name": dataset, **labels}))
 
 

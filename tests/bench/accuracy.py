@@ -76,6 +76,10 @@ READ_ONCE = (
     "untrained net, which is what random filters give. CPU seconds of one thread: of training, and of the whole run after",
     "the design of the labels (all readings and the untrained net included), the most of any seed.",
 )
+PAPERS = {"dtype": "auto", "net.kernel": 5, "net.widths": [16, 32, 64], "net.pools": [2, 2, 1]}
+"""The net of best-mnist, for the paper's recipe."""
+PAPERS_3 = {"dtype": "auto", "net.kernel": 3, "net.widths": [32, 64, 128, 256], "net.pools": [2, 2, 2, 1]}
+"""That of best-cifar10."""
 FOURIER, MORPH, BP = {"labels.set": "fourier"}, {"labels.set": "morph"}, {"algorithm": "bp"}
 PAGES = (
     Page(
@@ -112,12 +116,14 @@ PAGES = (
         ),
         (
             Row("best-mnist", "best-mnist", {}, 3),
-            Row("best-mnist-morph", "best-mnist", MORPH, 3),
-            Row("best-mnist-bp", "best-mnist", BP, 3),
+            Row("best-mnist-morph", "best-mnist", MORPH, 1),
+            Row("best-mnist-paper", "paper-mnist", {**PAPERS, "train.epochs": 40}, 1),
+            Row("best-mnist-bp", "best-mnist", BP, 1),
             Row("best-cifar10", "best-cifar10", {}, 3),
-            Row("best-cifar10-crops", "best-cifar10", {"train.crop": 2, "train.epochs": 50}, 1),
-            Row("best-cifar10-morph", "best-cifar10", MORPH, 3),
-            Row("best-cifar10-bp", "best-cifar10", BP, 3),
+            Row("best-cifar10-morph", "best-cifar10", MORPH, 1),
+            Row("best-cifar10-paper", "paper-cifar10-fourier", {**PAPERS_3, "train.epochs": 55}, 1),
+            Row("best-cifar10-bp", "best-cifar10", BP, 1),
+            Row("best-cifar100", "best-cifar100", {}, 1),
         ),
     ),
 )

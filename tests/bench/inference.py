@@ -40,6 +40,8 @@ LOST = 0.002
 def trained(name):
     """Return the data and a net that was trained a little, or the reason why not."""
     config = quick_preset(name).config.override(TRAINING if name != "digits" else [])
+    if name == "cifar100":
+        config = config.override(["labels.set=fourier", "labels.assign=order"])
     try:
         data = ffnet.load_data(config.data)
     except FFLabelsError as error:

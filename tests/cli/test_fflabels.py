@@ -110,6 +110,20 @@ def test_score_with_probe_and_page(tmp_path):
     assert "probe" not in json.loads(good(*arguments[:-1], "--json", cwd=tmp_path))
 
 
+def test_assign_writes_the_set_in_another_order(tmp_path):
+    good("select", "--n", 10, "--kind", "morph", *SMALL, "--out", "set.json", cwd=tmp_path)
+    shown = good("assign", "set.json", "--references", "digits", "--out", "other.json", cwd=tmp_path)
+    before, after = LabelSet.load(tmp_path / "set.json"), LabelSet.load(tmp_path / "other.json")
+    order = [int(k) for k in shown.splitlines()[0].removeprefix("label of class 0, 1, …: ").split()]
+    assert after == before.reordered(order)
+    now, was = (float(part.split()[-1].rstrip(",")) for part in shown.splitlines()[1].split(", was "))
+    assert now > was
+    for references, said in (("photographs", "classes are not known"), ("nowhere", "nowhere")):
+        done = run("assign", "set.json", "--references", references, "--out", "third.json", cwd=tmp_path)
+        assert (done.returncode, said in done.stderr, done.stderr.count("\n")) == (1, True, 1)
+    assert not (tmp_path / "third.json").exists()
+
+
 def test_a_set_scored_at_another_shape_says_so(tmp_path):
     good("select", "--n", 4, "--kind", "fourier", *SMALL, cwd=tmp_path)
     shown = good("score", "labels-fourier-4.json", "--shape", "1x28x28", cwd=tmp_path)

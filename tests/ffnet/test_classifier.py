@@ -109,7 +109,7 @@ def test_the_presets_say_what_the_paper_says():
 def test_presets_by_pattern_and_by_data_set():
     assert {p.name for p in ffnet.list_presets("quick-*")} == {"quick-digits", "quick-mnist", "quick-cifar10"}
     assert quick_preset("fashion-mnist").config.data.name == "fashion-mnist"
-    assert quick_preset("cifar100").config.labels.set == "fourier"
+    assert quick_preset("cifar100").config.labels.set == "fourier:low100"
     assert quick_preset("some/folder").name == "quick-digits"
     with pytest.raises(FFLabelsError, match=r"no such preset; got paper-minst .did you mean 'paper-mnist'"):
         ffnet.load_preset("paper-minst")

@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from torch.nn import functional as F  # noqa: E402
 import fflabels  # noqa: E402
 import ffnet  # noqa: E402
 from fflabels import LabelSet, named_set  # noqa: E402
+from fflabels.assignment import agreement  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
+from fflabels.labelers.fourier import FourierRecipe, Wave  # noqa: E402
 from ffnet import augmentation, negatives, spectral  # noqa: E402
 from ffnet.data import Split  # noqa: E402
 from ffnet.embedding import Imprints  # noqa: E402
@@ -648,6 +651,24 @@ def test_a_set_of_another_size_is_refused(tmp_path):
     chosen = ffnet.Config().override([f"labels.set={tmp_path / 'few.json'}"])
     with pytest.raises(FFLabelsError, match="not one label a class; got 3; expected 10 for digits"):
         ffnet.label_set(chosen, ffnet.load_data(chosen.data))
+
+
+def test_labels_that_are_alike_go_to_classes_that_look_alike(tmp_path):
+    waves = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2))
+    recipes = [FourierRecipe((Wave(*wave, phase),)) for phase in (0.0, np.pi / 2) for wave in waves]
+    LabelSet(recipes, "fourier").save(tmp_path / "set.json")
+    chosen = ffnet.Config().override([f"labels.set={tmp_path / 'set.json'}", "labels.assign=alike"])
+    data = ffnet.load_data(chosen.data)
+    found = ffnet.label_set(chosen, data)
+    images, classes = data.train.images.numpy().astype(np.float32) / 255, data.train.classes.numpy()
+    seen = fflabels.References(images, "digits", classes)
+    assert set(found.recipes) == set(recipes)
+    assert agreement(found, seen) > 0.3 > agreement(LabelSet(recipes, "fourier"), seen)
+    blind = replace(data, validation=data.validation[:0], test=data.test[:0])
+    assert ffnet.label_set(chosen, blind) == found
+    few = replace(data, train=data.train[data.train.classes != 3])
+    with pytest.raises(FFLabelsError, match="references digits: a class without an image; got 3"):
+        ffnet.label_set(chosen, few)
 
 
 def test_transform_and_pairs_for_other_loops():

@@ -1,0 +1,49 @@
+"""``fflabels assign``: which class carries which label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fflabels_cli import options
+
+
+@click.command("assign")
+@click.argument("labels", metavar="FILE")
+@click.option("--references", metavar="SOURCE", required=True, help="Images with classes, one a label.")
+@options.shape(None)
+@click.option(
+    "--metric",
+    type=click.Choice(options.METRICS),
+    default="shift",
+    show_default=True,
+    help="How labels are compared; by shift waves of one frequency are the same.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the search.")
+@options.plugin_code
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The label-set file to write.")
+def command(
+    labels: str, references: str, shape: tuple[int, int, int] | None, metric: Any, seed: int, out: Path
+) -> None:
+    """Give labels that are alike to classes that look alike: the set in another order.
+
+    FILE is a label-set file or a built-in set such as fourier:low100. Classes have the digits, a folder of class
+    folders, and an .npz file with images and classes.
+    """
+    from fflabels.assignment import agreement, assign
+    from fflabels.images import load_classed
+    from fflabels.labelset import open_set
+    from fflabels_cli import output
+
+    output.check_output(out)
+    found = open_set(labels)
+    images = load_classed(references, shape or found.shape)
+    assigned = assign(found, images, metric=metric, seed=seed)
+    assigned.save(out)
+    was, now = (agreement(each, images, metric=metric) for each in (found, assigned))
+    order = [found.recipes.index(recipe) for recipe in assigned.recipes]
+    click.echo(f"label of class 0, 1, …: {' '.join(map(str, order))}")
+    click.echo(f"correlation of the labels' {metric} similarity with the classes' likeness: {now:.3f}, was {was:.3f}")
+    click.echo(f"label set: {out}")
