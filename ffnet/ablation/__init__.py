@@ -56,14 +56,15 @@ class Change(_Part, frozen=True):
         What tables call it.
     settings
         By ``section.key``.
-    of, on
-        Recipes and data sets, by name; all unless given. A recipe that is so already is not tried.
+    of, on, labels
+        Recipes, data sets and labels, by name; all unless given. A recipe that is so already is not tried.
     """
 
     name: str
     settings: dict[str, Any]
     of: list[str] = []
     on: list[str] = []
+    labels: list[str] = []
 
 
 class DataSet(_Part, frozen=True):
@@ -160,8 +161,8 @@ class Ablation(_Part, frozen=True):
             base = load_preset(recipe.preset[name]).config.replaced(begun)
             found.append(Job(data, recipe, labels, None, seed, base))
             for change in self.changes:
-                wanted = _tried(recipe.name, change.of) and _tried(name, change.on)
-                if not (wanted and _tried(change.name, size.changes)):
+                asked = ((recipe.name, change.of), (name, change.on), (labels.name, change.labels))
+                if not all(_tried(*each) for each in (*asked, (change.name, size.changes))):
                     continue
                 if (changed := base.replaced(change.settings)) != base:
                     found.append(Job(data, recipe, labels, change, seed, changed))
@@ -183,7 +184,7 @@ def _check(ablation: Ablation) -> None:
     """Refuse a name that nothing has, or two things have."""
     data_sets = _unique(ablation.data, "data")
     recipes, changes = _unique(ablation.recipes, "recipes"), _unique(ablation.changes, "changes")
-    _unique(ablation.labels, "labels")
+    labels = _unique(ablation.labels, "labels")
     for recipe in ablation.recipes:
         known([*recipe.preset, *recipe.settings], data_sets, f"recipe {recipe.name}")
         if missing := sorted({name for size in ablation.scales.values() for name in size.data} - set(recipe.preset)):
@@ -191,6 +192,7 @@ def _check(ablation: Ablation) -> None:
     for change in ablation.changes:
         known(change.of, recipes, f"change {change.name}: of")
         known(change.on, data_sets, f"change {change.name}: on")
+        known(change.labels, labels, f"change {change.name}: labels")
         if fixed := sorted(key for key in change.settings if key == "seed" or key.startswith("data.")):
             raise FFLabelsError("not a part of a recipe", where=f"change {change.name}", got=", ".join(fixed))
     for name, size in ablation.scales.items():

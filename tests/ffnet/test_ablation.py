@@ -35,7 +35,7 @@ def test_the_smallest_scale_runs_to_its_tables(ran):
     assert "not finished" not in text
     assert "nan" not in text
     rows = [line for line in text.splitlines() if line.startswith(("| unchanged |", "| alpha 4 |", "| norm: "))]
-    assert len(rows) == 4 + 2 + 2 + 2  # alpha and rms from ours, batch from the paper's
+    assert len(rows) == 4 + 1 + 1 + 1  # alpha and rms from ours, batch from the paper's, with Fourier labels
     for job in jobs:
         figures = read_figures(folder / f"{job.name}.json", job.settings)
         assert len(figures.layers) == 3
@@ -87,6 +87,8 @@ def test_a_beginning_makes_whole_tables_and_shards_part_the_nets():
     assert [job.seed for job in jobs] == sorted(job.seed for job in jobs)
     assert {job.data.name for job in jobs} == {"mnist"}
     assert not any("flips" in job.name for job in jobs)  # on CIFAR10 only
+    assert {job.labels.name for job in jobs if job.change and job.change.name == "alpha 4"} == {"Fourier"}
+    assert len({job.labels.name for job in jobs if job.change and job.change.name == "negatives: uniform"}) == 2
     names = [job.name for k in (1, 2, 3) for job in shard(jobs, f"{k}/3")]
     assert sorted(names) == sorted(job.name for job in jobs)
     assert shard(jobs, None) == jobs
@@ -103,6 +105,7 @@ def test_a_beginning_makes_whole_tables_and_shards_part_the_nets():
         (("seeds = 3", "seedz = 3"), "mine.toml: bad study: Object contains unknown field `seedz`"),
         (('of = ["ours"]', 'of = ["our"]'), "of: not in the study; got our .did you mean 'ours'"),
         (('on = ["mnist", "digits"]', 'on = ["cifar"]'), "on: not in the study; got cifar"),
+        (('labels = ["Fourier"]', 'labels = ["Furier"]'), "labels: not in the study; got Furier"),
         (('data = ["mnist", "cifar10"]', 'data = ["mnits"]'), "recipe ours: no preset; got mnits"),
         (('changes = ["alpha 4"', 'changes = ["alpha 5"'), "changes: not in the study; got alpha 5"),
         (('"train.alpha" = 4.0', '"train.alhpa" = 4.0'), "no such setting; got train.alhpa .did you mean 'alpha'"),
