@@ -105,11 +105,6 @@ def squares_of(net: FFNet, k: int, y_NCHW: Tensor) -> Squares:
     return Squares(layer.squares(y_NCHW), layer.goodness_pixels(y_NCHW))
 
 
-def goodness_of(net: FFNet, k: int, y_NCHW: Tensor) -> Tensor:
-    """Return the goodness of the activity of layer k, from 0, (N,)."""
-    return net.goodness_of(k, *squares_of(net, k, y_NCHW))
-
-
 @torch.no_grad()
 def channel_logs(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
     """Return the logarithm of every channel's mean square under every label, (N, labels, channels).

@@ -24,11 +24,11 @@ from ffnet.readings import (
     combined_up_to,
     evaluating,
     features,
-    goodness_of,
     layer_goodness,
     linear_scores,
     neutral_scores,
     sides,
+    squares_of,
 )
 from ffnet.readout import Forecast, fit_readout
 
@@ -190,7 +190,7 @@ def _decide(
                 y_MCHW = layer(x_MCHW)
                 passed[k] += len(image_M)
                 if k in net.counted:
-                    g_M = goodness_of(net, k, y_MCHW).view(sides(net), -1).mean(0)
+                    g_M = net.goodness_of(k, *squares_of(net, k, y_MCHW)).view(sides(net), -1).mean(0)
                     g_M = net.calibration.one(k, g_M, label_M) if net.calibration else g_M
                     sum_M = g_M if net.config.inference.layers == "last" else sum_M + g_M
                     found_NC[image_M, label_M] = sum_M

@@ -18,10 +18,12 @@ import torch
 from ffnet import Run, load_preset, load_run
 from ffnet.comparison import spread
 from ffnet.devices import with_dtype
-from ffnet.log import TIMINGS, read_lines
+from ffnet.figures import learning_curves
+from ffnet.log import METRICS, TIMINGS, read_lines
 from ffnet.run import CONFIG, RESULTS
 
-RESULTS_PAGES = Path(__file__).parents[2] / "docs" / "results"
+DOCS = Path(__file__).parents[2] / "docs"
+RESULTS_PAGES, PICTURES = DOCS / "results", DOCS / "_static"
 COMMAND = "import sys; from fflabels_cli.app import ffnet; sys.argv = ['ffnet', *sys.argv[1:]]; ffnet()"
 
 
@@ -189,6 +191,40 @@ def finished(row: Row, folder: Path) -> list[Run]:
     return runs
 
 
+def curve(row: Row, run: Run) -> list[str]:
+    """Return a section on what was reached when, with a picture, where accuracy was taken between epochs."""
+    lines, seconds, taken = read_lines(run.folder / METRICS), 0.0, {}
+    for line in read_lines(run.folder / TIMINGS):
+        seconds += line["cpu_seconds"]
+        if line["what"].startswith("epoch"):
+            taken[int(line["what"].split()[1])] = seconds
+    points = [line for line in lines if "validation" in line]
+    if not points:
+        return []
+    (PICTURES / f"{row.name}.png").write_bytes(learning_curves(lines))
+    rows = [
+        [str(p["epoch"]), f"{taken[p['epoch']] / 60:.0f}", *(f"{100 * a:.1f}" for a in p["validation_layers"]),
+         f"{100 * p['validation']:.1f}"] for p in points
+    ]  # fmt: skip
+    layers = [f"layer {k + 1}" for k in range(len(rows[0]) - 3)]
+    table = [["epoch", "CPU minutes", *layers, "goodness"], ["---"] * len(rows[0]), *rows]
+    return [
+        f"## On the way: `{row.name}`", "", "Validation accuracy by goodness in %, seed 0.", "",
+        *("| " + " | ".join(line) + " |" for line in table), "",
+        f"![Loss and discrimination accuracy of each layer, and validation accuracy](../_static/{row.name}.png)", "",
+    ]  # fmt: skip
+
+
+def kept_curve(row: Row, there: list[str]) -> list[str]:
+    """Return the section of a row as it was on the page."""
+    try:
+        begin = there.index(f"## On the way: `{row.name}`")
+    except ValueError:
+        return []
+    ends = [k for k in range(begin + 1, len(there)) if there[k].startswith(("## ", "- "))]
+    return there[begin : min(ends, default=len(there))]
+
+
 def listed(versions: dict[str, str]) -> str:
     """Return versions as people read them."""
     return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
@@ -197,19 +233,21 @@ def listed(versions: dict[str, str]) -> str:
 def written(page: Page, folder: Path) -> str:
     """Return the page of all rows with finished runs, and of those that were there without."""
     there = page.path.read_text().splitlines() if page.path.exists() else []
-    table, places = [HEAD, ["---"] * len(HEAD)], set()
+    table, places, curves = [HEAD, ["---"] * len(HEAD)], set(), []
     for row in page.rows:
         if runs := finished(row, folder):
             table.append(cells(row, runs))
+            curves += curve(row, runs[0])
             places |= {f"- {r.about.device}, {r.config.dtype}, {listed(r.about.versions)}" for r in runs}
         else:
             kept = [line.strip("| ").split(" | ") for line in there if f"`ffnet train {row.command}`" in line]
             if any(len(line) != len(HEAD) for line in kept):
                 sys.exit(f"{page.path} has rows of other columns: {row.command}")
             table += kept
+            curves += kept_curve(row, there)
             places |= {line for line in there if kept and line.startswith("- ")}
     lines = [*page.words, "", "Written by `make accuracy`.", "", *("| " + " | ".join(row) + " |" for row in table), ""]
-    return "\n".join([*lines, *sorted(places)]) + "\n"
+    return "\n".join([*lines, *curves, *sorted(places)]) + "\n"
 
 
 if __name__ == "__main__":

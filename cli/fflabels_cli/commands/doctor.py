@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from fflabels.registry import Entry
 
 NEEDED = ("fflabels", "numpy", "scipy", "scikit-image", "pillow", "msgspec", "array-api-compat", "click", "rich")
-OPTIONAL = ("torch", "torchvision", "safetensors", "tomli-w", "filelock", "matplotlib")
+OPTIONAL = (
+    "torch",
+    "torchvision",
+    "safetensors",
+    "tomli-w",
+    "filelock",
+    "matplotlib",
+    "jinja2",
+    "optuna",
+    "tensorboard",
+)
 
 
 @click.command("doctor")
