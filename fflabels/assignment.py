@@ -2,115 +2,189 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import quadratic_assignment
 
-from fflabels.diversity import Metric, similarity
+from fflabels.diversity import GRID, Metric, similarity
 from fflabels.errors import FFLabelsError
-from fflabels.images import REFERENCE_COUNT, References
+from fflabels.images import REFERENCE_COUNT, References, evenly, load_classed
 from fflabels.labelset import LabelSet
-from fflabels.observer import Observer
-from fflabels.probe import pooling
+from fflabels.observer import Observer, pooling
+from fflabels.progress import Progress, silent
 
 Matrix = npt.NDArray[np.float64]
 
-STARTS = 8
-"""Random beginnings of the search for an assignment; the best end is taken."""
+STARTS = 16
+"""Searches that begin where the relaxed problem ends, and as many that begin with chance; the best end is taken."""
 
-LEAST = 1e-6
-"""Variance of a feature below which it tells no class."""
+TOGETHER = 256
+"""Images that are looked at at once."""
+
+SILENT = 1e-6
+"""Variance within a class, and length of a class's offset, that are divided by at least."""
 
 
-def assign(labels: LabelSet, references: References, *, metric: Metric = "shift", seed: int = 0) -> LabelSet:
+def assign(
+    labels: LabelSet,
+    references: str | Path | References,
+    *,
+    metric: Metric = "shift",
+    seed: int = 0,
+    progress: Progress = silent,
+) -> LabelSet:
     """Return the set in the order in which labels that are alike belong to classes that look alike.
 
     Classes that look alike are told apart late; until then what a network learns of one serves the others, if their
     labels are alike too. The sum over all pairs of classes of their likeness times their labels' similarity is made
-    large, by the fast approximate algorithm for quadratic assignment (Vogelstein et al. 2015) and exchanges of two.
-    Labels that are all as alike as one another, such as waves of ten frequencies, stay as they are.
+    large (quadratic assignment): by the fast approximate algorithm of Vogelstein et al. (2015), and from its ends and
+    from chance by the best exchanges of two. Labels that are all as alike as one another, such as waves of ten
+    frequencies, stay as they are. What the set was chosen by (`LabelSet.selection`) is not kept.
 
     Parameters
     ----------
     labels
         As many as there are classes.
     references
-        Images with their classes, 0 to n − 1, each at least once.
+        Images with their classes, 0 to n − 1, each at least once: as for `load_classed`, at the shape that the set was
+        scored at, or `References`.
     metric
         How labels are compared: by ``shift`` waves of one frequency are the same, whatever their phase.
     seed
         Of the search.
+    progress
+        Called with what is being done, how much is done, and how much in all.
 
     Raises
     ------
     FFLabelsError
         When the classes are not known, or not one label a class.
     """
-    alike, same = _both(labels, references, metric)
-    order, largest = np.arange(len(same)), float((alike * same).sum())
-    pairs = same[np.triu_indices(len(same), 1)]
-    for start in range(STARTS if len(pairs) and np.ptp(pairs) > LEAST else 0):
-        options = {"maximize": True, "rng": np.random.default_rng([seed, start])}
-        found = quadratic_assignment(alike, same, options={**options, "P0": "randomized"})
-        begin = np.stack([np.arange(len(same)), found.col_ind], axis=1)
-        found = quadratic_assignment(alike, same, method="2opt", options={**options, "partial_guess": begin})
-        if found.fun > largest + LEAST:
-            order, largest = found.col_ind, float(found.fun)
-    return labels.reordered(order.tolist())
+    if seed < 0:
+        raise FFLabelsError("out of range", where="seed", got=seed, expected="0 or more")
+    if not isinstance(references, References):
+        references = load_classed(references, labels.shape)
+    _check_classes(references, len(labels))
+    same = _similarity(labels, references, metric, progress)
+    if len(set(_pairs(same).tolist())) < 2:
+        return labels
+    order = _largest(likeness(references, progress=progress), same, seed, progress)
+    found, provenance = labels.reordered(order.tolist()), labels.provenance
+    how = f"{provenance.method}, assigned by {metric} on {references.name}"
+    return LabelSet(found.recipes, found.labeler, msgspec.structs.replace(provenance, method=how), found.scores)
 
 
 def agreement(labels: LabelSet, references: References, *, metric: Metric = "shift") -> float:
     """Return the correlation, over all pairs of classes, of their likeness with their labels' similarity; −1 to 1.
 
-    0 where all pairs are as alike as one another. See `assign` for the parameters.
+    0 where all pairs are as alike as one another. See `assign` for the parameters and errors.
     """
-    alike, same = (matrix[np.triu_indices(len(labels), 1)] for matrix in _both(labels, references, metric))
-    if not len(alike) or min(np.ptp(alike), np.ptp(same)) < LEAST:
+    _check_classes(references, len(labels))
+    alike, same = _pairs(likeness(references)), _pairs(_similarity(labels, references, metric))
+    if len(alike) < 2 or not np.ptp(alike) or not np.ptp(same):
         return 0.0
     return float(np.corrcoef(alike, same)[0, 1])
 
 
-def likeness(references: References) -> Matrix:
+def likeness(references: References, *, progress: Progress = silent) -> Matrix:
     """Return how much classes look alike, (n, n): correlations of their means to an untrained observer, diagonal 0.
 
-    What it sees are 64 random 5×5 filters after ReLU, averaged in 4×4 cells, in standard deviations within a class.
+    What it sees are 64 random 5×5 filters after ReLU, averaged in 4×4 cells; differences are in standard deviations
+    within a class. Rounded to multiples of 2⁻²⁰, so that the last bits of a sum decide nothing.
 
     Raises
     ------
     FFLabelsError
-        When the classes are not known, or are not 0 to n − 1.
+        When the classes are not known, or are not 0 to n − 1, each at least once.
     """
-    classes = references.classes
-    if classes is None:
-        raise FFLabelsError(
-            "classes are not known", where=f"references {references.name}", expected="images with their classes"
-        )
+    classes = _check_classes(references)
+    eye, cells, images = Observer(references), pooling(references.shape), references.images
+    seen = np.empty((len(images), eye.filters.shape[0] * cells.shape[1]))
+    for first in range(0, len(images), TOGETHER):
+        part = slice(first, first + TOGETHER)
+        seen[part] = eye.cells(images[part], cells)[..., :-1].reshape(len(images[part]), -1)
+        progress("looking at classes", min(first + TOGETHER, len(images)), len(images))
     counts = np.bincount(classes)
-    if not counts.all():
-        raise FFLabelsError(
-            "a class without an image", where=f"references {references.name}", got=int(counts.argmin()),
-            expected=f"images of all classes from 0 to {len(counts) - 1}",
-        )  # fmt: skip
-    cells = pooling(references.shape)
-    seen = Observer(references).cells(references.images, cells).reshape(len(classes), -1).astype(np.float64)
-    member = np.eye(len(counts))[classes]
-    mean = member.T @ seen / counts[:, None]
+    mean = np.stack([seen[classes == k].mean(axis=0) for k in range(len(counts))])
     within = np.square(seen - mean[classes]).mean(axis=0)
-    offset = (mean - mean.mean(axis=0)) / np.sqrt(np.maximum(within, LEAST))
-    offset /= np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), LEAST)
-    alike: Matrix = offset @ offset.T
+    offset = (mean - mean.mean(axis=0)) / np.sqrt(np.maximum(within, SILENT))
+    offset /= np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), SILENT)
+    alike: Matrix = np.round(offset @ offset.T * GRID) / GRID
     np.fill_diagonal(alike, 0)
     return alike
 
 
-def _both(labels: LabelSet, references: References, metric: Metric) -> tuple[Matrix, Matrix]:
-    """Return the classes' likeness and the labels' similarity, (n, n), diagonals 0."""
-    alike = likeness(references)
-    if len(alike) != len(labels):
-        expected = f"{len(alike)}, one a class of {references.name}"
-        raise FFLabelsError("not one label a class", where="labels", got=len(labels), expected=expected)
-    few = References(references.images[:REFERENCE_COUNT], references.name)
-    found = similarity(labels.recipes, labels.labeler, shape=few.shape, metric=metric, references=few)
+def _check_classes(references: References, expected: int | None = None) -> npt.NDArray[np.int64]:
+    """Return the classes; refuse those that are not 0 to n − 1, each at least once, n as expected."""
+    where, classes = f"references {references.name}: classes", references.classes
+    if classes is None:
+        raise FFLabelsError("not known", where=where, expected="images with their classes")
+    if classes.shape != (len(references.images),) or classes.dtype.kind not in "iu" or classes.min(initial=0) < 0:
+        raise FFLabelsError(
+            "not a class an image", where=where, got=f"{classes.dtype} {classes.shape} from {classes.min(initial=0)}",
+            expected=f"{len(references.images)} integers from 0",
+        )  # fmt: skip
+    there = np.bincount(classes)
+    if expected and len(there) > expected:
+        raise FFLabelsError("not one label a class", where="labels", got=expected, expected=f"{len(there)}")
+    counts = np.bincount(classes, minlength=expected or 1)
+    if not counts.all():
+        raise FFLabelsError(
+            "a class without an image", where=where, got=int(counts.argmin()),
+            expected=f"images of each from 0 to {len(counts) - 1}",
+        )  # fmt: skip
+    return classes
+
+
+def _similarity(labels: LabelSet, references: References, metric: Metric, progress: Progress = silent) -> Matrix:
+    """Return how alike labels are on some of the images, (n, n), diagonal 0."""
+    few = References(references.images[evenly(len(references.images), REFERENCE_COUNT)], references.name)
+    found = similarity(
+        labels.recipes, labels.labeler, shape=few.shape, metric=metric, references=few, progress=progress
+    )  # fmt: skip
     same = found.astype(np.float64)
     np.fill_diagonal(same, 0)
-    return alike, same
+    return same
+
+
+def _pairs(matrix: Matrix) -> Matrix:
+    pairs: Matrix = matrix[np.triu_indices(len(matrix), 1)]
+    return pairs
+
+
+def _largest(alike: Matrix, same: Matrix, seed: int, progress: Progress) -> npt.NDArray[np.int64]:
+    """Return the order of the largest sum that was found; as they are, where none is larger."""
+    from scipy.optimize import quadratic_assignment  # takes a moment to import
+
+    best = _exchanged(alike, same, np.arange(len(same)))
+    largest = _sum(alike, same, best)
+    for start in range(STARTS):
+        rng = np.random.default_rng([seed, start])
+        relaxed = quadratic_assignment(alike, same, options={"maximize": True, "rng": rng, "P0": "randomized"})
+        for begin in (relaxed.col_ind, rng.permutation(len(same))):
+            found = _exchanged(alike, same, begin)
+            if (value := _sum(alike, same, found)) > largest:
+                best, largest = found, value
+        progress("assigning", start + 1, STARTS)
+    return best
+
+
+def _sum(alike: Matrix, same: Matrix, order: npt.NDArray[np.int64]) -> float:
+    return float((alike * same[np.ix_(order, order)]).sum())
+
+
+def _exchanged(alike: Matrix, same: Matrix, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the order after exchanges of two labels, the best one first, until none makes the sum larger."""
+    order = np.array(order, np.int64)
+    while True:
+        now = same[np.ix_(order, order)]
+        each = alike @ now
+        own = each.diagonal()
+        # Half of what exchanging i and j adds: Σ over k of (alike_ik − alike_jk)·(now_jk − now_ik), k neither i nor j.
+        gain = each + each.T - own[:, None] - own[None, :] + 2 * alike * now
+        i, j = divmod(int(gain.argmax()), len(order))
+        if gain[i, j] <= 1 / GRID:
+            return order
+        order[[i, j]] = order[[j, i]]

@@ -86,12 +86,12 @@ def load_references(source: str | Path | Array | References | None, shape: Shape
         references = References(photographs(shape), "photographs")
     elif isinstance(source, str) and source == "digits":
         images, _ = digits()
-        references = References(fit(images[_evenly(len(images))], shape), "digits")
+        references = References(fit(images[evenly(len(images))], shape), "digits")
     elif isinstance(source, (str, Path)):
         references = References(fit(_scaled(_read(Path(source)), str(source)), shape), Path(source).name)
     else:
         given = np.asarray(source)
-        references = References(fit(_scaled(_layout(given, "references"), "references")[_evenly(len(given))], shape))
+        references = References(fit(_scaled(_layout(given, "references"), "references")[evenly(len(given))], shape))
     return _with_contrast(references)
 
 
@@ -203,7 +203,8 @@ def _check_total(count: int, shape: Shape) -> None:
         )
 
 
-def _evenly(count: int, most: int = REFERENCE_COUNT) -> npt.NDArray[np.int64]:
+def evenly(count: int, most: int = REFERENCE_COUNT) -> npt.NDArray[np.int64]:
+    """Return up to `most` indices of `count`, evenly spaced."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
@@ -213,7 +214,7 @@ def _of_each_class(classes: npt.NDArray[np.int64], where: str) -> npt.NDArray[np
     if 2 * len(each) > MAX_CLASSED:
         raise FFLabelsError("too many classes", where=where, got=len(each), expected=f"at most {MAX_CLASSED // 2}")
     count = min(CLASS_COUNT, MAX_CLASSED // len(each))
-    return np.sort(np.concatenate([of[_evenly(len(of), count)] for of in each]))
+    return np.sort(np.concatenate([of[evenly(len(of), count)] for of in each]))
 
 
 def _read_classed(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]] | None:
@@ -254,7 +255,7 @@ def _class_folders(folder: Path) -> list[Path]:
 
 
 def _some(files: list[Path], count: int) -> list[Path]:
-    return [files[i] for i in _evenly(len(files), count)]
+    return [files[i] for i in evenly(len(files), count)]
 
 
 def _read(path: Path) -> npt.NDArray[Any]:
@@ -269,7 +270,7 @@ def _read(path: Path) -> npt.NDArray[Any]:
         stacks = [_read_file(file) for file in files]
         _check_alike(stacks, files)
         images = np.concatenate(stacks)
-        return images[_evenly(len(images))]
+        return images[evenly(len(images))]
     if not path.exists():
         raise FFLabelsError(
             "no such file or folder",
@@ -278,7 +279,7 @@ def _read(path: Path) -> npt.NDArray[Any]:
             expected="photographs, digits, a folder, or an image file, .npy or .npz",
         )
     images = _read_file(path)
-    return images[_evenly(len(images))]
+    return images[evenly(len(images))]
 
 
 def _check_alike(stacks: Sequence[npt.NDArray[Any]], files: Sequence[Path]) -> None:

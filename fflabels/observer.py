@@ -28,6 +28,9 @@ FILTERS, WIDTH = 64, 5
 SEED = 0
 """Of the filters: they are the same everywhere and for ever."""
 
+CELLS = 4
+"""What a filter answers is averaged in so many rows and columns of cells, where the class is read."""
+
 RIDGE = 1e-3
 """This times the covariance's largest eigenvalue is added to its diagonal."""
 
@@ -269,3 +272,17 @@ def _empty(*shape: int) -> Images:
     found = np.empty(size + LINE // 4, np.float32)
     first = -found.ctypes.data % LINE // 4
     return found[first : first + size].reshape(shape)
+
+
+def pooling(shape: tuple[int, int, int]) -> Images:
+    """Return the weights (positions, cells) that average the filters' answers in each cell; fewer on small images."""
+    sides = [_segments(side - min(WIDTH, side) + 1) for side in shape[1:]]
+    return np.kron(*sides).astype(np.float32)
+
+
+def _segments(length: int) -> Seen:
+    """Return (length, cells) weights that average positions in up to `CELLS` runs of about the same length."""
+    runs = np.arange(length) * min(CELLS, length) // length
+    member = np.eye(min(CELLS, length))[runs]
+    averages: Seen = member / member.sum(axis=0)
+    return averages

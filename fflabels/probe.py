@@ -15,14 +15,11 @@ from fflabels.errors import FFLabelsError
 from fflabels.guard import checked_imprint, not_finite
 from fflabels.images import References
 from fflabels.labelset import LabelSet, Pair
-from fflabels.observer import DEFAULT_INTENSITY, FILTERS, SEED, WIDTH, Observer
+from fflabels.observer import CELLS, DEFAULT_INTENSITY, FILTERS, SEED, Observer, pooling
 from fflabels.progress import Progress, silent
 
 Features: TypeAlias = npt.NDArray[np.float32]
 Indices: TypeAlias = npt.NDArray[np.int64]
-
-CELLS = 4
-"""What a filter answers is averaged in so many rows and columns of cells, where the class is read."""
 
 NEEDED = 4
 """Reference images that can be halved and still vary."""
@@ -213,20 +210,6 @@ def _check_size(n: int, count: int, name: str) -> None:
         raise FFLabelsError(
             "too many labels for the probe", where=name, got=n, expected=f"at most {most} on {count} images"
         )
-
-
-def pooling(shape: tuple[int, int, int]) -> Features:
-    """Return the weights (positions, cells) that average the filters' answers in each cell; fewer on small images."""
-    sides = [_segments(side - min(WIDTH, side) + 1) for side in shape[1:]]
-    return np.kron(*sides).astype(np.float32)
-
-
-def _segments(length: int) -> npt.NDArray[np.float64]:
-    """Return (length, cells) weights that average positions in up to `CELLS` runs of about the same length."""
-    runs = np.arange(length) * min(CELLS, length) // length
-    member = np.eye(min(CELLS, length))[runs]
-    averages: npt.NDArray[np.float64] = member / member.sum(axis=0)
-    return averages
 
 
 def _confused(read: Indices, n: int) -> list[Pair]:

@@ -45,10 +45,13 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _number(value: Any) -> Any:
-    """Return a scalar of NumPy as Python's own; msgspec has no other type to ask for."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise msgspec.ValidationError(f"a recipe holds numbers and texts, not {type(value).__name__}")
+    """Return a number of NumPy as Python's own."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if type(plain) is type(value):  # NumPy's longest floats stay what they are
+        raise msgspec.ValidationError(
+            f"{value!r}, of type {type(value).__name__}, is no number, text or collection of them"
+        )
+    return plain
 
 
 def canonical_json(value: Any) -> bytes:

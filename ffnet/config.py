@@ -44,7 +44,7 @@ class LabelsConfig(_Section, frozen=True):
     byte; 0: all are drawn when they are needed. Labels that do not depend on the image need none."""
     assign: Literal["order", "alike"] = "order"
     """Which class carries which label: ``order``, class k label k; ``alike``, classes that look alike labels that are
-    alike (`fflabels.assign`, on training images) [ours]."""
+    alike by `shift` (`fflabels.assign`, on training images) [ours]."""
     candidates: Positive = 2000
     metric: Literal["pearson", "shift", "dprime"] = "pearson"
     method: Literal["best", "greedy", "random"] = "best"

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from fflabels import LabelSet, References, assign, design, get_labeler, registry
 from fflabels.errors import FFLabelsError
+from fflabels.images import MAX_PIXELS
 from fflabels.labelset import open_set
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
@@ -38,12 +39,13 @@ LOOKED_AT = 10_000
 def label_set(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet:
     """Return the label set of a configuration: designed on the first training images, built in, or read from a file.
 
+    With ``labels.assign = "alike"`` labels that are alike go to classes that look alike, by training images.
     A set that was scored at another shape is scored anew, at the data set's.
 
     Raises
     ------
     FFLabelsError
-        When it has not one label a class.
+        When it has not one label a class, or labels are to be assigned and a class has no training image.
     """
     chosen = config.labels
     references = References(unit(data.train.images[:REFERENCES]).numpy(), data.name)
@@ -76,7 +78,7 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
             expected=f"{data.classes} for {data.name}",
         )
     if chosen.assign == "alike":
-        labels = assign(labels, _of_each_class(data), seed=config.seed)
+        labels = assign(labels, _of_each_class(data), seed=config.seed, progress=progress)
     if labels.scores is None or labels.shape != data.shape:
         report = labels.score(data.shape, references, intensity=intensity, progress=progress)
         labels = LabelSet(labels.recipes, labels.labeler, labels.provenance, report.scores)
@@ -85,9 +87,15 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
 
 def _of_each_class(data: Data) -> References:
     """Return the first training images of each class, as many of each where there are."""
-    classes = data.train.classes.cpu()
-    among = torch.cat([(classes == k).nonzero()[: -(-LOOKED_AT // data.classes), 0] for k in range(data.classes)])
-    return References(unit(data.train.images[among]).cpu().numpy(), data.name, classes[among].numpy())
+    classes, most = data.train.classes, min(LOOKED_AT, MAX_PIXELS // math.prod(data.shape))
+    of_each = [(classes == k).nonzero()[: max(1, most // data.classes), 0] for k in range(data.classes)]
+    if missing := [k for k, some in enumerate(of_each) if not len(some)]:
+        raise FFLabelsError(
+            "a class without a training image", where="labels.assign", got=f"class {missing[0]} of {data.name}",
+            hint="raise data.limit, or set labels.assign=order",
+        )  # fmt: skip
+    among = torch.cat(of_each)
+    return References(unit(data.train.images[among]).numpy(), data.name, classes[among].numpy())
 
 
 def is_labeler(name: str) -> bool:

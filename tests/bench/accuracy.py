@@ -110,9 +110,10 @@ PAGES = (
             "# The most accurate nets",
             "",
             *READ_ONCE,
-            "Every layer learns from its own activity alone, and the label enters only as an image, at the input and as a",
-            "pattern offered to each layer; under back-propagation (`--algorithm bp`) the same convolutions are trained",
-            "end to end, without labels, with average pooling and a softmax.",
+            "Every layer learns from its own activity alone, and the label enters only as an image, at the input and, with",
+            "`best-…`, as a pattern offered to each layer. Beside them stand the paper's recipe (`paper-…`) on nets of the",
+            "same size for the same time, with goodness and loss as we read them, and back-propagation (`--algorithm bp`):",
+            "the same convolutions trained end to end, without labels, with average pooling and a softmax.",
             "Published for nets of this kind: MNIST 99.16 ± .02 (goodness), CIFAR10 60.9 ± .6 with Fourier and 68.6 ± .5",
             "with morphology labels (linear), all by 100 to 200 epochs on GPUs.",
         ),
@@ -198,7 +199,7 @@ def curve(row: Row, run: Run) -> list[str]:
         seconds += line["cpu_seconds"]
         if line["what"].startswith("epoch"):
             taken[int(line["what"].split()[1])] = seconds
-    points = [line for line in lines if "validation" in line]
+    points = [line for line in lines if "validation_layers" in line]
     if not points:
         return []
     (PICTURES / f"{row.name}.png").write_bytes(learning_curves(lines))
@@ -207,7 +208,7 @@ def curve(row: Row, run: Run) -> list[str]:
          f"{100 * p['validation']:.1f}"] for p in points
     ]  # fmt: skip
     layers = [f"layer {k + 1}" for k in range(len(rows[0]) - 3)]
-    table = [["epoch", "CPU minutes", *layers, "goodness"], ["---"] * len(rows[0]), *rows]
+    table = [["epoch", "CPU minutes, training", *layers, "goodness"], ["---"] * len(rows[0]), *rows]
     return [
         f"## On the way: `{row.name}`", "", "Validation accuracy by goodness in %, seed 0.", "",
         *("| " + " | ".join(line) + " |" for line in table), "",
@@ -237,7 +238,7 @@ def written(page: Page, folder: Path) -> str:
     for row in page.rows:
         if runs := finished(row, folder):
             table.append(cells(row, runs))
-            curves += curve(row, runs[0])
+            curves += curve(row, runs[0]) if runs[0].folder == row.folders(folder)[0] else []
             places |= {f"- {r.about.device}, {r.config.dtype}, {listed(r.about.versions)}" for r in runs}
         else:
             kept = [line.strip("| ").split(" | ") for line in there if f"`ffnet train {row.command}`" in line]

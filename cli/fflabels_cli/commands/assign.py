@@ -40,10 +40,9 @@ def command(
     output.check_output(out)
     found = open_set(labels)
     images = load_classed(references, shape or found.shape)
-    assigned = assign(found, images, metric=metric, seed=seed)
+    with output.Bars() as progress:
+        assigned = assign(found, images, metric=metric, seed=seed, progress=progress)
     assigned.save(out)
     was, now = (agreement(each, images, metric=metric) for each in (found, assigned))
-    order = [found.recipes.index(recipe) for recipe in assigned.recipes]
-    click.echo(f"label of class 0, 1, …: {' '.join(map(str, order))}")
     click.echo(f"correlation of the labels' {metric} similarity with the classes' likeness: {now:.3f}, was {was:.3f}")
     click.echo(f"label set: {out}")
