@@ -208,9 +208,9 @@ def curve(row: Row, run: Run) -> list[str]:
          f"{100 * p['validation']:.1f}"] for p in points
     ]  # fmt: skip
     layers = [f"layer {k + 1}" for k in range(len(rows[0]) - 3)]
-    table = [["epoch", "CPU minutes, training", *layers, "goodness"], ["---"] * len(rows[0]), *rows]
+    table = [["epoch", "CPU minutes", *layers, "goodness"], ["---"] * len(rows[0]), *rows]
     return [
-        f"## On the way: `{row.name}`", "", "Validation accuracy by goodness in %, seed 0.", "",
+        f"## On the way: `{row.name}`", "", "Validation accuracy by goodness in %, seed 0; minutes of one thread, of training and these readings.", "",
         *("| " + " | ".join(line) + " |" for line in table), "",
         f"![Loss and discrimination accuracy of each layer, and validation accuracy](../_static/{row.name}.png)", "",
     ]  # fmt: skip
