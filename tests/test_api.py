@@ -6,8 +6,8 @@ import sys
 import fflabels
 
 NAMES = {
-    "Candidates", "FFLabelsError", "LabelSet", "Labeler", "Params", "Reach", "Recipe", "References", "Selection", "assign",
-    "compare", "design", "get_labeler", "list_labelers", "load_references", "named_set", "propose", "select",
+    "Candidates", "FFLabelsError", "LabelSet", "Labeler", "Params", "Reach", "Recipe", "References", "Selection",
+    "assign", "compare", "design", "get_labeler", "list_labelers", "load_references", "named_set", "propose", "select",
     "select_vectors", "similarity",
 }  # fmt: skip
 

@@ -210,7 +210,8 @@ def curve(row: Row, run: Run) -> list[str]:
     layers = [f"layer {k + 1}" for k in range(len(rows[0]) - 3)]
     table = [["epoch", "CPU minutes", *layers, "goodness"], ["---"] * len(rows[0]), *rows]
     return [
-        f"## On the way: `{row.name}`", "", "Validation accuracy by goodness in %, seed 0; minutes of one thread, of training and these readings.", "",
+        f"## On the way: `{row.name}`", "",
+        "Validation accuracy by goodness in %, seed 0; minutes of one thread, of training and these readings.", "",
         *("| " + " | ".join(line) + " |" for line in table), "",
         f"![Loss and discrimination accuracy of each layer, and validation accuracy](../_static/{row.name}.png)", "",
     ]  # fmt: skip
