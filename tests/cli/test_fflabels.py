@@ -119,7 +119,7 @@ def test_assign_writes_the_set_in_another_order(tmp_path):
     assert after.provenance.method == "best, assigned by shift on digits"
     now, was = (float(part.split()[-1]) for part in shown.splitlines()[0].split(", was "))
     assert now > was
-    for references, said in (("photographs", "classes are not known"), ("nowhere", "nowhere")):
+    for references, said in (("photographs", "classes: not known"), ("nowhere", "nowhere")):
         done = run("assign", "set.json", "--references", references, "--out", "third.json", cwd=tmp_path)
         assert (done.returncode, said in done.stderr, done.stderr.count("\n")) == (1, True, 1)
     assert not (tmp_path / "third.json").exists()
