@@ -669,7 +669,7 @@ def test_labels_that_are_alike_go_to_classes_that_look_alike(tmp_path):
     blind = replace(data, validation=data.validation[:0], test=data.test[:0])
     assert ffnet.label_set(chosen, blind) == found
     few = replace(data, train=data.train[data.train.classes != 3])
-    with pytest.raises(FFLabelsError, match="labels.assign: a class without a training image; got class 3 of digits"):
+    with pytest.raises(FFLabelsError, match=r"labels\.assign: a class without a training image; got class 3 of digits"):
         ffnet.label_set(chosen, few)
 
 
