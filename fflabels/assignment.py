@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -62,6 +63,26 @@ def assign(
     FFLabelsError
         When the classes are not known, or not one label a class.
     """
+    return assignment(labels, references, metric=metric, seed=seed, progress=progress).labels
+
+
+class Assignment(NamedTuple):
+    """A set in the order that was found, and its `agreement` with the classes, before and after."""
+
+    labels: LabelSet
+    before: float
+    after: float
+
+
+def assignment(
+    labels: LabelSet,
+    references: str | Path | References,
+    *,
+    metric: Metric = "shift",
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Assignment:
+    """Return what `assign` does, and how well labels agree with classes before and after; see there."""
     if seed < 0:
         raise FFLabelsError("out of range", where="seed", got=seed, expected="0 or more")
     if not isinstance(references, References):
@@ -69,11 +90,13 @@ def assign(
     _check_classes(references, len(labels))
     same = _similarity(labels, references, metric, progress)
     if len(set(_pairs(same).tolist())) < 2:
-        return labels
-    order = _largest(likeness(references, progress=progress), same, seed, progress)
+        return Assignment(labels, 0.0, 0.0)
+    alike = likeness(references, progress=progress)
+    order = _largest(alike, same, seed, progress)
     found, provenance = labels.reordered(order.tolist()), labels.provenance
     how = f"{provenance.method}, assigned by {metric} on {references.name}"
-    return LabelSet(found.recipes, found.labeler, msgspec.structs.replace(provenance, method=how), found.scores)
+    found = LabelSet(found.recipes, found.labeler, msgspec.structs.replace(provenance, method=how), found.scores)
+    return Assignment(found, _correlation(alike, same), _correlation(alike, same[np.ix_(order, order)]))
 
 
 def agreement(labels: LabelSet, references: References, *, metric: Metric = "shift") -> float:
@@ -82,10 +105,7 @@ def agreement(labels: LabelSet, references: References, *, metric: Metric = "shi
     0 where all pairs are as alike as one another. See `assign` for the parameters and errors.
     """
     _check_classes(references, len(labels))
-    alike, same = _pairs(likeness(references)), _pairs(_similarity(labels, references, metric))
-    if len(alike) < 2 or not np.ptp(alike) or not np.ptp(same):
-        return 0.0
-    return float(np.corrcoef(alike, same)[0, 1])
+    return _correlation(likeness(references), _similarity(labels, references, metric))
 
 
 def likeness(references: References, *, progress: Progress = silent) -> Matrix:
@@ -152,6 +172,14 @@ def _similarity(labels: LabelSet, references: References, metric: Metric, progre
 def _pairs(matrix: Matrix) -> Matrix:
     pairs: Matrix = matrix[np.triu_indices(len(matrix), 1)]
     return pairs
+
+
+def _correlation(one: Matrix, other: Matrix) -> float:
+    """Return the correlation of two matrices' values above the diagonal; 0 where either's are all the same."""
+    ours, theirs = _pairs(one), _pairs(other)
+    if len(ours) < 2 or not np.ptp(ours) or not np.ptp(theirs):
+        return 0.0
+    return float(np.corrcoef(ours, theirs)[0, 1])
 
 
 def _largest(alike: Matrix, same: Matrix, seed: int, progress: Progress) -> npt.NDArray[np.int64]:

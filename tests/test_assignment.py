@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fflabels import FFLabelsError, LabelSet, References, assign, design, named_set, similarity
-from fflabels.assignment import agreement, likeness
+from fflabels.assignment import agreement, assignment, likeness
 from fflabels.images import load_classed
 from fflabels.labelers.fourier import FourierRecipe, Wave
 
@@ -39,6 +39,7 @@ def test_classes_of_a_kind_get_waves_of_a_frequency():
     for i, j in itertools.combinations(range(6), 2):
         assert (frequencies[i] == frequencies[j]) == (KINDS[i] == KINDS[j])
     assert agreement(found, references) > 0.9 > agreement(labels, references)
+    assert assignment(labels, references) == (found, agreement(labels, references), agreement(found, references))
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -60,6 +60,11 @@ def param(function: F) -> F:
     )(function)
 
 
+def metric(default: str, meaning: str) -> Callable[[F], F]:
+    """Add ``--metric``."""
+    return click.option("--metric", type=click.Choice(METRICS), default=default, show_default=True, help=meaning)
+
+
 def intensity(function: F) -> F:
     """Add ``--intensity``."""
     return click.option(

@@ -21,6 +21,7 @@ from ffnet.devices import with_dtype
 from ffnet.figures import learning_curves
 from ffnet.log import METRICS, TIMINGS, read_lines
 from ffnet.run import CONFIG, RESULTS
+from ffnet.tables import markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
 RESULTS_PAGES, PICTURES = DOCS / "results", DOCS / "_static"
@@ -78,9 +79,9 @@ READ_ONCE = (
     "untrained net, which is what random filters give. CPU seconds of one thread: of training, and of the whole run after",
     "the design of the labels (all readings and the untrained net included), the most of any seed.",
 )
-PAPERS = {"dtype": "auto", "net.kernel": 5, "net.widths": [16, 32, 64], "net.pools": [2, 2, 1]}
-"""The net of best-mnist, for the paper's recipe."""
-PAPERS_3 = {"dtype": "auto", "net.kernel": 3, "net.widths": [32, 64, 128, 256], "net.pools": [2, 2, 2, 1]}
+NET_OF_MNIST = {"dtype": "auto", "net.kernel": 5, "net.widths": [16, 32, 64], "net.pools": [2, 2, 1]}
+"""The net of best-mnist, which the paper's recipe is tried on."""
+NET_OF_CIFAR10 = {"dtype": "auto", "net.kernel": 3, "net.widths": [32, 64, 128, 256], "net.pools": [2, 2, 2, 1]}
 """That of best-cifar10."""
 FOURIER, MORPH, BP = {"labels.set": "fourier"}, {"labels.set": "morph"}, {"algorithm": "bp"}
 PAGES = (
@@ -122,11 +123,11 @@ PAGES = (
         (
             Row("best-mnist", "best-mnist", {}, 3),
             Row("best-mnist-morph", "best-mnist", MORPH, 1),
-            Row("best-mnist-paper", "paper-mnist", {**PAPERS, "train.epochs": 40}, 1),
+            Row("best-mnist-paper", "paper-mnist", {**NET_OF_MNIST, "train.epochs": 40}, 1),
             Row("best-mnist-bp", "best-mnist", BP, 1),
             Row("best-cifar10", "best-cifar10", {}, 3),
             Row("best-cifar10-morph", "best-cifar10", MORPH, 1),
-            Row("best-cifar10-paper", "paper-cifar10-fourier", {**PAPERS_3, "train.epochs": 55}, 1),
+            Row("best-cifar10-paper", "paper-cifar10-fourier", {**NET_OF_CIFAR10, "train.epochs": 55}, 1),
             Row("best-cifar10-bp", "best-cifar10", BP, 1),
             Row("best-cifar100", "best-cifar100", {}, 1),
         ),
@@ -210,12 +211,11 @@ def curve(row: Row, run: Run) -> list[str]:
          f"{100 * p['validation']:.1f}"] for p in points
     ]  # fmt: skip
     layers = [f"layer {k + 1}" for k in range(len(rows[0]) - 3)]
-    table = [["epoch", "CPU minutes", *layers, "goodness"], ["---"] * len(rows[0]), *rows]
     return [
         f"## On the way: `{row.name}`", "",
         "Validation accuracy by goodness in %, seed 0, the layers summed (their weights are fitted at the end);",
         "minutes of one thread, of training and these readings.", "",
-        *("| " + " | ".join(line) + " |" for line in table), "",
+        *markdown(["epoch", "CPU minutes", *layers, "goodness"], rows), "",
         f"![Loss and discrimination accuracy of each layer, and validation accuracy](../_static/{row.name}.png)", "",
     ]  # fmt: skip
 
@@ -238,7 +238,7 @@ def listed(versions: dict[str, str]) -> str:
 def written(page: Page, folder: Path) -> str:
     """Return the page of all rows with finished runs, and of those that were there without."""
     there = page.path.read_text().splitlines() if page.path.exists() else []
-    table, places, curves = [HEAD, ["---"] * len(HEAD)], set(), []
+    table, places, curves = [], set(), []
     for row in page.rows:
         if runs := finished(row, folder):
             table.append(cells(row, runs))
@@ -251,7 +251,7 @@ def written(page: Page, folder: Path) -> str:
             table += kept
             curves += kept_curve(row, there)
             places |= {line for line in there if kept and line.startswith("- ")}
-    lines = [*page.words, "", "Written by `make accuracy`.", "", *("| " + " | ".join(row) + " |" for row in table), ""]
+    lines = [*page.words, "", "Written by `make accuracy`.", "", *markdown(HEAD, table), ""]
     return "\n".join([*lines, *curves, *sorted(places)]) + "\n"
 
 

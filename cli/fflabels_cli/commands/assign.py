@@ -14,13 +14,7 @@ from fflabels_cli import options
 @click.argument("labels", metavar="FILE")
 @click.option("--references", metavar="SOURCE", required=True, help="Images with classes, one a label.")
 @options.shape(None)
-@click.option(
-    "--metric",
-    type=click.Choice(options.METRICS),
-    default="shift",
-    show_default=True,
-    help="How labels are compared; by shift waves of one frequency are the same.",
-)
+@options.metric("shift", "How labels are compared; by shift waves of one frequency are the same.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the search.")
 @options.plugin_code
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The label-set file to write.")
@@ -32,7 +26,7 @@ def command(
     FILE is a label-set file or a built-in set such as fourier:low100. Classes have the digits, a folder of class
     folders, and an .npz file with images and classes.
     """
-    from fflabels.assignment import agreement, assign
+    from fflabels.assignment import assignment
     from fflabels.images import load_classed
     from fflabels.labelset import open_set
     from fflabels_cli import output
@@ -41,8 +35,7 @@ def command(
     found = open_set(labels)
     images = load_classed(references, shape or found.shape)
     with output.Bars() as progress:
-        assigned = assign(found, images, metric=metric, seed=seed, progress=progress)
+        assigned, was, now = assignment(found, images, metric=metric, seed=seed, progress=progress)
     assigned.save(out)
-    was, now = (agreement(each, images, metric=metric) for each in (found, assigned))
     click.echo(f"correlation of the labels' {metric} similarity with the classes' likeness: {now:.3f}, was {was:.3f}")
     click.echo(f"label set: {out}")

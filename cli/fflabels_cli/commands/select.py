@@ -15,13 +15,7 @@ from fflabels_cli import options
 @click.option("--n", type=click.IntRange(min=1), default=10, show_default=True, help="How many labels, one a class.")
 @options.kind
 @options.shape("1x32x32")
-@click.option(
-    "--metric",
-    type=click.Choice(options.METRICS),
-    default="pearson",
-    show_default=True,
-    help="The similarity whose largest value is kept small.",
-)
+@options.metric("pearson", "The similarity whose largest value is kept small.")
 @options.pool
 @options.reference_images
 @options.intensity
