@@ -16,6 +16,7 @@ from torch import Tensor
 from fflabels.plots import COLOURS, png
 from ffnet.cam import ActivationMaps
 from ffnet.embedding import unit
+from ffnet.tables import Gap
 
 FOR_AND_AGAINST = "PiYG"
 """Green speaks for the class, pink against it; white is neutral."""
@@ -146,6 +147,42 @@ def scatter_by_kind(
     for row in grid:
         row[0].set_ylabel(y)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    _head(figure, title)
+    return png(figure)
+
+
+def effects(panels: Mapping[str, Mapping[str, Mapping[str, Gap]]], names: Sequence[str], x: str, title: str) -> bytes:
+    """Draw differences with their intervals, a row a change, a panel a reading, a colour and mark a kind of labels.
+
+    Parameters
+    ----------
+    panels
+        By reading, kind and change the difference.
+    names
+        The changes, from the top.
+    x, title
+        What is written below each panel, and above.
+    """
+    figure = Figure(figsize=(4.2 + 2.4 * len(panels), 1.4 + 0.21 * len(names)), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axis, (reading, kinds) in zip(axes, panels.items(), strict=True):
+        axis.axvline(0, color="0.4", lw=1)
+        for k, (kind, found) in enumerate(kinds.items()):
+            for change, gap in found.items():
+                place, look = names.index(change) + 0.15 * (2 * k - len(kinds) + 1), {"color": COLOURS[k]}
+                if gap.low is not None and gap.high is not None:
+                    axis.plot([100 * gap.low, 100 * gap.high], [place, place], lw=1, **look)
+                axis.plot(100 * gap.mean, place, MARKS[k], ms=4, **look)
+            axis.plot([], [], MARKS[k], color=COLOURS[k], ms=4, label=kind)
+        # An interval of few seeds may be far wider than all differences: it is cut, not they.
+        means = [100 * gap.mean for found in kinds.values() for gap in found.values()]
+        margin = 0.25 * (max(*means, 0) - min(*means, 0))
+        axis.set_xlim(min(*means, 0) - margin, max(*means, 0) + margin)
+        axis.set(xlabel=x, title=reading)
+        _plain(axis)
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].set_ylim(len(names) - 0.4, -0.6)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     _head(figure, title)
     return png(figure)
 

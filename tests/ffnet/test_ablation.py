@@ -11,7 +11,8 @@ from scipy import stats  # noqa: E402
 
 from fflabels import FFLabelsError  # noqa: E402
 from ffnet.ablation import load_ablation  # noqa: E402
-from ffnet.ablation.work import report, work  # noqa: E402
+from ffnet.ablation.report import write  # noqa: E402
+from ffnet.ablation.work import work  # noqa: E402
 from ffnet.studies import shard  # noqa: E402
 from ffnet.trials import CORRECTIONS, read_figures  # noqa: E402
 
@@ -28,10 +29,13 @@ def ran(tmp_path_factory):
 
 def test_the_smallest_scale_runs_to_its_tables(ran):
     ablation, jobs, folder = ran
-    text = report(ablation, "smoke", jobs, folder, "the command").read_text()
+    written = write(ablation, "smoke", jobs, folder, "the command")
+    text = written[0].read_text()
     for words in ("the command", "## digits: ours, Fourier", "## digits: the paper's, small, morphology", "| alpha 4 |",
                   "weighted sum without offsets", "untrained net"):  # fmt: skip
         assert words in text
+    assert [path.name for path in written[1:]] == ["effects-digits-ours.png", "effects-digits-the_paper_s_small.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written[1:])
     assert "not finished" not in text
     assert "nan" not in text
     rows = [line for line in text.splitlines() if line.startswith(("| unchanged |", "| alpha 4 |", "| norm: "))]
@@ -46,7 +50,7 @@ def test_the_smallest_scale_runs_to_its_tables(ran):
 
 def test_differences_are_of_the_same_seeds(ran):
     ablation, jobs, folder = ran
-    text = report(ablation, "smoke", jobs, folder, "…").read_text()
+    text = write(ablation, "smoke", jobs, folder, "…")[0].read_text()
     part = text.split("## digits: ours, Fourier")[1].split("##")[0]
 
     def linear(change):
@@ -130,4 +134,4 @@ def test_what_cannot_be_is_said(ran, tmp_path):
     with pytest.raises(FFLabelsError, match="cannot be read"):
         load_ablation(tmp_path / "none.toml")
     with pytest.raises(FFLabelsError, match="no net is finished"):
-        report(ablation, "smoke", jobs, tmp_path, "…")
+        write(ablation, "smoke", jobs, tmp_path, "…")

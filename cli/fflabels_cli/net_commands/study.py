@@ -77,8 +77,7 @@ def labels(
         _nothing_to_do(shard, cells)
         return
     work(mine, folder, begin=_begin)
-    written = write(study, scale, everything, folder, _typed("labels", file))
-    click.echo("\n".join(f"written: {path}" for path in written))
+    _written(write(study, scale, everything, folder, _typed("labels", file)))
 
 
 @command.command("ablation")
@@ -91,7 +90,8 @@ def ablation(
     Nets that are there are not trained again. Accuracies are taken on validation images; test images are not read.
     """
     from ffnet.ablation import load_ablation
-    from ffnet.ablation.work import finished, report, work
+    from ffnet.ablation.report import write
+    from ffnet.ablation.work import finished, work
     from ffnet.studies import shard as part_of
 
     study = load_ablation(file)
@@ -103,7 +103,7 @@ def ablation(
         _nothing_to_do(shard, jobs)
         return
     work(mine, folder, begin=_begin)
-    click.echo(f"written: {report(study, scale, everything, folder, _typed('ablation', file))}")
+    _written(write(study, scale, everything, folder, _typed("ablation", file)))
 
 
 def _folder(name: str, file: Path | None, out: Path, scale: str) -> Path:
@@ -112,6 +112,10 @@ def _folder(name: str, file: Path | None, out: Path, scale: str) -> Path:
 
 def _begin(net: Any, number: int, of: int) -> None:
     click.echo(f"net {number} of {of}: {net.name}", err=True)
+
+
+def _written(paths: list[Path]) -> None:
+    click.echo("\n".join(f"written: {path}" for path in paths))
 
 
 def _nothing_to_do(shard: str | None, nets: list[Any]) -> None:

@@ -1,0 +1,24 @@
+"""Put what ``ffnet study`` made on its page: ``python docs/collect_study.py studies/ablation/cpu``."""
+
+import shutil
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+PAGES = {
+    "labels": ("label-study", "A point a set", "accuracy against each statistic"),
+    "ablation": ("ablation", "In pictures", "differences of each change to the unchanged recipe"),
+}
+"""By study: its page, and what is said of its pictures."""
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    page, title, shown = PAGES[folder.resolve().parent.name]
+    pictures = DOCS / "_static" / page
+    pictures.mkdir(parents=True, exist_ok=True)
+    parts = [(folder / "table.md").read_text(), f"## {title}\n"]
+    for picture in sorted(folder.glob("*.png")):
+        shutil.copy(picture, pictures / picture.name)
+        _, _, name = picture.stem.partition("-")
+        parts.append(f"![{name}: {shown}](../_static/{page}/{picture.name})\n")
+    (DOCS / "results" / f"{page}.md").write_text("\n".join(parts))
