@@ -24,7 +24,8 @@ from ffnet.shortlists import cascade_scores, halving_scores  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-inference.md"
 
-TRAINING = ["data.limit=20000", "data.offline=true", "train.epochs=2", "inference.linear_epochs=5"]
+TRAINING = ["data.limit=20000", "data.offline=true", "train.epochs=2", "inference.linear_epochs=5",
+            "net.label_every_layer=false", "inference.layers=sum", "inference.mirror=false"]  # fmt: skip
 # data set, images read, in parts of; the classifier's shortlist, how much quicker it must be; halving too
 NETS = [
     ("digits", 160, 40, 3, None, True),
@@ -40,8 +41,9 @@ LOST = 0.002
 def trained(name):
     """Return the data and a net that was trained a little, or the reason why not."""
     config = quick_preset(name).config.override(TRAINING if name != "digits" else [])
-    if name == "cifar100":
-        config = config.override(["labels.set=fourier", "labels.assign=order"])
+    if name.startswith("cifar"):
+        config = config.override([f"labels.set={'fourier' if name == 'cifar100' else 'fourier:paper10'}"])
+        config = config.override(["labels.assign=order"])
     try:
         data = ffnet.load_data(config.data)
     except FFLabelsError as error:
