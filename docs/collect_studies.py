@@ -1,4 +1,7 @@
-"""Put what ``ffnet reproduce`` made on a page: ``python docs/collect_studies.py reproduced/*/cpu``."""
+"""Put what ``ffnet reproduce`` made on a page: ``python docs/collect_studies.py reproduced/*/cpu``.
+
+Results that are on the page and not among the folders stay as they are.
+"""
 
 import shutil
 import sys
@@ -16,10 +19,12 @@ has not been measured.
 
 if __name__ == "__main__":
     PICTURES.mkdir(parents=True, exist_ok=True)
-    parts = [HEAD]
+    _, *there = PAGE.read_text().split("\n## ")
+    sections = {part.partition("\n")[0]: part.rstrip("\n") for part in there}
     for folder in map(Path, sys.argv[1:]):
         name = f"{folder.parent.name}-{folder.name}.png"
         shutil.copy(folder / "figure.png", PICTURES / name)
         title, _, rest = (folder / "table.md").read_text().partition("\n")
-        parts.append(f"#{title}\n{rest}\n![{title.removeprefix('# ')}](../_static/reproduced/{name})\n")
-    PAGE.write_text("\n".join(parts))
+        title = title.removeprefix("# ")
+        sections[title] = f"{title}\n{rest}\n![{title}](../_static/reproduced/{name})"
+    PAGE.write_text("\n".join([HEAD, *(f"## {part}\n" for part in sections.values())]))
