@@ -15,6 +15,10 @@ READINGS = {"last": "goodness, last layer", "goodness": "goodness, sum", "linear
 """How accuracy is read, and what tables call it."""
 
 
+ALIKE = 1e-9
+"""Differences of shares that differ by less differ by rounding alone."""
+
+
 class Gap(NamedTuple):
     """A mean difference, its 95 % t-interval and of how many it is; no interval of a single one."""
 
@@ -28,7 +32,7 @@ class Gap(NamedTuple):
         """Return the mean of differences, None of none; where all are alike, without an interval."""
         if not values:
             return None
-        if len(values) < 2 or max(values) == min(values):
+        if len(values) < 2 or max(values) - min(values) < ALIKE:
             return cls(mean(values), None, None, len(values))
         low, high = ttest_1samp(values, 0).confidence_interval(LEVEL)
         return cls(mean(values), float(low), float(high), len(values))

@@ -14,6 +14,7 @@ from ffnet.ablation import load_ablation  # noqa: E402
 from ffnet.ablation.report import write  # noqa: E402
 from ffnet.ablation.work import work  # noqa: E402
 from ffnet.studies import shard  # noqa: E402
+from ffnet.tables import Gap  # noqa: E402
 from ffnet.trials import CORRECTIONS, read_figures  # noqa: E402
 
 BUILT_IN = files("ffnet.ablation").joinpath("ablation.toml").read_text()
@@ -135,3 +136,10 @@ def test_what_cannot_be_is_said(ran, tmp_path):
         load_ablation(tmp_path / "none.toml")
     with pytest.raises(FFLabelsError, match="no net is finished"):
         write(ablation, "smoke", jobs, tmp_path, "…")
+
+
+def test_differences_that_rounding_makes_have_no_interval():
+    assert Gap.of([0.1 + 0.2, 0.3]) == (pytest.approx(0.3), None, None, 2)
+    assert Gap.of([]) is None
+    low, high = stats.ttest_1samp([0.1, 0.3, 0.2], 0).confidence_interval(0.95)
+    assert Gap.of([0.1, 0.3, 0.2]) == pytest.approx((0.2, low, high, 3))
