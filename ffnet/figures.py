@@ -176,7 +176,7 @@ def effects(panels: Mapping[str, Mapping[str, Mapping[str, Gap]]], names: Sequen
             axis.plot([], [], MARKS[k], color=COLOURS[k], ms=4, label=kind)
         # An interval of few seeds may be far wider than all differences: it is cut, not they.
         means = [100 * gap.mean for found in kinds.values() for gap in found.values()]
-        margin = 0.25 * (max(*means, 0) - min(*means, 0))
+        margin = 0.25 * (max(*means, 0) - min(*means, 0)) or 1.0
         axis.set_xlim(min(*means, 0) - margin, max(*means, 0) + margin)
         axis.set(xlabel=x, title=reading)
         _plain(axis)
