@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 from scipy import stats  # noqa: E402
 
 from fflabels import FFLabelsError  # noqa: E402
+from ffnet import figures  # noqa: E402
 from ffnet.ablation import load_ablation  # noqa: E402
 from ffnet.ablation.report import write  # noqa: E402
 from ffnet.ablation.work import work  # noqa: E402
@@ -143,3 +144,8 @@ def test_differences_that_rounding_makes_have_no_interval():
     assert Gap.of([]) is None
     low, high = stats.ttest_1samp([0.1, 0.3, 0.2], 0).confidence_interval(0.95)
     assert Gap.of([0.1, 0.3, 0.2]) == pytest.approx((0.2, low, high, 3))
+
+
+def test_a_picture_of_no_difference_is_drawn():
+    none = {"goodness": {"Fourier": {"alpha 4": Gap(0.0, None, None, 1)}}}
+    assert figures.effects(none, ["alpha 4"], "points of %", "title").startswith(b"\x89PNG")
