@@ -56,6 +56,11 @@ class Part(NamedTuple):
     base: dict[int, Figures]
     """Those of the unchanged recipe."""
 
+    @property
+    def nets(self) -> list[Figures]:
+        """The figures of all nets, those of the unchanged recipe first."""
+        return [found for seeds in (self.base, *self.by_change.values()) for found in seeds.values()]
+
     def gap(self, change: str, reading: str) -> Gap | None:
         """Return how a change's nets differ from the unchanged recipe's of the same seeds; None where none is."""
         nets = self.by_change[change]
@@ -103,13 +108,13 @@ def _parts(done: Sequence[tuple[Job, Figures]]) -> list[Part]:
 
 def _table(ablation: Ablation, scale: ScaleName, parts: Sequence[Part], wanted: int, command: str) -> list[str]:
     what = f"`{command}`, scale {scale}: {ablation.scales[scale].seeds} nets of each."
-    nets = [found for part in parts for seeds in (part.base, *part.by_change.values()) for found in seeds.values()]
+    nets = [found for part in parts for found in part.nets]
     lines = [f"# {ablation.about}", "", f"{what} Accuracies are of validation images, in %; test images are not read."]
     if len(nets) < wanted:
         lines += ["", f"{wanted - len(nets)} of {wanted} nets are not finished."]
     lines += ["", PAIRED]
     for part in parts:
-        first = next(iter([*part.base.values(), *(f for seeds in part.by_change.values() for f in seeds.values())]))
+        first = part.nets[0]
         images, epochs = first.settings["data.limit"] or "all", first.settings["train.epochs"]
         trained = f"{images} training images × {epochs}, {first.images} read."
         lines += ["", f"## {part.data}: {part.recipe}, {part.labels}", "", trained, "", *_effects(part)]

@@ -42,8 +42,8 @@ def trained(name):
     """Return the data and a net that was trained a little, or the reason why not."""
     config = quick_preset(name).config.override(TRAINING if name != "digits" else [])
     if name.startswith("cifar"):
-        config = config.override([f"labels.set={'fourier' if name == 'cifar100' else 'fourier:paper10'}"])
-        config = config.override(["labels.assign=order"])
+        labels = "fourier" if name == "cifar100" else "fourier:paper10"
+        config = config.override([f"labels.set={labels}", "labels.assign=order"])
     try:
         data = ffnet.load_data(config.data)
     except FFLabelsError as error:
