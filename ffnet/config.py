@@ -90,8 +90,16 @@ class NetConfig(_Section, frozen=True):
     label_every_layer: bool = False
     """Whether the label is offered to every layer [ours]: its pattern, average-pooled to the layer's size, is one more
     input channel of layers 2 and up."""
+    offered_waves: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    """What is offered with ``label_every_layer``: so many of the lowest waves, drawn for each label, a channel each
+    (`ffnet.offered`) [ours]; 0: the label's own imprint, the mean of its channels."""
     detach: bool = True
     """Whether activations are cut between layers. False: the summed loss reaches back (not layer-local)."""
+
+    @property
+    def offered(self) -> int:
+        """How many channels each layer but the first receives beside the activity of the one before."""
+        return max(1, self.offered_waves) if self.label_every_layer else 0
 
 
 class TrainConfig(_Section, frozen=True):
@@ -182,6 +190,11 @@ class Config(_Section, frozen=True):
             raise FFLabelsError(
                 "keeps imprints of images that stay as they are", where="labels.cache", got=self.labels.cache,
                 expected="0 with train.crop or train.flip",
+            )  # fmt: skip
+        if self.net.offered_waves and not self.net.label_every_layer:
+            raise FFLabelsError(
+                "nothing is offered", where="net.offered_waves", got=self.net.offered_waves,
+                expected="0, or net.label_every_layer=true",
             )  # fmt: skip
         if self.net.kernel % 2 == 0:
             raise FFLabelsError("even", where="net.kernel", got=self.net.kernel, expected="an odd number")

@@ -32,7 +32,8 @@ class Embedder:
     device, dtype
         Of the images.
     offered
-        Whether the imprint, its channels' mean, goes along as one more channel: what later layers are offered.
+        What goes along in further channels for later layers: patterns (labels, M, H, W), the imprint (True), its
+        channels' mean, or nothing.
     """
 
     def __init__(
@@ -43,12 +44,12 @@ class Embedder:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         *,
-        offered: bool = False,
+        offered: Tensor | bool = False,
     ) -> None:
         if not 0 <= intensity <= 1:
             raise FFLabelsError("out of range", where="labels.intensity", got=intensity, expected="0 to 1")
         self.labels, self.shape, self.intensity, self.device = labels, shape, float(intensity), device
-        self.offered = offered
+        self.offered = offered.to(device, dtype) if isinstance(offered, Tensor) else offered
         self.patterns: Tensor | None = None
         if labels.labeler.image_independent:
             blank = torch.zeros(1, *shape, dtype=dtype)
@@ -63,7 +64,7 @@ class Embedder:
             imprints = self.patterns[labels_N]
         elif imprints is None:
             imprints = self.labels.labeler.imprint_each(images_NCHW, self.labels.recipes, labels_N)
-        return self._mixed(images_NCHW, imprints)
+        return self._mixed(images_NCHW, imprints, labels_N)
 
     def embed_one(self, images_NCHW: Tensor, label: int) -> Tensor:
         """Return every image with the same label."""
@@ -71,7 +72,7 @@ class Embedder:
             imprints = self.patterns[label].expand_as(images_NCHW)
         else:
             imprints = self.labels.labeler.imprint(images_NCHW, self.labels.recipes[label])
-        return self._mixed(images_NCHW, imprints)
+        return self._mixed(images_NCHW, imprints, slice(label, label + 1))
 
     def neutral(self, images_NCHW: Tensor) -> Tensor:
         """Return every image with the mean imprint over the label set: what the linear classifier sees [ours]."""
@@ -82,11 +83,20 @@ class Embedder:
             for recipe in self.labels.recipes:
                 imprints += self.labels.labeler.imprint(images_NCHW, recipe)
             imprints /= len(self.labels)
-        return self._mixed(images_NCHW, imprints)
+        return self._mixed(images_NCHW, imprints, slice(None))
 
-    def _mixed(self, images_NCHW: Tensor, imprints_NCHW: Tensor) -> Tensor:
+    def _mixed(self, images_NCHW: Tensor, imprints_NCHW: Tensor, labels: Tensor | slice) -> Tensor:
+        """Return images with imprints; what is offered goes along, each image's label's or the mean of all of them."""
         embedded_NCHW = cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints_NCHW, self.intensity))
-        return torch.cat([embedded_NCHW, imprints_NCHW.mean(1, keepdim=True)], 1) if self.offered else embedded_NCHW
+        if isinstance(self.offered, Tensor):
+            offered_NMHW = self.offered[labels]
+            if isinstance(labels, slice):
+                offered_NMHW = offered_NMHW.mean(0, keepdim=True).expand(len(images_NCHW), -1, -1, -1)
+        elif self.offered:
+            offered_NMHW = imprints_NCHW.mean(1, keepdim=True)
+        else:
+            return embedded_NCHW
+        return torch.cat([embedded_NCHW, offered_NMHW], 1)
 
 
 class Imprints:

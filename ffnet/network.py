@@ -18,6 +18,7 @@ from ffnet.devices import with_dtype
 from ffnet.embedding import Embedder, check_images_fit, unit
 from ffnet.goodness import get_goodness
 from ffnet.layer import LocalLayer
+from ffnet.offered import patterns
 from ffnet.readout import Forecast, Readout
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
@@ -59,7 +60,7 @@ class FFNet(nn.Module):
         self.goodness = get_goodness(config.train.goodness)
         if config.train.goodness.endswith("contrast") and min(config.net.widths) < 2:
             raise FFLabelsError("a contrast compares two halves", where="net.widths", got="1", expected="2 or more")
-        self.layers = build_layers(config, shape, offered=int(config.net.label_every_layer))
+        self.layers = build_layers(config, shape, offered=config.net.offered)
         first = config.net.first_layer
         self.counted = range(0 if first == "include" else 1, len(self.layers))
         self.readout: Readout | None = None
@@ -86,14 +87,16 @@ class FFNet(nn.Module):
         """Draws the label set on the net's device."""
         if self._embedder is None or self._embedder.device != self.device:
             self._embedder = Embedder(
-                self.labels,
-                self.shape,
-                self.config.labels.intensity,
-                self.device,
-                self.wide,
-                offered=self.config.net.label_every_layer,
+                self.labels, self.shape, self.config.labels.intensity, self.device, self.wide, offered=self._offered()
             )
         return self._embedder
+
+    def _offered(self) -> Tensor | bool:
+        """Return what stands for each label in layers behind the first: patterns, or whether its imprint does."""
+        net = self.config.net
+        if not net.offered_waves:
+            return net.label_every_layer
+        return patterns(len(self.labels), net.offered_waves, *self.shape[1:], self.config.seed)
 
     def prepare(self, images: Tensor) -> Tensor:
         """Return images (N, C, H, W), bytes or floats in [0, 1], as the label is drawn on them: floats, on the device.
@@ -136,7 +139,7 @@ class FFNet(nn.Module):
         return self.goodness.of(s_NC, pixels) if weight_C is None else self.goodness.of(s_NC, pixels, weight_C)
 
     def split(self, embedded_NCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the first layer sees, and what later ones are offered: a channel, or none."""
+        """Return what the first layer sees, and what later ones are offered: channels, or none."""
         channels = self.shape[0]
         embedded_NCHW = embedded_NCHW.to(self.dtype)
         return embedded_NCHW[:, :channels], embedded_NCHW[:, channels:]
@@ -147,7 +150,7 @@ class FFNet(nn.Module):
 
 
 def offer(x_NCHW: Tensor, label_NCHW: Tensor) -> Tensor:
-    """Return a layer's input with the label's channel, if there is one, average-pooled to its size."""
+    """Return a layer's input with the label's channels, if there are any, average-pooled to its size."""
     if not label_NCHW.shape[1]:
         return x_NCHW
     height, width = x_NCHW.shape[2:]

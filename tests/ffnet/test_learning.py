@@ -2,7 +2,9 @@
 
 import inspect
 import pickle
+from collections import Counter
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -28,6 +30,7 @@ from ffnet.layer import mean_squares  # noqa: E402
 from ffnet.learner import BPLearner, Draws, FFLearner  # noqa: E402
 from ffnet.losses import LOSSES  # noqa: E402
 from ffnet.metrics import untrained  # noqa: E402
+from ffnet.offered import WAVES, code  # noqa: E402
 from ffnet.readings import channel_logs, features, layer_goodness  # noqa: E402
 from ffnet.readout import Readout  # noqa: E402
 from ffnet.shortlists import cascade_scores, halving_scores  # noqa: E402
@@ -323,6 +326,56 @@ def test_every_layer_is_offered_the_label(settings, labels):
     FFLearner(ours, 8).learn(images, pair)
     assert all(not torch.equal(layer.weight, weight) for layer, weight in zip(ours.layers, before, strict=True))
     assert ffnet.goodness_scores(ours, images).shape == (8, 10)
+
+
+@pytest.mark.usefixtures("convolution")
+@pytest.mark.parametrize("labels", ["fourier", "morph"])
+def test_later_layers_are_offered_waves_of_the_label(labels):
+    chosen = config("net.label_every_layer=true", "net.offered_waves=3", "dtype=float64", "seed=5")
+    ours = ffnet.FFNet(chosen, SHAPE, fflabels.design(labels, 10, candidates=40, shape=SHAPE))
+    assert [layer.weight.shape[1] for layer in ours.layers] == [1, 7, 9]
+    images, pair = batch()
+    y, x = np.mgrid[:14, :14] / 14
+    waves = [
+        [0.5 + 0.5 * np.cos(2 * np.pi * (w.fy * y + w.fx * x) + w.phase) for w in of] for of in code(10, 3, seed=5)
+    ]
+    drawn = torch.tensor(np.array(waves))
+    for label in range(10):
+        embedded = ours.embedder.embed_one(images, label)
+        torch.testing.assert_close(embedded[:, :1], ours.labels.embed(images, torch.full((8,), label), 0.35))
+        torch.testing.assert_close(embedded[:, 1:], drawn[label].expand(8, -1, -1, -1), rtol=0, atol=0.02)  # stretched
+    both = ours.embedder.embed(images, pair[:, 1])
+    assert all(torch.equal(both[k], ours.embedder.embed_one(images, int(pair[k, 1]))[k]) for k in range(8))
+    torch.testing.assert_close(ours.embedder.neutral(images)[:, 1:], both[:, 1:] * 0 + ours.embedder.offered.mean(0))
+    first, second, *_ = ours(both)
+    expected = torch.cat([F.max_pool2d(first, 2), F.adaptive_avg_pool2d(both[:, 1:], 7)], 1)
+    layer = ours.layers[1]
+    expected = F.conv2d(normalized(expected, "layer"), layer.weight, layer.bias, padding=1).relu()
+    torch.testing.assert_close(second, expected)
+    again = pickle.loads(pickle.dumps(ours))
+    assert torch.equal(ffnet.goodness_scores(again, images), ffnet.goodness_scores(ours, images))
+
+
+@pytest.mark.parametrize(("labels", "channels"), [(2, 1), (10, 3), (16, 1), (10, 4), (100, 2), (128, 4), (256, 2)])
+def test_a_code_tells_all_labels_apart_and_uses_all_waves_alike(labels, channels):
+    found = code(labels, channels, seed=3)
+    assert len(set(found)) == labels
+    assert found == code(labels, channels, seed=3)
+    assert found != code(labels, channels, seed=4)
+    shared = max(sum(p == q for p, q in zip(a, b, strict=True)) for a, b in combinations(found, 2))
+    assert shared == (0 if labels <= 16 else 1)
+    for k in range(channels):
+        often = Counter(of[k] for of in found)
+        assert max(often.values()) - (min(often.values()) if len(often) == len(WAVES) else 0) <= 1
+
+
+def test_a_code_of_too_few_channels_is_refused():
+    with pytest.raises(FFLabelsError, match=r"waves: does not tell .* apart; got 1 for 17 labels; expected 2 or more"):
+        code(17, 1, seed=0)
+    with pytest.raises(FFLabelsError, match=r"got 8 for 257 labels; expected at most 256 labels, or 0"):
+        code(257, 8, seed=0)
+    with pytest.raises(FFLabelsError, match=r"net.offered_waves: nothing is offered; got 2; expected 0, or net.label"):
+        config("net.offered_waves=2")
 
 
 @pytest.mark.parametrize("kind", ["log-contrast", "learned-contrast"])
