@@ -119,7 +119,9 @@ def load_classed(source: str | Path | Array | References | None, shape: Shape) -
     else:
         (stored, classes), name = found, Path(source).name
         images = _scaled(stored, str(source))
-    chosen = _of_each_class(classes, name)
+    if 2 * (count := len(np.unique(classes))) > MAX_CLASSED:
+        raise FFLabelsError("too many classes", where=name, got=count, expected=f"at most {MAX_CLASSED // 2}")
+    chosen = of_each_class(classes, min(CLASS_COUNT, MAX_CLASSED // count))
     return _with_contrast(References(fit(images[chosen], shape), name, classes[chosen]))
 
 
@@ -208,13 +210,10 @@ def evenly(count: int, most: int = REFERENCE_COUNT) -> npt.NDArray[np.int64]:
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
-def _of_each_class(classes: npt.NDArray[np.int64], where: str) -> npt.NDArray[np.int64]:
-    """Return which images to take: up to as many of each class as fit, evenly spaced, in the order they are in."""
+def of_each_class(classes: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+    """Return indices of up to `most` images of each class, evenly spaced, in the order they are in."""
     each = [np.flatnonzero(classes == k) for k in np.unique(classes)]
-    if 2 * len(each) > MAX_CLASSED:
-        raise FFLabelsError("too many classes", where=where, got=len(each), expected=f"at most {MAX_CLASSED // 2}")
-    count = min(CLASS_COUNT, MAX_CLASSED // len(each))
-    return np.sort(np.concatenate([of[evenly(len(of), count)] for of in each]))
+    return np.sort(np.concatenate([of[evenly(len(of), most)] for of in each]))
 
 
 def _read_classed(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]] | None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fflabels import LabelSet, References, assign, design, get_labeler, registry
 from fflabels.errors import FFLabelsError
-from fflabels.images import MAX_PIXELS
+from fflabels.images import MAX_PIXELS, of_each_class
 from fflabels.labelset import open_set
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
@@ -78,24 +78,23 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
             expected=f"{data.classes} for {data.name}",
         )
     if chosen.assign == "alike":
-        labels = assign(labels, _of_each_class(data), seed=config.seed, progress=progress)
+        labels = assign(labels, _classed(data), seed=config.seed, progress=progress)
     if labels.scores is None or labels.shape != data.shape:
         report = labels.score(data.shape, references, intensity=intensity, progress=progress)
         labels = LabelSet(labels.recipes, labels.labeler, labels.provenance, report.scores)
     return labels
 
 
-def _of_each_class(data: Data) -> References:
-    """Return the first training images of each class, as many of each where there are."""
-    classes, most = data.train.classes, min(LOOKED_AT, MAX_PIXELS // math.prod(data.shape))
-    of_each = [(classes == k).nonzero()[: max(1, most // data.classes), 0] for k in range(data.classes)]
-    if missing := [k for k, some in enumerate(of_each) if not len(some)]:
+def _classed(data: Data) -> References:
+    """Return training images of all classes, as many of each where there are."""
+    classes, most = data.train.classes.numpy(), min(LOOKED_AT, MAX_PIXELS // math.prod(data.shape))
+    if missing := sorted(set(range(data.classes)) - set(classes.tolist())):
         raise FFLabelsError(
             "a class without a training image", where="labels.assign", got=f"class {missing[0]} of {data.name}",
             hint="raise data.limit, or set labels.assign=order",
         )  # fmt: skip
-    among = torch.cat(of_each)
-    return References(unit(data.train.images[among]).numpy(), data.name, classes[among].numpy())
+    among = of_each_class(classes, max(1, most // data.classes))
+    return References(unit(data.train.images[torch.from_numpy(among)]).numpy(), data.name, classes[among])
 
 
 def is_labeler(name: str) -> bool:

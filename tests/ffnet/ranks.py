@@ -22,7 +22,14 @@ CASES = {
     "rms": ["net.norm=rms", "train.negatives=balanced", "train.negatives_each=2", "net.label_every_layer=true"],
     "random": ["net.first_layer=random", "train.negatives_each=2"],
     "morph": ["labels.set=morph", "train.loss=softplus"],
-    "learned": ["train.goodness=learned-contrast", "train.negatives=hard-balanced", "train.crop=2", "train.flip=true"],
+    "learned": [
+        "train.goodness=learned-contrast",
+        "train.negatives=hard-balanced",
+        "train.crop=2",
+        "train.flip=true",
+        "net.label_every_layer=true",
+        "net.offered_waves=2",
+    ],
     "regions": ["net.regions=2", "train.goodness=learned-contrast"],
 }
 RUN = [

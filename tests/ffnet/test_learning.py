@@ -180,8 +180,9 @@ def test_goodness_of_regions_has_the_gradient_of_autograd(kind, regions):
     "settings",
     [["train.negatives_each=3"], ["net.first_layer=with_next"], ["net.detach=false"],
      ["net.detach=false", "net.first_layer=include"],
-     ["net.first_layer=with_next", "train.goodness=learned-contrast"]],
-    ids=["three negatives", "with_next", "joint", "joint, all count", "with_next, learned"],
+     ["net.first_layer=with_next", "train.goodness=learned-contrast"],
+     ["net.label_every_layer=true", "net.offered_waves=2"]],
+    ids=["three negatives", "with_next", "joint", "joint, all count", "with_next, learned", "waves offered"],
 )  # fmt: skip
 def test_every_way_of_learning_has_the_gradient_of_autograd(settings, loss):
     ours = net("dtype=float64", "net.norm=batch", f"train.loss={loss}", *settings)
@@ -191,6 +192,7 @@ def test_every_way_of_learning_has_the_gradient_of_autograd(settings, loss):
     weights = [p.weight.detach().clone().requires_grad_() for p in ours.layers]
     joined = 2 if ours.config.net.first_layer == "with_next" else 0 if ours.config.net.detach else len(weights)
     x, total = torch.cat([ours.labels.embed(images, labels[:, k], 0.35) for k in range(each)]), 0
+    offered = ours.embedder.offered[labels.T.reshape(-1)] if ours.config.net.offered_waves else x[:, :0]
     for k, (layer, weight, pool) in enumerate(zip(ours.layers, weights, (2, 1, 1), strict=True)):
         y = F.conv2d(normalized(x, "batch"), weight, layer.bias.detach(), padding=1).relu()
         weighs = layer.goodness_weight
@@ -204,6 +206,7 @@ def test_every_way_of_learning_has_the_gradient_of_autograd(settings, loss):
         if not (ours.config.net.first_layer == "with_next" and k == 0):
             total = total + value
         x = F.max_pool2d(y, pool)
+        x = torch.cat([x, F.adaptive_avg_pool2d(offered, x.shape[2:])], 1)
         if ours.config.net.detach and not (joined == 2 and k == 0):
             x = x.detach()
     total.backward()
@@ -632,6 +635,7 @@ def test_the_step_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(monkeypat
         ["train.negatives=hard", "dtype=bfloat16", "net.norm=batch"],
         ["train.negatives=hard-balanced", "train.goodness=learned-contrast", "net.regions=3"],
         ["train.goodness=sum", "train.loss=bce", "net.label_every_layer=true", "inference.mirror=true"],
+        ["net.label_every_layer=true", "net.offered_waves=3"],
     ):
         with FakeTensorMode(allow_non_fake_inputs=True):
             ours = net(*changes)

@@ -68,6 +68,7 @@ def test_a_cascade_is_goodness_among_the_labels_that_linear_takes_for_likely(
             ["inference.layers=last"],
             ["net.first_layer=include", "net.norm=layer"],
             ["net.label_every_layer=true", "train.goodness=log", "net.strides=[1,2,1]"],
+            ["net.label_every_layer=true", "net.offered_waves=3"],
         ]
     ),
     quantiles=st.lists(st.floats(0, 1), min_size=3, max_size=3),

@@ -29,8 +29,14 @@ def config(*settings):
 
 @pytest.mark.parametrize(
     "settings",
-    [[], PAPER, ["net.label_every_layer=true", "train.negatives=balanced"], ["net.first_layer=with_next"]],
-    ids=["default", "paper", "label_every_layer", "with_next"],
+    [
+        [],
+        PAPER,
+        ["net.label_every_layer=true", "train.negatives=balanced"],
+        ["net.label_every_layer=true", "net.offered_waves=4"],
+        ["net.first_layer=with_next"],
+    ],
+    ids=["default", "paper", "label_every_layer", "offered_waves", "with_next"],
 )
 @pytest.mark.parametrize("kind", ["fourier", "morph"])
 def test_ten_steps_equal_the_cpus(settings, kind):
