@@ -208,13 +208,14 @@ class FFLearner:
         embedded = self.net.embedder.embed(images_BCHW.repeat(each, 1, 1, 1), labels_N, imprints)
         x_NCHW, label_NCHW = self.net.split(embedded)
         for block in self.blocks:
+            if block[0]:
+                x_NCHW, label_NCHW = offer(x_NCHW, label_NCHW)
             if len(block) == 1:
                 layer = cast(LocalLayer, self.net.layers[block[0]])
                 x_NCHW = layer.normalize_(x_NCHW, self.scratch)  # in this name, so that nothing holds what it was
                 x_NCHW, g_BK = self._local(block[0], x_NCHW, each)
             else:
                 x_NCHW, g_BK = self._joint(block, x_NCHW, label_NCHW, each)
-            x_NCHW = offer(x_NCHW, label_NCHW)
         self.ranks.finish()
         self.optimizer.step()
         self.tally.sums += self.ranks.mean(self.figures)
@@ -247,7 +248,9 @@ class FFLearner:
         with torch.enable_grad():
             for k in block:
                 layer = cast(LocalLayer, self.net.layers[k])
-                y_NCHW = layer(x_NCHW if k == block[0] else offer(x_NCHW, label_NCHW))
+                if k > block[0]:
+                    x_NCHW, label_NCHW = offer(x_NCHW, label_NCHW)
+                y_NCHW = layer(x_NCHW)
                 loss, g_BK = self._objective(k, layer.squares(y_NCHW), layer.goodness_pixels(y_NCHW), each)
                 if k in self.net.counted or self.first_layer == "local":
                     total = total + loss

@@ -127,11 +127,13 @@ class FFNet(nn.Module):
     def activities(self, embedded_NCHW: Tensor) -> Iterator[Tensor]:
         """Yield every layer's activity y (N, C, H, W), before pooling; earlier ones are not kept."""
         x_NCHW, label_NCHW = self.split(embedded_NCHW)
-        for layer in self.layers:
+        for k, layer in enumerate(self.layers):
             layer = cast(LocalLayer, layer)
+            if k:
+                x_NCHW, label_NCHW = offer(x_NCHW, label_NCHW)
             y_NCHW = layer(x_NCHW)
             yield y_NCHW
-            x_NCHW = offer(layer.pooled(y_NCHW), label_NCHW)
+            x_NCHW = layer.pooled(y_NCHW)
 
     def goodness_of(self, k: int, s_NC: Tensor, pixels: int) -> Tensor:
         """Return the goodness (N,) of layer k, from 0, given its channels' mean squares."""
@@ -149,12 +151,13 @@ class FFNet(nn.Module):
         return list(self.activities(embedded_NCHW))
 
 
-def offer(x_NCHW: Tensor, label_NCHW: Tensor) -> Tensor:
-    """Return a layer's input with the label's channels, if there are any, average-pooled to its size."""
-    if not label_NCHW.shape[1]:
-        return x_NCHW
-    height, width = x_NCHW.shape[2:]
-    return torch.cat([x_NCHW, F.adaptive_avg_pool2d(label_NCHW, (height, width))], 1)
+def offer(x_NCHW: Tensor, label_NCHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a layer's input with the label's channels, if there are any, and these, average-pooled to its size."""
+    if label_NCHW.shape[1]:
+        height, width = x_NCHW.shape[2:]
+        label_NCHW = F.adaptive_avg_pool2d(label_NCHW, (height, width))
+        x_NCHW = torch.cat([x_NCHW, label_NCHW], 1)
+    return x_NCHW, label_NCHW
 
 
 def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.ModuleList:

@@ -208,7 +208,7 @@ def _decide(
                     x_MCHW, label_MCHW = x_MCHW[on_M], label_MCHW[on_M]
                     if not len(image_M):
                         break
-                x_MCHW = offer(x_MCHW, label_MCHW)
+                x_MCHW, label_MCHW = offer(x_MCHW, label_MCHW)
     shares = zip(passed, _shares(net), strict=True)
     return Decision(total_NC, 1 + sum(count * share for count, share in shares) / max(1, len(images)))
 
