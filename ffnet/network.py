@@ -18,7 +18,7 @@ from ffnet.devices import with_dtype
 from ffnet.embedding import Embedder, check_images_fit, unit
 from ffnet.goodness import get_goodness
 from ffnet.layer import LocalLayer
-from ffnet.offered import patterns
+from ffnet.offered import code, patterns
 from ffnet.readout import Forecast, Readout
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
@@ -50,6 +50,8 @@ class FFNet(nn.Module):
         What goodness is corrected by, or None where it is not, or before it was fitted.
     channel_weight
         The fitted weight of every channel of the layers that count, layer after layer; None before it was fitted.
+    offered_code
+        Which waves later layers are offered for each label (`ffnet.offered.code`), or None where they are not.
     """
 
     def __init__(self, config: Config, shape: Shape, labels: LabelSet) -> None:
@@ -68,6 +70,9 @@ class FFNet(nn.Module):
         self.calibration: Calibration | None = None
         self.channel_weight: Tensor | None
         self.register_buffer("channel_weight", None)
+        waves = config.net.offered_waves
+        self.offered_code: Tensor | None
+        self.register_buffer("offered_code", code(len(labels), waves, config.seed) if waves else None)
         if config.dtype == "float64":
             self.double()
         self._embedder: Embedder | None = None
@@ -93,10 +98,9 @@ class FFNet(nn.Module):
 
     def _offered(self) -> Tensor | bool:
         """Return what stands for each label in layers behind the first: patterns, or whether its imprint does."""
-        net = self.config.net
-        if not net.offered_waves:
-            return net.label_every_layer
-        return patterns(len(self.labels), net.offered_waves, *self.shape[1:], self.config.seed)
+        if self.offered_code is None:
+            return self.config.net.label_every_layer
+        return patterns(self.offered_code, *self.shape[1:])
 
     def prepare(self, images: Tensor) -> Tensor:
         """Return images (N, C, H, W), bytes or floats in [0, 1], as the label is drawn on them: floats, on the device.
@@ -122,6 +126,7 @@ class FFNet(nn.Module):
             self.calibration = Calibration(*parts)
         if "channel_weight" in state_dict:
             self.channel_weight = torch.empty_like(state_dict["channel_weight"], device=self.device)
+        self._embedder = None  # what is offered may be another
         return super().load_state_dict(state_dict, *args, **kwargs)
 
     def activities(self, embedded_NCHW: Tensor) -> Iterator[Tensor]:

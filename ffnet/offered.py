@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from fflabels.errors import FFLabelsError
-from fflabels.labelers.fourier import LOW100, Wave, single_waves
+from fflabels.labelers.fourier import LOW100, single_waves
 
 WAVES = tuple(recipe.waves[0] for recipe in LOW100[:16])
 """The four lowest frequencies, each at four phases a quarter of a turn apart."""
 
 
-def code(labels: int, channels: int, seed: int) -> list[tuple[Wave, ...]]:
-    """Return a wave for every channel of every label; no two labels have all in common.
+def code(labels: int, channels: int, seed: int) -> Tensor:
+    """Return which of `WAVES` stands for each label in each channel, (labels, channels); no two have all alike.
 
     Up to 16 labels share none, up to 128 one at most in 4 channels: label a + 16·b has wave a + k·b (mod 16) in channel
     k, where each channel counts the waves in an order of its own. All waves are given out alike.
@@ -47,10 +47,9 @@ def code(labels: int, channels: int, seed: int) -> list[tuple[Wave, ...]]:
     k_M = np.arange(channels)
     place_NM = (a_N[:, None] + k_M * b_N[:, None]) % count
     orders_MW = rng.permuted(np.tile(np.arange(count), (channels, 1)), axis=1)
-    return [tuple(WAVES[w] for w in of) for of in orders_MW[k_M, place_NM]]
+    return torch.from_numpy(orders_MW[k_M, place_NM])
 
 
-def patterns(labels: int, channels: int, height: int, width: int, seed: int) -> Tensor:
-    """Return what each label is offered as, (labels, channels, height, width) float32 in [0, 1]; see `code`."""
-    drawn = [single_waves(of, height, width) for of in code(labels, channels, seed)]
-    return torch.from_numpy(np.stack(drawn))
+def patterns(code_NM: Tensor, height: int, width: int) -> Tensor:
+    """Return what labels are offered as, (labels, channels, height, width) float32 in [0, 1], on the code's device."""
+    return torch.from_numpy(single_waves(WAVES, height, width)).to(code_NM.device)[code_NM]

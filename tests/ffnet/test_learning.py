@@ -339,9 +339,8 @@ def test_later_layers_are_offered_waves_of_the_label(labels):
     assert [layer.weight.shape[1] for layer in ours.layers] == [1, 7, 9]
     images, pair = batch()
     y, x = np.mgrid[:14, :14] / 14
-    waves = [
-        [0.5 + 0.5 * np.cos(2 * np.pi * (w.fy * y + w.fx * x) + w.phase) for w in of] for of in code(10, 3, seed=5)
-    ]
+    named = [[WAVES[k] for k in of] for of in code(10, 3, seed=5).tolist()]
+    waves = [[0.5 + 0.5 * np.cos(2 * np.pi * (w.fy * y + w.fx * x) + w.phase) for w in of] for of in named]
     drawn = torch.tensor(np.array(waves))
     for label in range(10):
         embedded = ours.embedder.embed_one(images, label)
@@ -357,14 +356,18 @@ def test_later_layers_are_offered_waves_of_the_label(labels):
     torch.testing.assert_close(second, expected)
     again = pickle.loads(pickle.dumps(ours))
     assert torch.equal(ffnet.goodness_scores(again, images), ffnet.goodness_scores(ours, images))
+    other = ffnet.FFNet(chosen.replaced({"seed": 6}), SHAPE, ours.labels)  # as where the seed drew another code
+    assert not torch.equal(other.embedder.embed_one(images, 0), ours.embedder.embed_one(images, 0))
+    other.load_state_dict(ours.state_dict())
+    assert torch.equal(other.embedder.embed_one(images, 0), ours.embedder.embed_one(images, 0))
 
 
 @pytest.mark.parametrize(("labels", "channels"), [(2, 1), (10, 3), (16, 1), (10, 4), (100, 2), (128, 4), (256, 2)])
 def test_a_code_tells_all_labels_apart_and_uses_all_waves_alike(labels, channels):
-    found = code(labels, channels, seed=3)
-    assert len(set(found)) == labels
-    assert found == code(labels, channels, seed=3)
-    assert found != code(labels, channels, seed=4)
+    found = code(labels, channels, seed=3).tolist()
+    assert len({tuple(of) for of in found}) == labels
+    assert found == code(labels, channels, seed=3).tolist()
+    assert found != code(labels, channels, seed=4).tolist()
     shared = max(sum(p == q for p, q in zip(a, b, strict=True)) for a, b in combinations(found, 2))
     assert shared == (0 if labels <= 16 else 1)
     for k in range(channels):
