@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -88,7 +89,7 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
 def _classed(data: Data) -> References:
     """Return training images of all classes, as many of each where there are."""
     classes, most = data.train.classes.numpy(), min(LOOKED_AT, MAX_PIXELS // math.prod(data.shape))
-    if missing := sorted(set(range(data.classes)) - set(classes.tolist())):
+    if len(missing := np.setdiff1d(np.arange(data.classes), classes)):
         raise FFLabelsError(
             "a class without a training image", where="labels.assign", got=f"class {missing[0]} of {data.name}",
             hint="raise data.limit, or set labels.assign=order",

@@ -348,7 +348,8 @@ def test_later_layers_are_offered_waves_of_the_label(labels):
         torch.testing.assert_close(embedded[:, 1:], drawn[label].expand(8, -1, -1, -1), rtol=0, atol=0.02)  # stretched
     both = ours.embedder.embed(images, pair[:, 1])
     assert all(torch.equal(both[k], ours.embedder.embed_one(images, int(pair[k, 1]))[k]) for k in range(8))
-    torch.testing.assert_close(ours.embedder.neutral(images)[:, 1:], both[:, 1:] * 0 + ours.embedder.offered.mean(0))
+    mean = ours.embedder.offered.mean(0).expand(8, -1, -1, -1)
+    torch.testing.assert_close(ours.embedder.neutral(images)[:, 1:], mean)
     first, second, *_ = ours(both)
     expected = torch.cat([F.max_pool2d(first, 2), F.adaptive_avg_pool2d(both[:, 1:], 7)], 1)
     layer = ours.layers[1]
