@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sized
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -20,6 +20,13 @@ CHUNK = 256
 """Images that are drawn on at once: they fit a processor's cache."""
 
 
+class Embedded(NamedTuple):
+    """Images that carry a label (N, C, H, W), and what later layers are offered of it (N, M, h, w), if anything."""
+
+    images: Tensor
+    offered: Tensor | None = None
+
+
 class Embedder:
     """Draws the labels of one set into images of one shape at intensity K.
 
@@ -32,8 +39,8 @@ class Embedder:
     device, dtype
         Of the images.
     offered
-        What goes along in further channels for later layers: patterns (labels, M, H, W), the imprint (True), its
-        channels' mean, or nothing.
+        What goes along for later layers: a label's pattern, of patterns (labels, M, h, w), its imprint (True), the mean
+        of the channels, or nothing.
     """
 
     def __init__(
@@ -49,7 +56,7 @@ class Embedder:
         if not 0 <= intensity <= 1:
             raise FFLabelsError("out of range", where="labels.intensity", got=intensity, expected="0 to 1")
         self.labels, self.shape, self.intensity, self.device = labels, shape, float(intensity), device
-        self.offered = offered.to(device, dtype) if isinstance(offered, Tensor) else offered
+        self.offered = offered.to(device) if isinstance(offered, Tensor) else offered
         self.patterns: Tensor | None = None
         if labels.labeler.image_independent:
             blank = torch.zeros(1, *shape, dtype=dtype)
@@ -58,7 +65,7 @@ class Embedder:
         else:
             checked_imprint(labels.labeler, torch.zeros(1, *shape), labels.recipes[0])
 
-    def embed(self, images_NCHW: Tensor, labels_N: Tensor, imprints: Tensor | None = None) -> Tensor:
+    def embed(self, images_NCHW: Tensor, labels_N: Tensor, imprints: Tensor | None = None) -> Embedded:
         """Return each image with its label, or with the imprints given; floats in [0, 1]."""
         if imprints is None and self.patterns is not None:
             imprints = self.patterns[labels_N]
@@ -66,15 +73,15 @@ class Embedder:
             imprints = self.labels.labeler.imprint_each(images_NCHW, self.labels.recipes, labels_N)
         return self._mixed(images_NCHW, imprints, labels_N)
 
-    def embed_one(self, images_NCHW: Tensor, label: int) -> Tensor:
+    def embed_one(self, images_NCHW: Tensor, label: int) -> Embedded:
         """Return every image with the same label."""
         if self.patterns is not None:
             imprints = self.patterns[label].expand_as(images_NCHW)
         else:
             imprints = self.labels.labeler.imprint(images_NCHW, self.labels.recipes[label])
-        return self._mixed(images_NCHW, imprints, slice(label, label + 1))
+        return self._mixed(images_NCHW, imprints, label)
 
-    def neutral(self, images_NCHW: Tensor) -> Tensor:
+    def neutral(self, images_NCHW: Tensor) -> Embedded:
         """Return every image with the mean imprint over the label set: what the linear classifier sees [ours]."""
         if self.patterns is not None:
             imprints = self.patterns.mean(0).expand_as(images_NCHW)
@@ -83,20 +90,15 @@ class Embedder:
             for recipe in self.labels.recipes:
                 imprints += self.labels.labeler.imprint(images_NCHW, recipe)
             imprints /= len(self.labels)
-        return self._mixed(images_NCHW, imprints, slice(None))
+        return self._mixed(images_NCHW, imprints)
 
-    def _mixed(self, images_NCHW: Tensor, imprints_NCHW: Tensor, labels: Tensor | slice) -> Tensor:
-        """Return images with imprints; what is offered goes along, each image's label's or the mean of all of them."""
+    def _mixed(self, images_NCHW: Tensor, imprints_NCHW: Tensor, labels: Tensor | int | None = None) -> Embedded:
+        """Return images with imprints, and what is offered: each image's label's, one label's, or the mean of all."""
         embedded_NCHW = cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints_NCHW, self.intensity))
         if isinstance(self.offered, Tensor):
-            offered_NMHW = self.offered[labels]
-            if isinstance(labels, slice):
-                offered_NMHW = offered_NMHW.mean(0, keepdim=True).expand(len(images_NCHW), -1, -1, -1)
-        elif self.offered:
-            offered_NMHW = imprints_NCHW.mean(1, keepdim=True)
-        else:
-            return embedded_NCHW
-        return torch.cat([embedded_NCHW, offered_NMHW], 1)
+            offered = self.offered.mean(0) if labels is None else self.offered[labels]
+            return Embedded(embedded_NCHW, offered.expand(len(images_NCHW), *self.offered.shape[1:]))
+        return Embedded(embedded_NCHW, imprints_NCHW.mean(1, keepdim=True) if self.offered else None)
 
 
 class Imprints:

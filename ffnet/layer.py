@@ -154,6 +154,15 @@ class LocalLayer(nn.Module):
             len(x_NCHW), channels, filters, height, width, kernel
         )
 
+    def activity_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size of the activity for an input of such a size."""
+        return -(-height // self.stride), -(-width // self.stride)
+
+    def pooled_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size of what the next layer receives."""
+        height, width = self.activity_size(height, width)
+        return height // self.pool, width // self.pool
+
     def pooled(self, y_NCHW: Tensor) -> Tensor:
         """Return what the next layer receives."""
         if self.pool == 1:

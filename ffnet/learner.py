@@ -242,7 +242,7 @@ class FFLearner:
             self.ranks.begin_mean(layer.weight.grad, layer.bias.grad, *by_weight_C)
         return layer.pooled(y_NCHW), g_BK
 
-    def _joint(self, block: range, x_NCHW: Tensor, label_NCHW: Tensor, each: int) -> tuple[Tensor, Tensor]:
+    def _joint(self, block: range, x_NCHW: Tensor, label_NCHW: Tensor | None, each: int) -> tuple[Tensor, Tensor]:
         """Do the same for layers that learn together, by autograd: not layer-local."""
         total: Tensor | float = 0.0
         with torch.enable_grad():

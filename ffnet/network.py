@@ -15,7 +15,7 @@ from fflabels.errors import FFLabelsError
 from ffnet.calibration import Calibration
 from ffnet.config import Config
 from ffnet.devices import with_dtype
-from ffnet.embedding import Embedder, check_images_fit, unit
+from ffnet.embedding import Embedded, Embedder, check_images_fit, unit
 from ffnet.goodness import get_goodness
 from ffnet.layer import LocalLayer
 from ffnet.offered import code, patterns
@@ -100,7 +100,10 @@ class FFNet(nn.Module):
         """Return what stands for each label in layers behind the first: patterns, or whether its imprint does."""
         if self.offered_code is None:
             return self.config.net.label_every_layer
-        return patterns(self.offered_code, *self.shape[1:])
+        _, height, width = self.shape
+        drawn_NMHW = patterns(self.offered_code, height, width).to(self.wide)
+        size = cast(LocalLayer, self.layers[0]).pooled_size(height, width)
+        return F.adaptive_avg_pool2d(drawn_NMHW, size).to(self.dtype)  # as the second layer is offered them
 
     def prepare(self, images: Tensor) -> Tensor:
         """Return images (N, C, H, W), bytes or floats in [0, 1], as the label is drawn on them: floats, on the device.
@@ -129,9 +132,9 @@ class FFNet(nn.Module):
         self._embedder = None  # what is offered may be another
         return super().load_state_dict(state_dict, *args, **kwargs)
 
-    def activities(self, embedded_NCHW: Tensor) -> Iterator[Tensor]:
+    def activities(self, embedded: Embedded | Tensor) -> Iterator[Tensor]:
         """Yield every layer's activity y (N, C, H, W), before pooling; earlier ones are not kept."""
-        x_NCHW, label_NCHW = self.split(embedded_NCHW)
+        x_NCHW, label_NCHW = self.split(embedded)
         for k, layer in enumerate(self.layers):
             layer = cast(LocalLayer, layer)
             if k:
@@ -145,20 +148,19 @@ class FFNet(nn.Module):
         weight_C = cast(LocalLayer, self.layers[k]).goodness_weight
         return self.goodness.of(s_NC, pixels) if weight_C is None else self.goodness.of(s_NC, pixels, weight_C)
 
-    def split(self, embedded_NCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the first layer sees, and what later ones are offered: channels, or none."""
-        channels = self.shape[0]
-        embedded_NCHW = embedded_NCHW.to(self.dtype)
-        return embedded_NCHW[:, :channels], embedded_NCHW[:, channels:]
+    def split(self, embedded: Embedded | Tensor) -> Embedded:
+        """Return what the first layer sees, and what later ones are offered, if anything, in the compute type."""
+        images, offered = embedded if isinstance(embedded, Embedded) else (embedded, None)
+        return Embedded(images.to(self.dtype), None if offered is None else offered.to(self.dtype))
 
-    def forward(self, embedded_NCHW: Tensor) -> list[Tensor]:
-        """Return every layer's activity for images that carry a label."""
-        return list(self.activities(embedded_NCHW))
+    def forward(self, embedded: Embedded | Tensor) -> list[Tensor]:
+        """Return every layer's activity for images that carry a label, (N, C, H, W) where nothing else is offered."""
+        return list(self.activities(embedded))
 
 
-def offer(x_NCHW: Tensor, label_NCHW: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a layer's input with the label's channels, if there are any, and these, average-pooled to its size."""
-    if label_NCHW.shape[1]:
+def offer(x_NCHW: Tensor, label_NCHW: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Return a layer's input with what is offered, if anything is, and this, average-pooled to its size."""
+    if label_NCHW is not None:
         height, width = x_NCHW.shape[2:]
         label_NCHW = F.adaptive_avg_pool2d(label_NCHW, (height, width))
         x_NCHW = torch.cat([x_NCHW, label_NCHW], 1)
@@ -194,23 +196,21 @@ def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.Module
         zip(net.widths, net.strides or (1,) * depth, net.pools or (1,) * depth, strict=True)
     ):
         rows, columns = (min(net.regions, -(-side // stride)) for side in (height, width))
-        layers.append(
-            LocalLayer(
-                channels,
-                filters,
-                kernel=net.kernel,
-                stride=stride,
-                pool=pool,
-                norm=net.norm,
-                convolution=config.convolution,
-                regions=(rows, columns),
-                goodness_weight=begin(filters * rows * columns) if begin else None,
-                generator=generator,
-            )
+        layer = LocalLayer(
+            channels,
+            filters,
+            kernel=net.kernel,
+            stride=stride,
+            pool=pool,
+            norm=net.norm,
+            convolution=config.convolution,
+            regions=(rows, columns),
+            goodness_weight=begin(filters * rows * columns) if begin else None,
+            generator=generator,
         )
+        layers.append(layer)
         channels = filters + offered
-        height, width = -(-height // stride), -(-width // stride)
-        height, width = height // pool, width // pool
+        height, width = layer.pooled_size(height, width)
         if height * width == 0:
             raise FFLabelsError(
                 "no pixel is left behind a layer",

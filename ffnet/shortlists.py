@@ -181,8 +181,7 @@ def _decide(
             if not len(image_M):
                 continue
             seen = torch.cat(views(net.prepare(images[part])[image_M], net.config.inference.mirror))
-            embedded = net.embedder.embed(seen, label_M.repeat(sides(net)))
-            x_MCHW, label_MCHW = net.split(embedded)
+            x_MCHW, label_MCHW = net.split(net.embedder.embed(seen, label_M.repeat(sides(net))))
             sum_M = torch.zeros(len(image_M), device=net.device, dtype=net.wide)
             found_NC = total_NC[part]
             for k, module in enumerate(net.layers):
@@ -205,7 +204,8 @@ def _decide(
                     on_M = near_M & (near_N[image_M] > 1)
                     image_M, label_M, sum_M = image_M[on_M], label_M[on_M], sum_M[on_M]
                     on_M = on_M.repeat(sides(net))
-                    x_MCHW, label_MCHW = x_MCHW[on_M], label_MCHW[on_M]
+                    x_MCHW = x_MCHW[on_M]
+                    label_MCHW = None if label_MCHW is None else label_MCHW[on_M]
                     if not len(image_M):
                         break
                 x_MCHW, label_MCHW = offer(x_MCHW, label_MCHW)
@@ -230,7 +230,7 @@ def _shares(net: FFNet) -> list[float]:
     work = []
     for module in net.layers:
         layer = cast(LocalLayer, module)
-        height, width = -(-height // layer.stride), -(-width // layer.stride)
-        work.append(layer.weight.numel() * height * width)
-        height, width = height // layer.pool, width // layer.pool
+        rows, columns = layer.activity_size(height, width)
+        work.append(layer.weight.numel() * rows * columns)
+        height, width = layer.pooled_size(height, width)
     return [each / sum(work) for each in work]

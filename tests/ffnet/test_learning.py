@@ -242,7 +242,7 @@ def test_the_untrained_control_has_the_statistics_of_the_images_however_few_ther
     data = ffnet.load_data(chosen.data)
     control = untrained(ffnet.FFNet(chosen, data.shape, named_set("fourier:paper10")), data)
     labels = torch.arange(40) % 10
-    y = control.embedder.embed(control.prepare(data.train.images), labels)
+    y = control.embedder.embed(control.prepare(data.train.images), labels).images
     assert control.layers[0].running_var.item() == pytest.approx(y.var().item(), rel=0.2)
 
 
@@ -344,23 +344,27 @@ def test_later_layers_are_offered_waves_of_the_label(labels):
     drawn = torch.tensor(np.array(waves))
     for label in range(10):
         embedded = ours.embedder.embed_one(images, label)
-        torch.testing.assert_close(embedded[:, :1], ours.labels.embed(images, torch.full((8,), label), 0.35))
-        torch.testing.assert_close(embedded[:, 1:], drawn[label].expand(8, -1, -1, -1), rtol=0, atol=0.02)  # stretched
+        torch.testing.assert_close(embedded.images, ours.labels.embed(images, torch.full((8,), label), 0.35))
+        expected = F.avg_pool2d(drawn[label], 2).expand(8, -1, -1, -1)
+        torch.testing.assert_close(embedded.offered, expected, rtol=0, atol=0.02)  # waves are stretched
     both = ours.embedder.embed(images, pair[:, 1])
-    assert all(torch.equal(both[k], ours.embedder.embed_one(images, int(pair[k, 1]))[k]) for k in range(8))
+    for k in range(8):
+        one = ours.embedder.embed_one(images, int(pair[k, 1]))
+        torch.testing.assert_close(both.images[k], one.images[k])
+        assert torch.equal(both.offered[k], one.offered[k])
     mean = ours.embedder.offered.mean(0).expand(8, -1, -1, -1)
-    torch.testing.assert_close(ours.embedder.neutral(images)[:, 1:], mean)
+    torch.testing.assert_close(ours.embedder.neutral(images).offered, mean)
     first, second, *_ = ours(both)
-    expected = torch.cat([F.max_pool2d(first, 2), F.adaptive_avg_pool2d(both[:, 1:], 7)], 1)
+    expected = torch.cat([F.max_pool2d(first, 2), both.offered], 1)
     layer = ours.layers[1]
     expected = F.conv2d(normalized(expected, "layer"), layer.weight, layer.bias, padding=1).relu()
     torch.testing.assert_close(second, expected)
     again = pickle.loads(pickle.dumps(ours))
     assert torch.equal(ffnet.goodness_scores(again, images), ffnet.goodness_scores(ours, images))
     other = ffnet.FFNet(chosen.replaced({"seed": 6}), SHAPE, ours.labels)  # as where the seed drew another code
-    assert not torch.equal(other.embedder.embed_one(images, 0), ours.embedder.embed_one(images, 0))
+    assert not torch.equal(other.embedder.offered, ours.embedder.offered)
     other.load_state_dict(ours.state_dict())
-    assert torch.equal(other.embedder.embed_one(images, 0), ours.embedder.embed_one(images, 0))
+    assert torch.equal(other.embedder.offered, ours.embedder.offered)
 
 
 @pytest.mark.parametrize(("labels", "channels"), [(2, 1), (10, 3), (16, 1), (10, 4), (100, 2), (128, 4), (256, 2)])
@@ -460,9 +464,11 @@ def test_the_net_embeds_as_the_label_set_does():
     labels = named_set("fourier:paper10")
     images, pair = batch(5)
     ours = net("dtype=float64")
-    assert torch.equal(ours.embedder.embed(images, pair[:, 0]), labels.embed(images, pair[:, 0], 0.35))
+    embedded = ours.embedder.embed(images, pair[:, 0])
+    assert embedded.offered is None
+    assert torch.equal(embedded.images, labels.embed(images, pair[:, 0], 0.35))
     torch.testing.assert_close(
-        ours.embedder.neutral(images), sum(0.65 * images + 0.35 * i for i in labels.imprints(images)) / 10
+        ours.embedder.neutral(images).images, sum(0.65 * images + 0.35 * i for i in labels.imprints(images)) / 10
     )
 
 
@@ -573,7 +579,7 @@ def test_training_sees_moved_images_the_same_every_time_and_the_label_stays_wher
     learner.step(split, first, 0)
     (given, labels, _), embedded = seen[0]
     torch.testing.assert_close(given[:20], first.images(split, 0) / 255)
-    assert torch.equal(embedded, learner.net.labels.embed(given, labels, 0.35))
+    assert torch.equal(embedded.images, learner.net.labels.embed(given, labels, 0.35))
 
 
 def test_the_untrained_control_sees_moved_images_as_training_does():
@@ -688,7 +694,7 @@ def test_kept_imprints_are_those_drawn_to_the_nearest_byte_and_a_training_with_t
     assert torch.equal(kept, (drawn * 255).round() / 255)
     embedded = ours.embedder.embed(images[index] / 255, which, kept)
     torch.testing.assert_close(
-        embedded, ours.embedder.embed(images[index] / 255, which), rtol=0, atol=0.35 / 510 + 1e-6
+        embedded.images, ours.embedder.embed(images[index] / 255, which).images, rtol=0, atol=0.35 / 510 + 1e-6
     )
     with pytest.raises(FFLabelsError, match=r"labels.cache: .*got 0.01 MiB; expected 1 or more"):
         Imprints(ours.embedder, images, limit=0.01)
