@@ -1,4 +1,4 @@
-"""Put what ``ffnet study`` made on its page: ``python docs/collect_study.py studies/ablation/cpu``."""
+"""Put what ``ffnet study`` made on its page: ``python docs/collect_study.py studies/ablation/cpu [PAGE]``."""
 
 import shutil
 import sys
@@ -9,11 +9,12 @@ PAGES = {
     "labels": ("label-study", "A point a set", "accuracy against each statistic"),
     "ablation": ("ablation", "In pictures", "differences of each change to the unchanged recipe"),
 }
-"""By study: its page, and what is said of its pictures."""
+"""By study: its page, unless another is named, and what is said of its pictures."""
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     page, title, shown = PAGES[folder.resolve().parent.name]
+    page = sys.argv[2] if len(sys.argv) > 2 else page
     pictures = DOCS / "_static" / page
     pictures.mkdir(parents=True, exist_ok=True)
     parts = [(folder / "table.md").read_text(), f"## {title}\n"]

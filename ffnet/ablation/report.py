@@ -86,8 +86,10 @@ def write(ablation: Ablation, scale: ScaleName, jobs: Sequence[Job], folder: Pat
     if not done:
         raise FFLabelsError("no net is finished", where=str(folder))
     parts = _parts(done)
+    begun = {part.data for part in parts}
+    wanted = sum(job.data.name in begun for job in jobs)
     written = [folder / TABLE]
-    write_whole(written[0], "\n".join(_table(ablation, scale, parts, len(jobs), command)).encode())
+    write_whole(written[0], "\n".join(_table(ablation, scale, parts, wanted, command)).encode())
     for data, recipe in dict.fromkeys((part.data, part.recipe) for part in parts):
         these = [part for part in parts if (part.data, part.recipe) == (data, recipe)]
         if any(part.gap(change, ORDER) for part in these for change in part.by_change):

@@ -1,5 +1,6 @@
 """The ablation: it runs, is gone on with, is shared, refuses what would mix; its differences are right."""
 
+import shutil
 from importlib.resources import files
 
 import numpy as np
@@ -48,6 +49,14 @@ def test_the_smallest_scale_runs_to_its_tables(ran):
         assert set(figures.corrected) == set(CORRECTIONS)
         assert (figures.untrained is None) == (job.change is not None)
         assert 0 < figures.train_seconds <= figures.cpu_seconds
+
+
+def test_what_is_missing_is_told_of_data_sets_that_were_begun(ran, tmp_path):
+    ablation, jobs, folder = ran
+    for job in jobs[:-2]:
+        shutil.copy(folder / f"{job.name}.json", tmp_path)
+    text = write(ablation, "smoke", [*jobs, *ablation.jobs("cpu", only=["mnist"])], tmp_path, "…")[0].read_text()
+    assert f"2 of {len(jobs)} nets are not finished." in text
 
 
 def test_differences_are_of_the_same_seeds(ran):
