@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import tarfile
 from pathlib import Path
 
 DOCS = Path(__file__).parent
@@ -17,7 +18,13 @@ if __name__ == "__main__":
     page = sys.argv[2] if len(sys.argv) > 2 else page
     pictures = DOCS / "_static" / page
     pictures.mkdir(parents=True, exist_ok=True)
-    parts = [(folder / "table.md").read_text(), f"## {title}\n"]
+    with tarfile.open(pictures / "figures.tar.gz", "w:gz") as archive:
+        for figures in sorted(folder.glob("*.json")):
+            archive.add(figures, figures.name)
+    archived = (
+        f"[The figures of each net](../_static/{page}/figures.tar.gz): unpacked in the folder of the study, they are"
+    )
+    parts = [(folder / "table.md").read_text(), f"{archived} not made anew.\n", f"## {title}\n"]
     for picture in sorted(folder.glob("*.png")):
         shutil.copy(picture, pictures / picture.name)
         _, _, name = picture.stem.partition("-")

@@ -30,6 +30,7 @@ def work(jobs: Sequence[Job], folder: Path, *, begin: Begin | None = None) -> No
             continue
         if begin:
             begin(job, number, len(jobs))
+        unchanged = job.change is None
         with memory_errors():
             data = data_of(job.config.data)
             wanted = (job.config.labels, job.config.data, job.config.seed)
@@ -37,7 +38,7 @@ def work(jobs: Sequence[Job], folder: Path, *, begin: Begin | None = None) -> No
                 designed, labels = wanted, label_set(job.config, data)
             figures = train_and_read(
                 job.config, data, labels, job.settings, readout=job.data.readout, validation=job.data.validation,
-                correct_on=job.data.correct_on, control=job.change is None,
+                correct_on=job.data.correct_on if unchanged else 0, control=unchanged,
             )  # fmt: skip
         write(_file(job, folder), figures)
 
