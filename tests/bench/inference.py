@@ -25,7 +25,8 @@ from ffnet.shortlists import cascade_scores, halving_scores  # noqa: E402
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-inference.md"
 
 TRAINING = ["data.limit=20000", "data.offline=true", "train.epochs=2", "inference.linear_epochs=5",
-            "net.label_every_layer=false", "inference.layers=sum", "inference.mirror=false"]  # fmt: skip
+            "net.label_every_layer=false", "net.offered_waves=0", "labels.intensity=0.35", "inference.layers=sum",
+            "inference.mirror=false"]  # fmt: skip
 # data set, images read, in parts of; the classifier's shortlist, how much quicker it must be; halving too
 NETS = [
     ("digits", 160, 40, 3, None, True),
