@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
+from torch.nn import functional as F
 
 from fflabels.plots import COLOURS, png
 from ffnet.cam import ActivationMaps
@@ -235,6 +236,22 @@ def mistakes(images: Tensor, right: Sequence[str], predicted: Sequence[str]) -> 
         axis.set_title(f"{a}\n→ {b}", fontsize=7)
     for axis in figure.axes[len(images) :]:
         axis.set_axis_off()
+    return png(figure)
+
+
+def offered(patterns_NMHW: Tensor, names: Sequence[str]) -> bytes:
+    """Draw what later layers are offered of each label: a column a label, a row a channel."""
+    count, channels, height, width = patterns_NMHW.shape
+    figure = Figure(figsize=(8, 0.4 + 7.2 * channels / count), layout="constrained")
+    axis = figure.subplots()
+    tiles = F.pad(patterns_NMHW.float().cpu(), (0, 1, 0, 1), value=torch.nan)  # white lines between them
+    axis.imshow(tiles.permute(1, 2, 0, 3).flatten(2).flatten(0, 1).numpy(), cmap="gray", vmin=0, vmax=1)
+    axis.set_xticks(np.arange(count) * (width + 1) + width / 2, names, rotation=90 if max(map(len, names)) > 2 else 0)
+    axis.set_yticks(np.arange(channels) * (height + 1) + height / 2, [str(k + 1) for k in range(channels)])
+    axis.set(ylabel="channel")
+    axis.xaxis.tick_top()
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
     return png(figure)
 
 

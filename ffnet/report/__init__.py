@@ -10,6 +10,8 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
+from torch import Tensor
+
 from fflabels.errors import MissingExtraError
 from fflabels.files import write_whole
 from fflabels.gallery import contact_sheet
@@ -75,8 +77,8 @@ def write_report(
         Called with what is being done, sections done, and sections in all.
     """
     makers: list[Callable[[], Section | None]] = [
-        partial(_results, run), partial(_labels, run, data), partial(_learning, run), partial(_layers, run),
-        partial(_confusion, run), partial(_mistakes, run, data), partial(_maps, run, data),
+        partial(_results, run), partial(_labels, run, data), partial(_offered, run), partial(_learning, run),
+        partial(_layers, run), partial(_confusion, run), partial(_mistakes, run, data), partial(_maps, run, data),
         partial(_diagnosis, run, data), partial(_settings, run), partial(_provenance, run),
     ]  # fmt: skip
     sections = []
@@ -161,6 +163,16 @@ def _labels(run: Run, data: Data | None) -> Section | None:
         scored = [f"{metric} {found.max:.3f}" for metric, found in labels.scores.similarity.items()]
         words += f"The most similar pair: {', '.join(scored)}. Chosen: {labels.provenance.method}."
     return Section("Labels", words, (_picture(sheet.getvalue(), "every label, embedded and alone"),))
+
+
+def _offered(run: Run) -> Section | None:
+    if not isinstance(run.net, FFNet) or not isinstance(patterns_NMHW := run.net.embedder.offered, Tensor):
+        return None
+    names = run.about.data.class_names[:GALLERY]
+    words = f"Each layer behind the first is offered {patterns_NMHW.shape[1]} low waves of the label, a channel each, "
+    words += "beside the activity of the one before. In the linear classifier's pass: the mean of all labels."
+    picture = figures.offered(patterns_NMHW[:GALLERY], names)
+    return Section("The label in later layers", words, (_picture(picture, "what the second layer is offered"),))
 
 
 def _learning(run: Run) -> Section | None:

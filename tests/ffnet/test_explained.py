@@ -206,6 +206,14 @@ def test_a_page_without_images_says_so(runs, tmp_path):
     assert "Accuracy, %" in page
 
 
+def test_a_page_shows_what_later_layers_are_offered(data, tmp_path):
+    waves = {"net.label_every_layer": True, "net.offered_waves": 2, "data.limit": 100, "train.epochs": 1}
+    run = ffnet.train(Config().replaced({**SMALL, **waves}), out=tmp_path / "run")
+    page = write_report(run, data).read_text()
+    assert "<h2>The label in later layers</h2>" in page
+    assert "is offered 2 low waves of the label, a channel each" in page
+
+
 def test_names_are_text_and_no_markup(runs, tmp_path):
     folder = tmp_path / "<img src=x>&"
     shutil.copytree(runs["ff0"].folder, folder)
