@@ -1,4 +1,8 @@
-"""Draw the README's picture: six Fourier and six morphology labels, each selected from 500 candidates."""
+"""Draw pictures of the pages.
+
+The README's: six Fourier and six morphology labels, each selected from 500 candidates; that of training: what later
+layers are offered of ten labels.
+"""
 
 from pathlib import Path
 
@@ -6,8 +10,10 @@ from PIL import Image
 
 from fflabels import design
 from fflabels.gallery import contact_sheet, save_sheet
+from ffnet import figures
+from ffnet.offered import code, patterns
 
-TARGET = Path(__file__).with_name("_static") / "labels.png"
+PICTURES = Path(__file__).with_name("_static")
 
 if __name__ == "__main__":
     sheets = [contact_sheet(design(kind, 6, candidates=500)) for kind in ("fourier", "morph")]
@@ -17,4 +23,6 @@ if __name__ == "__main__":
     for sheet in sheets:
         picture.paste(sheet, (0, top))
         top += sheet.height + 12
-    save_sheet(picture, TARGET)
+    save_sheet(picture, PICTURES / "labels.png")
+    drawn = figures.offered(patterns(code(10, 8, seed=0), 16, 16), [str(k) for k in range(10)])
+    (PICTURES / "offered.png").write_bytes(drawn)
