@@ -24,9 +24,9 @@ from ffnet.shortlists import cascade_scores, halving_scores  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-inference.md"
 
+AT_THE_INPUT = ["net.label_every_layer=false", "net.offered_waves=0", "labels.intensity=0.35"]
 TRAINING = ["data.limit=20000", "data.offline=true", "train.epochs=2", "inference.linear_epochs=5",
-            "net.label_every_layer=false", "net.offered_waves=0", "labels.intensity=0.35", "inference.layers=sum",
-            "inference.mirror=false"]  # fmt: skip
+            *AT_THE_INPUT, "inference.layers=sum", "inference.mirror=false"]  # fmt: skip
 # data set, images read, in parts of; the classifier's shortlist, how much quicker it must be; halving too
 NETS = [
     ("digits", 160, 40, 3, None, True),
@@ -41,7 +41,7 @@ LOST = 0.002
 
 def trained(name):
     """Return the data and a net that was trained a little, or the reason why not."""
-    config = quick_preset(name).config.override(TRAINING if name != "digits" else [])
+    config = quick_preset(name).config.override(TRAINING if name != "digits" else AT_THE_INPUT)
     if name.startswith("cifar"):
         labels = "fourier" if name == "cifar100" else "fourier:paper10"
         config = config.override([f"labels.set={labels}", "labels.assign=order"])

@@ -103,7 +103,8 @@ def test_the_presets_say_what_the_paper_says():
         assert (selected.labels.method, selected.labels.candidates) == ("best", 2000)
         assert by_chance == selected.override(["labels.method=random"])
     assert all(p.config.layer_local is (p.config.algorithm == "ff") for p in presets.values())
-    assert ffnet.load_preset("quick-digits").config == ffnet.Config()
+    waves = {"net.label_every_layer": True, "net.offered_waves": 8, "labels.intensity": 0.2}
+    assert presets["quick-digits"].config == ffnet.Config().replaced(waves)
 
 
 def test_presets_by_pattern_and_by_data_set():
