@@ -12,6 +12,12 @@ PAGES = {
 }
 """By study: its page, unless another is named, and what is said of its pictures."""
 
+
+def anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Return an archive's entry without whose it is and when it was made."""
+    return entry.replace(uid=0, gid=0, uname="", gname="", mtime=0)
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     page, title, shown = PAGES[folder.resolve().parent.name]
@@ -19,8 +25,8 @@ if __name__ == "__main__":
     pictures = DOCS / "_static" / page
     pictures.mkdir(parents=True, exist_ok=True)
     with tarfile.open(pictures / "figures.tar.gz", "w:gz") as archive:
-        for figures in sorted(folder.glob("*.json")):
-            archive.add(figures, figures.name)
+        for figures in sorted(folder.rglob("*.json")):
+            archive.add(figures, str(figures.relative_to(folder)), filter=anonymous)
     archived = (
         f"[The figures of each net](../_static/{page}/figures.tar.gz): unpacked in the folder of the study, they are"
     )

@@ -24,5 +24,5 @@ if __name__ == "__main__":
         picture.paste(sheet, (0, top))
         top += sheet.height + 12
     save_sheet(picture, PICTURES / "labels.png")
-    drawn = figures.offered(patterns(code(10, 8, seed=0), 16, 16), [str(k) for k in range(10)])
+    drawn = figures.offered(patterns(code(10, 8, seed=0), (32, 32), (16, 16)), [str(k) for k in range(10)])
     (PICTURES / "offered.png").write_bytes(drawn)

@@ -41,7 +41,8 @@ class FFClassifier:
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
     settings
-        Any setting as ``section.key=value``, for instance ``["net.widths=[32,64,64]"]``; these win.
+        Any setting as ``section.key=value``, for instance ``["net.widths=[32,64,64]"]``; these win. The others are
+        `Config`'s: the label is seen in the image alone, as in no preset of ours.
 
     Attributes
     ----------

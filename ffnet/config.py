@@ -195,6 +195,7 @@ class Config(_Section, frozen=True):
             raise FFLabelsError(
                 "nothing is offered", where="net.offered_waves", got=self.net.offered_waves,
                 expected="0, or net.label_every_layer=true",
+                hint="for labels in the image alone also net.offered_waves=0 and labels.intensity=0.35",
             )  # fmt: skip
         if self.net.kernel % 2 == 0:
             raise FFLabelsError("even", where="net.kernel", got=self.net.kernel, expected="an odd number")

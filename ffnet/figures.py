@@ -242,7 +242,8 @@ def mistakes(images: Tensor, right: Sequence[str], predicted: Sequence[str]) -> 
 def offered(patterns_NMHW: Tensor, names: Sequence[str]) -> bytes:
     """Draw what later layers are offered of each label: a column a label, a row a channel."""
     count, channels, height, width = patterns_NMHW.shape
-    figure = Figure(figsize=(8, 0.4 + 7.2 * channels / count), layout="constrained")
+    tile = min(0.7, 7.2 / count)
+    figure = Figure(figsize=(0.8 + tile * count, 0.4 + tile * channels * height / width), layout="constrained")
     axis = figure.subplots()
     tiles = F.pad(patterns_NMHW.float().cpu(), (0, 1, 0, 1), value=torch.nan)  # white lines between them
     axis.imshow(tiles.permute(1, 2, 0, 3).flatten(2).flatten(0, 1).numpy(), cmap="gray", vmin=0, vmax=1)

@@ -205,8 +205,8 @@ class FFLearner:
         labels_N, imprints = labels_BK.T.reshape(-1), None
         if self.imprints and index_B is not None:
             imprints = self.imprints.take(index_B.repeat(each), labels_N, self.net.wide)
-        embedded = self.net.embedder.embed(images_BCHW.repeat(each, 1, 1, 1), labels_N, imprints)
-        x_NCHW, label_NCHW = self.net.split(embedded)
+        images_NCHW = images_BCHW.repeat(each, 1, 1, 1)
+        x_NCHW, label_NCHW = self.net.received(self.net.embedder.embed(images_NCHW, labels_N, imprints))
         for block in self.blocks:
             if block[0]:
                 x_NCHW, label_NCHW = offer(x_NCHW, label_NCHW)

@@ -101,9 +101,8 @@ class FFNet(nn.Module):
         if self.offered_code is None:
             return self.config.net.label_every_layer
         _, height, width = self.shape
-        drawn_NMHW = patterns(self.offered_code, height, width).to(self.wide)
         size = cast(LocalLayer, self.layers[0]).pooled_size(height, width)
-        return F.adaptive_avg_pool2d(drawn_NMHW, size).to(self.dtype)  # as the second layer is offered them
+        return patterns(self.offered_code, (height, width), size).to(self.dtype)  # as the second layer is offered them
 
     def prepare(self, images: Tensor) -> Tensor:
         """Return images (N, C, H, W), bytes or floats in [0, 1], as the label is drawn on them: floats, on the device.
@@ -134,7 +133,7 @@ class FFNet(nn.Module):
 
     def activities(self, embedded: Embedded | Tensor) -> Iterator[Tensor]:
         """Yield every layer's activity y (N, C, H, W), before pooling; earlier ones are not kept."""
-        x_NCHW, label_NCHW = self.split(embedded)
+        x_NCHW, label_NCHW = self.received(embedded)
         for k, layer in enumerate(self.layers):
             layer = cast(LocalLayer, layer)
             if k:
@@ -148,9 +147,14 @@ class FFNet(nn.Module):
         weight_C = cast(LocalLayer, self.layers[k]).goodness_weight
         return self.goodness.of(s_NC, pixels) if weight_C is None else self.goodness.of(s_NC, pixels, weight_C)
 
-    def split(self, embedded: Embedded | Tensor) -> Embedded:
+    def received(self, embedded: Embedded | Tensor) -> Embedded:
         """Return what the first layer sees, and what later ones are offered, if anything, in the compute type."""
         images, offered = embedded if isinstance(embedded, Embedded) else (embedded, None)
+        if offered is None and self.config.net.offered:
+            raise FFLabelsError(
+                "nothing for later layers", where="embedded images", got=type(embedded).__name__,
+                expected="what net.embedder.embed returns: later layers are offered the label too",
+            )  # fmt: skip
         return Embedded(images.to(self.dtype), None if offered is None else offered.to(self.dtype))
 
     def forward(self, embedded: Embedded | Tensor) -> list[Tensor]:
@@ -162,7 +166,8 @@ def offer(x_NCHW: Tensor, label_NCHW: Tensor | None) -> tuple[Tensor, Tensor | N
     """Return a layer's input with what is offered, if anything is, and this, average-pooled to its size."""
     if label_NCHW is not None:
         height, width = x_NCHW.shape[2:]
-        label_NCHW = F.adaptive_avg_pool2d(label_NCHW, (height, width))
+        if label_NCHW.shape[2:] != (height, width):
+            label_NCHW = F.adaptive_avg_pool2d(label_NCHW, (height, width))
         x_NCHW = torch.cat([x_NCHW, label_NCHW], 1)
     return x_NCHW, label_NCHW
 

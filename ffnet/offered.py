@@ -9,9 +9,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from fflabels.errors import FFLabelsError
 from fflabels.labelers.fourier import LOW100, single_waves
+
+PLAIN = "net.offered_waves=0 and labels.intensity=0.35: the label's own imprint"
+"""What is there instead of waves."""
 
 WAVES = tuple(recipe.waves[0] for recipe in LOW100[:16])
 """The four lowest frequencies, each at four phases a quarter of a turn apart."""
@@ -41,6 +45,7 @@ def code(labels: int, channels: int, seed: int) -> Tensor:
         raise FFLabelsError(
             "does not tell the labels apart", where="net.offered_waves", got=f"{channels} for {labels} labels",
             expected="2 or more" if labels <= count**2 else f"at most {count**2} labels, or 0",
+            hint=PLAIN,
         )  # fmt: skip
     rng = np.random.default_rng([seed, channels])
     b_N, a_N = np.divmod(rng.permutation(labels), count)
@@ -50,6 +55,15 @@ def code(labels: int, channels: int, seed: int) -> Tensor:
     return torch.from_numpy(orders_MW[k_M, place_NM])
 
 
-def patterns(code_NM: Tensor, height: int, width: int) -> Tensor:
-    """Return what labels are offered as, (labels, channels, height, width) float32 in [0, 1], on the code's device."""
-    return torch.from_numpy(single_waves(WAVES, height, width)).to(code_NM.device)[code_NM]
+def patterns(code_NM: Tensor, image: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Return what labels are offered as, (labels, channels, height, width) float32 in [0, 1], on the code's device.
+
+    Parameters
+    ----------
+    code_NM
+        Which of `WAVES` stands for each label in each channel.
+    image, size
+        Height and width of the images that the waves are drawn over, and those that they are averaged to.
+    """
+    drawn_WHW = torch.from_numpy(single_waves(WAVES, *image)).to(code_NM.device)
+    return F.adaptive_avg_pool2d(drawn_WHW, size)[code_NM]

@@ -71,9 +71,9 @@ class Space(NamedTuple):
         return trial.suggest_float(key, self.low, self.high, log=self.log)
 
     @property
-    def example(self) -> Any:
-        """One value."""
-        return typed(self.words[0]) if self.words else self.low
+    def examples(self) -> list[Any]:
+        """Every word, or the ends of the range."""
+        return [typed(word) for word in self.words] or [self.low, self.high]
 
 
 class Trial(NamedTuple):
@@ -120,7 +120,10 @@ def search(
         For an unknown setting or one of the data, a data set without validation images, a journal of another search,
         or when no try has come to an end.
     """
-    config.replaced({key: space.example for key, space in spaces.items()})
+    first = {key: space.examples[0] for key, space in spaces.items()}
+    for key, space in spaces.items():
+        for value in space.examples:  # what cannot be is refused before hours of work
+            config.replaced({**first, key: value})
     for key in spaces:
         if key.startswith("data."):
             raise FFLabelsError("cannot be searched: accuracies on other images do not compare", where=key)

@@ -93,7 +93,7 @@ def train(
     Parameters
     ----------
     config
-        The settings, or a preset or its name; the defaults train on the embedded digits.
+        The settings, or a preset or its name; ``quick-digits``, on the embedded digits, unless given.
     out
         The run folder, new or empty; one under ``runs/`` unless given.
     data
@@ -112,7 +112,8 @@ def train(
     Interrupted
         On SIGINT or SIGTERM, after the step was finished and saved.
     """
-    config = load_preset(config).config if isinstance(config, str) else config or Config()
+    config = "quick-digits" if config is None else config
+    config = load_preset(config) if isinstance(config, str) else config
     config = config.config if isinstance(config, Preset) else config
     device = resolve_device(config.device)
     config = with_absolute_paths(with_dtype(config, device))

@@ -181,7 +181,7 @@ def _decide(
             if not len(image_M):
                 continue
             seen = torch.cat(views(net.prepare(images[part])[image_M], net.config.inference.mirror))
-            x_MCHW, label_MCHW = net.split(net.embedder.embed(seen, label_M.repeat(sides(net))))
+            x_MCHW, label_MCHW = net.received(net.embedder.embed(seen, label_M.repeat(sides(net))))
             sum_M = torch.zeros(len(image_M), device=net.device, dtype=net.wide)
             found_NC = total_NC[part]
             for k, module in enumerate(net.layers):

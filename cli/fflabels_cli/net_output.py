@@ -81,7 +81,9 @@ def description(run: Run) -> Iterator[str]:
         scores = labels.scores.similarity if labels.scores else {}
         worst = ", ".join(f"{metric} {found.max:.3f}" for metric, found in scores.items())
         chosen = f"{output.describe(labels)}; {labels.provenance.method}; largest {worst}"
-        yield f"labels  {chosen}; K {config.labels.intensity:g}"
+        waves = f"{net.offered_waves} low waves " if net.offered_waves else ""
+        offered = f"; {waves}offered to later layers" if net.offered else ""
+        yield f"labels  {chosen}; K {config.labels.intensity:g}{offered}"
         how = f"{train.goodness} goodness, {train.loss} loss, {train.negatives} negatives, "
     widths = "-".join(map(str, net.widths))
     pools = f" pools {'-'.join(map(str, net.pools))}" if net.pools else ""

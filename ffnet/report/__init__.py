@@ -158,18 +158,24 @@ def _labels(run: Run, data: Data | None) -> Section | None:
     contact_sheet(
         shown, shape=run.net.shape, references=references, intensity=run.config.labels.intensity
     ).save(sheet, format="PNG")  # fmt: skip
-    words = "" if len(labels) <= GALLERY else f"The first {GALLERY} of {len(labels)}. "
+    words = _first(len(labels))
     if labels.scores:
         scored = [f"{metric} {found.max:.3f}" for metric, found in labels.scores.similarity.items()]
         words += f"The most similar pair: {', '.join(scored)}. Chosen: {labels.provenance.method}."
     return Section("Labels", words, (_picture(sheet.getvalue(), "every label, embedded and alone"),))
 
 
+def _first(count: int) -> str:
+    """Return a sentence, where not all labels are shown."""
+    return "" if count <= GALLERY else f"The first {GALLERY} of {count}. "
+
+
 def _offered(run: Run) -> Section | None:
     if not isinstance(run.net, FFNet) or not isinstance(patterns_NMHW := run.net.embedder.offered, Tensor):
         return None
     names = run.about.data.class_names[:GALLERY]
-    words = f"Each layer behind the first is offered {patterns_NMHW.shape[1]} low waves of the label, a channel each, "
+    words = _first(len(patterns_NMHW))
+    words += f"Each layer behind the first is offered {patterns_NMHW.shape[1]} low waves of the label, a channel each, "
     words += "beside the activity of the one before. In the linear classifier's pass: the mean of all labels."
     picture = figures.offered(patterns_NMHW[:GALLERY], names)
     return Section("The label in later layers", words, (_picture(picture, "what the second layer is offered"),))

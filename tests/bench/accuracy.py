@@ -93,7 +93,8 @@ PAGES = (
             "# What a CPU reaches in minutes",
             "",
             *READ_ONCE,
-            "All recipes are ours, none is the paper's; for longer ones see [the most accurate nets](best.md).",
+            "All recipes are ours, none is the paper's; for longer ones see [the most accurate nets](best.md). Later layers are",
+            "offered low waves whatever the label in the image is, so that rows of two kinds do not compare the kinds alone.",
         ),
         (
             Row("digits-fourier", "quick-digits", FOURIER, 5),

@@ -115,6 +115,7 @@ def main():
             measured = (f"{ratio:.1f}×, {passes:.2f} passes; agrees for {100 * agreed:.1f} %, "
                         f"right for {100 * accuracy:.1f} %, {100 * (accuracy - right):+.1f}")  # fmt: skip
             rows.append(Row(f"{name}, {way}", measured, holds, owed or "–"))
+    notes.append("nets see the label in the image alone, at K 0.35")
     notes.append("passes: of an image through the net, the neutral one among them; the full answer takes one a class")
     if not write("Goodness without a pass a class", rows, notes, RESULTS, "make bench"):
         sys.exit("a floor was missed")

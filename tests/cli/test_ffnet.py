@@ -192,9 +192,9 @@ def test_compare_says_how_groups_differ(trained):
               "--out", f"strong{seed}", cwd=cwd)  # fmt: skip
     runs = ("runs/digits-fourier-0", "again1", "again2", "strong1", "strong2")
     text = shown("compare", *runs, cwd=cwd)
-    assert re.search(r"labels.intensity=0.35 +3 +[\d.]+ ± [\d.]+ ", text)
+    assert re.search(r"labels.intensity=0.2 +3 +[\d.]+ ± [\d.]+ ", text)
     assert re.search(r"labels.intensity=0.9 +2 ", text)
-    line = r"labels.intensity=0.9 – labels.intensity=0.35, goodness: [+-][\d.]+ \(95 % interval [+-][\d.]+ to [+-][\d.]+, p = "
+    line = r"labels.intensity=0.9 – labels.intensity=0.2, goodness: [+-][\d.]+ \(95 % interval [+-][\d.]+ to [+-][\d.]+, p = "
     assert re.search(line, text)
     found = json.loads(shown("compare", *runs, "--json", cwd=cwd))
     assert [len(group["runs"]) for group in found["groups"]] == [3, 2]

@@ -359,6 +359,8 @@ def test_later_layers_are_offered_waves_of_the_label(labels):
     layer = ours.layers[1]
     expected = F.conv2d(normalized(expected, "layer"), layer.weight, layer.bias, padding=1).relu()
     torch.testing.assert_close(second, expected)
+    with pytest.raises(FFLabelsError, match="embedded images: nothing for later layers; got Tensor"):
+        ours(both.images)
     again = pickle.loads(pickle.dumps(ours))
     assert torch.equal(ffnet.goodness_scores(again, images), ffnet.goodness_scores(ours, images))
     other = ffnet.FFNet(chosen.replaced({"seed": 6}), SHAPE, ours.labels)  # as where the seed drew another code
