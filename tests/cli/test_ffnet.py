@@ -52,7 +52,8 @@ def trained(tmp_path_factory):
 
 def test_train_shows_progress_accuracies_and_the_run_folder(trained):
     cwd, found = trained
-    for part in ("10 fourier labels of 40 candidates", "layer-local", "200 train, 180 validation, 360 test", "seed 0"):
+    for part in ("10 fourier labels of 40 candidates", "K 0.2; 8 low waves offered to later layers", "layer-local",
+                 "200 train, 180 validation, 360 test", "seed 0"):  # fmt: skip
         assert part in found.stderr
     line = r"epoch 2/2  loss [\d.]+  discrimination [\d.]+ [\d.]+  [\d,]+ images/s  0:00 left"
     assert re.search(line, found.stderr)
