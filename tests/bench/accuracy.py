@@ -138,7 +138,7 @@ PAGES = (
             Row("best-cifar10-paper", "paper-cifar10-fourier", {**NET_OF_CIFAR10, "train.epochs": 55}, 1),
             Row("best-cifar10-bp", "best-cifar10", BP, 1),
             Row("best-cifar100", "best-cifar100", {}, 1),
-            Row("best-cifar100-bp", "best-cifar100", {**BP, "train.epochs": 100}, 1),
+            Row("best-cifar100-bp", "best-cifar100", {**BP, "train.epochs": 40}, 1),
         ),
     ),
 )
