@@ -15,7 +15,7 @@ PAGES = {
 
 def anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     """Return an archive's entry without whose it is and when it was made."""
-    return entry.replace(uid=0, gid=0, uname="", gname="", mtime=0)
+    return entry.replace(uid=0, gid=0, uname="", gname="", mtime=0, deep=False)
 
 
 if __name__ == "__main__":
