@@ -27,10 +27,8 @@ if __name__ == "__main__":
     with tarfile.open(pictures / "figures.tar.gz", "w:gz") as archive:
         for figures in sorted(folder.rglob("*.json")):
             archive.add(figures, str(figures.relative_to(folder)), filter=anonymous)
-    archived = (
-        f"[The figures of each net](../_static/{page}/figures.tar.gz): unpacked in the folder of the study, they are"
-    )
-    parts = [(folder / "table.md").read_text(), f"{archived} not made anew.\n", f"## {title}\n"]
+    there = f"[The figures of each net](../_static/{page}/figures.tar.gz): with them in its folder the study goes on.\n"
+    parts = [(folder / "table.md").read_text(), there, f"## {title}\n"]
     for picture in sorted(folder.glob("*.png")):
         shutil.copy(picture, pictures / picture.name)
         _, _, name = picture.stem.partition("-")

@@ -14,9 +14,6 @@ from torch.nn import functional as F
 from fflabels.errors import FFLabelsError
 from fflabels.labelers.fourier import LOW100, single_waves
 
-PLAIN = "net.offered_waves=0 and labels.intensity=0.35: the label's own imprint"
-"""What is there instead of waves."""
-
 WAVES = tuple(recipe.waves[0] for recipe in LOW100[:16])
 """The four lowest frequencies, each at four phases a quarter of a turn apart."""
 
@@ -45,7 +42,7 @@ def code(labels: int, channels: int, seed: int) -> Tensor:
         raise FFLabelsError(
             "does not tell the labels apart", where="net.offered_waves", got=f"{channels} for {labels} labels",
             expected="2 or more" if labels <= count**2 else f"at most {count**2} labels, or 0",
-            hint=PLAIN,
+            hint="net.offered_waves=0 and labels.intensity=0.35: the label's own imprint",
         )  # fmt: skip
     rng = np.random.default_rng([seed, channels])
     b_N, a_N = np.divmod(rng.permutation(labels), count)

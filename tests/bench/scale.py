@@ -29,9 +29,10 @@ from ffnet.learner import Draws, FFLearner  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-scale.md"
 BYTES = [2**k for k in range(8, 25, 4)]
+AT_THE_INPUT = ["dtype=float32", "net.label_every_layer=false", "net.offered_waves=0"]
 NETS = [  # preset, settings, batches
-    ("quick-mnist", ["dtype=float32", "net.label_every_layer=false", "net.offered_waves=0"], (64, 256)),
-    ("quick-cifar10", ["dtype=float32", "net.label_every_layer=false", "net.offered_waves=0"], (64, 256)),
+    ("quick-mnist", AT_THE_INPUT, (64, 256)),
+    ("quick-cifar10", AT_THE_INPUT, (64, 256)),
     ("paper-mnist", ["net.widths=[32,32,32]", "net.kernel=5", "dtype=float32"], (48, 192)),
 ]
 ROUNDS = 7
@@ -116,7 +117,8 @@ def report(found):
         "one reduction by gloo, two ranks: "
         + ", ".join(f"{size} B {1e6 * s:.0f} µs" for size, s in found["reduce"].items()),
         "the model counts nothing as overlapped: the two ranks have two cores, which gloo's threads share with the steps",
-        "both ranks on one machine of two shared cores, float32, labels in the image alone; nothing was measured on a GPU or over a network",
+        "both ranks on one machine of two shared cores, float32, labels in the image alone; "
+        "nothing was measured on a GPU or over a network",
     ]
     return write("What ranks cost", rows, notes, RESULTS, "make bench")
 
