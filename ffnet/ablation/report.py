@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
@@ -41,7 +42,7 @@ DIFFERENCE = "differences to it of one change at a time, 95 % intervals, those w
 
 PAIRED = (
     "Mean ± sample standard deviation over seeds; in brackets the difference to the unchanged recipe of the same seeds "
-    "with its 95 % t-interval, **bold** where clear of zero. Seconds: of the processor, for the training alone."
+    "with its 95 % t-interval, **bold** where clear of zero. Seconds: of the processor, for the training alone"
 )
 
 
@@ -114,24 +115,33 @@ def _table(ablation: Ablation, scale: ScaleName, parts: Sequence[Part], wanted: 
     lines = [f"# {ablation.about}", "", f"{what} Accuracies are of validation images, in %; test images are not read."]
     if len(nets) < wanted:
         lines += ["", f"{wanted - len(nets)} of {wanted} nets are not finished."]
-    lines += ["", PAIRED]
+    machine = Counter(map(_machine, nets)).most_common(1)[0][0]
+    lines += ["", PAIRED + (f", on {machine}." if any(_machine(net) != machine for net in nets) else ".")]
     for part in parts:
         first = part.nets[0]
         images, epochs = first.settings["data.limit"] or "all", first.settings["train.epochs"]
         trained = f"{images} training images × {epochs}, {first.images} read."
-        lines += ["", f"## {part.data}: {part.recipe}, {part.labels}", "", trained, "", *_effects(part)]
+        lines += ["", f"## {part.data}: {part.recipe}, {part.labels}", "", trained, "", *_effects(part, machine)]
         lines += _readings(part)
     return [*lines, "", *tables.done(nets)]
 
 
-def _effects(part: Part) -> list[str]:
+def _effects(part: Part, machine: str) -> list[str]:
     base = part.base
-    rows = [["unchanged", str(len(base)), *(spread(_all(base, r)) for r in SIDE_BY_SIDE), _control(base), _took(base)]]
+    rows = [
+        [
+            "unchanged",
+            str(len(base)),
+            *(spread(_all(base, r)) for r in SIDE_BY_SIDE),
+            _control(base),
+            _took(base, machine),
+        ]
+    ]
     rows = rows if base else []
     for change in part.in_order:
         nets = part.by_change[change]
         cells = [f"{spread(_all(nets, r))} [{told(part.gap(change, r))}]" for r in SIDE_BY_SIDE]
-        rows.append([change, str(len(nets)), *cells, "", _took(nets)])
+        rows.append([change, str(len(nets)), *cells, "", _took(nets, machine)])
     return markdown(["change", "n", *(READINGS[r] for r in SIDE_BY_SIDE), "linear, untrained net", "seconds"], rows)
 
 
@@ -174,5 +184,11 @@ def _control(nets: dict[int, Figures]) -> str:
     return spread(values) if values else "–"
 
 
-def _took(nets: dict[int, Figures]) -> str:
-    return f"{mean(found.train_seconds for found in nets.values()):.0f}"
+def _machine(found: Figures) -> str:
+    return f"{found.device}, {found.dtype}"
+
+
+def _took(nets: dict[int, Figures], machine: str) -> str:
+    """Return what training takes on a kind of machine, so that no two kinds are compared."""
+    seconds = [found.train_seconds for found in nets.values() if _machine(found) == machine]
+    return f"{mean(seconds):.0f}" if seconds else "–"

@@ -3,6 +3,7 @@
 import shutil
 from importlib.resources import files
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -57,6 +58,21 @@ def test_what_is_missing_is_told_of_data_sets_that_were_begun(ran, tmp_path):
         shutil.copy(folder / f"{job.name}.json", tmp_path)
     text = write(ablation, "smoke", [*jobs, *ablation.jobs("cpu", only=["mnist"])], tmp_path, "…")[0].read_text()
     assert f"2 of {len(jobs)} nets are not finished." in text
+
+
+def test_seconds_are_of_one_kind_of_machine(ran, tmp_path):
+    ablation, jobs, folder = ran
+    for job in jobs:
+        figures = read_figures(folder / f"{job.name}.json", job.settings)
+        elsewhere = job.change.name == "alpha 4" if job.change else job.seed == 1
+        other = {"device": "another processor", "train_seconds": 1e6} if elsewhere else {}
+        path = tmp_path / f"{job.name}.json"
+        path.write_bytes(msgspec.json.encode(msgspec.structs.replace(figures, **other)))
+    text = write(ablation, "smoke", jobs, tmp_path, "…")[0].read_text()
+    assert f"for the training alone, on {figures.device}, float32." in text
+    assert "1000000" not in text
+    (row,) = (line for line in text.splitlines() if line.startswith("| alpha 4 |"))
+    assert row.split("|")[-2].strip() == "–"
 
 
 def test_differences_are_of_the_same_seeds(ran):
