@@ -6,6 +6,8 @@ crosses that of another label; several at once tell every label from every other
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,8 +23,10 @@ WAVES = tuple(recipe.waves[0] for recipe in LOW100[:16])
 def code(labels: int, channels: int, seed: int) -> Tensor:
     """Return which of `WAVES` stands for each label in each channel, (labels, channels); no two have all alike.
 
-    Up to 16 labels share none, up to 128 one at most in 4 channels: label a + 16·b has wave a + k·b (mod 16) in channel
-    k, where each channel counts the waves in an order of its own. All waves are given out alike.
+    A Reed–Solomon code: a label's digits to the base of 16 are the coefficients of a polynomial over the field of 16
+    elements, channel k has its value at k (mod 16), and counts the waves in an order of its own. So up to 16 labels
+    share no wave in any channel, up to 256 one at most of 16 channels or fewer, up to 4096 two. All waves are given out
+    alike.
 
     Parameters
     ----------
@@ -34,22 +38,33 @@ def code(labels: int, channels: int, seed: int) -> Tensor:
     Raises
     ------
     FFLabelsError
-        When there are too few channels to tell the labels apart, or more than 256 labels.
+        When there are too few channels to tell the labels apart.
     """
     count = len(WAVES)
-    most = count if channels == 1 else count**2
-    if labels > most:
+    digits = next(n for n in itertools.count(1) if count**n >= labels)
+    if channels < digits:
         raise FFLabelsError(
             "does not tell the labels apart", where="net.offered_waves", got=f"{channels} for {labels} labels",
-            expected="2 or more" if labels <= count**2 else f"at most {count**2} labels, or 0",
+            expected=f"{digits} or more, or 0",
             hint="net.offered_waves=0 and labels.intensity=0.35: the label's own imprint",
         )  # fmt: skip
     rng = np.random.default_rng([seed, channels])
-    b_N, a_N = np.divmod(rng.permutation(labels), count)
-    k_M = np.arange(channels)
-    place_NM = (a_N[:, None] + k_M * b_N[:, None]) % count
+    label_N, k_M = rng.permutation(labels)[:, None], np.arange(channels)
+    place_NM = np.zeros((labels, channels), dtype=np.int64)
+    for power in reversed(range(digits)):
+        place_NM = _product(place_NM, k_M % count) ^ label_N // count**power % count
     orders_MW = rng.permuted(np.tile(np.arange(count), (channels, 1)), axis=1)
     return torch.from_numpy(orders_MW[k_M, place_NM])
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return products in the field of 16 elements: of polynomials over bits, modulo x⁴ + x + 1."""
+    product = a * (b & 1)
+    for bit in (1, 2, 3):
+        product = product ^ (a << bit) * (b >> bit & 1)
+    for bit in (2, 1, 0):
+        product = product ^ (product >> 4 + bit & 1) * (0b10011 << bit)
+    return product
 
 
 def patterns(code_NM: Tensor, image: tuple[int, int], size: tuple[int, int]) -> Tensor:
