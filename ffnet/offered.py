@@ -10,6 +10,7 @@ import itertools
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -57,7 +58,7 @@ def code(labels: int, channels: int, seed: int) -> Tensor:
     return torch.from_numpy(orders_MW[k_M, place_NM])
 
 
-def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _product(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return products in the field of 16 elements: of polynomials over bits, modulo x⁴ + x + 1."""
     product = a * (b & 1)
     for bit in (1, 2, 3):
