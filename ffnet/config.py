@@ -230,31 +230,31 @@ class Config(_Section, frozen=True):
             if not equals:
                 raise FFLabelsError("no value", where="--set", got=assignment, expected="section.key=value")
             values.append((path.strip(), typed(text)))
-        return self._with(values)
+        return self._with(values, "--set")
 
-    def replaced(self, values: Mapping[str, Any]) -> Config:
-        """Return the configuration with values by ``section.key``; see `override`."""
-        return self._with(values.items())
+    def replaced(self, values: Mapping[str, Any], where: str = "settings") -> Config:
+        """Return the configuration with values by ``section.key``; errors name `where` and the key (see `override`)."""
+        return self._with(values.items(), where)
 
-    def _with(self, values: Iterable[tuple[str, Any]]) -> Config:
+    def _with(self, values: Iterable[tuple[str, Any]], where: str) -> Config:
         tree: dict[str, Any] = msgspec.to_builtins(self)
         for path, value in values:
             target, names = tree, path.split(".")
             for name in names[:-1]:
-                target = _entered(target, name, path)
+                target = _entered(target, name, path, where)
             free = names[:-1] == ["labels", "params"]
             if names[-1] not in target and not free:
-                raise FFLabelsError("no such setting", where="--set", got=path, hint=nearest(names[-1], target))
+                raise FFLabelsError("no such setting", where=where, got=path, hint=nearest(names[-1], target))
             if isinstance(target.get(names[-1]), dict) and not isinstance(value, dict):
                 raise FFLabelsError(
                     "a section",
-                    where="--set",
+                    where=where,
                     got=path,
                     expected=f"{path}.key=value",
                     hint=nearest("", target[names[-1]]),
                 )
             target[names[-1]] = value
-        return convert(tree, "--set")
+        return convert(tree, where)
 
     @classmethod
     def from_toml(cls, data: bytes, where: str) -> Config:
@@ -292,11 +292,11 @@ def _without_none(tree: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _entered(tree: dict[str, Any], name: str, path: str) -> dict[str, Any]:
+def _entered(tree: dict[str, Any], name: str, path: str, where: str) -> dict[str, Any]:
     found = tree.get(name)
     if not isinstance(found, dict):
         sections = [key for key, value in tree.items() if isinstance(value, dict)]
-        raise FFLabelsError("no such section", where="--set", got=path, hint=nearest(name, sections))
+        raise FFLabelsError("no such section", where=where, got=path, hint=nearest(name, sections))
     return found
 
 

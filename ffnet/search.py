@@ -16,7 +16,7 @@ from ffnet.data import Data, load_data
 from ffnet.devices import resolve_device, with_dtype
 from ffnet.metrics import evaluate
 from ffnet.run import build
-from ffnet.training import NotFiniteError, fit, label_set
+from ffnet.training import NotFiniteError, check_names, fit, label_set
 
 try:
     import optuna
@@ -123,7 +123,7 @@ def search(
     first = {key: space.examples[0] for key, space in spaces.items()}
     for key, space in spaces.items():
         for value in space.examples:  # what cannot be is refused before hours of work
-            config.replaced({**first, key: value})
+            check_names(config.replaced({**first, key: value}, "--vary"))
     for key in spaces:
         if key.startswith("data."):
             raise FFLabelsError("cannot be searched: accuracies on other images do not compare", where=key)

@@ -57,6 +57,7 @@ from ffnet.training import (
     Position,
     check_channel_images,
     check_finite,
+    check_names,
     check_trainable,
     fit_calibration,
     fit_channels,
@@ -117,6 +118,7 @@ def train(
     config = config.config if isinstance(config, Preset) else config
     device = resolve_device(config.device)
     config = with_absolute_paths(with_dtype(config, device))
+    check_names(config)
     with Interrupts() as interrupts, memory_errors():
         ranks = join()
         if not ranks.first:

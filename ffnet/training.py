@@ -22,7 +22,9 @@ from ffnet.calibration import IMAGES, Calibration, calibration_of, check_validat
 from ffnet.config import Config, TrainConfig
 from ffnet.data import Data, Split
 from ffnet.embedding import unit
+from ffnet.goodness import get_goodness
 from ffnet.learner import Draws, Learner, Metrics, make_learner
+from ffnet.losses import get_loss
 from ffnet.network import FFNet
 from ffnet.readings import channel_count, channel_logs, features, layer_goodness
 from ffnet.readout import Readout, fit_readout
@@ -227,6 +229,12 @@ def fit(net: nn.Module, data: Data, *, report: Callable[[Metrics], None] | None 
         net.calibration = fit_calibration(net, data)
         net.channel_weight = fit_channels(net, train)
     return history
+
+
+def check_names(config: Config) -> None:
+    """Refuse a goodness or a loss that nobody registered, before anything is made."""
+    get_goodness(config.train.goodness)
+    get_loss(config.train.loss)
 
 
 def check_trainable(data: Data) -> None:

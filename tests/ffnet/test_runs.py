@@ -327,6 +327,13 @@ def test_another_data_set_is_refused(tmp_path):
         ffnet.resume(tmp_path / "run", data=other)
 
 
+@pytest.mark.parametrize("key", ["goodness", "loss"])
+def test_a_function_that_nobody_registered_leaves_no_folder(tmp_path, key):
+    with pytest.raises(FFLabelsError, match=rf"train.{key}: unknown {key}; got softmix"):
+        ffnet.train(config(f"train.{key}=softmix"), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_looks_at_the_test_images_are_counted(tmp_path):
     run = ffnet.train(config(), out=tmp_path / "run")
     assert run.test_reads == 1

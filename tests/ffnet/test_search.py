@@ -86,13 +86,16 @@ def test_what_is_no_space_is_refused(text):
 
 
 def test_unknown_settings_and_data_without_validation_are_refused_before_the_work(data, tmp_path):
-    with pytest.raises(FFLabelsError, match=r"no such setting; got train.lrr .did you mean 'lr'"):
+    with pytest.raises(FFLabelsError, match=r"--vary: no such setting; got train.lrr .did you mean 'lr'"):
         search(SMALL, {"train.lrr": Space.of("", "1..2")}, trials=1, journal=tmp_path / "j", data=data)
     with pytest.raises(FFLabelsError, match=r"data.limit: cannot be searched"):
         search(SMALL, {"data.limit": Space.of("", "50|90")}, trials=1, journal=tmp_path / "j", data=data)
     waves, either = SMALL.override(["net.label_every_layer=true", "net.offered_waves=2"]), Space.of("", "true|false")
     with pytest.raises(FFLabelsError, match=r"net.offered_waves: nothing is offered; got 2"):
         search(waves, {"net.label_every_layer": either}, trials=1, journal=tmp_path / "j", data=data)
+    for key, known in (("train.goodness", "log"), ("train.loss", "softmax")):
+        with pytest.raises(FFLabelsError, match=rf"{key}: unknown .*; got none"):
+            search(SMALL, {key: Space.of("", f"{known}|none")}, trials=1, journal=tmp_path / "j", data=data)
     bare = dataclasses.replace(data, validation=data.train[:0])
     with pytest.raises(FFLabelsError, match=r"data.validation: no images to choose by"):
         search(SMALL, {"train.lr": Space.of("", "1..2")}, trials=1, journal=tmp_path / "j", data=bare)
