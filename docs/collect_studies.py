@@ -14,7 +14,7 @@ HEAD = """# What of the paper was reproduced, and how far
 
 By `ffnet reproduce NAME --scale cpu`, three seeds each. The nets are smaller, the images fewer, the recipe ours, as
 each table says: these runs show whether an effect is there, not the paper's numbers. The scale `full` takes a GPU and
-has not been measured.
+has not been measured, nor has the study of CIFAR100.
 """
 
 if __name__ == "__main__":

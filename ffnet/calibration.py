@@ -70,6 +70,15 @@ def check_validation(config: Config, data: Data) -> None:
         raise FFLabelsError("needs validation images", where=key, got="none", hint=hint)
 
 
+def check_uncorrected(config: Config, where: str) -> None:
+    """Refuse a recipe whose goodness is to be corrected, where a study sets no images apart for it."""
+    if is_wanted(config):
+        raise FFLabelsError(
+            "goodness is summed as it is", where=where, got="inference.layers=weighted or inference.offsets=true",
+            expected="layers sum or last, and no offsets",
+        )  # fmt: skip
+
+
 @torch.no_grad()
 def calibration_of(goodness_LNC: Tensor, part: Split, counted: range, config: InferenceConfig) -> Calibration:
     """Return the correction for goodness that was measured on validation images.

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from fflabels.errors import FFLabelsError
 from ffnet.augmentation import views
 from ffnet.baseline import BPNet
+from ffnet.devices import memory_errors
 from ffnet.embedding import check_images_fit, unit
 from ffnet.layer import LocalLayer
 from ffnet.network import FFNet
@@ -39,6 +40,7 @@ class ActivationMaps:
     total: Tensor
 
 
+@memory_errors()
 def activation_maps(net: nn.Module, images: Tensor, classes: Tensor | None = None) -> ActivationMaps:
     """Return the class activation maps of images: Σ over channels of weight × activity.
 

@@ -16,7 +16,7 @@ from ffnet.calibration import check_validation
 from ffnet.config import Config, Inference
 from ffnet.data import Data, Split
 from ffnet.devices import memory_errors, resolve_device, with_dtype
-from ffnet.inference import scores
+from ffnet.inference import Method, scores
 from ffnet.network import FFNet
 from ffnet.shortlists import fit_forecast
 from ffnet.training import fit, label_set
@@ -73,7 +73,8 @@ class FFClassifier:
         Raises
         ------
         FFLabelsError
-            For images of another shape or range, classes that are not one an image, or a single class.
+            For images of another shape or range, classes that are not one an image, a single class, or settings that
+            do not fit them: before anything is trained.
         """
         images = _images(X)
         self.classes_, index = np.unique(np.asarray(y), return_inverse=True)
@@ -81,8 +82,11 @@ class FFClassifier:
             raise FFLabelsError("not one class an image", where="y", got=index.shape, expected=f"({len(images)},)")
         if len(self.classes_) < 2:
             raise FFLabelsError("a single class", where="y", expected="2 or more")
-        own = {"labels.set": self.labels, "train.epochs": self.epochs, "seed": self.seed}
+        own = {"labels.set": self.labels, "train.epochs": self.epochs, "seed": self.seed, "device": self.device}
         config = Config().replaced(own).override(self.settings)
+        Method.of(self.inference)
+        if config.data != Config().data:
+            raise FFLabelsError("the data are X and y", where="settings", got="data.…", expected="other settings")
         if config.algorithm != "ff":
             raise FFLabelsError(
                 "not forward-forward", where="settings", got="algorithm=bp", hint="ffnet.BPNet is the baseline"
@@ -92,7 +96,7 @@ class FFClassifier:
                 "no weights of channels", where="inference", got="channels",
                 expected="settings with inference.channel_images=1000, or so many images as they are to be fitted to",
             )  # fmt: skip
-        device = resolve_device(self.device)
+        device = resolve_device(config.device)
         train = Split(images, torch.from_numpy(index.astype(np.int64)))
         data = Data("X", train, train[:0], train[:0], tuple(map(str, self.classes_)))
         check_validation(config, data)

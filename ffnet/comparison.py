@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import Any
@@ -96,12 +97,19 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
 
 
 def differences(groups: Sequence[Group]) -> list[Difference]:
-    """Return how every other group differs from the first one, reading by reading that both have."""
+    """Return how every other group differs from the first one, reading by reading that both have.
+
+    Back-propagation has a reading of its own: it is set against each of the other's, but for those of untrained nets.
+    """
     found = []
     for group in groups[1:]:
-        for reading, values in group.accuracies.items():
-            if base := groups[0].accuracies.get(reading):
+        for (reading, values), (other, base) in itertools.product(
+            group.accuracies.items(), groups[0].accuracies.items()
+        ):
+            if reading == other:
                 found.append(_difference(group.name, reading, values, base))
+            elif "bp" in (reading, other) and not reading.endswith("untrained") and not other.endswith("untrained"):
+                found.append(_difference(group.name, f"{reading} against {other}", values, base))
     return found
 
 

@@ -13,6 +13,7 @@ from fflabels.diversity import metrics_on, similarity
 from fflabels.images import References
 from fflabels.observer import DEFAULT_INTENSITY
 from ffnet.data import Data, Split
+from ffnet.devices import memory_errors
 from ffnet.embedding import unit
 from ffnet.metrics import confusion_matrix
 from ffnet.network import FFNet
@@ -91,6 +92,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     shortcuts: list[Shortcut]
 
 
+@memory_errors()
 @torch.no_grad()
 def diagnose(net: FFNet, data: Data, *, count: int = 1000, seed: int = 0) -> Diagnosis:
     """Return which labels a net takes for which, beside their similarity, and how far it reads the label alone.

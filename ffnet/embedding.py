@@ -101,6 +101,15 @@ class Embedder:
         return Embedded(embedded_NCHW, imprints_NCHW.mean(1, keepdim=True) if self.offered else None)
 
 
+def check_cache(labels: LabelSet, images: Tensor, limit: float) -> None:
+    """Refuse to keep imprints that take more than so many MiB; those that do not depend on the image are not kept."""
+    needed = len(labels) * images.numel() / 2**20
+    if needed > limit and not labels.labeler.image_independent:
+        raise FFLabelsError(
+            "the imprints do not fit", where="labels.cache", got=f"{limit} MiB", expected=f"{math.ceil(needed)} or more"
+        )
+
+
 class Imprints:
     """Every imprint of every image of a data set, drawn once and kept as bytes: within 1/510 of what is drawn.
 
@@ -121,14 +130,7 @@ class Imprints:
 
     def __init__(self, embedder: Embedder, images: Tensor, limit: float) -> None:
         recipes, labeler = embedder.labels.recipes, embedder.labels.labeler
-        needed = len(recipes) * images.numel() / 2**20
-        if needed > limit:
-            raise FFLabelsError(
-                "the imprints do not fit",
-                where="labels.cache",
-                got=f"{limit} MiB",
-                expected=f"{math.ceil(needed)} or more",
-            )
+        check_cache(embedder.labels, images, limit)
         self.kept_NLCHW = images.new_empty(len(images), len(recipes), *images.shape[1:], dtype=torch.uint8)
         for part, kept in zip(torch.split(images, CHUNK), torch.split(self.kept_NLCHW, CHUNK), strict=True):
             for label, recipe in enumerate(recipes):
@@ -146,13 +148,19 @@ def unit(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def check_images_fit(images: Tensor, shape: Shape) -> None:
-    """Refuse images that are not (N, C, H, W) of a net's shape (C, H, W)."""
+    """Refuse images that are not (N, C, H, W) of a net's shape (C, H, W), or neither bytes nor floats in [0, 1]."""
     if images.ndim != 4 or tuple(images.shape[1:]) != tuple(shape):
         raise FFLabelsError(
             "images do not fit the net",
             where="images",
             got=f"shape {tuple(images.shape)}",
             expected=f"(N, {', '.join(map(str, shape))})",
+        )
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise FFLabelsError("neither bytes nor floats", where="images", got=images.dtype, expected="uint8, or 0 to 1")
+    if images.is_floating_point() and images.numel() and not (images.min() >= 0 and images.max() <= 1):
+        raise FFLabelsError(
+            "out of range", where="images", got=f"{images.min():g} to {images.max():g}", expected="0 to 1, or uint8"
         )
 
 

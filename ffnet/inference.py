@@ -15,6 +15,7 @@ from torch import Tensor
 from fflabels.errors import FFLabelsError
 from ffnet.baseline import BPNet
 from ffnet.config import Inference
+from ffnet.devices import memory_errors
 from ffnet.network import FFNet
 from ffnet.readings import channel_scores, goodness_scores, linear_scores
 from ffnet.shortlists import SHORTLIST, Decision, cascade_scores, halving_scores
@@ -44,6 +45,14 @@ class Method(NamedTuple):
         return cls(name, int(count) if colon else SHORTLIST)
 
 
+def check_method(net: torch.nn.Module, method: Inference | None) -> None:
+    """Refuse a method that is none, or that a net cannot be read by."""
+    if method and isinstance(net, BPNet):
+        raise FFLabelsError("a back-propagation net has one reading", where="inference", got=method)
+    if method:
+        Method.of(method)
+
+
 def decide(net: FFNet, images: Tensor, method: Method, *, chunk: int | None = None) -> Decision:
     """Return the answer of a cascade or a halving."""
     if method.name == "halving":
@@ -52,18 +61,20 @@ def decide(net: FFNet, images: Tensor, method: Method, *, chunk: int | None = No
     return cascade_scores(net, images, method.k, chunk=chunk)
 
 
+@memory_errors()
 def scores(
     net: torch.nn.Module, images: Tensor, *, method: Inference | None = None, chunk: int | None = None
 ) -> Tensor:
-    """Return what `predict` takes the largest of, (N, classes)."""
+    """Return what `predict` takes the largest of, (N, classes); −∞ for classes that were not measured.
+
+    Raises
+    ------
+    FFLabelsError
+        For images that do not fit the net, or a method that it cannot be read by.
+    """
     images = torch.as_tensor(images)
-    if images.is_floating_point() and images.numel() and not (images.min() >= 0 and images.max() <= 1):
-        raise FFLabelsError(
-            "out of range", where="images", got=f"{images.min():g} to {images.max():g}", expected="0 to 1, or uint8"
-        )
+    check_method(net, method)
     if isinstance(net, BPNet):
-        if method:
-            raise FFLabelsError("a back-propagation net has one reading", where="inference", got=method)
         return net.logits(images, chunk=chunk)
     assert isinstance(net, FFNet)
     chosen = Method.of(method or ("linear" if net.readout is not None else "goodness"))

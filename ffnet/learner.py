@@ -162,8 +162,8 @@ class FFLearner:
         self.imprints: Imprints | None = None
         """Those of the training images, once there was a step, where they are kept."""
         self.peaks = [torch.zeros_like(cast(LocalLayer, layer).bias.detach()) for layer in net.layers]
-        self.largest_theta = 1.0
-        """What the goodness of the layer seen last is divided by in the table: its threshold, where that is large."""
+        self.last_theta = 1.0
+        """What the goodness of the last layer is divided by in the table: its threshold, where that is above 1."""
         self.hard = config.train.negatives.startswith("hard")
         self.table = torch.zeros(images if self.hard else 0, len(net.labels), device=net.device)
 
@@ -221,7 +221,7 @@ class FFLearner:
         self.tally.sums += self.ranks.mean(self.figures)
         self.tally.end_step()
         if len(self.table) and index_B is not None:
-            hardness_BK = self.ranks.gathered(self.config.train.alpha / self.largest_theta * g_BK)
+            hardness_BK = self.ranks.gathered(self.config.train.alpha / self.last_theta * g_BK)
             rows_B, labels_BK = self.ranks.gathered(index_B), self.ranks.gathered(labels_BK)
             self.table[rows_B[:, None], labels_BK] = hardness_BK.to(self.table.dtype)
 
@@ -265,7 +265,7 @@ class FFLearner:
     def _objective(self, k: int, s_NC: Tensor, pixels: int, each: int) -> tuple[Tensor, Tensor]:
         """Return the layer's loss (with its graph) and goodness; its figures are added up on the device."""
         g_BK = self.net.goodness_of(k, s_NC, pixels).view(each, -1).T
-        self.largest_theta = max(1.0, self.net.goodness.theta(s_NC.shape[1], pixels))
+        self.last_theta = max(1.0, self.net.goodness.theta(s_NC.shape[1], pixels))
         scale = self.scale(s_NC.shape[1], pixels)
         loss = self.loss(g_BK, scale).mean()
         right = discriminates(g_BK.detach(), self.config.train.loss, scale).mean()
@@ -350,7 +350,12 @@ def make_learner(net: nn.Module, images: int, ranks: Ranks = ALONE) -> Learner:
     FFLabelsError
         When several ranks are to train what is not layer-local, or cannot share a batch equally.
     """
-    config = cast(FFNet, net).config
+    check_ranks(cast(FFNet, net).config, images, ranks)
+    return BPLearner(net) if isinstance(net, BPNet) else FFLearner(cast(FFNet, net), images, ranks)
+
+
+def check_ranks(config: Config, images: int, ranks: Ranks) -> None:
+    """Refuse several ranks for what is not layer-local, or for a batch of so many images that has no equal shares."""
     batch = min(config.train.batch, images)
     if ranks.size > 1 and not config.layer_local:
         raise FFLabelsError(
@@ -360,4 +365,3 @@ def make_learner(net: nn.Module, images: int, ranks: Ranks = ALONE) -> Learner:
         raise FFLabelsError(
             "no equal shares", where="train.batch", got=batch, expected=f"a multiple of the {ranks.size} ranks"
         )
-    return BPLearner(net) if isinstance(net, BPNet) else FFLearner(cast(FFNet, net), images, ranks)

@@ -60,8 +60,6 @@ class FFNet(nn.Module):
         self.config, self.shape, self.labels = config, shape, labels
         self.dtype = DTYPES[config.dtype]
         self.goodness = get_goodness(config.train.goodness)
-        if config.train.goodness.endswith("contrast") and min(config.net.widths) < 2:
-            raise FFLabelsError("a contrast compares two halves", where="net.widths", got="1", expected="2 or more")
         self.layers = build_layers(config, shape, offered=config.net.offered)
         first = config.net.first_layer
         self.counted = range(0 if first == "include" else 1, len(self.layers))
@@ -110,7 +108,7 @@ class FFNet(nn.Module):
         Raises
         ------
         FFLabelsError
-            When their shape is not the net's.
+            When their shape is not the net's, or they are neither bytes nor floats in [0, 1].
         """
         check_images_fit(images, self.shape)
         return unit(images.to(self.device), self.wide)
@@ -185,9 +183,11 @@ def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.Module
     Raises
     ------
     FFLabelsError
-        When pooling and strides leave no pixel, or crops none of an image.
+        When pooling and strides leave no pixel, or crops none of an image, or a contrast has a single channel.
     """
     net = config.net
+    if config.algorithm == "ff" and config.train.goodness.endswith("contrast") and min(net.widths) < 2:
+        raise FFLabelsError("a contrast compares two halves", where="net.widths", got="1", expected="2 or more")
     if config.train.crop >= min(shape[1:]):
         raise FFLabelsError(
             "leaves nothing of an image", where="train.crop", got=config.train.crop, expected=f"below {min(shape[1:])}"

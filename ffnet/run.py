@@ -24,8 +24,8 @@ from ffnet.baseline import BPNet
 from ffnet.checkpoint import net_state, newest_checkpoint, on_host
 from ffnet.config import Config, Inference
 from ffnet.data import KNOWN, Data, load_data
-from ffnet.devices import device_name, resolve_device
-from ffnet.inference import Method, predict
+from ffnet.devices import device_name, memory_errors, resolve_device
+from ffnet.inference import check_method, predict
 from ffnet.learner import Metrics
 from ffnet.log import METRICS, read_lines
 from ffnet.metrics import Evaluation, SplitName, evaluate, untrained
@@ -112,8 +112,22 @@ class Run:
     metrics: list[Metrics] = field(default_factory=list)
     results: Results | None = None
 
+    def check_trained(self) -> None:
+        """Refuse a net that is as it began, or not far from it."""
+        if not self.metrics and not self.results:
+            raise FFLabelsError(
+                "no epoch was trained yet", where=str(self.folder), hint="ffnet resume goes on with it"
+            )  # fmt: skip
+
     def predict(self, images: Tensor, *, method: Inference | None = None) -> Tensor:
-        """Return the predicted classes of images, (N,) int64; see `ffnet.predict`."""
+        """Return the predicted classes of images, (N,) int64; see `ffnet.predict`.
+
+        Raises
+        ------
+        FFLabelsError
+            Before an epoch was trained, and as `ffnet.predict` does.
+        """
+        self.check_trained()
         return predict(self.net, images, method=method)
 
     @property
@@ -135,12 +149,14 @@ class Run:
         """
         return checked(load_data(with_root(self.config, root).data), self.about, self.folder)
 
+    @memory_errors()
     def fit_forecast(self, data: Data, *, progress: Progress = silent) -> None:
         """Fit what a halving begins with, unless the folder holds it already, and keep it there."""
         if isinstance(self.net, FFNet) and self.net.forecast is None:
             self.net.forecast = fit_forecast(self.net, data.train.images, progress=progress)
             write_whole(self.folder / FORECAST, save(on_host(self.net.forecast.state_dict())))
 
+    @memory_errors()
     def evaluate(self, data: Data, split: SplitName, *, inference: Inference | None = None) -> Evaluation:
         """Return accuracies on a split; a look at the test images is counted in the folder.
 
@@ -149,10 +165,11 @@ class Run:
         Raises
         ------
         FFLabelsError
-            For an empty split, and before the run is finished for the test split and a linear reading.
+            For an empty split, a reading that the net does not have, before an epoch was trained, and before the run is
+            finished for the test split and a linear reading.
         """
-        if inference:
-            Method.of(inference)  # refuses what is none, before a look is counted
+        check_method(self.net, inference)  # before a look is counted
+        self.check_trained()
         if not len(getattr(data, split, [0])):
             raise FFLabelsError("no images", where=f"split {split}", hint="data.validation sets some apart")
         finished = self.results is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -13,10 +14,10 @@ from fflabels.progress import Progress, silent
 from fflabels.recipe import canonical_json, sha256
 from ffnet.config import Config, typed
 from ffnet.data import Data, load_data
-from ffnet.devices import resolve_device, with_dtype
+from ffnet.devices import memory_errors, resolve_device, with_dtype
 from ffnet.metrics import evaluate
 from ffnet.run import build
-from ffnet.training import NotFiniteError, check_names, fit, label_set
+from ffnet.training import check_names, fit, label_set
 
 try:
     import optuna
@@ -24,6 +25,13 @@ try:
     from optuna.storages.journal import JournalFileBackend
 except ModuleNotFoundError as error:
     raise MissingExtraError('a search needs Optuna: pip install "fflabels[sweep]"') from error
+
+
+COMBINATIONS = 1000
+"""Of the other settings, that a value is tried with before it is refused."""
+
+SEEDS = 2**32
+"""How many a sampler knows."""
 
 
 class Space(NamedTuple):
@@ -34,7 +42,8 @@ class Space(NamedTuple):
     words
         As typed; empty for a range.
     low, high, log
-        The range's ends, and whether the logarithm is uniform. Whole numbers where both ends are.
+        The range's ends, and whether the logarithm is uniform. Whole numbers where both ends are, unless the setting
+        takes others.
     """
 
     words: tuple[str, ...] = ()
@@ -60,7 +69,8 @@ class Space(NamedTuple):
             raise FFLabelsError(
                 "no space", where=key, got=text, expected="a|b|c, LOW..HIGH or log LOW..HIGH, LOW first"
             )
-        return cls((), ends[0], ends[1], log)
+        low, high = map(float, ends) if _takes_fractions(key) else ends
+        return cls((), low, high, log)
 
     def draw(self, trial: optuna.Trial, key: str) -> Any:
         """Return what a trial takes."""
@@ -70,6 +80,10 @@ class Space(NamedTuple):
             return trial.suggest_int(key, self.low, self.high, log=self.log)
         return trial.suggest_float(key, self.low, self.high, log=self.log)
 
+    def typed(self, value: Any) -> str:
+        """Return how one of its values is typed after ``--set``."""
+        return next((word for word in self.words if typed(word) == value), str(value))
+
     @property
     def examples(self) -> list[Any]:
         """Every word, or the ends of the range."""
@@ -77,11 +91,15 @@ class Space(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """One try: its number in the journal, the settings that were tried, and the validation accuracy that they gave."""
+    """One try: its number in the journal, the settings that were tried, and the validation accuracy that they gave.
+
+    Where they gave none, because they do not fit each other or the data or the loss was not finite, `error` says why.
+    """
 
     number: int
     settings: dict[str, Any]
-    accuracy: float
+    accuracy: float | None
+    error: str | None = None
 
 
 def search(
@@ -117,13 +135,11 @@ def search(
     Raises
     ------
     FFLabelsError
-        For an unknown setting or one of the data, a data set without validation images, a journal of another search,
-        or when no try has come to an end.
+        For an unknown setting or one of the data, a value that fits no other ones, a data set without validation
+        images, a journal of another search, or when no try has come to an end.
     """
-    first = {key: space.examples[0] for key, space in spaces.items()}
-    for key, space in spaces.items():
-        for value in space.examples:  # what cannot be is refused before hours of work
-            check_names(config.replaced({**first, key: value}, "--vary"))
+    for key in spaces:
+        _check_values(config, spaces, key)
     for key in spaces:
         if key.startswith("data."):
             raise FFLabelsError("cannot be searched: accuracies on other images do not compare", where=key)
@@ -132,34 +148,61 @@ def search(
         raise FFLabelsError("no images to choose by", where="data.validation", got="0", expected="1 or more")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = JournalStorage(JournalFileBackend(str(journal)))
-    study = optuna.create_study(
-        study_name="ffnet", storage=storage, direction="maximize", load_if_exists=True
-    )  # fmt: skip
+    study = optuna.create_study(study_name="ffnet", storage=storage, direction="maximize", load_if_exists=True)
     what = _mark(config, spaces, reading)
     if study.user_attrs.setdefault("search", what) != what:
         raise FFLabelsError("holds another search", where=str(journal), hint="--journal names another file")
     study.set_user_attr("search", what)
-    study.sampler = optuna.samplers.TPESampler(seed=config.seed + len(study.trials), constant_liar=True)
+    study.sampler = optuna.samplers.TPESampler(seed=(config.seed + len(study.trials)) % SEEDS, constant_liar=True)
+    errors = []
 
     def objective(trial: optuna.Trial) -> float:
         settings = {key: space.draw(trial, key) for key, space in spaces.items()}
+        accuracy, error = None, None
         try:
-            accuracy = _accuracy(config.replaced(settings), data, reading)
-        except NotFiniteError:
-            raise optuna.TrialPruned from None
-        trial.set_user_attr("settings", settings)
+            accuracy = _accuracy(config.replaced(settings, "--vary"), data, reading)
+        except FFLabelsError as reason:  # of these settings alone: others may do
+            error = str(reason)
+            errors.append(error)
         if report:
-            report(Trial(trial.number, settings, accuracy))
+            report(Trial(trial.number, settings, accuracy, error))
+        if accuracy is None:
+            raise optuna.TrialPruned
+        trial.set_user_attr("settings", settings)
         return accuracy
 
     for k in range(trials):
         study.optimize(objective, n_trials=1)
         progress("search", k + 1, trials)
     if not study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
-        raise FFLabelsError("no try came to an end: the losses are not finite", where=str(journal))
+        raise FFLabelsError(f"no try came to an end: {errors[-1]}", where=str(journal))
     best = study.best_trial
     assert best.value is not None
     return Trial(best.number, best.user_attrs["settings"], best.value)
+
+
+def _takes_fractions(key: str) -> bool:
+    """Return whether a setting is a number that need not be whole."""
+    kind: Any = msgspec.inspect.type_info(Config)
+    for name in key.split("."):
+        kind = next((field.type for field in getattr(kind, "fields", ()) if field.name == name), None)
+    return any(isinstance(one, msgspec.inspect.FloatType) for one in getattr(kind, "types", (kind,)))
+
+
+def _check_values(config: Config, spaces: Mapping[str, Space], key: str) -> None:
+    """Refuse what cannot be, whatever the other settings are, before hours of work."""
+    others = {name: space.examples for name, space in spaces.items() if name != key}
+    for value in spaces[key].examples:
+        refused = None
+        for beside in itertools.islice(itertools.product(*others.values()), COMBINATIONS):
+            try:
+                check_names(config.replaced({**dict(zip(others, beside, strict=True)), key: value}, "--vary"))
+                break
+            except FFLabelsError as error:
+                refused = refused or error
+        else:
+            assert refused
+            raise refused
 
 
 def _mark(config: Config, spaces: Mapping[str, Space], reading: str) -> str:
@@ -169,6 +212,7 @@ def _mark(config: Config, spaces: Mapping[str, Space], reading: str) -> str:
     return sha256(canonical_json(tree))
 
 
+@memory_errors()
 def _accuracy(config: Config, data: Data, reading: Literal["goodness", "linear"]) -> float:
     """Return the validation accuracy of a net that is trained for it."""
     device = resolve_device(config.device)

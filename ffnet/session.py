@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import shutil
 import time
@@ -24,8 +25,9 @@ from ffnet.config import Config, Inference
 from ffnet.data import KNOWN, Data, load_data
 from ffnet.devices import memory_errors, resolve_device, with_dtype
 from ffnet.distributed import Ranks, join
+from ffnet.embedding import check_cache
 from ffnet.interrupts import Interrupted, Interrupts
-from ffnet.learner import Learner, Metrics, make_learner
+from ffnet.learner import Learner, Metrics, check_ranks, make_learner
 from ffnet.log import Log
 from ffnet.metrics import evaluate, untrained
 from ffnet.network import FFNet
@@ -127,10 +129,12 @@ def train(
             data = data or load_data(config.data)
             check_trainable(data)
             check_validation(config, data)
+            check_ranks(config, len(data.train), ranks)
             labels = label_set(config, data, progress=progress) if config.algorithm == "ff" else None
             net = build(config, data.shape, labels, data.classes).to(device)
             if isinstance(net, FFNet):
                 check_channel_images(net, data)
+                check_cache(net.labels, data.train.images, config.labels.cache or math.inf)
                 net.embedder  # noqa: B018 - draws the labels: those that do not fit are refused before there is a run
             run = Run(folder, config, About.of(data, device, ranks.size), net)
             if labels:
@@ -206,8 +210,6 @@ def _work(
     progress: Progress,
 ) -> Run:
     """Train from the newest checkpoint on, then finish; only the first rank has a diary, writes and reports."""
-    if started and ranks.first:
-        started(run)
     config, net = run.config, run.net
     train = data.train.to(next(net.parameters()).device)
     learner, start = make_learner(net, len(train), ranks), START
@@ -216,6 +218,10 @@ def _work(
         state, start = found
         restore_state(net, learner, state)
     log = Log(run.folder, start.epoch) if ranks.first else None
+    if log:
+        run.metrics = log.metrics
+        if started:
+            started(run)
     timer = _Timer(config, images_an_epoch(config, train), start)
     if log and start != START:
         log.timing(f"resumed after step {start.step} of epoch {start.epoch + 1}", seconds=0, cpu_seconds=0)
@@ -273,7 +279,7 @@ def _finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
     test = evaluate(net, data, "test", control=control)
     progress("evaluation", 2, 2)
     log.timing("evaluation", **clock.lap())
-    run.metrics, run.results = log.metrics, Results(validation, test)
+    run.results = Results(validation, test)
     write_json(run.folder / RESULTS, run.results)
     return run
 
@@ -313,7 +319,7 @@ def with_absolute_paths(config: Config) -> Config:
     """Return the configuration with the data's paths absolute, so that a run goes on from any working directory."""
     name, root = config.data.name, config.data.root
     found = {"data.root": root, "data.name": name if name not in KNOWN and Path(name).is_dir() else None}
-    return config.replaced({key: str(Path(path).resolve()) for key, path in found.items() if path})
+    return config.replaced({key: str(Path(path).expanduser().resolve()) for key, path in found.items() if path})
 
 
 @contextmanager

@@ -25,7 +25,8 @@ from ffnet.embedding import unit
 from ffnet.goodness import get_goodness
 from ffnet.learner import Draws, Learner, Metrics, make_learner
 from ffnet.losses import get_loss
-from ffnet.network import FFNet
+from ffnet.network import FFNet, build_layers
+from ffnet.offered import code
 from ffnet.readings import channel_count, channel_logs, features, layer_goodness
 from ffnet.readout import Readout, fit_readout
 
@@ -48,8 +49,9 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
     Raises
     ------
     FFLabelsError
-        When it has not one label a class, or labels are to be assigned and a class has no training image.
+        When it has not one label a class, or the settings do not fit the data (before anything is designed).
     """
+    check_fits(config, data)
     chosen = config.labels
     references = References(unit(data.train.images[:REFERENCES]).numpy(), data.name)
     intensity = chosen.intensity or DEFAULT_INTENSITY
@@ -73,13 +75,7 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
             references=references,
             progress=progress,
         )
-    if len(labels) != data.classes:
-        raise FFLabelsError(
-            "not one label a class",
-            where=f"labels {chosen.set}",
-            got=len(labels),
-            expected=f"{data.classes} for {data.name}",
-        )
+    _check_count(config, len(labels), data)
     if chosen.assign == "alike":
         labels = assign(labels, _classed(data), seed=config.seed, progress=progress)
     if labels.scores is None or labels.shape != data.shape:
@@ -88,14 +84,34 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
     return labels
 
 
-def _classed(data: Data) -> References:
-    """Return training images of all classes, as many of each where there are."""
-    classes, most = data.train.classes.numpy(), min(LOOKED_AT, MAX_PIXELS // math.prod(data.shape))
-    if len(missing := np.setdiff1d(np.arange(data.classes), classes)):
+def check_fits(config: Config, data: Data) -> None:
+    """Refuse settings of a forward–forward net that do not fit the data, before labels are designed."""
+    check_names(config)
+    check_trainable(data)
+    build_layers(config, data.shape, offered=config.net.offered)
+    if config.labels.n and is_labeler(config.labels.set):
+        _check_count(config, config.labels.n, data)
+    if config.net.offered_waves:
+        code(data.classes, config.net.offered_waves, config.seed)
+    missing = np.setdiff1d(np.arange(data.classes), data.train.classes.numpy())
+    if config.labels.assign == "alike" and len(missing):
         raise FFLabelsError(
             "a class without a training image", where="labels.assign", got=f"class {missing[0]} of {data.name}",
             hint="raise data.limit, or set labels.assign=order",
         )  # fmt: skip
+
+
+def _check_count(config: Config, count: int, data: Data) -> None:
+    if count != data.classes:
+        raise FFLabelsError(
+            "not one label a class", where=f"labels {config.labels.set}", got=count,
+            expected=f"{data.classes} for {data.name}",
+        )  # fmt: skip
+
+
+def _classed(data: Data) -> References:
+    """Return training images of all classes, as many of each where there are."""
+    classes, most = data.train.classes.numpy(), min(LOOKED_AT, MAX_PIXELS // math.prod(data.shape))
     among = of_each_class(classes, max(1, most // data.classes))
     return References(unit(data.train.images[torch.from_numpy(among)]).numpy(), data.name, classes[among])
 

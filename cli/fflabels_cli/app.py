@@ -117,7 +117,8 @@ def _run(command: click.Command) -> NoReturn:
         sys.stderr.close()
         sys.exit(1)
     except MemoryError as error:
-        _fail(f"out of memory; lower --candidates or --shape {error}", debug)
+        lower = "train.batch or inference.chunk" if command is ffnet_group else "--candidates or --shape"
+        _fail(f"out of memory; lower {lower} {error}", debug)
     except ImportError as error:
         from fflabels.errors import MissingExtraError
 

@@ -95,8 +95,9 @@ def description(run: Run) -> Iterator[str]:
 
 
 def parameters(run: Run) -> int:
-    """Return how many parameters the net has, the linear classifier apart."""
-    return sum(p.numel() for name, p in run.net.named_parameters() if not name.startswith("readout."))
+    """Return how many parameters the net has, what was fitted to it afterwards apart."""
+    fitted = ("readout.", "forecast.")
+    return sum(p.numel() for name, p in run.net.named_parameters() if not name.startswith(fitted))
 
 
 def epoch_line(metrics: Mapping[str, Any], epochs: int) -> str:

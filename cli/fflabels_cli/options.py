@@ -214,8 +214,19 @@ def data_root(function: F) -> F:
     return click.option(
         "--data",
         metavar="DIR",
-        help="Where the data are: torchvision's folder.  [default: FFNET_DATA or ~/.cache/ffnet]",
+        help="Where torchvision's data sets are, or where a run's own images are now.  "
+        "[default: FFNET_DATA or ~/.cache/ffnet]",
     )(function)
+
+
+def check_data_root(dataset: str | None, root: str | None) -> None:
+    """Refuse ``--data`` beside a folder of images, which says already where they are."""
+    from pathlib import Path
+
+    from ffnet.data import KNOWN
+
+    if root and dataset and dataset not in KNOWN and Path(dataset).is_dir():
+        raise click.UsageError(f"--data is where torchvision's data sets are, and {dataset} is a folder of images")
 
 
 def device(function: F) -> F:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from fflabels.errors import FFLabelsError
+from ffnet.calibration import check_uncorrected
 from ffnet.comparison import flat
 from ffnet.config import Config, Natural, Positive
 from ffnet.presets import load_preset
@@ -159,12 +160,15 @@ class Ablation(_Part, frozen=True):
             extra = {"seed": seed, **({"data.root": root} if root else {})}
             begun = {**data.settings, **recipe.settings.get(name, {}), **size.settings, **labels.settings, **extra}
             base = load_preset(recipe.preset[name]).config.replaced(begun)
+            if not data.correct_on:
+                check_uncorrected(base, f"recipe {recipe.name} on {name}")
             found.append(Job(data, recipe, labels, None, seed, base))
             for change in self.changes:
                 asked = ((recipe.name, change.of), (name, change.on), (labels.name, change.labels))
                 if not all(_tried(*each) for each in (*asked, (change.name, size.changes))):
                     continue
                 if (changed := base.replaced(change.settings)) != base:
+                    check_uncorrected(changed, f"change {change.name} of recipe {recipe.name} on {name}")
                     found.append(Job(data, recipe, labels, change, seed, changed))
         return found
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from fflabels.errors import FFLabelsError
+from ffnet.calibration import check_uncorrected
 from ffnet.comparison import flat
 from ffnet.config import Config, Natural, Positive
 from ffnet.presets import load_preset
@@ -222,6 +223,7 @@ class LabelStudy(_Part, frozen=True):
                 extra = {"data.root": data} if data else {}
                 changed = {**one.settings, **size.settings, **extra, "seed": seed}
                 config = load_preset(one.preset).config.replaced(changed)
+                check_uncorrected(config, f"data {one.name}")
                 found.append(Cell(one, kind, rule, pool, seed, size.candidates, config))
         return found
 

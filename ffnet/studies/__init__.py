@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 import msgspec
 
 from fflabels.errors import FFLabelsError, nearest
-from ffnet.config import Config, read_toml
+from ffnet.config import Config, Positive, read_toml
 from ffnet.presets import load_preset
 
 ScaleName: TypeAlias = Literal["smoke", "cpu", "full"]
@@ -66,7 +66,7 @@ class Scale(_Part, frozen=True):
         Instead of the study's.
     """
 
-    seeds: int
+    seeds: Positive
     about: str = ""
     settings: dict[str, Any] = {}
     vary: dict[str, list[Any]] = {}

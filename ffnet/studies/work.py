@@ -10,7 +10,7 @@ from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.files import write_whole
 from ffnet.cam import activation_maps
 from ffnet.comparison import spread
-from ffnet.data import one_a_class
+from ffnet.data import KNOWN, one_a_class
 from ffnet.metrics import Evaluation
 from ffnet.run import CONFIG, Run, is_finished, load_run, read_settings
 from ffnet.session import Report, Started, resume, train, with_absolute_paths
@@ -65,7 +65,7 @@ def work(
         if begin:
             begin(job, number, len(jobs))
         if there:
-            resume(out, started=started, report=report)
+            resume(out, root=_root(job), started=started, report=report)
         else:
             train(job.config, out=out, started=started, report=report)
 
@@ -77,6 +77,11 @@ def _check(job: Job, out: Path) -> None:
         raise FFLabelsError(
             "holds a run of other settings", where=str(out), hint="move it away, or choose another --out"
         )
+
+
+def _root(job: Job) -> str | None:
+    """Return where torchvision's data sets are, which a run in the job's place may have had elsewhere."""
+    return job.config.data.root if job.config.data.name in KNOWN else None
 
 
 def _finished(jobs: Sequence[Job], folder: Path) -> list[tuple[Job, Run]]:
@@ -188,7 +193,7 @@ def _figure(study: Study, scale: ScaleName, rows: Sequence[Row], finished: Seque
             return figures.confusion(reading.confusion, run.about.data.class_names, f"{_name(key)}; {title}")
         case "learning":
             return figures.learning_side_by_side({_name(key): run.metrics for key, run in first.items()}, title)
-    data = finished[0][1].data()
+    data = finished[0][1].data(_root(finished[0][0]))
     images = one_a_class(data.validation if len(data.validation) else data.train, EXPLAINED).images
     maps = {_name(key): activation_maps(run.net, images) for key, run in first.items()}
     return figures.activation_side_by_side(images, maps, title)

@@ -17,6 +17,8 @@ pytest.importorskip("torch")
 
 from test_fflabels import good, run
 
+from ffnet import Config, resume, train
+
 SMALL = ("--set", "data.limit=200", "--set", "net.widths=[4,6]", "--set", "net.pools=[2,2]", "--epochs", 2, "--set",
          "inference.linear_epochs=2", "--set", "labels.candidates=40")  # fmt: skip
 
@@ -152,6 +154,10 @@ def test_predict(trained):
     assert all(f["class"] in "0123456789" and f["class"] != f["runner_up"] and f["lead"] >= 0 for f in found)
     text = shown("predict", "runs/digits-fourier-0", "0.png", "--inference", "goodness", cwd=cwd)
     assert "0.png" in text
+    alone = ("predict", "runs/digits-fourier-0", "0.png", "--inference", "cascade:1")  # nothing to compare with
+    (found,) = json.loads(shown(*alone, "--json", cwd=cwd))
+    assert (found["runner_up"], found["lead"], found["class"] in "0123456789") == (None, None, True)
+    assert re.search(r"0.png +\d +– +–", shown(*alone, cwd=cwd))
 
 
 def test_report_cam_labels(trained):
@@ -183,6 +189,26 @@ def test_tensorboard_gets_every_epoch(tmp_path):
     for name, pick in {"loss": lambda m: m["loss"], "discrimination/layer 2": lambda m: m["discrimination"][1]}.items():
         found = [(e.step, e.value) for e in events.Scalars(name)]
         assert found == [(m["epoch"], pytest.approx(pick(m))) for m in lines]
+
+
+def test_tensorboard_keeps_the_epochs_before_a_stop(tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    from ffnet.track import TensorBoard
+
+    def stop_after_two(metrics):
+        board.epoch(metrics)
+        if metrics["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    config = Config().override(["data.limit=200", "labels.candidates=40", "train.epochs=4"])
+    board = TensorBoard()
+    with pytest.raises(KeyboardInterrupt):
+        train(config, out=tmp_path / "run", started=board.started, report=stop_after_two)
+    board = TensorBoard()
+    resume(tmp_path / "run", started=board.started, report=board.epoch)
+    events = accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4]
 
 
 def test_compare_says_how_groups_differ(trained):
@@ -257,7 +283,7 @@ def test_presets(tmp_path):
         (["train", "--labels", "fourier:paper10", "--n", "5"], "Error: labels fourier:paper10: a set of another size; got 10; expected 5"),
         (["train", "--labels", "fourier:paper10", "--param", "waves=2"], "Error: --param: a set that is there takes no parameters; got fourier:paper10"),
         (["train", "--algorithm", "bp", "--labels", "fourier"], "Error: back-propagation uses no labels: leave out --labels"),
-        (["train", "--seed", 99999999999999999999], "Error: --set: bad setting: "),
+        (["train", "--seed", 99999999999999999999], "Error: settings: bad setting: "),
         (["train", "--out", "/proc/x"], "Error: out /proc/x: cannot be made: "),
         (["eval", "nowhere"], "Error: nowhere: no run there; expected a folder with config.toml"),
         (["resume", "nowhere"], "Error: nowhere: no run there"),

@@ -137,6 +137,7 @@ def test_a_beginning_makes_whole_tables_and_shards_part_the_nets():
         (('of = ["ours"]', 'of = ["our"]'), "of: not in the study; got our .did you mean 'ours'"),
         (('on = ["mnist", "digits"]', 'on = ["cifar"]'), "on: not in the study; got cifar"),
         (('labels = ["Fourier"]', 'labels = ["Furier"]'), "labels: not in the study; got Furier"),
+        (('"train.alpha" = 4.0', '"inference.layers" = "weighted"'), "alpha 4 of recipe ours .*: goodness is sum"),
         (('data = ["mnist", "cifar10"]', 'data = ["mnits"]'), "recipe ours: no preset; got mnits"),
         (('changes = ["alpha 4"', 'changes = ["alpha 5"'), "changes: not in the study; got alpha 5"),
         (('"train.alpha" = 4.0', '"train.alhpa" = 4.0'), "no such setting; got train.alhpa .did you mean 'alpha'"),

@@ -70,9 +70,15 @@ def test_settings_win_and_are_a_list():
     model = ffnet.FFClassifier(settings=[*SETTINGS, "train.epochs=2"]).fit((X * 255).astype(np.uint8)[::-1], y)
     assert len(model.history_) == 2
     assert pickle.loads(pickle.dumps(model)).predict(X).tolist() == model.predict(X).tolist()
-    for settings, message in [("train.lr=1", "one text; got train.lr=1"), (["algorithm=bp"], "not forward-forward")]:
+    for settings, message in [
+        ("train.lr=1", "one text; got train.lr=1"), (["algorithm=bp"], "not forward-forward"),
+        (["device=tpu"], "device: unknown device; got tpu"), (["data.limit=9"], "settings: the data are X and y"),
+        (["train.loss=none"], "train.loss: unknown loss; got none"),
+    ]:  # fmt: skip
         with pytest.raises(FFLabelsError, match=message):
             ffnet.FFClassifier(settings=settings).fit(X, y)
+    with pytest.raises(FFLabelsError, match="inference: unknown inference; got linaer"):
+        ffnet.FFClassifier(inference="linaer").fit(X, y)
 
 
 def test_before_fit_there_is_nothing_to_predict():

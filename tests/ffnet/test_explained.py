@@ -140,7 +140,12 @@ def test_runs_are_grouped_by_all_but_their_seed(runs):
     assert [len(first.runs), len(second.runs)] == [2, 1]
     assert first.accuracies["goodness"] == [runs[n].results.test.goodness.accuracy for n in ("ff0", "ff1")]
     assert set(first.accuracies) == {"goodness", "linear", "untrained"}
-    assert differences([first, second]) == []
+    found = {one.reading: one.difference for one in differences([first, second])}
+    assert found == {
+        f"bp against {reading}": np.mean(second.accuracies["bp"]) - np.mean(first.accuracies[reading])
+        for reading in ("goodness", "linear")
+    }
+    assert [one.reading for one in differences([second, first])] == ["goodness against bp", "linear against bp"]
 
 
 def test_differences_are_welchs():

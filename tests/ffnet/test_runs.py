@@ -21,6 +21,7 @@ from ffnet.checkpoint import DamagedWarning, newest_checkpoint  # noqa: E402
 from ffnet.learner import BPLearner, FFLearner  # noqa: E402
 from ffnet.log import read_lines  # noqa: E402
 from ffnet.run import settings_digest  # noqa: E402
+from ffnet.session import with_absolute_paths  # noqa: E402
 
 SMALL = [
     "data.limit=128", "net.widths=[4,6]", "net.pools=[2,2]", "net.kernel=3", "train.epochs=3",
@@ -332,6 +333,50 @@ def test_a_function_that_nobody_registered_leaves_no_folder(tmp_path, key):
     with pytest.raises(FFLabelsError, match=rf"train.{key}: unknown {key}; got softmix"):
         ffnet.train(config(f"train.{key}=softmix"), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_imprints_that_do_not_fit_leave_no_folder(tmp_path):
+    chosen = config("labels.set=morph", "labels.candidates=20", "labels.cache=1", "data.size=32")
+    with pytest.raises(FFLabelsError, match=r"labels.cache: the imprints do not fit; got 1 MiB; expected 2 or more"):
+        ffnet.train(chosen, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_does_not_fit_the_data_is_refused_before_labels_are_designed(monkeypatch, tmp_path):
+    monkeypatch.setattr("ffnet.training.design", lambda *_, **__: pytest.fail("labels were designed"))
+    for settings, message in (
+        (["labels.n=7"], r"labels fourier: not one label a class; got 7; expected 10 for digits"),
+        (["labels.assign=alike", "data.limit=9"], r"labels.assign: a class without a training image"),
+        (["net.pools=[4,4]", "data.size=8"], r"layer 2: no pixel is left"),
+        (["net.label_every_layer=true", "net.offered_waves=0", "train.crop=16"], r"train.crop: leaves nothing"),
+        (["net.widths=[4,1]"], r"net.widths: a contrast compares two halves"),
+    ):
+        chosen = config("labels.set=fourier", *settings)
+        with pytest.raises(FFLabelsError, match=message):
+            ffnet.train(chosen, out=tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_net_as_it_began_is_not_read(tmp_path):
+    with pytest.raises(StopError):
+        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(1))
+    run = ffnet.load_run(tmp_path / "run")
+    for read in (lambda: run.predict(torch.rand(2, 1, 16, 16)), lambda: run.evaluate(run.data(), "validation")):
+        with pytest.raises(FFLabelsError, match=r"no epoch was trained yet .ffnet resume goes on with it"):
+            read()
+
+
+def test_a_reading_that_a_net_does_not_have_is_no_look_at_the_test_images(tmp_path):
+    run = ffnet.train(config("algorithm=bp"), out=tmp_path / "run")
+    with pytest.raises(FFLabelsError, match="a back-propagation net has one reading; got linear"):
+        run.evaluate(run.data(), "test", inference="linear")
+    assert run.test_reads == 1
+
+
+def test_the_home_folder_is_meant_by_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = with_absolute_paths(config("data.root=~/data"))
+    assert found.data.root == str(tmp_path / "data")
 
 
 def test_looks_at_the_test_images_are_counted(tmp_path):

@@ -85,6 +85,42 @@ def test_what_is_no_space_is_refused(text):
         Space.of("train.lr", text)
 
 
+def test_settings_that_do_not_fit_each_other_or_the_data_do_not_end_the_search(data, tmp_path):
+    config = SMALL.override(["net.label_every_layer=true"])
+    spaces = {
+        "net.offered_waves": Space.of("net.offered_waves", "8|0"),
+        "net.label_every_layer": Space.of("net.label_every_layer", "false|true"),  # not with waves
+        "train.crop": Space.of("train.crop", "20|0"),  # not of 16 pixels
+    }
+    tries = []
+    best = search(config, spaces, trials=12, journal=tmp_path / "j", data=data, report=tries.append)
+    errors = {str(each.error) for each in tries if each.accuracy is None}
+    assert any("nothing is offered" in error for error in errors)
+    assert any("train.crop: leaves nothing" in error for error in errors)
+    assert best.accuracy == max(each.accuracy for each in tries if each.accuracy is not None)
+    assert best.error is None
+    with pytest.raises(FFLabelsError, match=r"no try came to an end: train\.crop: leaves nothing"):
+        search(SMALL, {"train.crop": Space.of("", "20|30")}, trials=2, journal=tmp_path / "k", data=data)
+
+
+def test_a_number_that_need_not_be_whole_is_tried_between_whole_ends(data, tmp_path):
+    assert Space.of("labels.intensity", "0..1") == Space((), 0.0, 1.0)
+    assert isinstance(Space.of("train.lr", "1..2").low, float)
+    assert isinstance(Space.of("train.batch", "1..2").low, int)
+    assert isinstance(Space.of("labels.params.waves", "1..2").low, int)
+    best = search(
+        SMALL.replaced({"seed": 2**32 + 5}), {"labels.intensity": Space.of("labels.intensity", "0..1")},
+        trials=1, journal=tmp_path / "j", data=data,
+    )  # fmt: skip
+    assert 0 < best.settings["labels.intensity"] < 1
+
+
+def test_a_value_is_told_as_it_is_typed():
+    flips, pools = Space.of("train.flip", "true|false"), Space.of("net.pools", "[2, 1]|[1, 1]")
+    assert (flips.typed(True), flips.typed(False), pools.typed([1, 1])) == ("true", "false", "[1, 1]")
+    assert Space.of("train.lr", "1..2").typed(1.5) == "1.5"
+
+
 def test_unknown_settings_and_data_without_validation_are_refused_before_the_work(data, tmp_path):
     with pytest.raises(FFLabelsError, match=r"--vary: no such setting; got train.lrr .did you mean 'lr'"):
         search(SMALL, {"train.lrr": Space.of("", "1..2")}, trials=1, journal=tmp_path / "j", data=data)

@@ -123,6 +123,16 @@ def test_what_is_varied_stays_varied_whatever_a_scale_sets(tmp_path):
     assert [(j.config.labels.intensity, j.config.train.epochs) for j in jobs] == [(0.1, 2), (0.9, 2)]
 
 
+def test_a_stopped_run_goes_on_where_the_data_are_now(tmp_path, monkeypatch):
+    [job] = load_study("fig3b").jobs("smoke")
+    work([job], tmp_path)
+    (tmp_path / job.folder / "results.json").unlink()
+    roots = []
+    monkeypatch.setattr("ffnet.studies.work.resume", lambda out, root, **_: roots.append(root))
+    work([job._replace(config=job.config.replaced({"data.root": str(tmp_path)}))], tmp_path)
+    assert roots == [str(tmp_path)]
+
+
 def test_a_stopped_run_of_other_settings_is_not_gone_on_with(tmp_path):
     study = load_study("fig3b")
     [job] = study.jobs("smoke")
@@ -146,6 +156,7 @@ def test_validation_accuracy_without_validation_images_is_an_error(tmp_path):
     ("change", "message"),
     [
         (("about", "abuot"), "mine.toml: bad study: Object contains unknown field `abuot`"),
+        (("seeds = 2", "seeds = 0"), "bad study: Expected `int` >= 1"),
         (("seeds = 2", "seeds = 2\ncolour = 'red'"), "bad study: Object contains unknown field `colour`"),
         (("[0.1, 0.9]", "[0.1]"), r"mine.toml, cpu: labels.intensity: not one a point; got 1 values; expected 2"),
         (("[scales.cpu]", "[scales.huge]"), "bad study: Invalid enum value 'huge'"),

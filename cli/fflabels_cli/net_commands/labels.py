@@ -38,8 +38,7 @@ def command(run: str, pairs: int, images: int, data: str | None, device: str | N
     loaded = load_run(run, device=device or "auto")
     if not isinstance(loaded.net, FFNet):
         raise FFLabelsError("a back-propagation net has no labels", where=run)
-    if not loaded.metrics:
-        raise FFLabelsError("no epoch was trained yet", where=run, hint="ffnet resume goes on with it")
+    loaded.check_trained()
     found = diagnose(loaded.net, loaded.data(data), count=images)
     if json_:
         output.print_json(msgspec.to_builtins(found))

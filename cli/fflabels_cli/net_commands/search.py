@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ import click
 from fflabels_cli import options
 
 if TYPE_CHECKING:
-    from ffnet.search import Trial
+    from ffnet.search import Space, Trial
 
 
 @click.command("search")
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     metavar="SECTION.KEY=SPACE",
     multiple=True,
     required=True,
-    help="What is tried: a|b|c, LOW..HIGH, or 'log LOW..HIGH'. Repeatable.",
+    help="What is tried: a|b|c, LOW..HIGH, or 'log LOW..HIGH'; whole numbers where the setting is. Repeatable.",
 )
 @click.option("--preset", metavar="NAME", default="quick-digits", show_default=True, help="All other settings.")
 @click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Any other setting. Repeatable.")
@@ -68,29 +70,29 @@ def command(
         key, space = options.ParamType().convert(word, None, None)
         given[key] = Space.of(key, space)
     config = load_preset(preset).config.override(settings)
+    options.check_data_root(config.data.name, data)
     config = config.replaced({"data.root": data}) if data else config
 
     with output.Bars() as progress:
 
         def report(trial: Trial) -> None:
             if not json_:
-                progress.say(_line(trial))
+                progress.say(_line(trial, given))
 
         best = search(
             config, given, trials=trials, journal=journal, reading=reading, report=report, progress=progress
         )  # fmt: skip
     if json_:
-        output.print_json({**best._asdict(), "journal": str(journal)})
+        found = {"number": best.number, "settings": best.settings, "accuracy": best.accuracy}
+        output.print_json({**found, "journal": str(journal)})
         return
-    click.echo(f"best: {_line(best)}")
-    click.echo("ffnet train --preset " + " ".join([preset, *(f"--set {word!r}" for word in _words(best, settings))]))
+    click.echo(f"best: {_line(best, given)}")
+    tried = [f"{key}={given[key].typed(value)}" for key, value in best.settings.items()]
+    words = ["ffnet", "train", "--preset", preset, *(["--data", data] if data else [])]
+    click.echo(shlex.join([*words, *(word for one in (*settings, *tried) for word in ("--set", one))]))
 
 
-def _line(trial: Trial) -> str:
-    found = ", ".join(f"{key} {value}" for key, value in trial.settings.items())
-    return f"try {trial.number}: {100 * trial.accuracy:.2f} % by {found}"
-
-
-def _words(best: Trial, settings: tuple[str, ...]) -> list[str]:
-    """Return the assignments that make the best try's settings."""
-    return [*settings, *(f"{key}={value}" for key, value in best.settings.items())]
+def _line(trial: Trial, spaces: Mapping[str, Space]) -> str:
+    settings = ", ".join(f"{key} {spaces[key].typed(value)}" for key, value in trial.settings.items())
+    reached = trial.error if trial.accuracy is None else f"{100 * trial.accuracy:.2f} %"
+    return f"try {trial.number}: {reached} by {settings}"

@@ -87,6 +87,7 @@ def command(
     if report:
         from ffnet.report import write_report
 
+    options.check_data_root(dataset, data)
     options.try_plugins_first()
     if labels and IN_A_FILE.fullmatch(labels):
         options.admit(labels)
