@@ -10,17 +10,13 @@ import torch
 from torch import Tensor
 
 from fflabels.diversity import metrics_on, similarity
-from fflabels.images import References
 from fflabels.observer import DEFAULT_INTENSITY
 from ffnet.data import Data, Split
 from ffnet.devices import memory_errors
-from ffnet.embedding import unit
 from ffnet.metrics import confusion_matrix
 from ffnet.network import FFNet
 from ffnet.readings import combined, layer_goodness
-
-REFERENCES = 64
-"""Training images that the labels' similarity is taken on."""
+from ffnet.training import references_of
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -128,8 +124,7 @@ def _by_layer(net: FFNet, images: Tensor) -> dict[int, Tensor]:
 
 
 def _similarities(net: FFNet, data: Data) -> dict[str, np.ndarray]:
-    references = References(unit(data.train.images[:REFERENCES]).numpy(), data.name)
-    labels = net.labels
+    references, labels = references_of(data), net.labels
     return {
         metric: similarity(
             labels.recipes,

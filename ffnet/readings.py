@@ -26,7 +26,7 @@ CPU_CHUNK = 128
 
 
 def layer_goodness(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
-    """Return the goodness of every label in every layer, (layers, N, labels), float32.
+    """Return the goodness of every label in every layer, (layers, N, labels), float32, of a net in float64 that.
 
     Parameters
     ----------

@@ -40,6 +40,11 @@ LOOKED_AT = 10_000
 """Training images that tell which classes look alike."""
 
 
+def references_of(data: Data) -> References:
+    """Return the images that sets are designed and scored on: the first of the training images."""
+    return References(unit(data.train.images[:REFERENCES]).numpy(), data.name)
+
+
 def label_set(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet:
     """Return the label set of a configuration: designed on the first training images, built in, or read from a file.
 
@@ -53,7 +58,7 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
     """
     check_fits(config, data)
     chosen = config.labels
-    references = References(unit(data.train.images[:REFERENCES]).numpy(), data.name)
+    references = references_of(data)
     intensity = chosen.intensity or DEFAULT_INTENSITY
     if not is_labeler(chosen.set):
         labels = open_set(chosen.set)

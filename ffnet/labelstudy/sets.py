@@ -21,7 +21,7 @@ from fflabels.recipe import Recipe
 from ffnet.data import Data, Split
 from ffnet.embedding import unit
 from ffnet.labelstudy import Cell, Kind
-from ffnet.training import REFERENCES
+from ffnet.training import references_of
 
 Values = npt.NDArray[np.float64]
 
@@ -42,11 +42,6 @@ OTHER_EYES = 1
 
 COARSE = 2
 """The coarse observer sees images made so many times smaller: what the next layer of a net with pools sees."""
-
-
-def references_of(data: Data) -> References:
-    """Return the images that sets are chosen on: the first of the training images, as `label_set` takes them."""
-    return References(unit(data.train.images[:REFERENCES]).numpy(), data.name)
 
 
 def choose(cell: Cell, data: Data) -> LabelSet:
