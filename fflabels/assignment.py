@@ -13,7 +13,7 @@ from fflabels.diversity import GRID, Metric, similarity
 from fflabels.errors import FFLabelsError
 from fflabels.images import REFERENCE_COUNT, References, evenly, load_classed
 from fflabels.labelset import LabelSet
-from fflabels.observer import Observer, pooling
+from fflabels.observer import DEFAULT_INTENSITY, Observer, pooling
 from fflabels.progress import Progress, silent
 
 Matrix = npt.NDArray[np.float64]
@@ -162,8 +162,14 @@ def _similarity(labels: LabelSet, references: References, metric: Metric, progre
     """Return how alike labels are on some of the images, (n, n), diagonal 0."""
     few = References(references.images[evenly(len(references.images), REFERENCE_COUNT)], references.name)
     found = similarity(
-        labels.recipes, labels.labeler, shape=few.shape, metric=metric, references=few, progress=progress
-    )  # fmt: skip
+        labels.recipes,
+        labels.labeler,
+        shape=few.shape,
+        metric=metric,
+        references=few,
+        intensity=(labels.scores and labels.scores.intensity) or DEFAULT_INTENSITY,
+        progress=progress,
+    )
     same = found.astype(np.float64)
     np.fill_diagonal(same, 0)
     return same

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape, check_shape
+from fflabels.checks import check_floor, check_seed
 from fflabels.diversity import Correlations, Effect, effect
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
 from fflabels.guard import draw
@@ -24,7 +25,7 @@ SCREENED = 8
 """Images that every draw meets every candidate on where their signatures do not fit into memory whole."""
 
 HELD_BYTES = 768 << 20
-"""The most that the candidates' signatures and correlations may take."""
+"""The most that the candidates' signatures and correlations may take, but for signatures on one image."""
 
 MARGIN = 1e-2
 """Products this near the limit are looked at again, by a sum whose order does not depend on the machine's threads."""
@@ -116,11 +117,9 @@ def propose(
     """
     if not 1 <= n <= MAX_RECIPES:
         raise FFLabelsError("bad number", where="candidates", got=n, expected=f"1 to {MAX_RECIPES}")
-    if seed < 0:
-        raise FFLabelsError("negative", where="seed", got=seed, expected="an integer ≥ 0")
+    check_seed(seed)
+    check_floor(min_visibility)
     floor = labeler.default_visibility if min_visibility is None else min_visibility
-    if not 0 <= floor < float("inf"):
-        raise FFLabelsError("out of range", where="min_visibility", got=min_visibility, expected="a number ≥ 0")
     shape = check_shape(shape)
     found = load_references(references, shape)
     distinct = _Distinct(labeler, found, n)
@@ -172,7 +171,8 @@ class _Distinct:
         self.images = 1 if labeler.image_independent else len(references.images)
         pixels = references.images[0].size
         self.whole = n * (self.images * pixels + n) * 4 <= HELD_BYTES
-        self.held = self.images if self.whole else min(SCREENED, self.images)
+        fit = max(1, HELD_BYTES // (4 * n * pixels))
+        self.held = self.images if self.whole else min(SCREENED, self.images, fit)
         self.signatures = np.empty((n, self.held * pixels), np.float32)
         self.changed = np.zeros(n)
         self.products = np.zeros((n, n) if self.whole else (0, 0), np.float32)

@@ -11,13 +11,15 @@ import numpy as np
 from fflabels import registry
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.candidates import Candidates, propose
+from fflabels.checks import check_floor, check_intensity, check_seed
 from fflabels.design import chance_sets
-from fflabels.diversity import Matrix, Metric, check_metric, metrics_on, similarity, summarize
+from fflabels.diversity import Matrix, Metric, check_count, check_metric, metrics_on, similarity, summarize
 from fflabels.errors import FFLabelsError
+from fflabels.guard import complete
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
 from fflabels.labelset import DEFAULT_SHAPE
-from fflabels.observer import DEFAULT_INTENSITY
+from fflabels.observer import DEFAULT_INTENSITY, check_enough
 from fflabels.progress import Progress, silent
 from fflabels.selection.dispersion import select
 
@@ -89,6 +91,11 @@ def compare(
     -------
     list of Reach
         In the order of labelers, metrics, counts.
+
+    Raises
+    ------
+    FFLabelsError
+        For arguments out of range; what a labeler cannot do is told in its rows.
     """
     if not labelers or not counts:
         raise FFLabelsError("nothing to compare", where="labelers" if not labelers else "counts")
@@ -97,7 +104,13 @@ def compare(
             raise FFLabelsError("too few", where="counts", got=n, expected="at least 1")
     for metric in metrics or ():
         check_metric(metric)
+    check_seed(seed)
+    check_floor(min_visibility)
+    check_intensity(intensity)
+    check_count(max(candidates, *counts), "candidates" if candidates >= max(counts) else "counts")
     found = load_references(references, check_shape(shape))
+    if "dprime" in (metrics or ()):
+        check_enough(found)
     reached = []
     for name in labelers:
         labeler = registry.get_labeler(name) if isinstance(name, str) else name
@@ -136,15 +149,15 @@ class _Pools:
     ) -> None:
         self.labeler, self.candidates, self.references = labeler, candidates, references
         self.seed, self.min_visibility, self.intensity, self.progress = seed, min_visibility, intensity, progress
-        self._proposed: Candidates | None = None
+        self._proposed: Candidates | FFLabelsError | None = None
         self._known: dict[tuple[int, Metric], Matrix] = {}
 
     def similarity(self, n: int, metric: Metric) -> tuple[Matrix, bool]:
         """Return how alike those are that n labels are chosen from, and whether they are the only n there can be."""
         shape = self.references.shape
-        complete = self.labeler.complete(n, shape)
-        pool = self._pool() if complete is None else complete
-        key = (0 if complete is None else n, metric)
+        only = complete(self.labeler, n, shape)
+        pool = self._pool() if only is None else only
+        key = (0 if only is None else n, metric)
         if key not in self._known:
             self._known[key] = similarity(
                 pool,
@@ -155,20 +168,25 @@ class _Pools:
                 intensity=self.intensity,
                 progress=self.progress,
             )
-        return self._known[key], complete is not None
+        return self._known[key], only is not None
 
     def _pool(self) -> Candidates:
         if self._proposed is None:
-            self._proposed = propose(
-                self.labeler,
-                self.candidates,
-                shape=self.references.shape,
-                seed=self.seed,
-                references=self.references,
-                min_visibility=self.min_visibility,
-                at_least=1,
-                progress=self.progress,
-            )
+            try:
+                self._proposed = propose(
+                    self.labeler,
+                    self.candidates,
+                    shape=self.references.shape,
+                    seed=self.seed,
+                    references=self.references,
+                    min_visibility=self.min_visibility,
+                    at_least=1,
+                    progress=self.progress,
+                )
+            except FFLabelsError as error:  # told for each count and metric, met once
+                self._proposed = error
+        if isinstance(self._proposed, FFLabelsError):
+            raise self._proposed
         return self._proposed
 
 
@@ -181,4 +199,4 @@ def _params(labeler: Labeler[Any]) -> str:
     default = type(labeler)().params
     fields = [f for f in labeler.params.__struct_fields__ if getattr(labeler.params, f) != getattr(default, f)]
     values = {f: getattr(labeler.params, f) for f in fields}
-    return " ".join(f"{f}={','.join(v) if isinstance(v, tuple) else v}" for f, v in values.items())
+    return " ".join(f"{f}={','.join(map(str, v)) if isinstance(v, tuple) else v}" for f, v in values.items())

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fflabels import registry
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.candidates import Candidates, propose
+from fflabels.checks import check_floor, check_intensity
 from fflabels.diversity import (
     MAX_COMPARED,
     Matrix,
@@ -24,14 +25,15 @@ from fflabels.diversity import (
     summarize,
 )
 from fflabels.errors import FFLabelsError
+from fflabels.guard import complete
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
 from fflabels.labelset import DEFAULT_SHAPE, LabelSet, Provenance
 from fflabels.many import Patterns, propose_many
-from fflabels.observer import DEFAULT_INTENSITY
+from fflabels.observer import DEFAULT_INTENSITY, check_enough
 from fflabels.progress import Progress, silent
 from fflabels.selection.construct import least_sum
-from fflabels.selection.dispersion import METHODS, Method, Selection, check_certify, select
+from fflabels.selection.dispersion import METHODS, Method, Selection, check_certify, check_effort, select
 from fflabels.selection.vectors import select_vectors
 
 CHANCE_SETS = 5
@@ -95,20 +97,20 @@ def design(
     if n < 1:
         raise FFLabelsError("too few", where="n", got=n, expected="at least 1")
     check_count(n, "n")
-    if candidates < n:
-        raise FFLabelsError("fewer than n", where="candidates", got=candidates, expected=f"at least {n}")
+    check_effort(seed, iterations)
+    check_floor(min_visibility)
+    check_intensity(intensity)
     check_certify(certify, 0 if candidates > MAX_COMPARED else candidates)
     shape = check_shape(shape)
     found = load_references(references, shape)
-    complete = labeler.complete(n, shape)
-    if complete is not None:
-        whole = LabelSet(complete, labeler, Provenance("complete"))
-        return LabelSet(
-            complete,
-            labeler,
-            whole.provenance,
-            whole.score(shape, found, intensity=intensity, progress=progress).scores,
-        )
+    if recipes := complete(labeler, n, shape):
+        whole = LabelSet(recipes, labeler, Provenance("complete"))
+        report = whole.score(shape, found, intensity=intensity, progress=progress)
+        return LabelSet(recipes, labeler, whole.provenance, report.scores)
+    if candidates < n:
+        raise FFLabelsError("fewer than n", where="candidates", got=candidates, expected=f"at least {n}")
+    if metric == "dprime":
+        check_enough(found)
     if candidates > MAX_COMPARED:
         return _design_from_many(
             labeler,

@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.correlation import Block, Correlation, Pearson, Shift, Signature
 from fflabels.errors import FFLabelsError, NoEffectWarning, nearest
-from fflabels.guard import checked_imprint, not_finite
+from fflabels.guard import check_range, checked_imprint
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
 from fflabels.observer import DEFAULT_INTENSITY, NEEDED, Observer, Seen
@@ -95,23 +95,23 @@ def effect(labeler: Labeler[Any], recipe: Recipe, references: References) -> Eff
     Raises
     ------
     FFLabelsError
-        When the imprint has a wrong shape or type, or is not finite.
+        When the imprint has a wrong shape or type, is not finite, or leaves [0, 1].
     """
     x = _read_only(references.images)
     pixels = x[0].size
     if labeler.image_independent:
         imprint = np.asarray(checked_imprint(labeler, _read_only(np.zeros((1, *references.shape), np.float32)), recipe))
+        check_range(labeler, recipe, imprint)
         residual = imprint.reshape(1, pixels)
         squares = float(np.square(imprint - x).sum(dtype=np.float64))
     else:
-        residual = (np.asarray(checked_imprint(labeler, x, recipe)) - x).reshape(len(x), pixels)
+        imprint = np.asarray(checked_imprint(labeler, x, recipe))
+        check_range(labeler, recipe, imprint)
+        residual = (imprint - x).reshape(len(x), pixels)
         squares = None
-    with np.errstate(invalid="ignore"):
-        mean = residual.mean(axis=1)
-        centred = residual - mean[:, None]
+    mean = residual.mean(axis=1)
+    centred = residual - mean[:, None]
     length = np.sqrt(np.einsum("np,np->n", centred, centred))
-    if not np.isfinite(length).all():
-        raise not_finite(labeler, recipe)
     if squares is None:
         squares = float((np.square(length) + pixels * np.square(mean)).sum(dtype=np.float64))
     changed = length > FLAT * np.sqrt(pixels)

@@ -13,14 +13,13 @@ import numpy.typing as npt
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.errors import one_line
 from fflabels.files import write_whole
+from fflabels.guard import checked_imprint
 from fflabels.images import References, load_references
 from fflabels.labelset import LabelSet
+from fflabels.observer import DEFAULT_INTENSITY
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-INTENSITY = 0.35
-"""The label intensity K of the paper's MNIST net."""
 
 SHOWN = 3
 SIDE = 64
@@ -37,7 +36,7 @@ def contact_sheet(
     *,
     shape: Shape | None = None,
     references: str | Array | References | None = None,
-    intensity: float = INTENSITY,
+    intensity: float = DEFAULT_INTENSITY,
 ) -> Image:
     """Return a picture of every label: three reference images embedded at K, then its imprint on the first.
 
@@ -85,18 +84,18 @@ def contact_sheet(
         left, top = 2 * GAP + k % columns * cell_w, head + k // columns * cell_h
         draw.text((left, top), str(k), fill=QUIET, font=font)
         embedded = labels.embed(images, np.full(len(images), k), intensity)
-        imprint = labels.labeler.imprint(images[:1], labels.recipes[k])
+        imprint = checked_imprint(labels.labeler, images[:1], labels.recipes[k])
         for i, image in enumerate([*embedded, imprint[0]]):
             apart = 2 * GAP if i == len(images) else 0
             put(_thumbnail(image), left + i * (tw + GAP) + apart, top + CAPTION - GAP)
     return sheet
 
 
-def strip(labels: LabelSet, k: int, images: npt.NDArray[np.float32], intensity: float = INTENSITY) -> Image:
+def strip(labels: LabelSet, k: int, images: npt.NDArray[np.float32], intensity: float = DEFAULT_INTENSITY) -> Image:
     """Return a picture of one label: its imprint on the first of `images` (N, C, H, W), then each embedded at K."""
     from PIL import Image
 
-    imprint = labels.labeler.imprint(images[:1], labels.recipes[k])
+    imprint = checked_imprint(labels.labeler, images[:1], labels.recipes[k])
     shown = [*imprint, *labels.embed(images, np.full(len(images), k), intensity)]
     tiles = [np.pad(_thumbnail(np.asarray(one)), ((0, 0), (0, GAP), (0, 0)), constant_values=255) for one in shown]
     return Image.fromarray(np.concatenate(tiles, axis=1)[:, :-GAP])

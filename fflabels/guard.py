@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape, check_images
 from fflabels.errors import FFLabelsError
@@ -12,16 +14,60 @@ from fflabels.labeler import Labeler
 from fflabels.recipe import Recipe
 from fflabels.registry import blaming, source
 
+ROUNDING = 1e-5
+"""How far beyond 0 and 1 an imprint may go."""
+
 
 def draw(labeler: Labeler[Any], rng: np.random.Generator, shape: Shape) -> Recipe:
     """Return one draw, checked to be a recipe of the labeler."""
     with blaming(labeler):
         recipe: object = labeler.propose(rng, shape)
         if isinstance(recipe, labeler.recipe_type):
+            _check_hash(labeler, recipe)
             return recipe.checked()
     raise FFLabelsError(
         "not a recipe of the labeler", where=source(labeler), got=recipe, expected=labeler.recipe_type.__name__
     )
+
+
+def _check_hash(labeler: Labeler[Any], recipe: Recipe) -> None:
+    try:
+        hash(recipe)
+    except TypeError as error:
+        raise FFLabelsError(
+            f"a recipe that cannot be told from others: {error}", where=source(labeler), got=recipe,
+            expected="fields of numbers, texts and tuples, no lists",
+        ) from None  # fmt: skip
+
+
+def complete(labeler: Labeler[Any], n: int, shape: Shape) -> Sequence[Recipe] | None:
+    """Return the only n recipes that there can be, checked to be so many different ones of the labeler, or None."""
+    with blaming(labeler):
+        recipes = labeler.complete(n, shape)
+    if recipes is None:
+        return None
+    for recipe in recipes:
+        if isinstance(recipe, labeler.recipe_type):
+            _check_hash(labeler, recipe)
+        else:
+            raise FFLabelsError(
+                "not a recipe of the labeler", where=source(labeler), got=recipe, expected=labeler.recipe_type.__name__
+            )
+    if len(recipes) != n or len(set(recipes)) != n:
+        got = f"{len(recipes)}, {len(set(recipes))} of them different"
+        raise FFLabelsError("not the recipes of a complete set", where=source(labeler), got=got, expected=f"{n}")
+    return recipes
+
+
+def patterns(labeler: Labeler[Any], recipes: Sequence[Recipe], shape: Shape) -> npt.NDArray[np.float32]:
+    """Return what image-independent labels draw, (n, C, H, W), refusing a wrong shape."""
+    with blaming(labeler):
+        drawn = np.asarray(labeler.patterns(recipes, shape))
+    if drawn.shape != (len(recipes), *shape):
+        raise FFLabelsError(
+            "patterns of a wrong shape", where=source(labeler), got=drawn.shape, expected=f"{(len(recipes), *shape)}"
+        )
+    return drawn
 
 
 def checked_imprint(labeler: Labeler[Any], images: Array, recipe: Recipe) -> Array:
@@ -37,6 +83,18 @@ def checked_imprint(labeler: Labeler[Any], images: Array, recipe: Recipe) -> Arr
             expected=f"{images.dtype} {tuple(images.shape)}",
         )
     return imprint
+
+
+def check_range(labeler: Labeler[Any], recipe: Recipe, imprint: npt.NDArray[np.float32]) -> None:
+    """Refuse an imprint that is not finite, or leaves the range of images."""
+    low, high = float(imprint.min()), float(imprint.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise not_finite(labeler, recipe)
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise FFLabelsError(
+            f"imprint of {recipe.to_json().decode()} out of range", where=source(labeler), got=f"{low:g} to {high:g}",
+            expected="0 to 1",
+        )  # fmt: skip
 
 
 def not_finite(labeler: Labeler[Any], recipe: Recipe) -> FFLabelsError:

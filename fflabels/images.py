@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -88,11 +89,17 @@ def load_references(source: str | Path | Array | References | None, shape: Shape
         images, _ = digits()
         references = References(fit(images[evenly(len(images))], shape), "digits")
     elif isinstance(source, (str, Path)):
-        references = References(fit(_scaled(_read(Path(source)), str(source)), shape), Path(source).name)
+        stored = _scaled(_read(Path(source)), str(source))
+        references = References(fit(stored[evenly(len(stored))], shape), _name(source))
     else:
-        given = np.asarray(source)
-        references = References(fit(_scaled(_layout(given, "references"), "references")[evenly(len(given))], shape))
+        given = _scaled(_layout(np.asarray(source), "references"), "references")
+        references = References(fit(given[evenly(len(given))], shape))
     return _with_contrast(references)
+
+
+def _name(source: str | Path) -> str:
+    """Return what a label-set file calls a folder or a file: its name, in Unicode."""
+    return os.fsencode(Path(source).absolute().name).decode("utf-8", "replace")
 
 
 def load_classed(source: str | Path | Array | References | None, shape: Shape) -> References:
@@ -112,12 +119,13 @@ def load_classed(source: str | Path | Array | References | None, shape: Shape) -
         As `load_references`; and when there are not as many classes as images, or more classes than are looked at.
     """
     shape, name = check_shape(shape), str(source)
+    path = Path(source) if isinstance(source, (str, Path)) and source != "photographs" else None
     if isinstance(source, str) and source == "digits":
         images, classes = digits()
-    elif not isinstance(source, (str, Path)) or (found := _read_classed(Path(source))) is None:
+    elif path is None or (found := _read_classed(path)) is None:
         return load_references(source, shape)
     else:
-        (stored, classes), name = found, Path(source).name
+        (stored, classes), name = found, _name(path)
         images = _scaled(stored, str(source))
     if 2 * (count := len(np.unique(classes))) > MAX_CLASSED:
         raise FFLabelsError("too many classes", where=name, got=count, expected=f"at most {MAX_CLASSED // 2}")
@@ -126,6 +134,8 @@ def load_classed(source: str | Path | Array | References | None, shape: Shape) -
 
 
 def _with_contrast(references: References) -> References:
+    if not np.isfinite(references.contrast):
+        raise FFLabelsError("NaN or infinite pixels", where=references.name)
     if references.contrast < 1e-6:
         raise FFLabelsError("the reference images are constant: no label's effect shows on them", where=references.name)
     return references
@@ -268,8 +278,7 @@ def _read(path: Path) -> npt.NDArray[Any]:
         files = _some(files, REFERENCE_COUNT)
         stacks = [_read_file(file) for file in files]
         _check_alike(stacks, files)
-        images = np.concatenate(stacks)
-        return images[evenly(len(images))]
+        return np.concatenate(stacks)
     if not path.exists():
         raise FFLabelsError(
             "no such file or folder",
@@ -277,8 +286,7 @@ def _read(path: Path) -> npt.NDArray[Any]:
             got=str(path),
             expected="photographs, digits, a folder, or an image file, .npy or .npz",
         )
-    images = _read_file(path)
-    return images[evenly(len(images))]
+    return _read_file(path)
 
 
 def _check_alike(stacks: Sequence[npt.NDArray[Any]], files: Sequence[Path]) -> None:
@@ -361,6 +369,11 @@ def _channels_first(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _layout(images: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
     """Return (N, C, H, W) of (H, W), (N, H, W) or 4 axes, of which the smaller of the second and last is channels."""
+    if images.ndim == 3 and images.shape[2] in (3, 4):
+        raise FFLabelsError(
+            "one picture, or a stack of images 3 or 4 pixels wide?", where=where, got=f"shape {images.shape}",
+            expected="(N, C, H, W) or (N, H, W, C)",
+        )  # fmt: skip
     if images.ndim in (2, 3):
         images = images.reshape(-1, 1, *images.shape[-2:])
     elif images.ndim == 4 and images.shape[3] < images.shape[1]:

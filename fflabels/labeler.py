@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -164,10 +165,14 @@ def convert_params(name: str, params_type: type[Params], params: Mapping[str, An
     if not typed:
         info = msgspec.inspect.type_info(params_type)
         assert isinstance(info, msgspec.inspect.StructType)
-        sequences = {f.name for f in info.fields if isinstance(f.type, msgspec.inspect.VarTupleType)}
+        sequences = {f.name for f in info.fields if _takes_several(f.type)}
         values = {k: v.split(",") if k in sequences else v for k, v in values.items()}
     try:
-        return msgspec.convert(values, params_type, strict=typed)
+        found = msgspec.convert(values, params_type, strict=typed)
+        for key, value in msgspec.to_builtins(found).items():
+            if not _is_finite(value):
+                raise FFLabelsError("not finite", where=f"labeler {name}", got=f"{key}={value}", expected="a number")
+        return found
     except msgspec.ValidationError as error:
         field = next((f for f in values if f"`$.{f}" in str(error)), None)
         raise FFLabelsError(
@@ -176,6 +181,17 @@ def convert_params(name: str, params_type: type[Params], params: Mapping[str, An
             got=f"{field}={params[field]}" if field else None,
             expected=_choices(params_type, field),
         ) from None
+
+
+def _takes_several(kind: msgspec.inspect.Type) -> bool:
+    several = (msgspec.inspect.VarTupleType, msgspec.inspect.TupleType, msgspec.inspect.ListType)
+    return any(isinstance(one, several) for one in getattr(kind, "types", (kind,)))
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _choices(params_type: type[Params], field: str | None) -> str | None:

@@ -318,10 +318,11 @@ class LabelSet:
         if not (self.scores and found) or found[0] >= HARD:
             return None
         least, i, j = found
+        visible = (self.provenance.min_visibility or 0) >= 1
         return (
             f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} apart at "
-            f"K {self.scores.intensity:g}, less than {HARD:g}; what may help: --min-visibility 1, another kind, "
-            "a larger K"
+            f"K {self.scores.intensity:g}, less than {HARD:g}; what may help: "
+            f"{'' if visible else '--min-visibility 1, '}another kind, a larger K"
         )
 
     @property

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from fflabels.arrays import Shape
 from fflabels.candidates import Candidates
+from fflabels.checks import check_floor, check_seed
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
-from fflabels.guard import draw
+from fflabels.guard import draw, patterns
 from fflabels.images import References
 from fflabels.labeler import Labeler
 from fflabels.progress import Progress, silent
@@ -46,7 +47,7 @@ class Patterns:
         some = self.recipes[index] if isinstance(index, slice) else [self.recipes[int(i)] for i in index]
         found = np.empty((len(some), self.shape[1]), np.float32)
         for part in _parts(len(some), self.shape[1]):
-            found[part] = self.labeler.patterns(some[part], self.image).reshape(-1, self.shape[1])
+            found[part] = patterns(self.labeler, some[part], self.image).reshape(-1, self.shape[1])
         return found
 
 
@@ -80,6 +81,8 @@ def propose_many(
         )  # fmt: skip
     if n > MAX_DRAWN:
         raise FFLabelsError("too many", where="candidates", got=n, expected=f"at most {MAX_DRAWN}")
+    check_seed(seed)
+    check_floor(min_visibility)
     floor = labeler.default_visibility if min_visibility is None else min_visibility
     recipes: list[Recipe] = []
     met: set[int] = set()
@@ -114,8 +117,8 @@ def visibilities(labeler: Labeler[Any], recipes: Sequence[Recipe], references: R
     pixels, mean, power = x.shape[1], x.mean(axis=0), float(np.square(x).sum()) / len(x)
     found = np.empty(len(recipes))
     for part in _parts(len(recipes), pixels):
-        patterns = labeler.patterns(recipes[part], references.shape).reshape(-1, pixels)
-        squares = np.einsum("np,np->n", patterns, patterns, dtype=np.float64) - 2.0 * (patterns @ mean) + power
+        drawn = patterns(labeler, recipes[part], references.shape).reshape(-1, pixels)
+        squares = np.einsum("np,np->n", drawn, drawn, dtype=np.float64) - 2.0 * (drawn @ mean) + power
         found[part] = np.sqrt(np.maximum(squares, 0) / pixels) / references.contrast
     return found
 

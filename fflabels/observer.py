@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels.arrays import Array
+from fflabels.checks import check_intensity
 from fflabels.errors import FFLabelsError
 from fflabels.guard import checked_imprint, not_finite
 from fflabels.images import References
@@ -53,6 +54,15 @@ HELD_VALUES = 1 << 26
 """Maps of all reference images are held, so that image-independent labels are added to them, up to 256 MiB."""
 
 
+def check_enough(references: References) -> None:
+    """Refuse fewer reference images than d′ needs."""
+    if len(references.images) < NEEDED:
+        raise FFLabelsError(
+            "too few reference images for dprime", where=references.name, got=len(references.images),
+            expected=f"at least {NEEDED}: it compares labels with how much images differ",
+        )  # fmt: skip
+
+
 class Observer:
     """64 random 5×5 filters, ReLU, each channel's mean and RMS over the image: 128 features of an embedded image.
 
@@ -72,13 +82,8 @@ class Observer:
     """
 
     def __init__(self, references: References, intensity: float = DEFAULT_INTENSITY, seed: int = SEED) -> None:
-        if not 0 < intensity <= 1:
-            raise FFLabelsError("out of range", where="intensity", got=intensity, expected="above 0, at most 1")
-        if len(references.images) < NEEDED:
-            raise FFLabelsError(
-                "too few reference images for dprime", where=references.name, got=len(references.images),
-                expected=f"at least {NEEDED}: it compares labels with how much images differ",
-            )  # fmt: skip
+        check_intensity(intensity)
+        check_enough(references)
         self.references, self.intensity = references, intensity
         self.filters = _filters(references.shape, seed)
 

@@ -114,8 +114,7 @@ def probe(
     FFLabelsError
         When there are too few images, or of a class, or too many labels; when an imprint is not finite.
     """
-    halves = _halves(references, seed)
-    _check_size(len(labels), len(references.images), references.name)
+    halves = check_probe(labels, references, seed)
     eye = Observer(references, intensity, seed=SEED + 1 + seed)
     cells = pooling(references.shape)
     seen = _look(labels, eye, cells, progress)
@@ -183,9 +182,21 @@ def _look(labels: LabelSet, eye: Observer, cells: Features, progress: Progress) 
     return seen
 
 
-def _halves(references: References, seed: int) -> tuple[Indices, Indices]:
-    """Return the images in each half: shuffled, each class halved where there are classes."""
+def check_probe(labels: LabelSet, references: References, seed: int = 0) -> tuple[Indices, Indices]:
+    """Return the images in each half: shuffled, each class halved where there are classes.
+
+    Raises
+    ------
+    FFLabelsError
+        When there are too few images, or of a class, or too many labels.
+    """
     count = len(references.images)
+    most = MAX_FEATURES // (FILTERS * (CELLS**2 + 1) * count)
+    if len(labels) > most:
+        raise FFLabelsError(
+            "too many labels for the probe", where=references.name, got=len(labels),
+            expected=f"at most {most} on {count} images",
+        )  # fmt: skip
     if count < NEEDED:
         raise FFLabelsError(
             "too few reference images for the probe", where=references.name, got=count,
@@ -202,14 +213,6 @@ def _halves(references: References, seed: int) -> tuple[Indices, Indices]:
             )  # fmt: skip
         order = order[np.argsort(classes[order], kind="stable")]
     return np.sort(order[::2]), np.sort(order[1::2])
-
-
-def _check_size(n: int, count: int, name: str) -> None:
-    most = MAX_FEATURES // (FILTERS * (CELLS**2 + 1) * count)
-    if n > most:
-        raise FFLabelsError(
-            "too many labels for the probe", where=name, got=n, expected=f"at most {most} on {count} images"
-        )
 
 
 def _confused(read: Indices, n: int) -> list[Pair]:

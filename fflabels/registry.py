@@ -125,6 +125,11 @@ def offer_file(spec: str) -> Entry:
     """
     file, name = file_of(spec)
     path = file.resolve()
+    if not path.stem.isidentifier():
+        raise FFLabelsError(
+            "not the name of a module", where=f"labeler {spec}", got=path.name, expected="letters, digits and _",
+            hint="rename the file",
+        )  # fmt: skip
     for entry, offered in _offered.values():
         if offered.__qualname__ == name and getattr(sys.modules[offered.__module__], "__file__", "") == str(path):
             return entry

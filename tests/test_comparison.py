@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from fflabels import FFLabelsError, compare, design, get_labeler, propose, select, similarity
+from fflabels import FFLabelsError, Labeler, Params, compare, design, get_labeler, propose, select, similarity
+from fflabels.comparison import _params
 from fflabels.diversity import summarize
+from fflabels.labeler import convert_params
 
 SMALL = {"candidates": 40, "shape": (1, 16, 16), "references": "digits"}
 
@@ -56,8 +58,56 @@ def test_a_kind_without_a_choice_has_no_pool_and_one_that_runs_dry_says_so():
         ((["morph"], ()), "counts: nothing to compare"),
         ((["morph"], (0,)), "counts: too few; got 0; expected at least 1"),
         ((["morf"], (3,)), "unknown labeler; got morf"),
+        ((["morph"], (30_000,)), "counts: too many to compare all with all; got 30000"),
     ],
 )
 def test_bad_requests_are_named(arguments, message):
     with pytest.raises(FFLabelsError, match=message):
         compare(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"candidates": 30_000}, "candidates: too many to compare all with all; got 30000"),
+        ({"min_visibility": -1.0}, "min_visibility: out of range; got -1"),
+        ({"seed": -1}, "seed: negative; got -1"),
+        ({"intensity": 0.0}, "intensity: out of range; got 0"),
+    ],
+)
+def test_options_out_of_range_are_errors_and_no_notes(options, message):
+    with pytest.raises(FFLabelsError, match=message):
+        compare(["morph"], (3,), **options)
+
+
+def test_what_a_labeler_cannot_draw_is_met_once(monkeypatch):
+    calls = []
+
+    def fails(*_, **__):
+        calls.append(1)
+        raise FFLabelsError("cannot")
+
+    monkeypatch.setattr("fflabels.comparison.propose", fails)
+    assert [one.reason for one in compare(["morph"], (3, 5), **SMALL)] == ["cannot"] * 6
+    assert len(calls) == 1
+
+
+class Numbers(Params, frozen=True):
+    pair: tuple[float, float] = (1.0, 2.0)
+    some: tuple[int, ...] | None = None
+    many: list[int] = []  # noqa: RUF012 - copied for each
+
+
+class Numbered(Labeler):
+    """Takes numbers, several at once."""
+
+    name = "numbered"
+    params_type = Numbers
+
+
+def test_parameters_of_several_numbers_are_typed_with_commas_and_shown_so():
+    typed = convert_params("numbered", Numbers, {"pair": "3,4.5", "some": "5,6", "many": "7"}, typed=False)
+    assert typed == Numbers(pair=(3.0, 4.5), some=(5, 6), many=[7])
+    assert _params(Numbered(pair=(3.0, 4.5), some=(5, 6))) == "pair=3.0,4.5 some=5,6"
+    with pytest.raises(FFLabelsError, match=r"labeler numbered: not finite; got pair=.*inf"):
+        Numbered(pair=(1.0, float("inf")))

@@ -1,5 +1,7 @@
 """design: the whole pipeline, its provenance, its baseline, and what it refuses."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,9 @@ def test_users_images_decide(labels):
     assert found.scores.references.sha256 != labels.scores.references.sha256
 
 
+ONE = np.random.default_rng(0).random((1, 1, 16, 16), np.float32)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -71,10 +76,16 @@ def test_users_images_decide(labels):
         ({"n": 5, "method": "bets"}, "method: unknown method; got bets"),
         ({"n": 5, "shape": (1, 0, 8)}, r"shape: not an image shape; got \(1, 0, 8\)"),
         ({"n": 5, "labeler": "morf"}, "kind: unknown labeler; got morf .did you mean 'morph'"),
+        ({"n": 5, "intensity": 2.0}, "intensity: out of range; got 2.0; expected above 0, at most 1"),
+        ({"n": 5, "iterations": -1}, "iterations: negative; got -1"),
+        ({"n": 5, "metric": "dprime", "references": ONE}, "too few reference images for dprime; .*got 1"),
         ({"n": 30, "labeler": "onehot", "shape": (1, 4, 4)}, "onehot: more classes than pixels"),
     ],
 )
-def test_bad_arguments_are_named(arguments, message):
+def test_bad_arguments_are_named(arguments, message, monkeypatch):
+    monkeypatch.setattr(
+        sys.modules["fflabels.design"], "propose", lambda *_, **__: pytest.fail("candidates were proposed")
+    )
     with pytest.raises(FFLabelsError, match=message):
         design(**{"labeler": "fourier", "shape": SHAPE, **arguments})
 

@@ -73,7 +73,7 @@ class Brightness(Recipe, frozen=True):
 
 
 class Brighten(Labeler):
-    """Adds to each pixel in proportion to it, to all images or to those that are bright."""
+    """Adds to each pixel in proportion to it, below 0 to stay an image, to all images or to those that are bright."""
 
     name = "brighten"
     recipe_type = Brightness
@@ -86,7 +86,7 @@ class Brighten(Labeler):
 
 def test_a_label_without_effect_is_named_and_like_its_equals():
     references = images_of((1, 8, 8))
-    recipes = [Brightness(0.0), Brightness(0.5), Brightness(0.0)]
+    recipes = [Brightness(0.0), Brightness(-0.5), Brightness(0.0)]
     with pytest.warns(NoEffectWarning, match="labels without effect on given: 0, 2"):
         found = similarity(recipes, Brighten(), shape=(1, 8, 8), references=references)
     np.testing.assert_array_equal(found, [[1, 0, 1], [0, 1, 0], [1, 0, 1]])
@@ -95,7 +95,7 @@ def test_a_label_without_effect_is_named_and_like_its_equals():
 def test_images_that_a_label_leaves_as_they_are_do_not_dilute_its_likeness():
     x = np.random.default_rng(0).random((4, 1, 8, 8), dtype=np.float32) / 4
     x[1:3] += 0.6
-    recipes = [Brightness(0.2, only_bright=True), Brightness(0.4, only_bright=True), Brightness(0.2)]
+    recipes = [Brightness(-0.2, only_bright=True), Brightness(-0.4, only_bright=True), Brightness(-0.2)]
     found = similarity(recipes, Brighten(), shape=(1, 8, 8), references=References(x))
     assert found[0, 1] == pytest.approx(1, abs=1e-6)
     assert found[0, 2] == pytest.approx(2 / np.sqrt(2 * 4), abs=1e-6)
@@ -105,7 +105,7 @@ def test_visibility_is_the_change_in_units_of_contrast():
     references = images_of((1, 8, 8))
     x = references.images.astype(np.float64)
     contrast = np.sqrt(np.mean([image.var() for image in x]))
-    [found] = visibility([Brightness(0.5)], Brighten(), references)
+    [found] = visibility([Brightness(-0.5)], Brighten(), references)
     assert found == pytest.approx(np.sqrt(np.mean((0.5 * x) ** 2)) / contrast, rel=1e-5)
     fourier = get_labeler("fourier")
     wave = fourier.named_sets["paper10"][3]

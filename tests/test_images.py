@@ -1,12 +1,14 @@
 """Reference images: the built-in ones, folders, arrays, 16 bit and several channels, and every way to get it wrong."""
 
+import os
+
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
 from fflabels import FFLabelsError, References, load_references
-from fflabels.images import REFERENCE_COUNT, digits, photographs
+from fflabels.images import REFERENCE_COUNT, digits, load_classed, photographs
 
 
 @pytest.mark.parametrize("shape", [(1, 32, 32), (3, 32, 32), (1, 28, 28), (4, 16, 24), (1, 1, 2)])
@@ -163,6 +165,7 @@ MISTAKES = [
     (lambda f: save(f / "x.npy", np.full((2, 8, 8), "a")), "x.npy", "not numbers"),
     (lambda f: save(f / "x.npy", np.zeros((0, 8, 8))), "x.npy", "not a stack of images"),
     (lambda f: save(f / "x.npy", np.zeros((2, 2, 2, 8, 8))), "x.npy", r"not a stack of images; got shape \(2, 2, 2, 8, 8\)"),
+    (lambda f: save(f / "x.npy", np.zeros((8, 9, 3))), "x.npy", r"one picture, or a stack of images 3 or 4 pixels wide"),
     (lambda f: save(f / "x.npy", np.full((2, 8, 8), 0.5)), "x.npy", "the reference images are constant"),
     (lambda f: save(f / "x.npy", np.random.default_rng(0).random((2, 5, 8, 8))), "x.npy", "channels do not fit; got 5 channels; expected 1"),
 ]  # fmt: skip
@@ -174,3 +177,37 @@ def test_mistakes_are_named(tmp_path, make, name, message):
     with pytest.raises(FFLabelsError, match=message) as caught:
         load_references(tmp_path / name, (1, 8, 8))
     assert "\n" not in str(caught.value)
+
+
+def test_an_array_is_read_as_its_file_is(tmp_path):
+    deep = (np.random.default_rng(0).random((200, 8, 8)) * 500).astype(np.uint16)
+    deep[1, 0, 0] = 60_000  # none of the 64 that are taken
+    np.save(tmp_path / "deep.npy", deep)
+    found, filed = load_references(deep, (1, 8, 8)), load_references(tmp_path / "deep.npy", (1, 8, 8))
+    np.testing.assert_array_equal(found.images, filed.images)
+    assert found.images.max() < 0.01
+    one = deep[0]
+    np.testing.assert_array_equal(load_references(one, (1, 8, 8)).images[0, 0], (one / one.max()).astype(np.float32))
+
+
+def test_a_name_is_that_of_the_folder_and_in_unicode(tmp_path, monkeypatch):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    np.save(folder / "x.npy", np.random.default_rng(0).random((3, 8, 8)))
+    write_png(folder, "a.png", gradient())
+    monkeypatch.chdir(folder)
+    assert load_references(".", (1, 8, 8)).name == "caf\ufffd"
+    assert load_references("x.npy", (1, 8, 8)).name == "x.npy"
+
+
+def test_photographs_are_those_whatever_folder_has_the_name(tmp_path, monkeypatch):
+    for name in ("photographs/a", "photographs/b"):
+        (tmp_path / name).mkdir(parents=True)
+        write_png(tmp_path / name, "x.png", gradient())
+    monkeypatch.chdir(tmp_path)
+    assert load_classed("photographs", (1, 8, 8)).classes is None
+
+
+def test_images_given_as_they_are_are_finite():
+    with pytest.raises(FFLabelsError, match="given: NaN or infinite pixels"):
+        load_references(References(np.full((2, 1, 8, 8), np.nan, np.float32)), (1, 8, 8))

@@ -89,6 +89,7 @@ def test_among_perfect_sets_the_shifted_similarity_decides(references):
         ("morph", {}, "labels that depend on the image cannot be compared by the million"),
         ("fourier", {"metric": "shift"}, "candidates: too many to compare all with all; got 301"),
         ("fourier", {"certify": 5}, "candidates: too many to compare all with all"),
+        ("fourier", {"min_visibility": float("nan")}, "min_visibility: out of range; got nan"),
         ("fourier", {"method": "greedy"}, "candidates: too many to compare all with all"),
     ],
 )

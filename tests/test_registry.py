@@ -110,12 +110,32 @@ FAILING = {
     "a propose that ends the process": ("propose", "raise SystemExit(0)", "SystemExit: 0"),
     "a propose that makes no recipe": ("propose", "return 5", "not a recipe of the labeler; got 5; expected StripeRecipe"),
     "a recipe of a wrong type": ("propose", "return StripeRecipe('a')", "ValidationError: Expected `int`, got `str`"),
-    "a recipe that cannot be hashed": ("propose", "return StripeRecipe([1])", "TypeError: unhashable type: 'list'|ValidationError"),
+    "a recipe that cannot be hashed": ("propose", "return StripeRecipe([1])", "a recipe that cannot be told from others: unhashable type: 'list'"),
     "an imprint that raises": ("imprint", "1 / 0", "ZeroDivisionError: division by zero"),
     "an imprint that ends the process": ("imprint", "raise SystemExit(0)", "SystemExit: 0"),
+    "an imprint that leaves the range": ("imprint", "return images - 1", "imprint of .* out of range; got -1 to .*; expected 0 to 1"),
+    "an imprint that is not finite": ("imprint", "return images * np.nan", "imprint with NaN or infinite pixels"),
     "an imprint that changes the images": ("imprint", "images *= 0", "ValueError: output array is read-only"),
     "a constructor that raises": ("__init__", "1 / 0", "ZeroDivisionError: division by zero"),
 }  # fmt: skip
+
+
+COMPLETE = {
+    "raises": ("raise KeyError('boom')", "KeyError: 'boom'"),
+    "is too few": ("return [StripeRecipe(2)]", "not the recipes of a complete set; got 1, 1 of them different; expected 3"),
+    "repeats": ("return [StripeRecipe(2)] * n", "not the recipes of a complete set; got 3, 1 of them different"),
+    "is no recipes": ("return [2, 3, 4]", "not a recipe of the labeler; got 2; expected StripeRecipe"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", COMPLETE)
+def test_a_complete_set_that_is_none_is_named(install, fault):
+    from fflabels import design
+
+    line, message = COMPLETE[fault]
+    install("fflabels-stripes", SOUND + f"\n    def complete(self, n, shape):\n        {line}\n")
+    with pytest.raises(FFLabelsError, match=f"labeler stripes of fflabels-stripes 0.3: {message}"):
+        design("stripes", 3, candidates=4, shape=(1, 8, 8))
 
 
 @pytest.mark.parametrize("fault", FAILING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,6 +33,17 @@ class ShapeType(click.ParamType[Any]):
             return parse_shape(value)
         except FFLabelsError as error:
             self.fail(str(error), param, ctx)
+
+
+class Finite(click.FloatRange):
+    """A number of a range, neither NaN nor infinite."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return it."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not finite.", param, ctx)
+        return number
 
 
 class ParamType(click.ParamType[Any]):
@@ -69,7 +81,7 @@ def intensity(function: F) -> F:
     """Add ``--intensity``."""
     return click.option(
         "--intensity",
-        type=click.FloatRange(0, 1, min_open=True),
+        type=Finite(0, 1, min_open=True),
         default=0.35,
         show_default=True,
         help="The label intensity K, for dprime.",
@@ -177,7 +189,7 @@ def time_limit(function: F) -> F:
     return click.option(
         "--time-limit",
         "seconds",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Finite(min=0, max=1e6, min_open=True),
         default=60.0,
         show_default=True,
         metavar="SECONDS",

@@ -26,7 +26,10 @@ STARTS = 32
 """Greedy constructions, each from another candidate, of which the best is kept."""
 
 EXHAUSTIVE = 20_000
-"""Up to as many subsets, every one is looked at."""
+"""Up to as many subsets, every one is looked at, unless they have more than `EXHAUSTIVE_PAIRS` in all."""
+
+EXHAUSTIVE_PAIRS = 20_000_000
+"""A fraction of a second."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def _chosen(
 ) -> Selection:
     count, rng = len(matrix), np.random.default_rng(seed)
     if n in (1, count):
-        only = _result(matrix, np.arange(n), method)
+        only = _result(matrix, rng.choice(count, n, replace=False) if method == "random" else np.arange(n), method)
         return replace(only, bound=only.score)
     if method == "random":
         return _result(matrix, rng.choice(count, n, replace=False), method)
@@ -155,7 +158,7 @@ def _chosen(
     greedy_score = largest_inside(matrix, greedy)
     if method == "greedy":
         return _result(matrix, greedy, method, greedy_score)
-    if math.comb(count, n) <= EXHAUSTIVE:
+    if (subsets := math.comb(count, n)) <= EXHAUSTIVE and subsets * n**2 <= EXHAUSTIVE_PAIRS:
         best = _result(matrix, exhaustive(matrix, n), method, greedy_score)
         return replace(best, bound=best.score)
     budget = ITERATIONS if iterations is None else iterations

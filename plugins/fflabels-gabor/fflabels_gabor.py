@@ -64,10 +64,10 @@ class Gabor(Labeler[GaborRecipe]):
 
     def propose(self, rng: np.random.Generator, shape: Shape) -> GaborRecipe:
         """Return a texture of uniform orientation and of a frequency that is uniform on a logarithmic scale."""
-        low, high = self.params.min_frequency, min(self.params.max_frequency, min(shape[1:]) / 4)
+        low, high = self.params.min_frequency, min(self.params.max_frequency, shape[2] / 4)
         if high < low:
             raise FFLabelsError(
-                "above a quarter of the image's side", where="min_frequency", got=low, expected=f"at most {high:g}"
+                "above a quarter of the image's width", where="min_frequency", got=low, expected=f"at most {high:g}"
             )
         frequency = float(np.exp(rng.uniform(np.log(low), np.log(high))))
         return GaborRecipe(frequency, rng.uniform(0, 180), self.params.spread, int(rng.integers(1 << 32)))

@@ -224,6 +224,10 @@ def test_a_labeler_in_a_file_serves_every_command_and_its_set_runs_no_code_by_it
         ("code/morph.py:Rings", "the name is taken; got morph (fflabels 0.1.0 has it)"),
         ("code/none.py:Rings", "Error: labeler code/none.py:Rings: no such file"),
         (
+            "code/my-rings.py:Rings",
+            "not the name of a module; got my-rings.py; expected letters, digits and _ (rename the file)",
+        ),
+        (
             "code/rings.py",
             "Error: labeler: names no class in a file; got code/rings.py; expected path/to/file.py:Class",
         ),
@@ -232,7 +236,7 @@ def test_a_labeler_in_a_file_serves_every_command_and_its_set_runs_no_code_by_it
 def test_a_file_that_holds_no_labeler_is_one_clear_line(tmp_path, spec, message):
     (tmp_path / "code").mkdir()
     for name, code in {
-        "rings": RINGS, "wave": RINGS, "broken": "import os; os._exit(7)", "morph": RINGS.replace('"rings"', '"morph"')
+        "rings": RINGS, "my-rings": RINGS, "wave": RINGS, "broken": "import os; os._exit(7)", "morph": RINGS.replace('"rings"', '"morph"')
     }.items():  # fmt: skip
         (tmp_path / "code" / f"{name}.py").write_text(code)
     done = run("select", "--labeler", spec, *SMALL, cwd=tmp_path)
@@ -314,6 +318,11 @@ MISTAKES = [
     (nothing, ["select", "--kind", "morph", "--param", "families=colour"], 1, "labeler morph: bad parameter"),
     (nothing, ["select", "--kind", "fourier", "--param", "waves=many"], 1, "labeler fourier: bad parameter"),
     (nothing, ["select", "--kind", "morph", "--min-visibility", "nan"], 1, "min_visibility: out of range"),
+    (nothing, ["select", "--kind", "fourier", "--param", "max_frequency=inf"], 1, "labeler fourier: not finite; got max_frequency=inf"),
+    (nothing, ["select", "--kind", "morph", "--intensity", "nan"], 2, "nan is not finite"),
+    (nothing, ["select", "--kind", "morph", "--out", "a.png", "--gallery", "a.png"], 2, "--out and --gallery are one file"),
+    (nothing, ["plugins", "check", "onehot", "--time-limit", "inf"], 2, "Invalid value for '--time-limit'"),
+    (nothing, ["compare", "morph", "--n", 30_000], 1, "counts: too many to compare all with all; got 30000"),
     (nothing, ["select", "--kind", "morph", "--min-visibility", 50, "--n", 5, *SMALL], 1, "runs dry"),
     (nothing, ["select", "--kind", "morph", "--candidates", 5, "--n", 10], 1, "candidates: fewer than n; got 5"),
     (nothing, ["select", "--kind", "morph", "--references", "nowhere"], 1, "no such file or folder; got nowhere"),

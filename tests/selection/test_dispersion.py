@@ -171,3 +171,15 @@ def test_the_diagonal_is_not_looked_at(diagonal):
     matrix = random_matrix(4)
     np.fill_diagonal(matrix, diagonal)
     assert select(matrix, 2).score == brute_force(matrix, 2)
+
+
+def test_a_single_label_by_chance_is_by_chance():
+    matrix = random_matrix(12)
+    assert len({int(select(matrix, 1, method="random", seed=seed).indices[0]) for seed in range(20)}) > 3
+    assert select(matrix, 1).bound == 0
+
+
+def test_subsets_of_almost_all_are_not_all_looked_at(monkeypatch):
+    monkeypatch.setattr("fflabels.selection.dispersion.exhaustive", lambda *_: pytest.fail("looked at every subset"))
+    matrix = random_matrix(400)
+    assert select(matrix, 399, iterations=10).score >= select(matrix, 398, iterations=10).score

@@ -96,6 +96,8 @@ def command(
         click.echo(f"note: {note}")
     if plot:
         click.echo(f"plot: {plot}")
+    if all(reach.selected is None for reach in found):
+        raise SystemExit(1)
 
 
 def _labeler(kind: str) -> Labeler[Any]:

@@ -13,7 +13,11 @@ from fflabels_cli import options
 @click.argument("labels", metavar="FILE")
 @options.shape(None)
 @options.reference_images
-@options.intensity
+@click.option(
+    "--intensity",
+    type=options.Finite(0, 1, min_open=True),
+    help="The label intensity K, for dprime.  [default: the file's, or 0.35]",
+)
 @options.plugin_code
 @click.option(
     "--pairs", type=click.IntRange(min=0), default=5, show_default=True, help="How many of the worst pairs to show."
@@ -25,7 +29,7 @@ def command(
     labels: str,
     shape: tuple[int, int, int] | None,
     references: str,
-    intensity: float,
+    intensity: float | None,
     pairs: int,
     probed: bool,
     page: Path | None,
@@ -41,7 +45,8 @@ def command(
     from fflabels.errors import one_line
     from fflabels.images import load_classed, load_references
     from fflabels.labelset import LabelSet, Report, open_set
-    from fflabels.probe import probe
+    from fflabels.observer import DEFAULT_INTENSITY
+    from fflabels.probe import check_probe, probe
     from fflabels_cli import output
 
     if page:
@@ -49,14 +54,16 @@ def command(
 
         output.check_output(page, ".html")
     found = open_set(labels)
+    filed = found.scores
+    intensity = intensity or (filed and filed.intensity) or DEFAULT_INTENSITY
     images = load_references(references, shape or found.shape)
+    classed = load_classed(references, images.shape) if probed else None
+    if classed:
+        check_probe(found, classed)
     with output.Bars() as progress:
         report = found.score(shape, images, intensity=intensity, progress=progress)
-        reading = None
-        if probed:
-            classed = load_classed(references, images.shape)
-            reading = probe(found, classed, intensity=intensity, progress=progress)
-    scores, filed = report.scores, found.scores
+        reading = probe(found, classed, intensity=intensity, progress=progress) if classed else None
+    scores = report.scores
     anew = filed is not None and filed.references.sha256 != scores.references.sha256
     if filed and not anew:  # the same images, at the same shape: what chance gave there stands beside
         beside = {m: s for m, s in filed.random.items() if m != "dprime" or filed.intensity == scores.intensity}

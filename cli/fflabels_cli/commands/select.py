@@ -28,7 +28,7 @@ from fflabels_cli import options
 )
 @click.option(
     "--certify",
-    type=click.FloatRange(min=0),
+    type=options.Finite(min=0),
     is_flag=False,
     flag_value=60.0,
     metavar="[SECONDS]",
@@ -70,6 +70,8 @@ def command(
     output.check_output(out)
     if gallery:
         output.check_output(gallery, ".png")
+        if gallery.resolve() == out.resolve():
+            raise click.UsageError(f"--out and --gallery are one file, {out}")
     begin = time.perf_counter()
     with output.Bars() as progress:
         labels = design(
@@ -91,7 +93,7 @@ def command(
     if gallery:
         from fflabels.gallery import contact_sheet, save_sheet
 
-        save_sheet(contact_sheet(labels, shape=shape, references=references), gallery)
+        save_sheet(contact_sheet(labels, shape=shape, references=references, intensity=intensity), gallery)
     if json_:
         search = output.search_figures(labels)
         output.print_json({**output.summary(labels), "search": search, "file": str(out), "seconds": round(seconds, 3)})
@@ -102,6 +104,8 @@ def command(
     output.print_readability(labels)
     assert labels.scores is not None
     click.echo(f"least visible label: {min(labels.scores.visibility):.2f} of the images' contrast; {seconds:.1f} s")
+    if labels.provenance.method == "complete":
+        click.echo(f"note: {labeler!r} leaves nothing to choose, whatever the method and the candidates")
     if labels.provenance.candidates and labels.provenance.candidates < candidates:
         click.echo(f"note: {labeler!r} has no more than {labels.provenance.candidates} distinct, visible labels")
     click.echo(f"label set: {out}" + (f"   contact sheet: {gallery}" if gallery else ""))

@@ -14,9 +14,7 @@ from fflabels_cli import options
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The picture, a PNG file.  [default: FILE's name with .png, here]"
 )
-@click.option(
-    "--intensity", type=click.FloatRange(0, 1), default=0.35, show_default=True, help="The label intensity K."
-)
+@click.option("--intensity", type=options.Finite(0, 1), default=0.35, show_default=True, help="The label intensity K.")
 @options.shape(None)
 @options.reference_images
 @options.plugin_code

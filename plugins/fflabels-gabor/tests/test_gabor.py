@@ -29,7 +29,7 @@ def test_every_label_has_the_contrast_of_even_grey():
 
 
 def test_frequencies_that_do_not_fit_are_refused():
-    with pytest.raises(FFLabelsError, match="min_frequency: above a quarter of the image's side; got 5"):
+    with pytest.raises(FFLabelsError, match="min_frequency: above a quarter of the image's width; got 5"):
         Gabor(min_frequency=5.0).propose(np.random.default_rng(0), (1, 16, 16))
     with pytest.raises(FFLabelsError, match=r"max_frequency: below min_frequency; got 2.0; expected at least 3"):
         Gabor(min_frequency=3.0, max_frequency=2.0)

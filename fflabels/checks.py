@@ -1,0 +1,25 @@
+"""Arguments that several functions take, refused in one way, before the work."""
+
+from __future__ import annotations
+
+import math
+
+from fflabels.errors import FFLabelsError
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed below 0."""
+    if seed < 0:
+        raise FFLabelsError("negative", where="seed", got=seed, expected="an integer ≥ 0")
+
+
+def check_floor(min_visibility: float | None) -> None:
+    """Refuse a visibility floor that is no number from 0 on; None is the labeler's own."""
+    if min_visibility is not None and not 0 <= min_visibility < math.inf:
+        raise FFLabelsError("out of range", where="min_visibility", got=min_visibility, expected="a number ≥ 0")
+
+
+def check_intensity(intensity: float) -> None:
+    """Refuse a label intensity K at which nothing, or no number, is drawn."""
+    if not 0 < intensity <= 1:
+        raise FFLabelsError("out of range", where="intensity", got=intensity, expected="above 0, at most 1")
