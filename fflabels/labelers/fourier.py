@@ -20,6 +20,9 @@ Pattern = np.ndarray[Any, Any]
 LEAST_SWING = 1e-6
 """A sum of waves that swings less than this, peak to peak, has cancelled."""
 
+KEPT_PIXELS = 64 * 64
+"""Patterns up to so large are kept, 4096 of them: 128 MiB at most."""
+
 MAX_DRAWS = 100_000
 """Draws of one wave before its frequency range counts as empty."""
 
@@ -135,8 +138,10 @@ class Fourier(Labeler[FourierRecipe]):
     def imprint(self, images: Array, recipe: FourierRecipe) -> Array:
         """Return the wave pattern on every image and channel; refuses frequencies above half the height or width."""
         xp = array_namespace(images)
-        # A copy: torch would share the cached pattern's memory, and a change in place would last.
-        pattern = constant_like(wave_pattern(recipe.waves, images.shape[2], images.shape[3]).copy(), images)
+        height, width = images.shape[2:]
+        drawn = _kept_pattern if height * width <= KEPT_PIXELS else wave_pattern
+        # A copy: torch would share the kept pattern's memory, and a change in place would last.
+        pattern = constant_like(drawn(recipe.waves, height, width).copy(), images)
         return xp.broadcast_to(pattern, images.shape)
 
     def patterns(self, recipes: Sequence[FourierRecipe], shape: Shape) -> Pattern:
@@ -164,7 +169,6 @@ def single_waves(waves: Sequence[Wave], h: int, w: int) -> Pattern:
     return pattern
 
 
-@lru_cache(maxsize=4096)
 def wave_pattern(waves: tuple[Wave, ...], h: int, w: int) -> Pattern:
     """Return min–max of Σ cos(2π(fy·y/H + fx·x/W) + phase), shape (H, W), in [0, 1]."""
     y, x = np.arange(h)[:, None] / h, np.arange(w)[None, :] / w
@@ -183,3 +187,6 @@ def wave_pattern(waves: tuple[Wave, ...], h: int, w: int) -> Pattern:
         raise FFLabelsError("the waves cancel, the pattern is flat", where="recipe", got=waves)
     pattern: Pattern = (total - total.min()) / swing
     return pattern
+
+
+_kept_pattern = lru_cache(maxsize=4096)(wave_pattern)
