@@ -143,6 +143,15 @@ def test_a_set_scored_on_other_images_says_so_and_has_no_chance_beside_it(tmp_pa
     assert [set(f["scores"]["random"]) for f in found] == [set(), {"pearson", "shift", "dprime"}]
 
 
+def test_a_set_is_scored_at_the_intensity_that_it_was_designed_for(tmp_path):
+    good("select", "--n", 3, "--kind", "fourier", "--intensity", 0.2, "--out", "faint.json", *SMALL, cwd=tmp_path)
+    for given, expected in (((), 0.2), (("--intensity", 0.5), 0.5)):
+        found = json.loads(good("score", "faint.json", *given, "--json", cwd=tmp_path))
+        assert found["scores"]["intensity"] == expected
+    found = json.loads(good("score", "fourier:paper10", "--json", cwd=tmp_path))
+    assert found["scores"]["intensity"] == 0.35
+
+
 def test_closed_output_is_no_defect(tmp_path):
     command = f"exec {sys.executable} -c '{PROGRAM.format('fflabels')}' list >&- 2>&-".replace(
         "'fflabels'", '"fflabels"'
