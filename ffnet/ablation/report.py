@@ -38,7 +38,7 @@ SIDE_BY_SIDE = ("goodness", "last", "linear")
 DRAWN = ("goodness", "linear")
 """Readings whose differences are drawn."""
 
-DIFFERENCE = "differences to it of one change at a time, 95 % intervals, those wider than the panel cut"
+DIFFERENCE = "differences of one change at a time, 95 % intervals, cut where wider"
 
 PAIRED = (
     "Mean ± sample standard deviation over seeds; in brackets the difference to the unchanged recipe of the same seeds "
