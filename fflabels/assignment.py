@@ -13,7 +13,7 @@ from fflabels.diversity import GRID, Metric, similarity
 from fflabels.errors import FFLabelsError
 from fflabels.images import REFERENCE_COUNT, References, evenly, load_classed
 from fflabels.labelset import LabelSet
-from fflabels.observer import DEFAULT_INTENSITY, Observer, pooling
+from fflabels.observer import Observer, pooling
 from fflabels.progress import Progress, silent
 
 Matrix = npt.NDArray[np.float64]
@@ -167,7 +167,7 @@ def _similarity(labels: LabelSet, references: References, metric: Metric, progre
         shape=few.shape,
         metric=metric,
         references=few,
-        intensity=(labels.scores and labels.scores.intensity) or DEFAULT_INTENSITY,
+        intensity=labels.intensity,
         progress=progress,
     )
     same = found.astype(np.float64)

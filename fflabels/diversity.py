@@ -99,16 +99,12 @@ def effect(labeler: Labeler[Any], recipe: Recipe, references: References) -> Eff
     """
     x = _read_only(references.images)
     pixels = x[0].size
-    if labeler.image_independent:
-        imprint = np.asarray(checked_imprint(labeler, _read_only(np.zeros((1, *references.shape), np.float32)), recipe))
-        check_range(labeler, recipe, imprint)
-        residual = imprint.reshape(1, pixels)
-        squares = float(np.square(imprint - x).sum(dtype=np.float64))
-    else:
-        imprint = np.asarray(checked_imprint(labeler, x, recipe))
-        check_range(labeler, recipe, imprint)
-        residual = (imprint - x).reshape(len(x), pixels)
-        squares = None
+    alone = labeler.image_independent
+    images = _read_only(np.zeros((1, *references.shape), np.float32)) if alone else x
+    imprint = np.asarray(checked_imprint(labeler, images, recipe))
+    check_range(labeler, recipe, imprint)
+    residual = (imprint if alone else imprint - x).reshape(len(imprint), pixels)
+    squares = float(np.square(imprint - x).sum(dtype=np.float64)) if alone else None
     mean = residual.mean(axis=1)
     centred = residual - mean[:, None]
     length = np.sqrt(np.einsum("np,np->n", centred, centred))

@@ -21,42 +21,36 @@ ROUNDING = 1e-5
 def draw(labeler: Labeler[Any], rng: np.random.Generator, shape: Shape) -> Recipe:
     """Return one draw, checked to be a recipe of the labeler."""
     with blaming(labeler):
-        recipe: object = labeler.propose(rng, shape)
-        if isinstance(recipe, labeler.recipe_type):
-            _check_hash(labeler, recipe)
-            return recipe.checked()
-    raise FFLabelsError(
-        "not a recipe of the labeler", where=source(labeler), got=recipe, expected=labeler.recipe_type.__name__
-    )
-
-
-def _check_hash(labeler: Labeler[Any], recipe: Recipe) -> None:
-    try:
-        hash(recipe)
-    except TypeError as error:
-        raise FFLabelsError(
-            f"a recipe that cannot be told from others: {error}", where=source(labeler), got=recipe,
-            expected="fields of numbers, texts and tuples, no lists",
-        ) from None  # fmt: skip
+        return _recipe(labeler, labeler.propose(rng, shape)).checked()
 
 
 def complete(labeler: Labeler[Any], n: int, shape: Shape) -> Sequence[Recipe] | None:
     """Return the only n recipes that there can be, checked to be so many different ones of the labeler, or None."""
     with blaming(labeler):
-        recipes = labeler.complete(n, shape)
-    if recipes is None:
-        return None
-    for recipe in recipes:
-        if isinstance(recipe, labeler.recipe_type):
-            _check_hash(labeler, recipe)
-        else:
-            raise FFLabelsError(
-                "not a recipe of the labeler", where=source(labeler), got=recipe, expected=labeler.recipe_type.__name__
-            )
+        found = labeler.complete(n, shape)
+        if found is None:
+            return None
+        recipes = [_recipe(labeler, one) for one in found]
     if len(recipes) != n or len(set(recipes)) != n:
         got = f"{len(recipes)}, {len(set(recipes))} of them different"
         raise FFLabelsError("not the recipes of a complete set", where=source(labeler), got=got, expected=f"{n}")
     return recipes
+
+
+def _recipe(labeler: Labeler[Any], made: object) -> Recipe:
+    """Return what a labeler made, if it is a recipe of it that can be told from others."""
+    if not isinstance(made, labeler.recipe_type):
+        raise FFLabelsError(
+            "not a recipe of the labeler", where=source(labeler), got=made, expected=labeler.recipe_type.__name__
+        )
+    try:
+        hash(made)
+    except TypeError as error:
+        raise FFLabelsError(
+            f"a recipe that cannot be told from others: {error}", where=source(labeler), got=made,
+            expected="fields of numbers, texts and tuples, no lists",
+        ) from None  # fmt: skip
+    return made
 
 
 def patterns(labeler: Labeler[Any], recipes: Sequence[Recipe], shape: Shape) -> npt.NDArray[np.float32]:

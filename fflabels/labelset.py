@@ -330,6 +330,11 @@ class LabelSet:
         """The shape that the set was scored at, or 1×32×32: recipes themselves name none."""
         return self.scores.shape if self.scores else DEFAULT_SHAPE
 
+    @property
+    def intensity(self) -> float:
+        """The label intensity K that the set was scored at, or 0.35."""
+        return (self.scores and self.scores.intensity) or DEFAULT_INTENSITY
+
     def to_json(self) -> bytes:
         """Return the label-set file: sorted keys, no times, and a hash of the content."""
         distribution, version = registry.owner(self.labeler)

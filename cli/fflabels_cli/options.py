@@ -77,15 +77,15 @@ def metric(default: str, meaning: str) -> Callable[[F], F]:
     return click.option("--metric", type=click.Choice(METRICS), default=default, show_default=True, help=meaning)
 
 
-def intensity(function: F) -> F:
-    """Add ``--intensity``."""
+def intensity(default: float | None) -> Callable[[F], F]:
+    """Return the option ``--intensity``; without a default it is the label set's."""
     return click.option(
         "--intensity",
         type=Finite(0, 1, min_open=True),
-        default=0.35,
-        show_default=True,
+        default=default,
+        show_default=True if default else "the file's, or 0.35",
         help="The label intensity K, for dprime.",
-    )(function)
+    )
 
 
 def kind(function: F) -> F:

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from fflabels.checks import check_seed
 from fflabels.errors import FFLabelsError, nearest
 from fflabels.progress import Progress, silent
 from fflabels.selection.certificate import MAX_CERTIFIED, SECONDS
@@ -128,9 +129,9 @@ def select(
 
 def check_effort(seed: int, iterations: int | None) -> None:
     """Refuse a negative seed or budget."""
-    for name, value in (("seed", seed), ("iterations", iterations)):
-        if value is not None and value < 0:
-            raise FFLabelsError("negative", where=name, got=value, expected="an integer ≥ 0")
+    check_seed(seed)
+    if iterations is not None and iterations < 0:
+        raise FFLabelsError("negative", where="iterations", got=iterations, expected="an integer ≥ 0")
 
 
 def check_certify(certify: bool | float, count: int) -> None:

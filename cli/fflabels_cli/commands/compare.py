@@ -33,7 +33,7 @@ BUILT_IN = ("fourier", "morph", "onehot")
 )
 @options.pool
 @options.reference_images
-@options.intensity
+@options.intensity(0.35)
 @options.plugin_code
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw the table, a PNG file.")
 @options.as_json

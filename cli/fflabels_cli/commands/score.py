@@ -13,11 +13,7 @@ from fflabels_cli import options
 @click.argument("labels", metavar="FILE")
 @options.shape(None)
 @options.reference_images
-@click.option(
-    "--intensity",
-    type=options.Finite(0, 1, min_open=True),
-    help="The label intensity K, for dprime.  [default: the file's, or 0.35]",
-)
+@options.intensity(None)
 @options.plugin_code
 @click.option(
     "--pairs", type=click.IntRange(min=0), default=5, show_default=True, help="How many of the worst pairs to show."
@@ -45,7 +41,6 @@ def command(
     from fflabels.errors import one_line
     from fflabels.images import load_classed, load_references
     from fflabels.labelset import LabelSet, Report, open_set
-    from fflabels.observer import DEFAULT_INTENSITY
     from fflabels.probe import check_probe, probe
     from fflabels_cli import output
 
@@ -55,7 +50,7 @@ def command(
         output.check_output(page, ".html")
     found = open_set(labels)
     filed = found.scores
-    intensity = intensity or (filed and filed.intensity) or DEFAULT_INTENSITY
+    intensity = intensity or found.intensity
     images = load_references(references, shape or found.shape)
     classed = load_classed(references, images.shape) if probed else None
     if classed:

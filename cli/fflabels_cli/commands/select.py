@@ -18,7 +18,7 @@ from fflabels_cli import options
 @options.metric("pearson", "The similarity whose largest value is kept small.")
 @options.pool
 @options.reference_images
-@options.intensity
+@options.intensity(0.35)
 @click.option(
     "--method",
     type=click.Choice(("best", "greedy", "random")),
