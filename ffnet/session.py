@@ -228,14 +228,16 @@ def _work(
     with _deterministic(), _last_good_state_named(run.folder), interrupts.put_off():
         for position, metrics in steps(learner, config, train, data.classes, start):
             if log and metrics:
-                metrics |= _validated(run, data, position)
+                pace = timer.pace(position)
+                log.timing(f"epoch {position.epoch}", **pace)
+                if reading := _validated(run, data, position):
+                    metrics |= reading
+                    log.timing(f"validation after epoch {position.epoch}", **timer.lap())
                 log.epoch(metrics)
             late = timer.since_saved >= config.train.checkpoint_seconds
             asked, due = (int(said) for said in ranks.agree(interrupts.asked or 0, late))
-            if log and (metrics or asked):
-                images, speed = timer.images_since_lap(position), timer.speed(position)
-                of = f"epoch {position.epoch}" if metrics else f"part of epoch {position.epoch + 1}"
-                log.timing(of, images=images, images_per_second=round(speed, 1), **timer.lap(position))
+            if log and asked and not metrics:
+                log.timing(f"part of epoch {position.epoch + 1}", **timer.pace(position))
             if metrics or asked or due:
                 _save(run, learner, position, settings, ranks)
                 timer.saved()
@@ -244,6 +246,7 @@ def _work(
             if log:
                 progress("training", timer.done(position), timer.total)
                 if metrics and report:
+                    speed = pace["images_per_second"]
                     report({**metrics, "images_per_second": speed, "seconds_left": timer.left(position)})
     return _finish(run, data, log, progress) if log else run
 
@@ -419,18 +422,11 @@ class _Timer(_Clock):
         """Return how many steps are done."""
         return position.epoch * self.steps + position.step
 
-    def images_since_lap(self, position: Position) -> int:
-        """Return how many images were trained on since the last lap."""
-        return (self.done(position) - self.at_lap) * self.batch
-
-    def speed(self, position: Position) -> float:
-        """Return images a second since the last lap."""
-        return self.images_since_lap(position) / max(time.perf_counter() - self.wall, 1e-9)
-
-    def lap(self, position: Position | None = None) -> dict[str, float]:
-        """Return the seconds since the last lap."""
-        self.at_lap = self.done(position) if position else self.at_lap
-        return super().lap()
+    def pace(self, position: Position) -> dict[str, float]:
+        """Return the seconds since the last lap, spent on training, and how many images a second they took."""
+        images, self.at_lap = (self.done(position) - self.at_lap) * self.batch, self.done(position)
+        lap = self.lap()
+        return {**lap, "images": images, "images_per_second": round(images / max(lap["seconds"], 1e-9), 1)}
 
     def left(self, position: Position) -> float:
         """Return the seconds that training will take yet, at the mean speed so far."""

@@ -427,10 +427,11 @@ def test_the_diary_is_a_table_too_and_holds_no_times(tmp_path):
     assert ["validation" in line for line in run.metrics] == [False, True, False]
     timings = [msgspec.json.decode(line) for line in (run.folder / "timings.jsonl").read_bytes().splitlines()]
     assert [t["what"] for t in timings] == [
-        "epoch 1", "epoch 2", "epoch 3", "linear classifier", "weights of goodness", "untrained net", "evaluation",
+        "epoch 1", "epoch 2", "validation after epoch 2", "epoch 3",
+        "linear classifier", "weights of goodness", "untrained net", "evaluation",
     ]  # fmt: skip
     assert all(t["seconds"] >= 0 for t in timings)
-    assert [t.get("images") for t in timings] == [128, 128, 128, None, None, None, None]
+    assert [t.get("images") for t in timings] == [128, 128, None, 128, None, None, None, None]
 
 
 def test_timings_after_a_resume_count_what_was_done(tmp_path):
