@@ -35,7 +35,7 @@ bench: $(VENV)/.benched  ## the benchmarks; exits 1 when a floor is missed
 	$(BIN)/python tests/bench/memory.py
 	$(BIN)/python tests/bench/datapath.py
 
-accuracy: $(VENV)/.tested  ## what quick and best presets reach, about eight hours; needs the real data sets
+accuracy: $(VENV)/.tested  ## what quick and best presets reach, some twelve hours; needs the real data sets
 	$(BIN)/python tests/bench/accuracy.py
 
 docs: $(VENV)/.developed  ## the documentation, warnings are errors

@@ -108,7 +108,7 @@ def load_classed(source: str | Path | Array | References | None, shape: Shape) -
     Parameters
     ----------
     source
-        Classes have the ``"digits"``, a folder of class folders, and an ``.npz`` file with ``images`` and ``classes``.
+        ``"digits"``, a folder of class folders, or an ``.npz`` file with ``images`` and ``classes``.
         The same number of each class is taken where there are enough: up to `CLASS_COUNT`, evenly spaced.
     shape
         (C, H, W) to bring them to.

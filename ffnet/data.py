@@ -92,7 +92,7 @@ def load_data(config: DataConfig) -> Data:
     """Return a data set.
 
     The validation images are set apart by a fixed draw that depends on the data set's size alone [ours: 10,000 of
-    MNIST's and 5,000 of CIFAR's training images, an eighth of others'].
+    MNIST's, Fashion-MNIST's and the pairs' and 5,000 of CIFAR's training images, an eighth of others'].
 
     Raises
     ------

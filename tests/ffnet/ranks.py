@@ -20,7 +20,7 @@ CASES = {
     "default": [],
     "paper": ["train.goodness=sum", "train.loss=bce", "net.norm=layer", "train.negatives=uniform"],
     "rms": ["net.norm=rms", "train.negatives=balanced", "train.negatives_each=2", "net.label_every_layer=true"],
-    "random": ["net.first_layer=random", "train.negatives_each=2"],
+    "random": ["net.first_layer=random", "net.norm=none", "train.negatives_each=2"],
     "morph": ["labels.set=morph", "train.loss=softplus"],
     "learned": [
         "train.goodness=learned-contrast",

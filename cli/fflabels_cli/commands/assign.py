@@ -23,8 +23,8 @@ def command(
 ) -> None:
     """Give labels that are alike to classes that look alike: the set in another order.
 
-    FILE is a label-set file or a built-in set such as fourier:low100. Classes have the digits, a folder of class
-    folders, and an .npz file with images and classes.
+    FILE is a label-set file or a built-in set such as fourier:low100. Images with classes are the digits, a
+    folder of class folders, or an .npz file with images and classes.
     """
     from fflabels.assignment import assignment
     from fflabels.images import load_classed

@@ -17,7 +17,7 @@ from fflabels_cli import options
 def command(run: str, out: Path | None, data: str | None, device: str | None) -> None:
     """Write one HTML page about a run: labels, learning, accuracies, mistakes, activation maps, settings, provenance.
 
-    It holds its own pictures, needs no network and reads on a phone. An unfinished run's has what there is.
+    It holds its own pictures, needs no network and can be read on a phone. An unfinished run's has what there is.
     """
     from fflabels.errors import FFLabelsError
     from fflabels.files import check_writable
