@@ -22,6 +22,9 @@ from ffnet.tables import Gap
 FOR_AND_AGAINST = "PiYG"
 """Green speaks for the class, pink against it; white is neutral."""
 
+OVER_CURVES: dict[str, Any] = {"facecolor": "white", "framealpha": 0.85, "edgecolor": "none"}
+"""A legend that stays legible where curves pass beneath it."""
+
 MARKS = ("o", "^", "s", "D")
 """Of kinds that share a colour."""
 
@@ -59,7 +62,7 @@ def _curves(left: Axes, right: Axes, metrics: Sequence[Mapping[str, Any]]) -> No
             colour, loss = COLOURS[k % len(COLOURS)], [line["layer_loss"][k] for line in metrics]
             left.plot(epochs, loss, ".-", color=colour, label=f"layer {k + 1}")
             right.plot(epochs, [100 * line["discrimination"][k] for line in metrics], ".-", color=colour)
-        left.legend(frameon=False)
+        left.legend(**OVER_CURVES)
     else:
         left.plot(epochs, [line["loss"] for line in metrics], ".-", color=COLOURS[0])
         right.plot(epochs, [100 * line["train_accuracy"] for line in metrics], ".-", color=COLOURS[0], label="training")
@@ -68,7 +71,7 @@ def _curves(left: Axes, right: Axes, metrics: Sequence[Mapping[str, Any]]) -> No
         accuracy = [100 * line["validation"] for line in validated]
         right.plot([line["epoch"] for line in validated], accuracy, "k--", label="validation accuracy")
     if validated or not layered:
-        right.legend(frameon=False)
+        right.legend(**OVER_CURVES)
     left.set(xlabel="epoch", ylabel="loss")
     right.set(xlabel="epoch", ylabel="discrimination accuracy, %" if layered else "accuracy, %")
     for axis in (left, right):
