@@ -19,7 +19,7 @@ from ffnet.embedding import Imprints, unit
 from ffnet.layer import LocalLayer
 from ffnet.losses import Scale, discriminates, get_loss
 from ffnet.network import FFNet, offer
-from ffnet.scratch import Scratch
+from ffnet.scratch import Scratch, keep_memory
 
 Metrics = dict[str, object]
 
@@ -351,6 +351,7 @@ def make_learner(net: nn.Module, images: int, ranks: Ranks = ALONE) -> Learner:
         When several ranks are to train what is not layer-local, or cannot share a batch equally.
     """
     check_ranks(cast(FFNet, net).config, images, ranks)
+    keep_memory()
     return BPLearner(net) if isinstance(net, BPNet) else FFLearner(cast(FFNet, net), images, ranks)
 
 

@@ -20,6 +20,7 @@ from ffnet.goodness import FLOOR
 from ffnet.layer import LocalLayer
 from ffnet.network import FFNet
 from ffnet.readout import Readout
+from ffnet.scratch import keep_memory
 
 CPU_CHUNK = 128
 """Embedded images that pass at once on a CPU, at most: the maps of more of them leave its caches."""
@@ -218,6 +219,7 @@ def chunk_size(net: FFNet, chunk: int | None) -> int:
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
     """Put a net into evaluation mode for a while."""
+    keep_memory()
     training = net.training
     net.eval()
     try:
