@@ -1,0 +1,55 @@
+"""Memory that is used again."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("torch")
+
+COUNT = """
+import resource, torch, ffnet
+from fflabels import named_set
+from ffnet.learner import make_learner
+
+config = ffnet.Config().override(["net.widths=[2,2]", "net.pools=[]"])
+net = ffnet.FFNet(config, (1, 16, 16), named_set("fourier:paper10"))
+{first}
+def maps():
+    return [torch.empty(24 << 20, dtype=torch.uint8).fill_(1) for _ in range(4)]
+for _ in range(5):
+    maps()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+maps()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+"""How many fresh pages maps of 96 MiB take once they were there a few times."""
+TRAINING, READING = "make_learner(net, 10)", "ffnet.predict(net, torch.zeros(1, 1, 16, 16), method='goodness')"
+
+
+def fresh_pages(first, **environment):
+    """Return what `COUNT` prints."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_TUNABLES"))}
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT.format(first=first)],
+        env=kept | environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the allocator is glibc's")
+@pytest.mark.parametrize("first", [TRAINING, READING], ids=["training", "reading"])
+def test_training_and_reading_keep_memory_that_was_freed(first):
+    assert fresh_pages(first) < 500
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the allocator is glibc's")
+@pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
+def test_what_the_environment_says_of_the_allocator_holds(name):
+    value = "glibc.malloc.trim_threshold=131072" if name == "GLIBC_TUNABLES" else "131072"
+    assert fresh_pages(TRAINING, **{name: value}) > 20_000
+
+
+def test_without_training_or_reading_the_allocator_is_as_it_was():
+    assert sys.platform != "linux" or fresh_pages("pass") > 20_000
