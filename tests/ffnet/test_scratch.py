@@ -26,7 +26,7 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 maps()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
-"""How many fresh pages maps of 96 MiB take once they were there a few times."""
+"""How many fresh pages, of 2 MiB at most, maps of 96 MiB take once they were there a few times."""
 TRAINING, READING = "make_learner(net, 10)", "ffnet.predict(net, torch.zeros(1, 1, 16, 16), method='goodness')"
 
 
@@ -42,14 +42,10 @@ def fresh_pages(first, **environment):
 
 @pytest.mark.parametrize("first", [TRAINING, READING], ids=["training", "reading"])
 def test_training_and_reading_keep_memory_that_was_freed(first):
-    assert fresh_pages(first) < 500
+    assert fresh_pages(first) < 20
 
 
 @pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
 def test_what_the_environment_says_of_the_allocator_holds(name):
     value = "glibc.malloc.trim_threshold=131072" if name == "GLIBC_TUNABLES" else "131072"
-    assert fresh_pages(TRAINING, **{name: value}) > 20_000
-
-
-def test_without_training_or_reading_the_allocator_is_as_it_was():
-    assert fresh_pages("pass") > 20_000
+    assert fresh_pages(TRAINING, **{name: value}) > 40
