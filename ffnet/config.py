@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_type_hints
 
 import msgspec
 import tomli_w
@@ -120,8 +121,8 @@ class TrainConfig(_Section, frozen=True):
     alpha: Rate = 8.0
     """Multiplies goodness in the softmax and softplus losses."""
     negatives: Literal["uniform", "hard", "balanced", "hard-balanced"] = "hard"
-    """How wrong labels are drawn: ``uniform`` (paper); ``hard``, those that the net takes for right; ``balanced``, each
-    as often as it is right; or both."""
+    """How wrong labels are drawn: ``uniform`` (paper); ``hard``, those that the net takes for right, by the goodness of
+    its last layer when it saw the image with them; ``balanced``, each as often as it is right; or both."""
     negatives_each: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Wrong labels an image and step."""
     crop: Natural = 0
@@ -209,7 +210,11 @@ class Config(_Section, frozen=True):
 
     @property
     def layer_local(self) -> bool:
-        """Whether every layer learns from its own activity alone."""
+        """Whether no gradient crosses layers: each has a loss of its own activity.
+
+        Hard negatives let one thing else reach a layer: which wrong label an image carries is drawn by the last layer's
+        goodness of earlier steps, for all layers.
+        """
         return self.algorithm == "ff" and self.net.first_layer != "with_next" and self.net.detach
 
     def override(self, assignments: Sequence[str]) -> Config:
@@ -281,7 +286,18 @@ def convert(tree: Mapping[str, Any], where: str) -> Config:
     except msgspec.ValidationError as error:
         if isinstance(error.__cause__, FFLabelsError):
             raise FFLabelsError(str(error.__cause__), where=where) from None
-        raise FFLabelsError(f"bad setting: {error}", where=where) from None
+        raise FFLabelsError(f"bad setting: {error}", where=where, hint=_choices(str(error))) from None
+
+
+def _choices(error: str) -> str | None:
+    """Return a hint that names the words a setting may be, which msgspec's error does not; none for other errors."""
+    found = re.match(r"Invalid enum value '(.*)' - at `\$\.([\w.]+)`", error)
+    if not found:
+        return None
+    kind: Any = Config
+    for name in found[2].split("."):
+        kind = get_type_hints(kind)[name]
+    return nearest(found[1], get_args(kind))
 
 
 def _without_none(tree: dict[str, Any]) -> dict[str, Any]:

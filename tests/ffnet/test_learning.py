@@ -395,6 +395,19 @@ def test_a_code_of_too_few_channels_is_refused():
         config("net.offered_waves=2")
 
 
+@pytest.mark.parametrize(("drawn", "same"), [("uniform", True), ("balanced", True), ("hard", False)])
+def test_layers_behind_reach_a_layer_by_the_choice_of_hard_negatives_alone(drawn, same):
+    short, long = (net(*widths, f"train.negatives={drawn}") for widths in (["net.widths=[4,6]", "net.pools=[2,1]"], []))
+    split = Split((255 * batch(32)[0]).byte(), torch.arange(32) % 10)
+    for one in (short, long):
+        learner = FFLearner(one, 32)
+        for epoch in range(4):
+            draws = Draws(one.config, split.classes, 10, epoch)
+            for k in range(len(draws)):
+                learner.step(split, draws, k)
+    assert torch.equal(short.layers[0].weight, long.layers[0].weight) == same
+
+
 @pytest.mark.parametrize("kind", ["log-contrast", "learned-contrast"])
 def test_a_layer_learns_the_same_whatever_layers_come_behind_it(kind):
     short, long = net("net.widths=[4,6]", "net.pools=[2,1]", f"train.goodness={kind}"), net(f"train.goodness={kind}")
@@ -713,6 +726,8 @@ def test_settings_are_checked_by_name():
         ("train.epochs=0", "Expected `int` >= 1"),
         ("net.kernel=4", "net.kernel: even"),
         ("net.pools=[2]", "net.pools: one a layer"),
+        ("inference.layers=weigthed", r"inference.layers. \(did you mean 'weighted'\? known: last, sum, weighted\)"),
+        ("algorithm=fff", r"'fff' - at .*did you mean 'ff'\? known: bp, ff"),
     ]:
         with pytest.raises(FFLabelsError, match=message):
             ffnet.Config().override([setting])
