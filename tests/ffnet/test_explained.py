@@ -230,8 +230,13 @@ def test_names_are_text_and_no_markup(runs, tmp_path):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({}, "Pure forward–forward: each layer learns from its own activity alone; the label enters only at the input"),
+        (
+            {"train.negatives": "uniform"},
+            "Pure forward–forward: each layer learns from its own activity alone; the label enters only at the input",
+        ),
+        ({}, "Pure .* own activity, with wrong labels that the last layer takes for right; the label enters only"),
         ({"net.label_every_layer": True}, "Pure forward–forward: .* the label enters at every layer"),
+        ({"net.label_every_layer": True, "labels.intensity": 0}, "Pure .* the label enters behind layer 1"),
         ({"net.first_layer": "with_next"}, "Not layer-local: layer 1 learns from layer 2's loss"),
         ({"net.detach": False}, "Not layer-local: the summed loss reaches back"),
         ({"algorithm": "bp"}, "Back-propagation: the baseline, not forward–forward"),
