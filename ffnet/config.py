@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 import tomli_w
@@ -133,6 +133,11 @@ class TrainConfig(_Section, frozen=True):
     """After every so many epochs accuracy is taken on the validation images; 0: after the last one only."""
     checkpoint_seconds: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     """A checkpoint is written when the last one is so old; 0: after every step."""
+
+    @property
+    def hard(self) -> bool:
+        """Whether what the net took for right decides which wrong labels are drawn."""
+        return self.negatives.startswith("hard")
 
 
 class InferenceConfig(_Section, frozen=True):
@@ -294,10 +299,15 @@ def _choices(error: str) -> str | None:
     found = re.match(r"Invalid enum value '(.*)' - at `\$\.([\w.]+)`", error)
     if not found:
         return None
-    kind: Any = Config
-    for name in found[2].split("."):
-        kind = get_type_hints(kind)[name]
-    return nearest(found[1], get_args(kind))
+    return nearest(found[1], type_of(found[2]).values)
+
+
+def type_of(key: str) -> Any:
+    """Return what msgspec knows of the type of a setting, by ``section.key``; None where there is no such setting."""
+    kind: Any = msgspec.inspect.type_info(Config)
+    for name in key.split("."):
+        kind = next((field.type for field in getattr(kind, "fields", ()) if field.name == name), None)
+    return kind
 
 
 def _without_none(tree: dict[str, Any]) -> dict[str, Any]:

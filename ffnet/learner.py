@@ -164,7 +164,7 @@ class FFLearner:
         self.peaks = [torch.zeros_like(cast(LocalLayer, layer).bias.detach()) for layer in net.layers]
         self.last_theta = 1.0
         """What the goodness of the last layer is divided by in the table: its threshold, where that is above 1."""
-        self.hard = config.train.negatives.startswith("hard")
+        self.hard = config.train.hard
         self.table = torch.zeros(images if self.hard else 0, len(net.labels), device=net.device)
 
     @property

@@ -12,7 +12,7 @@ import msgspec
 from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.progress import Progress, silent
 from fflabels.recipe import canonical_json, sha256
-from ffnet.config import Config, typed
+from ffnet.config import Config, type_of, typed
 from ffnet.data import Data, load_data
 from ffnet.devices import memory_errors, resolve_device, with_dtype
 from ffnet.metrics import evaluate
@@ -183,9 +183,7 @@ def search(
 
 def _takes_fractions(key: str) -> bool:
     """Return whether a setting is a number that need not be whole."""
-    kind: Any = msgspec.inspect.type_info(Config)
-    for name in key.split("."):
-        kind = next((field.type for field in getattr(kind, "fields", ()) if field.name == name), None)
+    kind = type_of(key)
     return any(isinstance(one, msgspec.inspect.FloatType) for one in getattr(kind, "types", (kind,)))
 
 

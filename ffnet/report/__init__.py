@@ -102,13 +102,10 @@ def verdict(run: Run) -> str:
     net = run.config.net
     if run.config.algorithm == "bp":
         return "Back-propagation: the baseline, not forward–forward."
-    if not net.label_every_layer:
-        enters = "only at the input, as an image"
-    else:
-        enters = "at every layer, as an image" if run.config.labels.intensity else "behind layer 1, as an image"
+    offered = "at every layer" if run.config.labels.intensity else "behind layer 1"
+    enters = f"{offered if net.label_every_layer else 'only at the input'}, as an image"
     if run.config.layer_local:
-        hard = run.config.train.negatives.startswith("hard")
-        chosen = ", with wrong labels that the last layer takes for right" if hard else " alone"
+        chosen = ", with wrong labels that the last layer takes for right" if run.config.train.hard else " alone"
         return f"Pure forward–forward: each layer learns from its own activity{chosen}; the label enters {enters}."
     why = "the summed loss reaches back through all layers" if not net.detach else "layer 1 learns from layer 2's loss"
     return f"Not layer-local: {why}. The label enters {enters}."
