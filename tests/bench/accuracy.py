@@ -20,6 +20,7 @@ from ffnet.comparison import spread
 from ffnet.devices import with_dtype
 from ffnet.figures import learning_curves
 from ffnet.log import METRICS, TIMINGS, read_lines
+from ffnet.metrics import Evaluation
 from ffnet.run import CONFIG, RESULTS
 from ffnet.tables import markdown
 
@@ -76,9 +77,9 @@ class Page:
 READ_ONCE = (
     "Test accuracy in %, mean ± sample standard deviation over n seeds (0 to n − 1); the test images of each run were",
     "read once. *goodness*: the label with the most; *linear*: one neutral pass, beside the same classifier on the",
-    "untrained net, which is what random filters give. CPU seconds of one thread: of training, and of the whole run after",
-    "the design of the labels (all readings and the untrained net included), the most of any seed, on the processors named",
-    "at the end.",
+    "untrained net, which is what random filters give. *validation*: both of images kept from training, by which choices",
+    "are made, where the run was kept. CPU seconds of one thread: of training, and of the whole run after the design of",
+    "the labels (all readings and the untrained net included), the most of any seed, on the processors named at the end.",
 )
 NET_OF_MNIST = {"dtype": "auto", "net.kernel": 5, "net.widths": [16, 32, 64], "net.pools": [2, 2, 1]}
 """The net of best-mnist, which the paper's recipe is tried on."""
@@ -196,11 +197,18 @@ def work(row: Row, folder: Path) -> None:
         subprocess.run([sys.executable, "-c", COMMAND, *arguments], check=True)
 
 
+def accuracies(read: list[Evaluation]) -> list[str]:
+    """Return three cells: goodness (of a net trained by back-propagation: its accuracy), linear, linear untrained."""
+    linear = [r.linear for r in read if r.linear]
+    return [
+        spread([(r.bp or r.goodness).accuracy for r in read]),
+        spread([r.accuracy for r in linear]) if linear else "–",
+        spread([r.untrained for r in linear]) if linear else "–",
+    ]
+
+
 def cells(row: Row, runs: list[Run]) -> list[str]:
     """Return a row of the table."""
-    tests = [run.results.test for run in runs]
-    readings = [t.bp or t.goodness for t in tests]
-    linear = [t.linear for t in tests if t.linear]
     timings = [read_lines(run.folder / TIMINGS) for run in runs]
     lost = any(line["what"].startswith("resumed") for lines in timings for line in lines)
     took = [
@@ -211,16 +219,15 @@ def cells(row: Row, runs: list[Run]) -> list[str]:
         f"`ffnet train {row.command}`",
         str(len(runs)),
         str(runs[0].config.train.epochs),
-        spread([r.accuracy for r in readings]),
-        spread([r.accuracy for r in linear]) if linear else "–",
-        spread([r.untrained for r in linear]) if linear else "–",
+        *accuracies([run.results.test for run in runs]),
+        " / ".join(accuracies([run.results.validation for run in runs])[:2]),
         *(f"{'at least ' if lost else ''}{seconds:.0f}" for seconds in took),
     ]
 
 
 HEAD = [
     "command (and `--seed 0`, `1`, …)", "n", "epochs", "goodness (bp: accuracy)", "linear",
-    "linear, untrained net", "CPU s, training", "CPU s, all",
+    "linear, untrained net", "validation: goodness / linear", "CPU s, training", "CPU s, all",
 ]  # fmt: skip
 
 
