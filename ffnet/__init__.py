@@ -17,6 +17,7 @@ from ffnet.config import Config
 from ffnet.data import Data, load_data
 from ffnet.diagnosis import diagnose
 from ffnet.embedding import EmbedLabel, LabelledPairs
+from ffnet.ensemble import Ensemble
 from ffnet.inference import predict
 from ffnet.interrupts import Interrupted
 from ffnet.metrics import evaluate
@@ -33,6 +34,7 @@ __all__ = [
     "Config",
     "Data",
     "EmbedLabel",
+    "Ensemble",
     "FFClassifier",
     "FFNet",
     "Interrupted",

@@ -16,13 +16,13 @@ ROUNDS = 100
 """Iterations of the fit, at most: it is convex, in as many numbers as layers count."""
 
 FLAT = 1e-6
-"""A layer whose goodness varies by less than this share of its size is left out."""
+"""What varies by less than this share of its size is left out."""
 
 SILENT = 1e-4
 """A channel whose logarithm deviates by less than this says nothing."""
 
 DECAY = 1e-2
-"""Of the squares of the channels' weights, where each channel varies by 1."""
+"""Of the squares of weights of channels and of nets, where each varies by 1."""
 
 IMAGES = 5000
 """Validation images that a fit looks at, at most; each takes a pass a label."""
@@ -100,13 +100,29 @@ def calibration_of(goodness_LNC: Tensor, part: Split, counted: range, config: In
     offset_LC = goodness_LNC.mean(1) if config.offsets else torch.zeros_like(goodness_LNC[:, 0])
     weight_L = torch.ones_like(goodness_LNC[:, 0, 0])
     if config.layers == "weighted":
-        seen_KNC = (goodness_LNC - offset_LC[:, None])[counted.start :].double()
-        spread_K, largest_K = seen_KNC.std((1, 2)), seen_KNC.abs().amax((1, 2))
-        unit_K = torch.where(spread_K > FLAT * largest_K, 1 / spread_K, 0.0)  # a dead layer says nothing
-        seen_NCK = (seen_KNC * unit_K[:, None, None]).permute(1, 2, 0)
-        fitted_K = _fitted(lambda weight_K: seen_NCK @ weight_K, part.classes, torch.ones_like(unit_K))
-        weight_L[counted.start :] = (fitted_K * unit_K).to(weight_L)
+        seen_KNC = (goodness_LNC - offset_LC[:, None])[counted.start :]
+        weight_L[counted.start :] = likeliest_weights(seen_KNC, part.classes).to(weight_L)
     return Calibration(weight_L, offset_LC)
+
+
+def likeliest_weights(scores_KNC: Tensor, classes_N: Tensor, *, decay: float = 0.0) -> Tensor:
+    """Return the weights (K,) float64 of several scores whose sum makes the right classes likeliest under a softmax.
+
+    Parameters
+    ----------
+    scores_KNC
+        What each of K says of every image and class; one that says the same of all gets a weight of 0.
+    classes_N
+        The right classes.
+    decay
+        Times the squares of the weights, where each of K varies by 1, is what they cost: without, images that are all
+        told apart ask for weights without end.
+    """
+    scores_KNC = scores_KNC.double()
+    spread_K, largest_K = scores_KNC.std((1, 2)), scores_KNC.abs().amax((1, 2))
+    unit_K = torch.where(spread_K > FLAT * largest_K, 1 / spread_K, 0.0)  # a dead layer says nothing
+    seen_NCK = (scores_KNC * unit_K[:, None, None]).permute(1, 2, 0)
+    return _fitted(lambda weight_K: seen_NCK @ weight_K, classes_N, torch.ones_like(unit_K), decay) * unit_K
 
 
 def fit_channel_weights(logs_NCF: Tensor, classes_N: Tensor) -> Tensor:

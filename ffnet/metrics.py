@@ -69,7 +69,7 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The readings of a net on a split: bp of the baseline; of others goodness, linear, and what else was asked for.
 
-    Weights of channels are read where there are any.
+    Weights of channels are read where there are any; ``both`` is an `Ensemble`'s.
     """
 
     split: SplitName
@@ -80,11 +80,12 @@ class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     bp: Reading | None = None
     cascade: Reading | None = None
     halving: Reading | None = None
+    both: Reading | None = None
 
     @property
     def readings(self) -> dict[str, Reading]:
         """Return the readings that were taken, by name."""
-        names = ("goodness", "channels", "linear", "bp", "cascade", "halving")
+        names = ("goodness", "channels", "linear", "bp", "cascade", "halving", "both")
         return {name: reading for name in names if (reading := getattr(self, name))}
 
 
@@ -115,19 +116,20 @@ def evaluate(
         raise FFLabelsError("unknown split", where="split", got=split, expected="validation or test")
     part: Split = getattr(data, split)
     if isinstance(net, BPNet):
-        return Evaluation(split, len(part), bp=_reading(scores(net, part.images, method=inference), part, data.classes))
+        logits_NC = scores(net, part.images, method=inference)
+        return Evaluation(split, len(part), bp=reading_of(logits_NC, part, data.classes))
     assert isinstance(net, FFNet)
     found: dict[str, Reading] = {}
     chosen = Method.of(inference) if inference else None
     if chosen and chosen.name in ("cascade", "halving"):
         decision = decide(net, part.images, chosen)
-        agreed = _accuracy(decision.scores.argmax(1), goodness_scores(net, part.images).argmax(1))
-        reading = _reading(decision.scores, part, data.classes)
+        agreed = accuracy(decision.scores.argmax(1), goodness_scores(net, part.images).argmax(1))
+        reading = reading_of(decision.scores, part, data.classes)
         found[chosen.name] = msgspec.structs.replace(reading, agreement=agreed, passes=decision.passes)
     if inference in (None, "goodness"):
         goodness_LNC = layer_goodness(net, part.images)
-        layers = [_accuracy(layer.argmax(1).cpu(), part.classes) for layer in goodness_LNC]
-        found["goodness"] = _reading(combined(net, goodness_LNC), part, data.classes, layers=layers)
+        layers = [accuracy(layer.argmax(1).cpu(), part.classes) for layer in goodness_LNC]
+        found["goodness"] = reading_of(combined(net, goodness_LNC), part, data.classes, layers=layers)
     fitted = {"channels": channel_scores, "linear": linear_scores}
     if inference is None and net.channel_weight is None:
         del fitted["channels"]
@@ -135,8 +137,8 @@ def evaluate(
         check_channels_fitted(net)
     for name in fitted if inference is None else fitted.keys() & {inference}:
         control = control or untrained(net, data)
-        first = _accuracy(fitted[name](control, part.images).argmax(1), part.classes)
-        found[name] = _reading(fitted[name](net, part.images), part, data.classes, untrained=first)
+        first = accuracy(fitted[name](control, part.images).argmax(1), part.classes)
+        found[name] = reading_of(fitted[name](net, part.images), part, data.classes, untrained=first)
     return Evaluation(split, len(part), **found)
 
 
@@ -162,16 +164,18 @@ def confusion_matrix(predicted_N: Tensor, classes_N: Tensor, count: int) -> Tens
     return torch.bincount(classes_N * count + predicted_N, minlength=count * count).view(count, count)
 
 
-def _reading(
+def reading_of(
     scores_NC: Tensor, part: Split, count: int, *, layers: list[float] | None = None, untrained: float | None = None
 ) -> Reading:
+    """Return how well scores (N, classes) do on a split of so many classes; the rest as `Reading` has it."""
     predicted_N = scores_NC.argmax(1).cpu()
     table = confusion_matrix(predicted_N, part.classes.cpu(), count)
     per_class = [
         int(hits) / int(seen) if seen else None for hits, seen in zip(table.diagonal(), table.sum(1), strict=True)
     ]
-    return Reading(_accuracy(predicted_N, part.classes), per_class, table.tolist(), layers or [], untrained)
+    return Reading(accuracy(predicted_N, part.classes), per_class, table.tolist(), layers or [], untrained)
 
 
-def _accuracy(predicted_N: Tensor, classes_N: Tensor) -> float:
+def accuracy(predicted_N: Tensor, classes_N: Tensor) -> float:
+    """Return the share of images whose class is predicted."""
     return float((predicted_N.cpu() == classes_N.cpu()).double().mean())

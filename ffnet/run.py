@@ -156,6 +156,13 @@ class Run:
             self.net.forecast = fit_forecast(self.net, data.train.images, progress=progress)
             write_whole(self.folder / FORECAST, save(on_host(self.net.forecast.state_dict())))
 
+    def control(self, data: Data) -> FFNet | None:
+        """Return the net as it was before training, its classifier fitted, from the folder or made anew.
+
+        None for back-propagation's.
+        """
+        return _load_control(self) or untrained(self.net, data) if isinstance(self.net, FFNet) else None
+
     @memory_errors()
     def evaluate(self, data: Data, split: SplitName, *, inference: Inference | None = None) -> Evaluation:
         """Return accuracies on a split; a look at the test images is counted in the folder.
@@ -189,9 +196,7 @@ class Run:
             self.fit_forecast(data)
         if split == "test":
             self.count_test_read()
-        control = None
-        if isinstance(self.net, FFNet) and inference in (None, "linear", "channels"):
-            control = _load_control(self) or untrained(self.net, data)
+        control = self.control(data) if inference in (None, "linear", "channels") else None
         return evaluate(self.net, data, split, inference=inference, control=control)
 
 

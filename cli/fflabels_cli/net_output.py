@@ -170,6 +170,19 @@ def print_evaluation(found: Evaluation, class_names: Sequence[str]) -> None:
             click.echo(f"least accurate classes: {listed} (--json has all, and the confusion matrix)")
 
 
+def print_beside(runs: Sequence[Run], together: Evaluation) -> None:
+    """Print what each of several runs reaches alone, as its results have it, above what they reach together."""
+    alone = [(run.folder, getattr(run.results, together.split, None)) for run in runs]
+    names = list(together.readings)
+    rows = [
+        [str(folder), *(percent(reading.accuracy if reading else None) for reading in map(found.readings.get, names))]
+        for folder, found in alone
+        if found
+    ]
+    rows.append(["together", *(percent(reading.accuracy) for reading in together.readings.values())])
+    output.print_table(f"accuracy, %, {together.split}", ("run", *names), rows)
+
+
 def percent(share: float | None) -> str:
     """Return a share in percent."""
     return "–" if share is None else f"{100 * share:.1f}"

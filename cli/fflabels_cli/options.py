@@ -214,6 +214,11 @@ def run_folder(function: F) -> F:
     return click.argument("run", metavar="RUN", type=click.Path())(plugin_code(function))
 
 
+def run_folders(function: F) -> F:
+    """Add the arguments RUN…; their labels may be any labeler's."""
+    return click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path())(plugin_code(function))
+
+
 def tensorboard(function: F) -> F:
     """Add ``--tensorboard``."""
     return click.option("--tensorboard", is_flag=True, help="Write the epochs for TensorBoard too, in the run folder.")(
@@ -248,9 +253,10 @@ def device(function: F) -> F:
     )
 
 
-def inference(text: str) -> Callable[[F], F]:
-    """Return the option ``--inference``."""
-    return click.option("--inference", metavar="linear|goodness|channels|cascade[:K]|halving", help=text)
+def inference(text: str, *more: str) -> Callable[[F], F]:
+    """Return the option ``--inference``, with more readings than a single net has."""
+    readings = ("linear", "goodness", "channels", "cascade[:K]", "halving", *more)
+    return click.option("--inference", metavar="|".join(readings), help=text)
 
 
 def make_labeler(name: str, params: tuple[tuple[str, str], ...]) -> Labeler[Any]:

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from statistics import mean
+from time import process_time
 
+import msgspec
 import torch
 
-from ffnet import Run, load_preset, load_run
+from ffnet import Ensemble, Run, load_preset, load_run
 from ffnet.comparison import spread
 from ffnet.devices import with_dtype
 from ffnet.figures import learning_curves
 from ffnet.log import METRICS, TIMINGS, read_lines
 from ffnet.metrics import Evaluation
-from ffnet.run import CONFIG, RESULTS
+from ffnet.run import CONFIG, RESULTS, read_json, write_json
 from ffnet.tables import markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -61,12 +63,34 @@ def as_typed(value: object) -> str:
 
 
 @dataclass(frozen=True)
+class Together:
+    """Runs of some rows that are read as one: in words, and their folders."""
+
+    name: str
+    words: str
+    runs: tuple[str, ...]
+
+    def folders(self, folder: Path) -> list[Path]:
+        """Return the run folders."""
+        return [folder / run for run in self.runs]
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """What runs reach together, and the CPU seconds that this reading took."""
+
+    validation: Evaluation
+    test: Evaluation
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
 class Page:
-    """A page in docs/results: its name, its beginning, its rows."""
+    """A page in docs/results: its name, its beginning, its rows, and which runs are read as one."""
 
     name: str
     words: tuple[str, ...]
     rows: tuple[Row, ...]
+    together: tuple[Together, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -184,6 +208,17 @@ FLOORS = {
     "best-cifar10": 65.0,
 }
 """The least mean by goodness; with less the program exits with 1."""
+TOGETHER = (
+    "## Several nets read as one",
+    "",
+    "`ffnet eval RUN RUN … --split test`, of runs above: goodness and logits are summed, each with a weight fitted to the",
+    "validation images ([how](../training.md#several-nets-read-as-one)), whose own accuracy is flattered a little by that.",
+    "*both* sums goodness and logits. CPU seconds are those of all runs as a whole, and of this reading of both splits.",
+    "",
+)
+TOGETHER_HEAD = [
+    "runs", "nets", "goodness", "linear", "linear, untrained nets", "both", "validation: goodness / linear / both", "CPU s",
+]  # fmt: skip
 
 
 def work(row: Row, folder: Path) -> None:
@@ -223,6 +258,41 @@ def cells(row: Row, runs: list[Run]) -> list[str]:
         " / ".join(accuracies([run.results.validation for run in runs])[:2]),
         *(f"{'at least ' if lost else ''}{seconds:.0f}" for seconds in took),
     ]
+
+
+def read_as_one(group: Together, folder: Path) -> None:
+    """Read some runs as one, once, if all are finished; the result lies beside them."""
+    out = folder / f"{group.name}.json"
+    if out.exists() or not all((run / RESULTS).exists() for run in group.folders(folder)):
+        return
+    began = process_time()
+    runs = [load_run(run) for run in group.folders(folder)]
+    together, data = Ensemble(runs), runs[0].data()
+    validation, test = together.evaluate(data), together.evaluate(data, "test")
+    write_json(out, Reached(validation, test, process_time() - began))
+
+
+def cells_together(group: Together, folder: Path) -> list[str]:
+    """Return a row of the table of several nets."""
+    reached = read_json(folder / f"{group.name}.json", Reached)
+    test, validation = reached.test, reached.validation
+    seconds = sum(line["cpu_seconds"] for run in group.folders(folder) for line in read_lines(run / TIMINGS))
+    names = ("goodness", "linear", "both")
+    shares = [f"{100 * test.readings[name].accuracy:.2f}" for name in names]
+    shares.insert(2, f"{100 * test.readings['linear'].untrained:.2f}")
+    chosen = " / ".join(f"{100 * validation.readings[name].accuracy:.2f}" for name in names)
+    return [group.words, str(len(group.runs)), *shares, chosen, f"{seconds + reached.cpu_seconds:.0f}"]
+
+
+def several(page: Page, folder: Path, there: list[str]) -> list[str]:
+    """Return the section on several nets read as one; rows without a result stay as they were."""
+    table = []
+    for group in page.together:
+        if (folder / f"{group.name}.json").exists():
+            table.append(cells_together(group, folder))
+        else:
+            table += [line.strip("| ").split(" | ") for line in there if line.startswith(f"| {group.words} |")]
+    return [*TOGETHER, *markdown(TOGETHER_HEAD, table), ""] if table else []
 
 
 HEAD = [
@@ -282,7 +352,7 @@ def listed(versions: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
 
 
-def written(page: Page, runs_of: dict[str, list[Run]]) -> str:
+def written(page: Page, runs_of: dict[str, list[Run]], folder: Path) -> str:
     """Return the page of all rows with finished runs, and of those that were there without."""
     there = page.path.read_text().splitlines() if page.path.exists() else []
     table, places, curves = [], set(), []
@@ -298,7 +368,15 @@ def written(page: Page, runs_of: dict[str, list[Run]]) -> str:
             table += kept
             curves += kept_curve(row, there)
             places |= {line for line in there if kept and line.startswith("- ")}
-    lines = [*page.words, "", "Written by `make accuracy`.", "", *markdown(HEAD, table), ""]
+    lines = [
+        *page.words,
+        "",
+        "Written by `make accuracy`.",
+        "",
+        *markdown(HEAD, table),
+        "",
+        *several(page, folder, there),
+    ]
     return "\n".join([*lines, *curves, *sorted(places)]) + "\n"
 
 
@@ -313,7 +391,10 @@ if __name__ == "__main__":
             if fnmatch(row.name, options.rows):
                 work(row, options.folder)
         runs = {row.name: finished(row, options.folder) for row in page.rows}
-        page.path.write_text(written(page, runs))
+        for group in page.together:
+            if fnmatch(group.name, options.rows):
+                read_as_one(group, options.folder)
+        page.path.write_text(written(page, runs, options.folder))
         print(page.path)
         for name, of_row in runs.items():
             reached = [run.results.test.goodness.accuracy for run in of_row if name in FLOORS]

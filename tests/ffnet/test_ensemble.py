@@ -1,0 +1,144 @@
+"""Several runs read as one."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+torch = pytest.importorskip("torch")
+
+import ffnet  # noqa: E402
+from fflabels.errors import FFLabelsError  # noqa: E402
+from ffnet.calibration import DECAY, likeliest_weights  # noqa: E402
+from ffnet.readings import goodness_scores, linear_scores  # noqa: E402
+
+SMALL = ["train.epochs=2", "net.widths=[4,6]", "net.pools=[2,2]", "data.limit=300", "inference.linear_epochs=2"]
+
+
+def trained(folder, *more):
+    return ffnet.train(ffnet.load_preset("quick-digits").config.override([*SMALL, *more]), out=folder)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two runs with the same labels, and one with other labels and filters."""
+    folder = tmp_path_factory.mktemp("runs")
+    return [
+        trained(folder / "a", "labels.set=fourier:paper10"),
+        trained(folder / "b", "labels.set=fourier:paper10", "seed=1"),
+        trained(folder / "c", "labels.set=onehot", "net.widths=[6,8]"),
+    ]
+
+
+@pytest.mark.parametrize("decay", [0.0, DECAY])
+def test_weights_are_those_of_the_greatest_likelihood(decay):
+    rng = np.random.default_rng(0)
+    classes = rng.integers(5, size=300)
+    scores = rng.normal(size=(3, 300, 5)) * [[[1]], [[20]], [[0.1]]]
+    scores[0, np.arange(300), classes] += 1
+    scores[1, np.arange(300), classes] += 30
+    spread = scores.std((1, 2), ddof=1)
+
+    def loss(weight):
+        whole = np.einsum("k,knc->nc", weight / spread, scores)
+        return -log_softmax(whole, 1)[np.arange(300), classes].mean() + decay * weight @ weight
+
+    expected = minimize(loss, np.ones(3), method="BFGS", options={"gtol": 1e-10}).x / spread
+    found = likeliest_weights(torch.from_numpy(scores), torch.from_numpy(classes), decay=decay).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_images_that_are_all_told_apart_leave_the_weights_finite_and_alike():
+    classes = torch.arange(40) % 4
+    one = 9.0 * torch.nn.functional.one_hot(classes, 4)
+    found = likeliest_weights(torch.stack([one, one, torch.ones_like(one)]), classes, decay=DECAY)
+    assert found[2] == 0
+    assert 0 < found[0] < 10
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_what_the_nets_say_is_summed_with_these_weights(runs):
+    data = runs[0].data()
+    together = ffnet.Ensemble(runs).fit(data)
+    images = data.test.images[:40]
+    of = {"goodness": (goodness_scores,), "linear": (linear_scores,), "both": (goodness_scores, linear_scores)}
+    for method, kinds in of.items():
+        said = [(kind, run.net) for kind in kinds for run in runs]
+        on_validation = torch.stack([kind(net, data.validation.images) for kind, net in said])
+        weights = likeliest_weights(on_validation, data.validation.classes, decay=DECAY)
+        expected = sum(weight * kind(net, images).double() for weight, (kind, net) in zip(weights, said, strict=True))
+        torch.testing.assert_close(together.scores(images, method=method), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(together.predict(images), expected.argmax(1))
+
+
+def test_one_net_alone_answers_as_it_does(runs):
+    data = runs[0].data()
+    found = ffnet.Ensemble(runs[:1]).evaluate(data)
+    alone = runs[0].results.validation
+    assert found.goodness.confusion == alone.goodness.confusion
+    assert found.linear == alone.linear
+    assert found.both.accuracy >= min(found.goodness.accuracy, found.linear.accuracy)
+
+
+def test_accuracies_are_those_of_its_predictions_and_looks_are_counted(runs):
+    data = runs[0].data()
+    before = [run.test_reads for run in runs]
+    together = ffnet.Ensemble(runs)
+    found = together.evaluate(data, "test")
+    assert [run.test_reads for run in runs] == [count + 1 for count in before]
+    assert (found.split, found.images, list(found.readings)) == ("test", 360, ["goodness", "linear", "both"])
+    for name, reading in found.readings.items():
+        right = together.predict(data.test.images, method=name) == data.test.classes
+        assert reading.accuracy == float(right.double().mean())
+    assert found.goodness.untrained is None
+    assert 0 < found.linear.untrained < 1
+    assert list(together.evaluate(data, inference="both").readings) == ["both"]
+    assert [run.test_reads for run in runs] == [count + 1 for count in before]
+
+
+def test_the_untrained_nets_stand_beside_with_weights_of_their_own(runs):
+    data = runs[0].data()
+    found = ffnet.Ensemble(runs).evaluate(data, "test", inference="linear")
+    controls = [run.control(data) for run in runs]
+    chosen_by = torch.stack([linear_scores(net, data.validation.images) for net in controls])
+    weights = likeliest_weights(chosen_by, data.validation.classes, decay=DECAY)
+    seen = torch.stack([linear_scores(net, data.test.images) for net in controls]).double()
+    predicted = torch.einsum("k,knc->nc", weights, seen).argmax(1)
+    assert found.linear.untrained == float((predicted == data.test.classes).double().mean())
+
+
+def test_the_order_of_the_runs_changes_nothing(runs):
+    data = runs[0].data()
+    images = data.test.images[:60]
+    one, other = (ffnet.Ensemble(order).fit(data).scores(images) for order in (runs, runs[::-1]))
+    torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+
+
+def test_what_cannot_answer_together_is_refused_by_name_and_no_look_is_counted(runs, tmp_path):
+    data = runs[0].data()
+    with pytest.raises(FFLabelsError, match=r"Ensemble: no run; expected one or more"):
+        ffnet.Ensemble([])
+    with pytest.raises(FFLabelsError, match=r"a: there twice"):
+        ffnet.Ensemble([runs[0], ffnet.load_run(runs[0].folder)])
+    with pytest.raises(FFLabelsError, match=r"bp: not forward-forward; got algorithm bp"):
+        ffnet.Ensemble([runs[0], trained(tmp_path / "bp", "algorithm=bp")])
+    other = trained(tmp_path / "fewer", "labels.set=onehot", "data.validation=100")
+    with pytest.raises(FFLabelsError, match=r"fewer: other images than the first run's; got digits, .*100.*180"):
+        ffnet.Ensemble([runs[0], other])
+    bare = trained(tmp_path / "bare", "labels.set=onehot", "data.validation=0")
+    with pytest.raises(FFLabelsError, match=r"split validation: no images .data.validation sets some apart"):
+        ffnet.Ensemble([bare]).evaluate(bare.data(), "test")
+    assert bare.test_reads == 1
+    together = ffnet.Ensemble(runs)
+    with pytest.raises(FFLabelsError, match=r"Ensemble: not fitted .call fit first"):
+        together.predict(data.test.images)
+    with pytest.raises(
+        FFLabelsError, match=r"inference: unknown inference of an ensemble; got halving; expected goodn"
+    ):
+        together.evaluate(data, "test", inference="halving")
+    with pytest.raises(FFLabelsError, match=r"split: unknown split; got val"):
+        together.evaluate(data, "val")
+    runs[0].folder.joinpath("results.json").rename(tmp_path / "results.json")
+    with pytest.raises(FFLabelsError, match=r"a: not finished .ffnet resume finishes the run"):
+        ffnet.Ensemble([ffnet.load_run(runs[0].folder)])
+    (tmp_path / "results.json").rename(runs[0].folder / "results.json")
