@@ -22,7 +22,7 @@ SILENT = 1e-4
 """A channel whose logarithm deviates by less than this says nothing."""
 
 DECAY = 1e-2
-"""Of the squares of weights of channels and of nets, where each varies by 1."""
+"""Of the squares of the channels' weights, where each channel varies by 1."""
 
 IMAGES = 5000
 """Validation images that a fit looks at, at most; each takes a pass a label."""
@@ -111,15 +111,16 @@ def likeliest_weights(scores_KNC: Tensor, classes_N: Tensor, *, decay: float = 0
     Parameters
     ----------
     scores_KNC
-        What each of K says of every image and class; one that says the same of all gets a weight of 0.
+        What each of K says of every image and class; one that says the same of all classes gets a weight of 0.
     classes_N
         The right classes.
     decay
-        Times the squares of the weights, where each of K varies by 1, is what they cost: without, images that are all
-        told apart ask for weights without end.
+        Times the squares of the weights, where each of K varies by 1 within an image, is what they cost: without,
+        images that are all told apart ask for weights without end.
     """
-    scores_KNC = scores_KNC.double()
-    spread_K, largest_K = scores_KNC.std((1, 2)), scores_KNC.abs().amax((1, 2))
+    largest_K, scores_KNC = scores_KNC.double().abs().amax((1, 2)), scores_KNC.double()
+    scores_KNC = scores_KNC - scores_KNC.mean(2, keepdim=True)  # what is said of all classes alike decides nothing
+    spread_K = scores_KNC.std((1, 2))
     unit_K = torch.where(spread_K > FLAT * largest_K, 1 / spread_K, 0.0)  # a dead layer says nothing
     seen_NCK = (scores_KNC * unit_K[:, None, None]).permute(1, 2, 0)
     return _fitted(lambda weight_K: seen_NCK @ weight_K, classes_N, torch.ones_like(unit_K), decay) * unit_K

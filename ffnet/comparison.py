@@ -11,7 +11,7 @@ import msgspec
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config
-from ffnet.run import Run
+from ffnet.run import Run, check_alike
 
 LEVEL = 0.95
 """Of the intervals of a difference."""
@@ -72,18 +72,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
     FFLabelsError
         When a run is not finished, is given twice, or another data set was read.
     """
-    if len({run.folder.resolve() for run in runs}) < len(runs):
-        raise FFLabelsError("the same run twice", where="runs")
-    for run in runs:
-        if run.results is None:
-            raise FFLabelsError("not finished", where=str(run.folder), hint="ffnet resume finishes it")
-        if run.about.data.sha256 != runs[0].about.data.sha256:
-            raise FFLabelsError(
-                "another data set",
-                where=str(run.folder),
-                got=f"{run.about.data.name}, {run.about.data.counts}",
-                expected=f"{runs[0].about.data.name}, {runs[0].about.data.counts}",
-            )
+    check_alike(runs)
     settings = [flat(run.config, without=("seed",)) for run in runs]
     distinct = [one for k, one in enumerate(settings) if one not in settings[:k]]
     found = []

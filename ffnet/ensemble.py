@@ -9,18 +9,21 @@ import torch
 from torch import Tensor
 
 from fflabels.errors import FFLabelsError
-from ffnet.calibration import DECAY, likeliest_weights
+from ffnet.calibration import likeliest_weights
 from ffnet.config import Inference
 from ffnet.data import Data, Split
 from ffnet.devices import memory_errors
 from ffnet.metrics import Evaluation, SplitName, accuracy, reading_of
 from ffnet.network import FFNet
 from ffnet.readings import goodness_scores, linear_scores
-from ffnet.run import Run
+from ffnet.run import Run, check_alike
 
 SCORES = {"goodness": goodness_scores, "linear": linear_scores}
 READINGS = {"goodness": ("goodness",), "linear": ("linear",), "both": ("goodness", "linear")}
 """What each reading sums, of every net."""
+
+DECAY = 1e-3
+"""Of the squares of the weights, where what each net says varies by 1."""
 
 Measured = dict[str, Tensor]
 """For goodness and for linear, what every net says: (nets, N, classes)."""
@@ -29,9 +32,9 @@ Measured = dict[str, Tensor]
 class Ensemble:
     """Trained nets that answer together [ours].
 
-    *goodness* sums the nets' goodness of each label, *linear* their classifiers' logits, *both* all of these; each with
-    a weight that makes the right classes of the validation images likeliest. No net is trained further, and nothing
-    passes between them.
+    *goodness* sums the nets' goodness of each label, *linear* their classifiers' logits, *both* all of these. Every
+    summand has a weight; the weights make the right classes of the validation images likeliest, less a little of their
+    squares, and one may be negative. No net is trained further, and nothing passes between them.
 
     Parameters
     ----------
@@ -40,8 +43,10 @@ class Ensemble:
 
     Attributes
     ----------
+    nets
+        The nets.
     weights
-        Of each reading, once `fit` was called: a weight a net; for *both* those of goodness, then those of linear.
+        Of each reading, since `fit`: a weight a net; for *both* those of goodness, then those of linear.
 
     Raises
     ------
@@ -51,21 +56,20 @@ class Ensemble:
 
     def __init__(self, runs: Iterable[Run]) -> None:
         self.runs = list(runs)
+        self.nets = [run.net for run in self.runs if isinstance(run.net, FFNet)]
         self.weights: dict[str, Tensor] = {}
         _check(self.runs)
 
-    @property
-    def nets(self) -> list[FFNet]:
-        """Return the nets."""
-        return [run.net for run in self.runs if isinstance(run.net, FFNet)]
-
+    @memory_errors()
     def fit(self, data: Data) -> Self:
         """Fit the weights of every reading to the validation images, of which there have to be some."""
-        self._fit(self._measured(data, "validation", SCORES), data, READINGS)
+        measured = self._measured(data, "validation", SCORES)
+        self.weights = {name: _fitted(measured, name, data.validation.classes) for name in READINGS}
         return self
 
+    @memory_errors()
     def scores(self, images: Tensor, *, method: Inference = "both") -> Tensor:
-        """Return what `predict` takes the largest of, (N, classes).
+        """Return what `predict` takes the largest of, (N, classes) float64 on the processor.
 
         Raises
         ------
@@ -76,8 +80,8 @@ class Ensemble:
         if method not in self.weights:
             raise FFLabelsError("not fitted", where="Ensemble", hint="call fit first, with the data of the runs")
         images = torch.as_tensor(images)
-        measured = {kind: self._all(kind, self.nets, images) for kind in READINGS[method]}
-        return _summed(measured, READINGS[method], self.weights[method])
+        measured = {kind: _said(kind, self.nets, images) for kind in READINGS[method]}
+        return _summed(measured, method, self.weights[method])
 
     def predict(self, images: Tensor, *, method: Inference = "both") -> Tensor:
         """Return the predicted classes of images (N, C, H, W), (N,) int64: see `scores`."""
@@ -89,8 +93,9 @@ class Ensemble:
     ) -> Evaluation:
         """Return accuracies on a split; a look at the test images is counted in every run's folder.
 
-        The weights are fitted to the validation images, whose own accuracy they flatter a little. Beside *linear*
-        stands the same of the nets as they were before training.
+        Test images are read with weights fitted to all validation images, as `predict` does after `fit`; of the
+        validation images each half with weights fitted to the other. Beside *linear* stands the same of the nets as
+        they were before training.
 
         Raises
         ------
@@ -103,74 +108,92 @@ class Ensemble:
             _check_method(inference)
         names = [inference] if inference else list(READINGS)
         kinds = [kind for kind in SCORES if any(kind in READINGS[name] for name in names)]
-        chosen_by = self._measured(data, "validation", kinds)
-        self._fit(chosen_by, data, names)
+        chosen_by, seen = self._measured(data, "validation", kinds), None
+        if split == "test":
+            if len(data.test):
+                self._count_test_read()
+            seen = self._measured(data, split, kinds)
         part: Split = getattr(data, split)
-        if split == "test" and len(part):
-            for run in self.runs:
-                run.count_test_read()
-        seen = chosen_by if split == "validation" else self._measured(data, split, kinds)
-        found = {}
-        for name in names:
-            scores_NC = _summed(seen, READINGS[name], self.weights[name])
-            first = self._untrained(data, part) if name == "linear" else None
-            found[name] = reading_of(scores_NC, part, data.classes, untrained=first)
+        first = self._untrained(data, split) if "linear" in names else None
+        found = {
+            name: reading_of(
+                _read(name, chosen_by, data.validation.classes, seen),
+                part,
+                data.classes,
+                untrained=first if name == "linear" else None,
+            )
+            for name in names
+        }
         return Evaluation(split, len(part), **found)
-
-    def _fit(self, measured: Measured, data: Data, names: Iterable[str]) -> None:
-        for name in names:
-            whole_KNC = torch.cat([measured[kind] for kind in READINGS[name]])
-            self.weights[name] = likeliest_weights(whole_KNC, data.validation.classes, decay=DECAY)
 
     def _measured(self, data: Data, split: SplitName, kinds: Iterable[str]) -> Measured:
         part: Split = getattr(data, split)
         if not len(part):
             raise FFLabelsError("no images", where=f"split {split}", hint="data.validation sets some apart")
-        return {kind: self._all(kind, self.nets, part.images) for kind in kinds}
+        return {kind: _said(kind, self.nets, part.images) for kind in kinds}
 
-    def _all(self, kind: str, nets: Sequence[FFNet], images: Tensor) -> Tensor:
-        return torch.stack([SCORES[kind](net, images).cpu() for net in nets])
+    def _untrained(self, data: Data, split: SplitName) -> float:
+        """Return the accuracy of the classifiers on the nets as they were before training, weighted likewise."""
+        parts = (data.validation, data.test) if split == "test" else (data.validation,)
+        controls = ((run.control(data), parts) for run in self.runs)  # one net after the other
+        said = [[linear_scores(net, part.images).cpu() for part in parts] for net, parts in controls if net]
+        chosen_by, *seen = ({"linear": torch.stack(of_part)} for of_part in zip(*said, strict=True))
+        scores_NC = _read("linear", chosen_by, data.validation.classes, *seen)
+        return accuracy(scores_NC.argmax(1), parts[-1].classes)
 
-    def _untrained(self, data: Data, part: Split) -> float:
-        """Return the accuracy of the classifiers on the nets as they were before training, weights fitted likewise."""
-        controls = [control for run in self.runs if (control := run.control(data))]
-        chosen_by = self._all("linear", controls, data.validation.images)
-        weights_K = likeliest_weights(chosen_by, data.validation.classes, decay=DECAY)
-        seen = chosen_by if part is data.validation else self._all("linear", controls, part.images)
-        return accuracy(_summed({"linear": seen}, ("linear",), weights_K).argmax(1), part.classes)
+    def _count_test_read(self) -> None:
+        for run in self.runs:
+            run.count_test_read()
 
 
-def _summed(measured: Measured, kinds: Sequence[str], weights_K: Tensor) -> Tensor:
-    """Return the weighted sum of what every net says, (N, classes)."""
-    whole_KNC = torch.cat([measured[kind] for kind in kinds])
-    return torch.einsum("knc,k->nc", whole_KNC.double(), weights_K.double())
+def _said(kind: str, nets: Sequence[FFNet], images: Tensor) -> Tensor:
+    """Return what every net says of images and classes, (nets, N, classes)."""
+    return torch.stack([SCORES[kind](net, images).cpu() for net in nets])
+
+
+def _read(name: str, chosen_by: Measured, classes_N: Tensor, seen: Measured | None = None) -> Tensor:
+    """Return the scores (N, classes) of images; without any, of those that the weights are fitted to, half by half."""
+    if seen:
+        return _summed(seen, name, _fitted(chosen_by, name, classes_N))
+    halves = torch.arange(len(classes_N)) % 2
+    found = torch.empty(len(classes_N), next(iter(chosen_by.values())).shape[2], dtype=torch.float64)
+    for half in (0, 1):
+        own, other = (
+            {kind: said[:, where] for kind, said in chosen_by.items()} for where in (halves == half, halves != half)
+        )
+        found[halves == half] = _summed(own, name, _fitted(other, name, classes_N[halves != half]))
+    return found
+
+
+def _fitted(measured: Measured, name: str, classes_N: Tensor) -> Tensor:
+    return likeliest_weights(_summands(measured, name), classes_N, decay=DECAY)
+
+
+def _summed(measured: Measured, name: str, weight_K: Tensor) -> Tensor:
+    return torch.einsum("knc,k->nc", _summands(measured, name).double(), weight_K)
+
+
+def _summands(measured: Measured, name: str) -> Tensor:
+    return torch.cat([measured[kind] for kind in READINGS[name]])
 
 
 def _check_method(method: Inference) -> None:
     if method not in READINGS:
-        raise FFLabelsError("unknown inference of an ensemble", where="inference", got=method, expected=_LISTED)
-
-
-_LISTED = ", ".join(READINGS)
+        raise FFLabelsError(
+            "unknown inference of an ensemble", where="inference", got=method, expected=", ".join(READINGS)
+        )
 
 
 def _check(runs: Sequence[Run]) -> None:
     """Refuse runs that cannot answer together."""
     if not runs:
         raise FFLabelsError("no run", where="Ensemble", expected="one or more")
-    seen = set()
+    check_alike(runs)
+    seen = []
     for run in runs:
-        where = str(run.folder)
         if not isinstance(run.net, FFNet):
-            raise FFLabelsError("not forward-forward", where=where, got="algorithm bp")
-        if run.results is None:
-            raise FFLabelsError("not finished", where=where, hint="ffnet resume finishes the run")
-        if run.about.data != runs[0].about.data:
-            first = runs[0].about.data
-            raise FFLabelsError(
-                "other images than the first run's", where=where,
-                got=f"{run.about.data.name}, {run.about.data.counts}", expected=f"{first.name}, {first.counts}",
-            )  # fmt: skip
-        if run.folder.resolve() in seen:
-            raise FFLabelsError("there twice", where=where)
-        seen.add(run.folder.resolve())
+            raise FFLabelsError("not forward-forward", where=str(run.folder), got="algorithm bp")
+        if (one := (run.config, run.net.labels.recipes)) in seen:
+            where, got = str(run.folder), f"seed {run.config.seed}"
+            raise FFLabelsError("two runs of one seed are one run", where=where, got=got)
+        seen.append(one)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -50,6 +51,9 @@ class DataMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shape: tuple[int, int, int]
     class_names: list[str]
     counts: dict[str, int]
+
+    def __str__(self) -> str:
+        return f"{self.name}, {'x'.join(map(str, self.shape))}, {self.counts}, {self.sha256[:12]}"
 
     @classmethod
     def of(cls, data: Data) -> DataMark:
@@ -156,6 +160,7 @@ class Run:
             self.net.forecast = fit_forecast(self.net, data.train.images, progress=progress)
             write_whole(self.folder / FORECAST, save(on_host(self.net.forecast.state_dict())))
 
+    @memory_errors()
     def control(self, data: Data) -> FFNet | None:
         """Return the net as it was before training, its classifier fitted, from the folder or made anew.
 
@@ -285,10 +290,22 @@ def checked(data: Data, about: About, folder: Path) -> Data:
         raise FFLabelsError(
             "the data set is not the one that the run began with",
             where=str(folder),
-            got=f"{mark.name}, {mark.counts}, {mark.sha256[:12]}",
-            expected=f"{about.data.name}, {about.data.counts}, {about.data.sha256[:12]}",
+            got=str(mark),
+            expected=str(about.data),
         )
     return data
+
+
+def check_alike(runs: Sequence[Run]) -> None:
+    """Refuse runs of different data sets, one that is not finished, and one that is there twice."""
+    if len({run.folder.resolve() for run in runs}) < len(runs):
+        raise FFLabelsError("the same run twice", where="runs")
+    for run in runs:
+        if run.results is None:
+            raise FFLabelsError("not finished", where=str(run.folder), hint="ffnet resume finishes it")
+        if run.about.data.sha256 != runs[0].about.data.sha256:
+            got, expected = str(run.about.data), str(runs[0].about.data)
+            raise FFLabelsError("another data set", where=str(run.folder), got=got, expected=expected)
 
 
 def save_weights(net: FFNet | BPNet, path: Path) -> None:

@@ -172,14 +172,12 @@ def print_evaluation(found: Evaluation, class_names: Sequence[str]) -> None:
 
 def print_beside(runs: Sequence[Run], together: Evaluation) -> None:
     """Print what each of several runs reaches alone, as its results have it, above what they reach together."""
-    alone = [(run.folder, getattr(run.results, together.split, None)) for run in runs]
-    names = list(together.readings)
-    rows = [
-        [str(folder), *(percent(reading.accuracy if reading else None) for reading in map(found.readings.get, names))]
-        for folder, found in alone
-        if found
-    ]
-    rows.append(["together", *(percent(reading.accuracy) for reading in together.readings.values())])
+    names = list(dict.fromkeys(("goodness", "linear", *together.readings)))
+    alone = {str(run.folder): getattr(run.results, together.split) for run in runs}
+    rows = []
+    for name, found in {**alone, "together": together}.items():
+        readings = found.readings if found else {}
+        rows.append([name, *(percent(readings[n].accuracy if n in readings else None) for n in names)])
     output.print_table(f"accuracy, %, {together.split}", ("run", *names), rows)
 
 

@@ -216,7 +216,7 @@ def run_folder(function: F) -> F:
 
 def run_folders(function: F) -> F:
     """Add the arguments RUN…; their labels may be any labeler's."""
-    return click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path())(plugin_code(function))
+    return click.argument("runs", metavar="RUN…", nargs=-1, required=True, type=click.Path())(plugin_code(function))
 
 
 def tensorboard(function: F) -> F:

@@ -5,6 +5,7 @@ were stopped go on; rows that have no finished run stay on the page as they were
 """
 
 import argparse
+import hashlib
 import shlex
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from ffnet.devices import with_dtype
 from ffnet.figures import learning_curves
 from ffnet.log import METRICS, TIMINGS, read_lines
 from ffnet.metrics import Evaluation
-from ffnet.run import CONFIG, RESULTS, read_json, write_json
+from ffnet.run import CONFIG, MODEL, RESULTS, read_json, write_json
 from ffnet.tables import markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -64,23 +65,24 @@ def as_typed(value: object) -> str:
 
 @dataclass(frozen=True)
 class Together:
-    """Runs of some rows that are read as one: in words, and their folders."""
+    """Runs of some rows that are read as one: in words, and each run's row and seed."""
 
     name: str
     words: str
-    runs: tuple[str, ...]
+    runs: tuple[tuple[str, int], ...]
 
     def folders(self, folder: Path) -> list[Path]:
         """Return the run folders."""
-        return [folder / run for run in self.runs]
+        return [folder / f"{row}-{seed}" for row, seed in self.runs]
 
 
 class Reached(msgspec.Struct, frozen=True):
-    """What runs reach together, and the CPU seconds that this reading took."""
+    """What runs reach together, the CPU seconds of all of them and of this reading, and the hash of each net."""
 
     validation: Evaluation
     test: Evaluation
     cpu_seconds: float
+    nets: list[str]
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,11 @@ class Page:
     words: tuple[str, ...]
     rows: tuple[Row, ...]
     together: tuple[Together, ...] = ()
+
+    def __post_init__(self) -> None:
+        known = {(row.name, seed) for row in self.rows for seed in range(row.seeds)}
+        if unknown := [run for group in self.together for run in group.runs if run not in known]:
+            raise ValueError(f"{self.name}: no such rows and seeds: {unknown}")
 
     @property
     def path(self) -> Path:
@@ -211,9 +218,10 @@ FLOORS = {
 TOGETHER = (
     "## Several nets read as one",
     "",
-    "`ffnet eval RUN RUN … --split test`, of runs above: goodness and logits are summed, each with a weight fitted to the",
-    "validation images ([how](../training.md#several-nets-read-as-one)), whose own accuracy is flattered a little by that.",
-    "*both* sums goodness and logits. CPU seconds are those of all runs as a whole, and of this reading of both splits.",
+    "`ffnet eval RUN RUN … --split test`, of runs above, whose test images are read once more for each row here: goodness",
+    "and logits are summed, each with a weight fitted to the validation images, and *both* sums all of them",
+    "([how](../training.md#several-nets-read-as-one)). CPU seconds of one thread: of all these runs, as in the last column",
+    "above, and of this reading.",
     "",
 )
 TOGETHER_HEAD = [
@@ -269,19 +277,26 @@ def read_as_one(group: Together, folder: Path) -> None:
     runs = [load_run(run) for run in group.folders(folder)]
     together, data = Ensemble(runs), runs[0].data()
     validation, test = together.evaluate(data), together.evaluate(data, "test")
-    write_json(out, Reached(validation, test, process_time() - began))
+    seconds = sum(line["cpu_seconds"] for run in runs for line in read_lines(run.folder / TIMINGS))
+    write_json(out, Reached(validation, test, seconds + process_time() - began, hashes(group, folder)))
+
+
+def hashes(group: Together, folder: Path) -> list[str]:
+    """Return the hash of each net."""
+    return [hashlib.sha256((run / MODEL).read_bytes()).hexdigest() for run in group.folders(folder)]
 
 
 def cells_together(group: Together, folder: Path) -> list[str]:
     """Return a row of the table of several nets."""
     reached = read_json(folder / f"{group.name}.json", Reached)
+    if reached.nets != hashes(group, folder):
+        sys.exit(f"{folder / group.name}.json is of other nets than those there: remove it")
     test, validation = reached.test, reached.validation
-    seconds = sum(line["cpu_seconds"] for run in group.folders(folder) for line in read_lines(run / TIMINGS))
     names = ("goodness", "linear", "both")
     shares = [f"{100 * test.readings[name].accuracy:.2f}" for name in names]
     shares.insert(2, f"{100 * test.readings['linear'].untrained:.2f}")
     chosen = " / ".join(f"{100 * validation.readings[name].accuracy:.2f}" for name in names)
-    return [group.words, str(len(group.runs)), *shares, chosen, f"{seconds + reached.cpu_seconds:.0f}"]
+    return [group.words, str(len(group.runs)), *shares, chosen, f"{reached.cpu_seconds:.0f}"]
 
 
 def several(page: Page, folder: Path, there: list[str]) -> list[str]:
@@ -291,7 +306,10 @@ def several(page: Page, folder: Path, there: list[str]) -> list[str]:
         if (folder / f"{group.name}.json").exists():
             table.append(cells_together(group, folder))
         else:
-            table += [line.strip("| ").split(" | ") for line in there if line.startswith(f"| {group.words} |")]
+            kept = [line.strip("| ").split(" | ") for line in there if line.startswith(f"| {group.words} |")]
+            if any(len(line) != len(TOGETHER_HEAD) for line in kept):
+                sys.exit(f"{page.path} has rows of other columns: {group.words}")
+            table += kept
     return [*TOGETHER, *markdown(TOGETHER_HEAD, table), ""] if table else []
 
 

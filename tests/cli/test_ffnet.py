@@ -139,19 +139,20 @@ def test_eval_of_several_runs_reads_them_as_one(trained):
     cwd, _ = trained
     runs = ("runs/digits-fourier-0", "two")
     ffnet("train", "--labels", "onehot", *SMALL, "--seed", 1, "--out", "two", cwd=cwd)
+    first = json.loads(shown("info", runs[0], "--json", cwd=cwd))["test_reads"]
     text = shown("eval", *runs, "--split", "test", cwd=cwd)
     assert re.search(r"test, both: [\d.]+ % of 360 images\n", text)
     for name in ("runs/digits-fourier-0", "two", "together"):
         assert re.search(rf"{name} +[\d.]+ +[\d.]+ +[\d.–]+\n", text)
-    assert re.search(r"the test images of these runs were read \d, 2 times", text)
+    assert f"the test images of these runs were read {first + 1}, 2 times" in text
     found = json.loads(shown("eval", *runs, "--json", cwd=cwd))
-    assert found["runs"] == list(runs)
+    assert found["runs"] == {runs[0]: {"test_reads": first + 1}, "two": {"test_reads": 2}}
     assert 0 <= found["linear"]["untrained"] <= 1
     one = json.loads(shown("eval", "two", "--inference", "both", "--json", cwd=cwd))
     assert (one["run"], one["test_reads"], sorted(one)) == ("two", 2, ["both", "images", "run", "split", "test_reads"])
     refused = ffnet("eval", *runs, "--inference", "halving", cwd=cwd)
     assert "unknown inference of an ensemble; got halving; expected goodness, linear, both" in refused.stderr
-    assert "runs/digits-fourier-0: there twice" in ffnet("eval", runs[0], runs[0], cwd=cwd).stderr
+    assert "runs: the same run twice" in ffnet("eval", runs[0], runs[0], cwd=cwd).stderr
 
 
 def test_info_and_resume_of_a_finished_run(trained):

@@ -8,8 +8,7 @@ from fflabels_cli import options
 
 
 @click.command("compare")
-@click.argument("runs", metavar="RUN…", nargs=-1, required=True, type=click.Path())
-@options.plugin_code
+@options.run_folders
 @options.as_json
 def command(runs: tuple[str, ...], json_: bool) -> None:
     """Compare finished runs of one data set: test accuracy, mean ± standard deviation over seeds, and differences.

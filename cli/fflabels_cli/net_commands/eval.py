@@ -36,7 +36,7 @@ def command(
     """Evaluate a run: accuracy, confusion matrix, accuracy a class, the untrained net beside the linear classifier.
 
     Several runs on the same images are read as one: their goodness and their classifiers' logits are summed, each with
-    a weight fitted to the validation images.
+    a weight fitted to the validation images; these are read with weights that one half of them gives for the other.
     """
     import msgspec
 
@@ -49,7 +49,8 @@ def command(
     found = (together or loaded[0]).evaluate(loaded[0].data(data), name, inference=inference)
     reads = [run.test_reads for run in loaded]
     if json_:
-        which = {"runs": runs, "test_reads": reads} if len(loaded) > 1 else {"run": runs[0], "test_reads": reads[0]}
+        of_each = {"runs": {run: {"test_reads": count} for run, count in zip(runs, reads, strict=True)}}
+        which = of_each if len(loaded) > 1 else {"run": runs[0], "test_reads": reads[0]}
         output.print_json({**msgspec.to_builtins(found), **which})
         return
     net_output.print_evaluation(found, loaded[0].about.data.class_names)
