@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Self, get_args
 
 import torch
@@ -21,6 +22,8 @@ from ffnet.run import Run, check_alike
 SCORES = {"goodness": goodness_scores, "linear": linear_scores}
 READINGS = {"goodness": ("goodness",), "linear": ("linear",), "both": ("goodness", "linear")}
 """What each reading sums, of every net."""
+
+UNTRAINED = "linear, untrained"
 
 DECAY = 1e-3
 """Of the squares of the weights, where what each net says varies by 1."""
@@ -58,7 +61,14 @@ class Ensemble:
         self.runs = list(runs)
         self.nets = [run.net for run in self.runs if isinstance(run.net, FFNet)]
         self.weights: dict[str, Tensor] = {}
+        self._kept: dict[tuple[Path, str, str, str], Tensor] = {}
         _check(self.runs)
+
+    def some(self, runs: Iterable[Run]) -> Ensemble:
+        """Return an ensemble of these runs that does not read again what was read of them here."""
+        found = Ensemble(runs)
+        found._kept = self._kept
+        return found
 
     @memory_errors()
     def fit(self, data: Data) -> Self:
@@ -80,7 +90,9 @@ class Ensemble:
         if method not in self.weights:
             raise FFLabelsError("not fitted", where="Ensemble", hint="call fit first, with the data of the runs")
         images = torch.as_tensor(images)
-        measured = {kind: _said(kind, self.nets, images) for kind in READINGS[method]}
+        measured = {
+            kind: torch.stack([SCORES[kind](net, images).cpu() for net in self.nets]) for kind in READINGS[method]
+        }
         return _summed(measured, method, self.weights[method])
 
     def predict(self, images: Tensor, *, method: Inference = "both") -> Tensor:
@@ -130,25 +142,31 @@ class Ensemble:
         part: Split = getattr(data, split)
         if not len(part):
             raise FFLabelsError("no images", where=f"split {split}", hint="data.validation sets some apart")
-        return {kind: _said(kind, self.nets, part.images) for kind in kinds}
+        return {kind: torch.stack([self._said(run, data, split, kind) for run in self.runs]) for kind in kinds}
 
     def _untrained(self, data: Data, split: SplitName) -> float:
         """Return the accuracy of the classifiers on the nets as they were before training, weighted likewise."""
-        parts = (data.validation, data.test) if split == "test" else (data.validation,)
-        controls = ((run.control(data), parts) for run in self.runs)  # one net after the other
-        said = [[linear_scores(net, part.images).cpu() for part in parts] for net, parts in controls if net]
-        chosen_by, *seen = ({"linear": torch.stack(of_part)} for of_part in zip(*said, strict=True))
-        scores_NC = _read("linear", chosen_by, data.validation.classes, *seen)
-        return accuracy(scores_NC.argmax(1), parts[-1].classes)
+        whole = {
+            name: {"linear": torch.stack([self._said(run, data, name, UNTRAINED) for run in self.runs])}
+            for name in dict.fromkeys(("validation", split))
+        }
+        scores_NC = _read("linear", whole.pop("validation"), data.validation.classes, whole.get(split))
+        part: Split = getattr(data, split)
+        return accuracy(scores_NC.argmax(1), part.classes)
+
+    def _said(self, run: Run, data: Data, split: str, kind: str) -> Tensor:
+        """Return what a net says of a split, (N, classes), which is kept."""
+        key = (run.folder, data.digest, split, kind)
+        if key not in self._kept:
+            net = run.control(data) if kind == UNTRAINED else run.net
+            assert isinstance(net, FFNet)
+            read = SCORES.get(kind, linear_scores)
+            self._kept[key] = read(net, getattr(data, split).images).cpu()
+        return self._kept[key]
 
     def _count_test_read(self) -> None:
         for run in self.runs:
             run.count_test_read()
-
-
-def _said(kind: str, nets: Sequence[FFNet], images: Tensor) -> Tensor:
-    """Return what every net says of images and classes, (nets, N, classes)."""
-    return torch.stack([SCORES[kind](net, images).cpu() for net in nets])
 
 
 def _read(name: str, chosen_by: Measured, classes_N: Tensor, seen: Measured | None = None) -> Tensor:

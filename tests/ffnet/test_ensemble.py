@@ -135,6 +135,19 @@ def test_the_untrained_nets_stand_beside_with_weights_of_their_own(runs):
     assert found.linear.untrained == float((predicted == data.test.classes).double().mean())
 
 
+def test_some_of_its_runs_are_not_read_again(runs, monkeypatch):
+    data = runs[0].data()
+    whole = ffnet.Ensemble(runs)
+    whole.evaluate(data, "test")
+    expected = ffnet.Ensemble(runs[1:]).evaluate(data, "test")
+    before = [run.test_reads for run in runs]
+    monkeypatch.setattr(
+        "ffnet.ensemble.SCORES", dict.fromkeys(("goodness", "linear"), lambda *_: pytest.fail("read again"))
+    )
+    assert whole.some(runs[1:]).evaluate(data, "test") == expected
+    assert [run.test_reads for run in runs] == [before[0], before[1] + 1, before[2] + 1]
+
+
 def test_the_order_of_the_runs_changes_nothing(runs):
     data = runs[0].data()
     images = data.test.images[:60]
