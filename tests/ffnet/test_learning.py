@@ -794,10 +794,10 @@ def test_digits_are_learnt_and_the_same_twice():
 
 def test_accuracy_a_class_of_a_class_without_images_is_unknown():
     from ffnet.data import Split
-    from ffnet.metrics import _reading
+    from ffnet.metrics import reading_of
 
     scores = torch.eye(3)[torch.tensor([0, 0, 1, 2])]
-    found = _reading(scores, Split(torch.zeros(4, 1, 1, 1), torch.tensor([0, 1, 1, 0])), 3)
+    found = reading_of(scores, Split(torch.zeros(4, 1, 1, 1), torch.tensor([0, 1, 1, 0])), 3)
     assert found.per_class == [0.5, 0.5, None]
     assert found.confusion == [[1, 0, 1], [1, 1, 0], [0, 0, 0]]
 
