@@ -237,11 +237,11 @@ FLOORS = {
 TOGETHER = (
     "## Several nets read as one",
     "",
-    "`ffnet eval RUN RUN … --split test`, of runs above, whose test images are read once more for each row here: goodness",
-    "and logits are summed, each with a weight fitted to the validation images, and *both* sums all of them",
-    "([how](../training.md#several-nets-read-as-one)). Which runs are read together was chosen by validation images and",
-    "fixed before. CPU seconds of one thread: of all these runs, as in the last column above, their evaluation, which is",
-    "much the same as this reading, counted twice. Nets of one seed begin with the same filters, those of three seeds do",
+    "`ffnet eval RUN RUN … --split test`, of runs above (best-cifar10: of that on the AMD processor), whose test images are",
+    "read once more for each row here: goodness and logits are summed, each with a weight fitted to the validation images,",
+    "and *both* sums all of them ([how](../training.md#several-nets-read-as-one)). Which runs are read together was chosen",
+    "by validation images and fixed before. CPU seconds of one thread: *CPU s, all* of these runs, their evaluation, which",
+    "is much the same as this reading, counted twice. Nets of one seed begin with the same filters, those of three seeds do",
     "not, which is all that the column of the untrained nets shows.",
     "",
 )
@@ -284,8 +284,8 @@ def cells(row: Row, runs: list[Run]) -> list[str]:
         str(len(runs)),
         str(runs[0].config.train.epochs),
         *accuracies([run.results.test for run in runs]),
-        " / ".join(accuracies([run.results.validation for run in runs])[:2]),
         *(f"{'at least ' if lost else ''}{seconds:.0f}" for seconds in took),
+        " / ".join(accuracies([run.results.validation for run in runs])[:2]),
     ]
 
 
@@ -338,7 +338,7 @@ def several(page: Page, folder: Path, there: list[str]) -> list[str]:
 
 HEAD = [
     "command (and `--seed 0`, `1`, …)", "n", "epochs", "goodness (bp: accuracy)", "linear",
-    "linear, untrained net", "validation: goodness / linear", "CPU s, training", "CPU s, all",
+    "linear, untrained net", "CPU s, training", "CPU s, all", "validation: goodness / linear",
 ]  # fmt: skip
 
 
