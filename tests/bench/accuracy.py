@@ -164,7 +164,7 @@ PAGES = (
             "No gradient crosses layers: each has a loss of its own activity. Which wrong label an image carries is drawn,",
             "with `best-…`, by what the last layer took for right before (`train.negatives`). The label enters only as an",
             "image, at the input and, with `best-…`, as a pattern offered to each layer: eight low waves a label, or, with",
-            "`net.offered_waves=0` and in best-cifar100, the label's own imprint. Nets with the waves do as well or better",
+            "`net.offered_waves=0` and in best-cifar100, the label's own imprint. Nets with the waves do as well",
             "[without a label in the image](../what-matters.md#whether-the-image-must-carry-the-label).",
             "",
             "Of the kinds of labels that the image carries none wins clearly in best-cifar10: by validation images Fourier",
