@@ -122,20 +122,15 @@ class Ensemble:
         kinds = [kind for kind in SCORES if any(kind in READINGS[name] for name in names)]
         chosen_by, seen = self._measured(data, "validation", kinds), None
         if split == "test":
-            if len(data.test):
-                self._count_test_read()
+            for run in self.runs if len(data.test) else ():
+                run.count_test_read()
             seen = self._measured(data, split, kinds)
         part: Split = getattr(data, split)
-        first = self._untrained(data, split) if "linear" in names else None
-        found = {
-            name: reading_of(
-                _read(name, chosen_by, data.validation.classes, seen),
-                part,
-                data.classes,
-                untrained=first if name == "linear" else None,
-            )
-            for name in names
-        }
+        found = {}
+        for name in names:
+            scores_NC = _read(name, chosen_by, data.validation.classes, seen)
+            first = self._untrained(data, split) if name == "linear" else None
+            found[name] = reading_of(scores_NC, part, data.classes, untrained=first)
         return Evaluation(split, len(part), **found)
 
     def _measured(self, data: Data, split: SplitName, kinds: Iterable[str]) -> Measured:
@@ -163,10 +158,6 @@ class Ensemble:
             read = SCORES.get(kind, linear_scores)
             self._kept[key] = read(net, getattr(data, split).images).cpu()
         return self._kept[key]
-
-    def _count_test_read(self) -> None:
-        for run in self.runs:
-            run.count_test_read()
 
 
 def _read(name: str, chosen_by: Measured, classes_N: Tensor, seen: Measured | None = None) -> Tensor:

@@ -24,7 +24,7 @@ from ffnet.config import Config, DataConfig, InferenceConfig
 from ffnet.data import Data, Split, load_data
 from ffnet.devices import device_name, resolve_device, with_dtype
 from ffnet.learner import make_learner
-from ffnet.metrics import untrained
+from ffnet.metrics import accuracy, untrained
 from ffnet.network import FFNet
 from ffnet.readings import combined, layer_goodness, linear_scores
 from ffnet.training import check_trainable, fit_calibration, fit_linear, steps
@@ -205,4 +205,4 @@ def write(path: Path, figures: msgspec.Struct) -> None:
 
 
 def _accuracy(scores_NC: Tensor, part: Split) -> float:
-    return float((scores_NC.argmax(1).cpu() == part.classes).double().mean())
+    return accuracy(scores_NC.argmax(1), part.classes)

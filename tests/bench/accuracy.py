@@ -322,6 +322,14 @@ def cells_together(group: Together, folder: Path) -> list[str]:
     return [group.words, str(len(group.runs)), *shares, chosen, f"{reached.cpu_seconds:.0f}"]
 
 
+def kept_rows(page: Page, there: list[str], name: str, head: list[str]) -> list[list[str]]:
+    """Return the rows of a name that are on the page already: one, or none."""
+    kept = [line.strip("| ").split(" | ") for line in there if line.startswith(f"| {name} |")]
+    if any(len(line) != len(head) for line in kept):
+        sys.exit(f"{page.path} has rows of other columns: {name}")
+    return kept
+
+
 def several(page: Page, folder: Path, there: list[str]) -> list[str]:
     """Return the section on several nets read as one; rows without a result stay as they were."""
     table = []
@@ -329,10 +337,7 @@ def several(page: Page, folder: Path, there: list[str]) -> list[str]:
         if (folder / f"{group.name}.json").exists():
             table.append(cells_together(group, folder))
         else:
-            kept = [line.strip("| ").split(" | ") for line in there if line.startswith(f"| {group.words} |")]
-            if any(len(line) != len(TOGETHER_HEAD) for line in kept):
-                sys.exit(f"{page.path} has rows of other columns: {group.words}")
-            table += kept
+            table += kept_rows(page, there, group.words, TOGETHER_HEAD)
     return [*TOGETHER, *markdown(TOGETHER_HEAD, table), ""] if table else []
 
 
@@ -398,16 +403,13 @@ def written(page: Page, runs_of: dict[str, list[Run]], folder: Path) -> str:
     there = page.path.read_text().splitlines() if page.path.exists() else []
     table, places, curves = [], set(), []
     for row in page.rows:
-        kept = [line.strip("| ").split(" | ") for line in there if f"`ffnet train {row.command}`" in line]
-        runs = runs_of[row.name]
-        if runs and (len(runs) == row.seeds or not kept):
+        name, runs = f"`ffnet train {row.command}`", runs_of[row.name]
+        if runs and (len(runs) == row.seeds or not any(line.startswith(f"| {name} |") for line in there)):
             table.append(cells(row, runs))
             curves += curve(row, runs[0]) if runs[0].config.seed == 0 else []
             places |= {f"- {r.about.device}, {r.config.dtype}, {listed(r.about.versions)}" for r in runs}
         else:
-            if any(len(line) != len(HEAD) for line in kept):
-                sys.exit(f"{page.path} has rows of other columns: {row.command}")
-            table += kept
+            table += (kept := kept_rows(page, there, name, HEAD))
             curves += kept_curve(row, there)
             places |= {line for line in there if kept and line.startswith("- ")}
     lines = [
