@@ -61,7 +61,17 @@ def net_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def restore_state(net: nn.Module, learner: Learner, state: dict[str, Tensor]) -> None:
-    """Put a net and its learner into the state that `save_state` returned."""
+    """Put a net and its learner into the state that `save_state` returned.
+
+    Raises
+    ------
+    FFLabelsError
+        When the state lacks a part of the learner's: it comes from other settings.
+    """
+    if missing := sorted(f"learner.{name}" for name in learner.tensors() if f"learner.{name}" not in state):
+        raise FFLabelsError(
+            "a checkpoint of other settings", where="checkpoint", got=f"no {missing[0]}", hint="train in a new folder"
+        )
     net.load_state_dict(net_state(state))
     for index, parameter in enumerate(_parameters(learner)):
         prefix = f"optimizer.{index}."

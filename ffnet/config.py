@@ -22,6 +22,7 @@ Inference: TypeAlias = str
 """``linear``, ``goodness``, ``channels``, ``cascade`` or ``cascade:k``, ``halving``: see `ffnet.predict`."""
 Norm: TypeAlias = Literal["layer", "batch", "rms", "none"]
 Convolution: TypeAlias = Literal["auto", "direct"]
+Init: TypeAlias = Literal["torch", "base", "unit", "measured"]
 FirstLayer: TypeAlias = Literal["local", "random", "include", "with_next"]
 
 
@@ -83,6 +84,10 @@ class NetConfig(_Section, frozen=True):
     norm: Norm = "batch"
     """Before each convolution: ``layer`` y/√mean y² a sample (paper, MNIST), ``batch`` (paper, CIFAR), ``rms`` one
     running scalar a layer [ours], ``none``."""
+    init: Init = "torch"
+    """Initial weights (`ffnet.initial`): ``torch``, uniform within ±1/√fan-in; ``base``, N(0, 1/filters) [base];
+    ``unit``, so that E y² = 1 [ours]; ``measured``, scaled layer by layer so that mean y² of the first training batch
+    is 1 [ours]. Biases are 0, but for ``torch``."""
     first_layer: FirstLayer = "local"
     """What trains layer 1: its own loss (``local``, not counted in goodness or classifier), nothing (``random``), its
     own and it counts (``include``), or layer 2's loss by autograd (``with_next``: not layer-local)."""
@@ -120,6 +125,14 @@ class TrainConfig(_Section, frozen=True):
     """Divides the BCE loss's logit; 1 in the paper."""
     alpha: Rate = 8.0
     """Multiplies goodness in the softmax and softplus losses."""
+    peer: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """Strength of peer normalisation, which pulls the mean activities of a layer's channels towards each other
+    (`ffnet.peer`) [base: 0.03]; 0: none."""
+    relu_gradient: Literal["true", "full"] = "true"
+    """``full``: relu's gradient is taken as 1 also where the activity is 0 [base]. The slope of Σy² is 0 there, so that
+    this changes a step with peer normalisation only, or where gradients cross layers."""
+    weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """Times the weights, added to their gradient (coupled) [base: 3e-4]; biases do not decay."""
     negatives: Literal["uniform", "hard", "balanced", "hard-balanced"] = "hard"
     """How wrong labels are drawn: ``uniform`` (paper); ``hard``, those that the net takes for right, by the goodness of
     its last layer when it saw the image with them; ``balanced``, each as often as it is right; or both."""
@@ -205,6 +218,23 @@ class Config(_Section, frozen=True):
             )  # fmt: skip
         if self.net.kernel % 2 == 0:
             raise FFLabelsError("even", where="net.kernel", got=self.net.kernel, expected="an odd number")
+        if self.net.init == "unit" and self.net.norm == "none":
+            raise FFLabelsError(
+                "needs inputs of mean square 1", where="net.init", got="unit with net.norm=none",
+                expected="net.init=measured, or another net.norm",
+            )  # fmt: skip
+        if self.algorithm == "bp" and self.net.init == "measured":
+            raise FFLabelsError(
+                "scales layers for their goodness", where="net.init", got="measured with algorithm=bp",
+                expected="torch, base or unit",
+            )  # fmt: skip
+        if self.algorithm == "bp" and self.train.peer:
+            raise FFLabelsError(
+                "forward-forward layers only",
+                where="train.peer",
+                got=f"{self.train.peer} with algorithm=bp",
+                expected="0",
+            )
         if depth == 1 and self.net.first_layer != "include" and self.algorithm == "ff":
             raise FFLabelsError(
                 "a single layer that does not count",
@@ -263,6 +293,8 @@ class Config(_Section, frozen=True):
                     expected=f"{path}.key=value",
                     hint=nearest("", target[names[-1]]),
                 )
+            if isinstance(value, bool) and isinstance(target.get(names[-1]), str):
+                value = str(value).lower()  # train.relu_gradient=true is a word
             target[names[-1]] = value
         return convert(tree, where)
 

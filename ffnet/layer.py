@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from functools import reduce
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ffnet import spectral
 from ffnet.config import Convolution, Norm
 from ffnet.distributed import ALONE
+from ffnet.initial import Filters, get_init
 from ffnet.scratch import Scratch
 
 EPSILON = 1e-5
@@ -48,8 +49,10 @@ class LocalLayer(nn.Module):
         their own [ours].
     goodness_weight
         The first weights (width × regions,) of a learned goodness; None for others.
-    generator
-        Draws the weights: uniform within ±1/√(fan in), as PyTorch's convolutions.
+    init, size, generator
+        How the first weights are drawn (`ffnet.initial`), for maps of which height and width, and the generator.
+    full_gradient
+        Whether relu's gradient is taken as 1 everywhere, also where the activity is 0 [base].
     """
 
     goodness_weight: nn.Parameter | None
@@ -66,15 +69,18 @@ class LocalLayer(nn.Module):
         convolution: Convolution = "auto",
         regions: tuple[int, int] = (1, 1),
         goodness_weight: Tensor | None = None,
+        init: str = "torch",
+        size: tuple[int, int] = (1, 1),
+        full_gradient: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.stride, self.pool, self.norm, self.padding = stride, pool, norm, kernel // 2
         self.convolution, self.regions, self.ranks = convolution, regions, ALONE
-        bound = 1 / math.sqrt(channels * kernel * kernel)
-        weight = torch.empty(width, channels, kernel, kernel).uniform_(-bound, bound, generator=generator)
+        self.full_gradient = full_gradient
+        weight, bias = get_init(init)(Filters(width, channels, kernel, stride, size), generator)
         self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
-        self.bias = nn.Parameter(torch.empty(width).uniform_(-bound, bound, generator=generator))
+        self.bias = nn.Parameter(bias)
         self.register_parameter("goodness_weight", None if goodness_weight is None else nn.Parameter(goodness_weight))
         if norm == "batch":
             self.register_buffer("running_mean", torch.zeros(channels))
@@ -140,7 +146,10 @@ class LocalLayer(nn.Module):
             y_NCHW = spectral.convolve(normal_NCHW, self.weight, scratch or Scratch())
             return y_NCHW.add_(self.bias[:, None, None]).relu_()
         weight, bias = self.weight.to(normal_NCHW.dtype), self.bias.to(normal_NCHW.dtype)
-        return F.conv2d(normal_NCHW, weight, bias, self.stride, self.padding).relu_()
+        y_NCHW = F.conv2d(normal_NCHW, weight, bias, self.stride, self.padding)
+        if self.full_gradient and torch.is_grad_enabled():
+            return cast(Tensor, _FullGradientReLU.apply(y_NCHW))
+        return y_NCHW.relu_()
 
     def _spectral(self, x_NCHW: Tensor) -> bool:
         """Return whether x is convolved by Fourier transforms."""
@@ -189,11 +198,17 @@ class LocalLayer(nn.Module):
         return -(-height * width // math.prod(self.regions))
 
     def gradient(
-        self, normal_NCHW: Tensor, y_NCHW: Tensor, slope_NC: Tensor, scratch: Scratch | None = None
+        self,
+        normal_NCHW: Tensor,
+        y_NCHW: Tensor,
+        slope_NC: Tensor,
+        scratch: Scratch | None = None,
+        *,
+        offset_NC: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the loss's gradient by weight and bias, in closed form.
 
-        On a processor, samples without a gradient are left out: a saturated sigmoid's is exactly 0.
+        On a CPU, samples without a gradient are left out: a saturated sigmoid's is exactly 0.
 
         Parameters
         ----------
@@ -203,26 +218,45 @@ class LocalLayer(nn.Module):
             ∂loss/∂s, s as of `squares`; of whole maps ∂loss/∂y = (2/HW)·y·∂loss/∂s, and y is 0 where relu' is.
         scratch
             Memory to use.
+        offset_NC
+            ∂loss/∂y of a loss that is linear in y, such as of mean activities: the same at every pixel of a channel, 0
+            where y is 0 unless the layer's gradient is full.
         """
-        samples_S = slope_NC.any(1).nonzero()[:, 0] if slope_NC.device.type == "cpu" else None
-        if samples_S is not None:
+        samples_S = None
+        if slope_NC.device.type == "cpu":
+            learning_NC = slope_NC if offset_NC is None else slope_NC.abs() + offset_NC.abs()
+            samples_S = learning_NC.any(1).nonzero()[:, 0]
             if not len(samples_S):
                 return torch.zeros_like(self.weight), torch.zeros_like(self.bias)
-            slope_NC = slope_NC[samples_S]
+            slope_NC, offset_NC = slope_NC[samples_S], None if offset_NC is None else offset_NC[samples_S]
             samples_S = None if len(samples_S) == len(y_NCHW) else samples_S
         if self._spectral(normal_NCHW):
             factor_NC = (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3]))).to(y_NCHW.dtype)
-            kernel = self.weight.shape[2]
             by_weight, by_bias = spectral.weight_gradient(
-                normal_NCHW, y_NCHW, factor_NC, samples_S, kernel, scratch or Scratch()
+                normal_NCHW,
+                y_NCHW,
+                lambda row_WNC: self._by_activity(row_WNC, factor_NC, offset_NC),
+                samples_S,
+                self.weight.shape[2],
+                scratch or Scratch(),
             )
         else:
             if samples_S is not None:
                 normal_NCHW, y_NCHW = normal_NCHW[samples_S], y_NCHW[samples_S]
-            by_weight, by_bias = self._direct_gradient(normal_NCHW, y_NCHW, slope_NC)
+            by_weight, by_bias = self._direct_gradient(normal_NCHW, y_NCHW, slope_NC, offset_NC)
         return torch.empty_like(self.weight).copy_(by_weight), by_bias.to(self.bias.dtype)
 
-    def _direct_gradient(self, normal_NCHW: Tensor, y_NCHW: Tensor, slope_NC: Tensor) -> tuple[Tensor, Tensor]:
+    def _by_activity(self, y: Tensor, factor: Tensor, offset: Tensor | None) -> Tensor:
+        """Return the gradient by the convolution of activity y, given ∂loss/∂y = factor·y + offset."""
+        by_y = y * factor.to(y.dtype)
+        if offset is None:
+            return by_y
+        offset = offset.to(y.dtype)
+        return by_y.add_(offset) if self.full_gradient else by_y.add_((y > 0) * offset)
+
+    def _direct_gradient(
+        self, normal_NCHW: Tensor, y_NCHW: Tensor, slope_NC: Tensor, offset_NC: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         if self.regions == (1, 1):
             factor_NCHW = (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3])))[:, :, None, None]
         else:
@@ -231,7 +265,8 @@ class LocalLayer(nn.Module):
                 _shares(side, count, slope_NC) for side, count in zip(y_NCHW.shape[2:], self.regions, strict=True)
             )
             factor_NCHW = rows_RH.T @ (slope_NCRR @ columns_RW)
-        by_y_NCHW = y_NCHW * factor_NCHW.to(y_NCHW.dtype)
+        offset_NCHW = None if offset_NC is None else offset_NC[:, :, None, None]
+        by_y_NCHW = self._by_activity(y_NCHW, factor_NCHW, offset_NCHW)
         height, width = y_NCHW.shape[2:]
         if self.stride == 1 and height * width <= FEW and y_NCHW.device.type == "cpu":
             return _product_gradient(normal_NCHW, by_y_NCHW, self.weight.shape[2])
@@ -249,6 +284,24 @@ class LocalLayer(nn.Module):
             [False, True, True],
         )
         return by_weight, by_bias
+
+
+class _FullGradientReLU(torch.autograd.Function):
+    """relu whose gradient is 1 everywhere [base]."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        """Return relu(x)."""
+        return x.relu()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Keep nothing."""
+
+    @staticmethod
+    def backward(ctx: Any, by_y: Tensor) -> Tensor:  # noqa: ARG004 - autograd's signature
+        """Pass the gradient on as it is."""
+        return by_y
 
 
 def _product_gradient(x_NCHW: Tensor, by_y_NCHW: Tensor, kernel: int) -> tuple[Tensor, Tensor]:

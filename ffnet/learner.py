@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from ffnet.embedding import Imprints, unit
 from ffnet.layer import LocalLayer
 from ffnet.losses import Scale, discriminates, get_loss
 from ffnet.network import FFNet, offer
+from ffnet.peer import PeerNormalization, mean_activity
 from ffnet.scratch import Scratch, keep_memory
 
 Metrics = dict[str, object]
@@ -29,6 +31,8 @@ class Draws:
 
     Attributes
     ----------
+    epoch
+        From 0.
     order_SB
         Indices of the images of every step; a remainder smaller than a batch waits for another epoch.
     labels_SBK
@@ -42,6 +46,7 @@ class Draws:
     def __init__(
         self, config: Config, classes: Tensor, count: int, epoch: int, *, labels_on: torch.device | None = None
     ) -> None:
+        self.epoch = epoch
         rng = np.random.default_rng([config.seed, epoch])
         batch = min(config.train.batch, len(classes))
         steps = len(classes) // batch
@@ -154,7 +159,9 @@ class FFLearner:
         """Layers that learn together; one each, unless gradients are to cross."""
         self.learning = [k for k in range(depth) if k > 0 or self.first_layer != "random"]
         self.parameters = [p for k in self.learning for p in net.layers[k].parameters()]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=config.train.lr, fused=True)
+        self.optimizer = make_optimizer(self.parameters, config)
+        biases = [cast(LocalLayer, layer).bias for layer in net.layers]
+        self.peer = PeerNormalization(config.train.peer, biases, ranks) if config.train.peer else None
         self.tally = _Tally(next(net.parameters()).detach(), depth, 2)
         self.figures = torch.zeros_like(self.tally.sums)
         """Loss and discrimination accuracy of every layer in the step."""
@@ -175,6 +182,8 @@ class FFLearner:
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
         """Draw the labels, then let each layer see, learn, pool, pass on."""
+        if self.config.net.init == "measured" and draws.epoch == 0 and k == 0:
+            scale_weights(self.net, train, draws, self.ranks)
         index_B, labels_BK = draws.order_SB[k], draws.labels_SBK[k]
         if self.config.labels.cache and not self.imprints and not self.net.labels.labeler.image_independent:
             self.imprints = Imprints(self.net.embedder, train.images, self.config.labels.cache)
@@ -236,7 +245,10 @@ class FFLearner:
         if k in self.learning:
             learned = [] if layer.goodness_weight is None else [layer.goodness_weight]
             slope_NC, *by_weight_C = torch.autograd.grad(loss, [s_NC, *learned])
-            layer.weight.grad, layer.bias.grad = layer.gradient(normal_NCHW, y_NCHW, slope_NC, self.scratch)
+            offset_NC = self.peer.offset(k, y_NCHW, len(y_NCHW) // each) if self.peer else None
+            layer.weight.grad, layer.bias.grad = layer.gradient(
+                normal_NCHW, y_NCHW, slope_NC, self.scratch, offset_NC=offset_NC
+            )
             for parameter, gradient in zip(learned, by_weight_C, strict=True):
                 parameter.grad = gradient
             self.ranks.begin_mean(layer.weight.grad, layer.bias.grad, *by_weight_C)
@@ -254,6 +266,8 @@ class FFLearner:
                 loss, g_BK = self._objective(k, layer.squares(y_NCHW), layer.goodness_pixels(y_NCHW), each)
                 if k in self.net.counted or self.first_layer == "local":
                     total = total + loss
+                    if self.peer:
+                        total = total + self.peer.loss(k, mean_activity(y_NCHW, len(y_NCHW) // each))
                 x_NCHW = layer.pooled(y_NCHW)
             parameters = [p for k in block if k in self.learning for p in self.net.layers[k].parameters()]
             # What weighs the goodness of a layer whose loss is not in the sum has no gradient, and stays.
@@ -281,9 +295,10 @@ class FFLearner:
         return Scale(theta, train.temperature, train.alpha)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the sums of the epoch so far, and the table of hard negatives."""
+        """Return the sums of the epoch so far, the table of hard negatives, running means of peer normalisation."""
         peaks = {f"peak.{k}": self.ranks.largest_(peak) for k, peak in enumerate(self.peaks)}
-        return {**self.tally.tensors(), "table": self.table, **peaks}
+        means = {f"peer.{k}": mean_C for k, mean_C in enumerate(self.peer.means if self.peer else [])}
+        return {**self.tally.tensors(), "table": self.table, **peaks, **means}
 
     def first_bad_step(self) -> int | None:
         """Return the first step of the epoch whose loss was not finite."""
@@ -309,7 +324,7 @@ class BPLearner:
 
     def __init__(self, net: BPNet) -> None:
         self.net, config = net, net.config
-        self.optimizer = torch.optim.Adam(net.parameters(), lr=config.train.lr, fused=True)
+        self.optimizer = make_optimizer(list(net.parameters()), config)
         self.tally = _Tally(next(net.parameters()).detach(), 2)
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
@@ -340,6 +355,24 @@ class BPLearner:
         """Return the mean loss and the accuracy on the training images as they came."""
         loss, right = self.tally.take_means()
         return {"loss": loss, "train_accuracy": right}
+
+
+def make_optimizer(parameters: Sequence[nn.Parameter], config: Config) -> torch.optim.Optimizer:
+    """Return Adam for parameters in their order; weights decay as ``train.weight_decay`` says, biases do not."""
+    train = config.train
+    if not train.weight_decay:
+        return torch.optim.Adam(parameters, lr=train.lr, fused=True)
+    groups = [{"params": [p], "weight_decay": train.weight_decay if p.ndim > 1 else 0.0} for p in parameters]
+    return torch.optim.Adam(groups, lr=train.lr, fused=True)
+
+
+def scale_weights(net: FFNet, train: Split, draws: Draws, ranks: Ranks = ALONE) -> None:
+    """Scale the weights of every layer by the first step's images and labels (``net.init=measured``)."""
+    net.train()
+    share = ranks.share(len(draws.order_SB[0]))
+    labels_BK = draws.labels_SBK[0, share]
+    images_NCHW = net.prepare(draws.images(train, 0, share)).repeat(labels_BK.shape[1], 1, 1, 1)
+    net.scale_weights(net.embedder.embed(images_NCHW, labels_BK.T.reshape(-1)), ranks)
 
 
 def make_learner(net: nn.Module, images: int, ranks: Ranks = ALONE) -> Learner:

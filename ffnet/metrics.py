@@ -15,7 +15,7 @@ from ffnet.baseline import BPNet
 from ffnet.config import Inference
 from ffnet.data import Data, Split
 from ffnet.inference import Method, decide, scores
-from ffnet.learner import Draws
+from ffnet.learner import Draws, scale_weights
 from ffnet.network import FFNet
 from ffnet.readings import (
     channel_scores,
@@ -147,6 +147,8 @@ def untrained(net: FFNet, data: Data, *, progress: Progress = silent) -> FFNet:
     """Return the net as it was before training, running statistics taken from training images, readings fitted."""
     control = FFNet(net.config, net.shape, net.labels).to(net.device).train()
     train = data.train.to(net.device)
+    if net.config.net.init == "measured":
+        scale_weights(control, train, Draws(net.config, train.classes, data.classes, 0))
     epochs = (Draws(net.config, train.classes, data.classes, epoch) for epoch in itertools.count())
     batches = ((draws.images(train, k), draws.labels_SBK[k]) for draws in epochs for k in range(len(draws)))
     for images_BCHW, labels_BK in itertools.islice(batches, CALIBRATION_STEPS):

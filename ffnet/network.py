@@ -15,9 +15,10 @@ from fflabels.errors import FFLabelsError
 from ffnet.calibration import Calibration
 from ffnet.config import Config
 from ffnet.devices import with_dtype
+from ffnet.distributed import ALONE, Ranks
 from ffnet.embedding import Embedded, Embedder, check_images_fit, unit
 from ffnet.goodness import get_goodness
-from ffnet.layer import LocalLayer
+from ffnet.layer import LocalLayer, mean_squares
 from ffnet.offered import code, patterns
 from ffnet.readout import Forecast, Readout
 
@@ -140,6 +141,19 @@ class FFNet(nn.Module):
             yield y_NCHW
             x_NCHW = layer.pooled(y_NCHW)
 
+    @torch.no_grad()
+    def scale_weights(self, embedded: Embedded | Tensor, ranks: Ranks = ALONE) -> None:
+        """Scale the weights of every layer by one number, so that mean y² of images that carry a label is 1.
+
+        In training mode: the norms use these images' statistics. Biases are left alone: 0, as ``net.init=measured``
+        draws them. With several ranks the mean is over the images of all.
+        """
+        for layer, y_NCHW in zip(self.layers, self.activities(embedded), strict=True):
+            square = ranks.mean(mean_squares(y_NCHW).mean())
+            scale = torch.where(square > 0, square, 1).rsqrt()
+            cast(LocalLayer, layer).weight.mul_(scale)
+            y_NCHW.mul_(scale)  # what the next layer receives
+
     def goodness_of(self, k: int, s_NC: Tensor, pixels: int) -> Tensor:
         """Return the goodness (N,) of layer k, from 0, given its channels' mean squares."""
         weight_C = cast(LocalLayer, self.layers[k]).goodness_weight
@@ -211,6 +225,9 @@ def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.Module
             convolution=config.convolution,
             regions=(rows, columns),
             goodness_weight=begin(filters * rows * columns) if begin else None,
+            init=net.init,
+            size=(height, width),
+            full_gradient=config.train.relu_gradient == "full",
             generator=generator,
         )
         layers.append(layer)

@@ -16,9 +16,9 @@ taps, I channels, O filters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -30,6 +30,10 @@ PASSES = 4
 
 GAIN = 2.5
 """How many times fewer multiplications there must be: those of small matrices run at half the speed."""
+
+
+RowMap: TypeAlias = Callable[[Tensor], Tensor]
+"""A row of maps, (W, N, C) → another."""
 
 
 class Block(NamedTuple):
@@ -146,19 +150,22 @@ def convolve(x_NIHW: Tensor, weight_OIKK: Tensor, scratch: Scratch) -> Tensor:
 
 
 def weight_gradient(
-    x_NIHW: Tensor, y_NOHW: Tensor, factor_NO: Tensor, samples_S: Tensor | None, kernel: int, scratch: Scratch
+    x_NIHW: Tensor, y_NOHW: Tensor, by_y: RowMap, samples_S: Tensor | None, kernel: int, scratch: Scratch
 ) -> tuple[Tensor, Tensor]:
     """Return the gradient by the weights, (O, I, K, K), and by the bias, (O,).
 
     Parameters
     ----------
     x_NIHW, y_NOHW
-        What was convolved, and the maps whose product with `factor_NO` is the gradient by the convolution.
-    factor_NO, samples_S
-        Of the samples, if these are given, that alone have a gradient.
+        What was convolved, and its activity.
+    by_y
+        A row of activities (W, S, O) → the gradient by the convolution there, of the samples that have a gradient.
+    samples_S
+        These samples; all unless given.
     """
     height, width = x_NIHW.shape[2:]
-    channels, (samples, filters) = x_NIHW.shape[1], factor_NO.shape
+    channels, filters = x_NIHW.shape[1], y_NOHW.shape[1]
+    samples = len(x_NIHW) if samples_S is None else len(samples_S)
     matrices = basis(height, width, kernel, x_NIHW.dtype)
     by_weight_KKOI = x_NIHW.new_zeros(kernel, kernel, filters * channels)
     by_bias_O = x_NIHW.new_zeros(filters)
@@ -167,7 +174,7 @@ def weight_gradient(
         out = scratch.take("x", (height, 2 * frequencies, samples * channels), x_NIHW)
         x_HUNI = _rows(x_NIHW, block.rows, out, samples_S)
         out = scratch.take("y", (height, 2 * frequencies, samples * filters), x_NIHW)
-        y_HUNO = _rows(y_NOHW, block.back.T.contiguous(), out, samples_S, factor_NO)
+        y_HUNO = _rows(y_NOHW, block.back.T.contiguous(), out, samples_S, by_y)
         taps_KUOI = x_NIHW.new_empty(2 * kernel, frequencies, filters * channels)
         for u in range(frequencies):
             x_JNI = (matrices.columns @ x_HUNI[:, u]).view(-1, samples, channels)
@@ -182,13 +189,13 @@ def weight_gradient(
 
 
 def _rows(
-    maps_NCHW: Tensor, matrix: Tensor, out: Tensor, samples_S: Tensor | None = None, factor_SC: Tensor | None = None
+    maps_NCHW: Tensor, matrix: Tensor, out: Tensor, samples_S: Tensor | None = None, of_row: RowMap | None = None
 ) -> Tensor:
-    """Return every row of the chosen samples, times a factor, transformed: (2H, U, N·C); in `out`."""
+    """Return every row of the chosen samples, mapped by `of_row`, transformed: (2H, U, N·C); in `out`."""
     for row_UNC, row_WNC in zip(out, maps_NCHW.permute(2, 3, 0, 1), strict=True):
         if samples_S is not None:
             row_WNC = row_WNC.index_select(1, samples_S)
-        if factor_SC is not None:
-            row_WNC = row_WNC * factor_SC
+        if of_row:
+            row_WNC = of_row(row_WNC)
         torch.mm(matrix, row_WNC.reshape(len(row_WNC), -1), out=row_UNC)
     return out.view(2 * len(out), len(matrix) // 2, -1)

@@ -29,6 +29,7 @@ VARIANTS = {
     "float32": [],
     "float32, direct convolutions": ["convolution=direct"],
     "float32, no sample saturated": ["train.temperature=1e6"],
+    "float32, peer normalisation": ["train.peer=0.03"],
     "bfloat16": ["dtype=bfloat16"],
 }
 # name, preset, settings, labels, rounds, floors

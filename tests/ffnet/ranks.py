@@ -30,6 +30,15 @@ CASES = {
         "net.label_every_layer=true",
         "net.offered_waves=2",
     ],
+    "peer": [
+        "train.goodness=sum",
+        "train.loss=bce",
+        "net.norm=layer",
+        "net.init=measured",
+        "train.peer=3",
+        "train.relu_gradient=full",
+        "train.weight_decay=3e-4",
+    ],
     "regions": ["net.regions=2", "train.goodness=learned-contrast"],
 }
 RUN = [

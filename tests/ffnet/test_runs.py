@@ -67,8 +67,9 @@ def stop_at(step):
         ["net.first_layer=with_next", "train.validate_every=1"],
         ["net.widths=[16,16,16]", "net.kernel=7", "net.pools=[1,1,2]"],
         ["algorithm=bp"],
+        ["net.init=measured", "train.peer=0.03", "train.relu_gradient=full", "train.weight_decay=3e-4"],
     ],
-    ids=["default", "balanced", "paper", "morph", "cache", "with_next", "Fourier transforms", "bp"],
+    ids=["default", "balanced", "paper", "morph", "cache", "with_next", "Fourier transforms", "bp", "peer"],
 )
 def test_a_run_stopped_and_resumed_ends_as_one_left_alone(tmp_path, settings):
     chosen = config(*settings)

@@ -46,7 +46,7 @@ def test_convolution_and_gradients_equal_the_direct_ones(
     spectral.convolve(torch.full_like(x, torch.nan), weight, scratch)  # what lay in the scratch memory does not matter
     found = spectral.convolve(x, weight, scratch)
     assert_close(found, y, TOLERANCE[dtype] * 2)
-    gradients = spectral.weight_gradient(x, found, factor.to(dtype)[chosen], chosen, kernel, scratch)
+    gradients = spectral.weight_gradient(x, found, lambda row: row * factor.to(dtype)[chosen], chosen, kernel, scratch)
     assert_close(gradients[0], by_weight, TOLERANCE[dtype] * 4)
     assert_close(gradients[1], by_bias, TOLERANCE[dtype] * 20)  # a sum over all pixels that may cancel
 

@@ -1,0 +1,99 @@
+"""Initial weights: the distributions that a layer's first weights and biases are drawn from.
+
+With Σy² as goodness and θ = N neurons, a layer's logit is N·(mean y² − 1): unless mean y² starts near 1, every sample
+is saturated on the same side of the threshold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from fflabels.errors import FFLabelsError, nearest
+
+
+class Filters(NamedTuple):
+    """A layer's filters (same padding), and the height and width of the maps that they are applied to."""
+
+    width: int
+    channels: int
+    kernel: int
+    stride: int
+    size: tuple[int, int]
+
+    @property
+    def fan_in(self) -> int:
+        """Return the number of taps of one filter."""
+        return self.channels * self.kernel**2
+
+    @property
+    def mean_taps(self) -> float:
+        """Return how many taps lie inside the map, averaged over the filter's positions; the others meet padding."""
+        reach, taps = self.kernel // 2, float(self.channels)
+        for side in self.size:
+            centres = range(0, side, self.stride)
+            inside = sum(min(side, centre + reach + 1) - max(0, centre - reach) for centre in centres)
+            taps *= inside / len(centres)
+        return taps
+
+
+Draw: TypeAlias = Callable[[Filters, torch.Generator | None], tuple[Tensor, Tensor]]
+"""Filters, generator → weights (width, channels, kernel, kernel) and biases (width,)."""
+
+INITS: dict[str, Draw] = {}
+
+
+def init(name: str) -> Callable[[Draw], Draw]:
+    """Register a distribution of initial weights under `name`."""
+
+    def register(draw: Draw) -> Draw:
+        INITS[name] = draw
+        return draw
+
+    return register
+
+
+def get_init(name: str) -> Draw:
+    """Return the distribution of a name, or name the nearest."""
+    if name not in INITS:
+        raise FFLabelsError("unknown initial weights", where="net.init", got=name, hint=nearest(name, INITS))
+    return INITS[name]
+
+
+@init("torch")
+def _torch(filters: Filters, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """Draw weights and biases uniformly within ±1/√(fan in), as PyTorch's convolutions: E y² = 1/6."""
+    bound = 1 / math.sqrt(filters.fan_in)
+    weight = _empty(filters).uniform_(-bound, bound, generator=generator)
+    return weight, torch.empty(filters.width).uniform_(-bound, bound, generator=generator)
+
+
+@init("base")
+def _base(filters: Filters, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """Draw weights from N(0, 1/filters), biases 0 [base]: E y² = fan in / (2·filters)."""
+    return _normal(filters, 1 / filters.width, generator)
+
+
+@init("unit")
+def _unit(filters: Filters, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """Draw weights from N(0, 2 / mean taps inside the map), biases 0 [ours]: E y² = 1 for an input of mean square 1."""
+    return _normal(filters, 2 / filters.mean_taps, generator)
+
+
+@init("measured")
+def _measured(filters: Filters, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """Draw as ``unit`` does; `FFNet.scale_weights` then makes mean y² of the first training batch 1 [ours]."""
+    return _unit(filters, generator)
+
+
+def _normal(filters: Filters, variance: float, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    weight = _empty(filters).normal_(0, math.sqrt(variance), generator=generator)
+    return weight, torch.zeros(filters.width)
+
+
+def _empty(filters: Filters) -> Tensor:
+    return torch.empty(filters.width, filters.channels, filters.kernel, filters.kernel)
