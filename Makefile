@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 INPUTS := pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench accuracy docs clean
+.PHONY: help demo test check lint bench same-bits accuracy docs clean
 
 help:  ## what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/'
 
 demo: $(VENV)/.installed  ## design and draw a label set of each kind, then train a network on one
 	$(BIN)/fflabels demo
@@ -34,6 +34,9 @@ bench: $(VENV)/.benched  ## the benchmarks; exits 1 when a floor is missed
 	$(BIN)/python tests/bench/scale.py
 	$(BIN)/python tests/bench/memory.py
 	$(BIN)/python tests/bench/datapath.py
+
+same-bits: $(VENV)/.tested  ## do this tree and the commit BASE give the same bits?
+	$(BIN)/python tests/same_bits/compare.py $(BASE)
 
 accuracy: $(VENV)/.tested  ## what quick and best presets reach, some twelve hours; needs the real data sets
 	$(BIN)/python tests/bench/accuracy.py
