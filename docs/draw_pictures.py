@@ -10,8 +10,8 @@ from PIL import Image
 
 from fflabels import design
 from fflabels.gallery import contact_sheet, save_sheet
-from ffnet import figures
-from ffnet.offered import code, patterns
+from ffnet.labels.waves import code, patterns
+from ffnet.report import figures
 
 PICTURES = Path(__file__).with_name("_static")
 

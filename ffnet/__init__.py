@@ -10,24 +10,24 @@ __version__ = version("fflabels")
 if find_spec("torch") is None:
     raise MissingExtraError('ffnet needs PyTorch: pip install "fflabels[net]"')
 
-from ffnet.baseline import BPNet
-from ffnet.cam import activation_maps
-from ffnet.classifier import FFClassifier
 from ffnet.config import Config
-from ffnet.data import Data, load_data
-from ffnet.diagnosis import diagnose
-from ffnet.embedding import EmbedLabel, LabelledPairs
-from ffnet.ensemble import Ensemble
-from ffnet.inference import predict
-from ffnet.interrupts import Interrupted
-from ffnet.metrics import evaluate
-from ffnet.network import FFNet
+from ffnet.data.load import Data, load_data
+from ffnet.estimator import FFClassifier
+from ffnet.evaluation.accuracy import evaluate
+from ffnet.evaluation.activation_maps import activation_maps
+from ffnet.evaluation.diagnosis import diagnose
+from ffnet.inference.passes import goodness_scores
+from ffnet.inference.predict import predict
+from ffnet.inference.shortlist import fit_forecast
+from ffnet.labels.embed import EmbedLabel, LabelledPairs
+from ffnet.model.baseline import BPNet
+from ffnet.model.net import FFNet
 from ffnet.presets import list_presets, load_preset
-from ffnet.readings import goodness_scores
-from ffnet.run import Run, load_run
-from ffnet.session import resume, train
-from ffnet.shortlists import fit_forecast
-from ffnet.training import fit, label_set
+from ffnet.runs.ensemble import Ensemble
+from ffnet.runs.folder import Run, load_run
+from ffnet.runs.session import resume, train
+from ffnet.system.signals import Interrupted
+from ffnet.training.loop import fit, label_set
 
 __all__ = [
     "BPNet",

@@ -85,7 +85,7 @@ class NetConfig(_Section, frozen=True):
     """Before each convolution: ``layer`` y/√mean y² a sample (paper, MNIST), ``batch`` (paper, CIFAR), ``rms`` one
     running scalar a layer [ours], ``none``."""
     init: Init = "torch"
-    """Initial weights (`ffnet.initial`): ``torch``, uniform within ±1/√fan-in; ``base``, N(0, 1/filters) [base];
+    """Initial weights (`ffnet.model.initial`): ``torch``, uniform within ±1/√fan-in; ``base``, N(0, 1/filters) [base];
     ``unit``, so that E y² = 1 [ours]; ``measured``, scaled layer by layer so that mean y² of the first training batch
     is 1 [ours]. Biases are 0, but for ``torch``."""
     first_layer: FirstLayer = "local"
@@ -98,7 +98,7 @@ class NetConfig(_Section, frozen=True):
     input channel of layers 2 and up."""
     offered_waves: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
     """What is offered with ``label_every_layer``: so many of the lowest waves, drawn for each label, a channel each
-    (`ffnet.offered`) [ours]; 0: the label's own imprint, the mean of its channels."""
+    (`ffnet.labels.waves`) [ours]; 0: the label's own imprint, the mean of its channels."""
     detach: bool = True
     """Whether activations are cut between layers. False: the summed loss reaches back (not layer-local)."""
 
@@ -127,7 +127,7 @@ class TrainConfig(_Section, frozen=True):
     """Multiplies goodness in the softmax and softplus losses."""
     peer: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """Strength of peer normalisation, which pulls the mean activities of a layer's channels towards each other
-    (`ffnet.peer`) [base: 0.03]; 0: none."""
+    (`ffnet.training.peer`) [base: 0.03]; 0: none."""
     relu_gradient: Literal["true", "full"] = "true"
     """``full``: relu's gradient is taken as 1 also where the activity is 0 [base]. The slope of Σy² is 0 there, so that
     this changes a step with peer normalisation only, or where gradients cross layers."""

@@ -31,7 +31,11 @@ def test_exactly_three_packages(wheel):
     assert sources == {n for n in names if n.endswith(".py")}
     assert {"fflabels/py.typed", "fflabels/data/digits.npz", "fflabels/data/README.md"} <= set(names)
     assert "fflabels/page/page.html" in names
-    assert {"ffnet/report/page.html", "ffnet/studies/fig3a.toml", "fflabels_cli/template/module.py.in"} <= set(names)
+    assert {
+        "ffnet/report/page.html",
+        "ffnet/experiments/studies/fig3a.toml",
+        "fflabels_cli/template/module.py.in",
+    } <= set(names)
 
 
 def test_it_works_from_where_it_was_installed(wheel, tmp_path):

@@ -10,9 +10,9 @@ import click
 from fflabels_cli import output
 
 if TYPE_CHECKING:
-    from ffnet.metrics import Evaluation
-    from ffnet.run import Run
-    from ffnet.track import TensorBoard
+    from ffnet.evaluation.accuracy import Evaluation
+    from ffnet.runs.folder import Run
+    from ffnet.runs.tensorboard import TensorBoard
 
 FEW = 20
 """Up to so many classes a confusion matrix is printed."""
@@ -36,7 +36,7 @@ class Training:
         if kind is None:
             return
         from ffnet import Interrupted
-        from ffnet.distributed import is_first
+        from ffnet.system.ranks import is_first
 
         if isinstance(error, Interrupted):
             if not is_first():
@@ -63,7 +63,7 @@ class Training:
 
 
 def _tensorboard() -> TensorBoard:
-    from ffnet.track import TensorBoard
+    from ffnet.runs.tensorboard import TensorBoard
 
     return TensorBoard()
 

@@ -240,7 +240,7 @@ def check_data_root(dataset: str | None, root: str | None) -> None:
     """Refuse ``--data`` beside a folder of images, which says already where they are."""
     from pathlib import Path
 
-    from ffnet.data import KNOWN
+    from ffnet.data.load import KNOWN
 
     if root and dataset and dataset not in KNOWN and Path(dataset).is_dir():
         raise click.UsageError(f"--data is where torchvision's data sets are, and {dataset} is a folder of images")

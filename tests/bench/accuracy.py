@@ -19,13 +19,13 @@ import msgspec
 import torch
 
 from ffnet import Ensemble, Run, load_preset, load_run
-from ffnet.comparison import spread
-from ffnet.devices import with_dtype
-from ffnet.figures import learning_curves
-from ffnet.log import METRICS, TIMINGS, read_lines
-from ffnet.metrics import Evaluation
-from ffnet.run import CONFIG, MODEL, RESULTS, read_json, write_json
-from ffnet.tables import markdown
+from ffnet.evaluation.accuracy import Evaluation
+from ffnet.report.figures import learning_curves
+from ffnet.report.tables import markdown
+from ffnet.runs.compare import spread
+from ffnet.runs.folder import CONFIG, MODEL, RESULTS, read_json, write_json
+from ffnet.runs.log import METRICS, TIMINGS, read_lines
+from ffnet.system.devices import with_dtype
 
 DOCS = Path(__file__).parents[2] / "docs"
 RESULTS_PAGES, PICTURES = DOCS / "results", DOCS / "_static"

@@ -20,7 +20,7 @@ from harness import Row, alternate, write  # noqa: E402
 from torch.utils.data import DataLoader, Dataset  # noqa: E402
 
 from fflabels import design, get_labeler, named_set  # noqa: E402
-from ffnet.embedding import Embedder, Imprints, unit  # noqa: E402
+from ffnet.labels.embed import Embedder, Imprints, unit  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-datapath.md"
 SHAPE, COUNT, INTENSITY = (1, 28, 28), 2048, 0.35

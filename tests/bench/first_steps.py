@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 import ffnet
-from ffnet.learner import Draws, FFLearner
+from ffnet.training.forward_forward import Draws, FFLearner
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 ROWS = RESULTS / "first-steps"

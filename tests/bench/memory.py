@@ -47,16 +47,16 @@ def rise(settings):
 
     import ffnet
     from fflabels import named_set
-    from ffnet.learner import Draws, make_learner
-    from ffnet.run import build
-    from ffnet.scratch import Scratch
+    from ffnet.model.fast_cpu.scratch import Scratch
+    from ffnet.runs.folder import build
+    from ffnet.training.forward_forward import Draws, make_learner
 
     torch.set_num_threads(1)
     config = ffnet.Config().override([*SETTINGS, *settings])
     config = config.override([f"train.batch={MAPS if config.algorithm == 'bp' else MAPS // 2}"])
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (MAPS, 3, 32, 32), generator=generator, dtype=torch.uint8)
-    train = ffnet.data.Split(images, torch.arange(MAPS) % 10)
+    train = ffnet.data.load.Split(images, torch.arange(MAPS) % 10)
     labels = named_set("fourier:paper10") if config.algorithm == "ff" else None
     net = build(config, (3, 32, 32), labels, 10)
     learner = make_learner(net, MAPS)

@@ -17,10 +17,10 @@ from natural import Natural  # noqa: E402
 
 import ffnet  # noqa: E402
 from fflabels import design, named_set  # noqa: E402
-from ffnet.data import Data, Split  # noqa: E402
-from ffnet.devices import with_dtype  # noqa: E402
-from ffnet.learner import Draws, FFLearner  # noqa: E402
-from ffnet.readings import features  # noqa: E402
+from ffnet.data.load import Data, Split  # noqa: E402
+from ffnet.inference.passes import features  # noqa: E402
+from ffnet.system.devices import with_dtype  # noqa: E402
+from ffnet.training.forward_forward import Draws, FFLearner  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-training.md"
 

@@ -213,7 +213,7 @@ def test_tensorboard_gets_every_epoch(tmp_path):
 
 def test_tensorboard_keeps_the_epochs_before_a_stop(tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    from ffnet.track import TensorBoard
+    from ffnet.runs.tensorboard import TensorBoard
 
     def stop_after_two(metrics):
         board.epoch(metrics)

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 
 import ffnet
 from fflabels import design, named_set
-from ffnet.checkpoint import save_state
-from ffnet.distributed import ALONE, join
-from ffnet.learner import Draws, FFLearner
+from ffnet.runs.checkpoint import save_state
+from ffnet.system.ranks import ALONE, join
+from ffnet.training.forward_forward import Draws, FFLearner
 
 SHAPE, IMAGES, STEPS = (1, 14, 14), 48, 6
 SMALL = ["net.widths=[4,6,6]", "net.kernel=3", "net.pools=[2,1,1]", "dtype=float64", "train.batch=8"]
@@ -52,7 +52,7 @@ def trained_state(settings, ranks=ALONE):
     config = ffnet.Config().override([*SMALL, *settings])
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (IMAGES, *SHAPE), generator=generator, dtype=torch.uint8)
-    train = ffnet.data.Split(images, torch.randint(10, (IMAGES,), generator=generator))
+    train = ffnet.data.load.Split(images, torch.randint(10, (IMAGES,), generator=generator))
     morph = config.labels.set == "morph"
     labels = design("morph", 10, candidates=40, shape=SHAPE) if morph else named_set("fourier:paper10")
     net = ffnet.FFNet(config, SHAPE, labels)

@@ -12,15 +12,15 @@ torch = pytest.importorskip("torch")
 from scipy import stats  # noqa: E402
 
 from fflabels import FFLabelsError  # noqa: E402
-from ffnet import figures  # noqa: E402
-from ffnet.ablation import load_ablation  # noqa: E402
-from ffnet.ablation.report import write  # noqa: E402
-from ffnet.ablation.work import work  # noqa: E402
-from ffnet.studies import shard  # noqa: E402
-from ffnet.tables import Gap  # noqa: E402
-from ffnet.trials import CORRECTIONS, read_figures  # noqa: E402
+from ffnet.experiments.ablation import load_ablation  # noqa: E402
+from ffnet.experiments.ablation.report import write  # noqa: E402
+from ffnet.experiments.ablation.work import work  # noqa: E402
+from ffnet.experiments.studies import shard  # noqa: E402
+from ffnet.experiments.trials import CORRECTIONS, read_figures  # noqa: E402
+from ffnet.report import figures  # noqa: E402
+from ffnet.report.tables import Gap  # noqa: E402
 
-BUILT_IN = files("ffnet.ablation").joinpath("ablation.toml").read_text()
+BUILT_IN = files("ffnet.experiments.ablation").joinpath("ablation.toml").read_text()
 
 
 @pytest.fixture(scope="module")

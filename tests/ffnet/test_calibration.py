@@ -9,10 +9,10 @@ torch = pytest.importorskip("torch")
 
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.calibration import Calibration, calibration_of, check_validation  # noqa: E402
 from ffnet.config import InferenceConfig  # noqa: E402
-from ffnet.data import Split  # noqa: E402
-from ffnet.readings import combined, layer_goodness  # noqa: E402
+from ffnet.data.load import Split  # noqa: E402
+from ffnet.inference.passes import combined, layer_goodness  # noqa: E402
+from ffnet.inference.weights import Calibration, calibration_of, check_validation  # noqa: E402
 
 SMALL = ["labels.set=fourier:paper10", "train.epochs=2", "net.widths=[8,12,12]", "inference.linear_epochs=2"]
 
@@ -85,7 +85,7 @@ def test_a_net_is_read_with_its_correction_and_keeps_it(layers, offsets, tmp_pat
     assert torch.equal(ffnet.goodness_scores(again, images), ffnet.goodness_scores(net, images))
     net.forecast = ffnet.fit_forecast(net, data.train.images[:200])
     for method in ("halving", "cascade:3"):
-        scores = ffnet.inference.scores(net, images, method=method)
+        scores = ffnet.inference.predict.scores(net, images, method=method)
         there = scores.isfinite() & (scores.isfinite().sum(1, keepdim=True) > 1)
         assert there.any()
         torch.testing.assert_close(scores[there], expected[there], rtol=1e-4, atol=1e-5)

@@ -9,12 +9,12 @@ torch = pytest.importorskip("torch")
 
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet import training  # noqa: E402
-from ffnet.calibration import DECAY, fit_channel_weights  # noqa: E402
-from ffnet.goodness import _halves  # noqa: E402
-from ffnet.inference import scores  # noqa: E402
-from ffnet.readings import channel_logs, channel_scores, goodness_scores  # noqa: E402
-from ffnet.shortlists import cascade_scores, fit_forecast, halving_scores  # noqa: E402
+from ffnet.inference.passes import channel_logs, channel_scores, goodness_scores  # noqa: E402
+from ffnet.inference.predict import scores  # noqa: E402
+from ffnet.inference.shortlist import cascade_scores, fit_forecast, halving_scores  # noqa: E402
+from ffnet.inference.weights import DECAY, fit_channel_weights  # noqa: E402
+from ffnet.model.goodness import _halves  # noqa: E402
+from ffnet.training import loop as training  # noqa: E402
 
 SMALL = ["labels.set=fourier:paper10", "train.epochs=2", "net.widths=[8,12,12]", "inference.linear_epochs=2"]
 

@@ -15,9 +15,9 @@ from safetensors.torch import load_file  # noqa: E402
 
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.distributed import Ranks  # noqa: E402
-from ffnet.learner import make_learner  # noqa: E402
-from ffnet.log import read_lines  # noqa: E402
+from ffnet.runs.log import read_lines  # noqa: E402
+from ffnet.system.ranks import Ranks  # noqa: E402
+from ffnet.training.forward_forward import make_learner  # noqa: E402
 
 SCRIPT = Path(__file__).with_name("ranks.py")
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

@@ -11,9 +11,9 @@ torch = pytest.importorskip("torch")
 
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.calibration import likeliest_weights  # noqa: E402
-from ffnet.ensemble import DECAY  # noqa: E402
-from ffnet.readings import goodness_scores, linear_scores  # noqa: E402
+from ffnet.inference.passes import goodness_scores, linear_scores  # noqa: E402
+from ffnet.inference.weights import likeliest_weights  # noqa: E402
+from ffnet.runs.ensemble import DECAY  # noqa: E402
 
 SMALL = ["train.epochs=2", "net.widths=[4,6]", "net.pools=[2,2]", "data.limit=300", "inference.linear_epochs=2"]
 
@@ -142,7 +142,7 @@ def test_some_of_its_runs_are_not_read_again(runs, monkeypatch):
     expected = ffnet.Ensemble(runs[1:]).evaluate(data, "test")
     before = [run.test_reads for run in runs]
     monkeypatch.setattr(
-        "ffnet.ensemble.SCORES", dict.fromkeys(("goodness", "linear"), lambda *_: pytest.fail("read again"))
+        "ffnet.runs.ensemble.SCORES", dict.fromkeys(("goodness", "linear"), lambda *_: pytest.fail("read again"))
     )
     assert whole.some(runs[1:]).evaluate(data, "test") == expected
     assert [run.test_reads for run in runs] == [before[0], before[1] + 1, before[2] + 1]

@@ -15,11 +15,11 @@ from scipy import stats  # noqa: E402
 
 import ffnet  # noqa: E402
 from fflabels import FFLabelsError  # noqa: E402
-from ffnet.comparison import Group, differences, group_runs  # noqa: E402
 from ffnet.config import Config  # noqa: E402
-from ffnet.readings import features, linear_scores  # noqa: E402
-from ffnet.report import verdict, write_report  # noqa: E402
-from ffnet.run import load_run  # noqa: E402
+from ffnet.inference.passes import features, linear_scores  # noqa: E402
+from ffnet.report.page import verdict, write_report  # noqa: E402
+from ffnet.runs.compare import Group, differences, group_runs  # noqa: E402
+from ffnet.runs.folder import load_run  # noqa: E402
 
 SMALL = {
     "labels.candidates": 20, "data.limit": 200, "net.widths": [4, 6, 6], "train.epochs": 2,
@@ -46,7 +46,7 @@ def data():
 def test_the_maps_of_a_class_add_up_to_its_logit_but_for_a_constant(runs, data, pool):
     config = Config().replaced({**SMALL, "inference.linear_pool": pool, "net.pools": [2, 1, 1]})
     net = ffnet.FFNet(config, data.shape, runs["ff0"].net.labels)
-    net.readout = ffnet.training.fit_linear(net, data.train[:64])
+    net.readout = ffnet.training.loop.fit_linear(net, data.train[:64])
     images, logits = data.test.images[:6], linear_scores(net, data.test.images[:6])
     for k in range(10):
         maps = ffnet.activation_maps(net, images, torch.full((6,), k))

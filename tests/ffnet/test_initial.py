@@ -15,12 +15,12 @@ from torch.nn import functional as F  # noqa: E402
 import ffnet  # noqa: E402
 from fflabels import named_set  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet import spectral  # noqa: E402
-from ffnet.checkpoint import restore_state, save_state  # noqa: E402
-from ffnet.initial import INITS, Filters, get_init  # noqa: E402
-from ffnet.layer import LocalLayer  # noqa: E402
-from ffnet.learner import BPLearner, Draws, FFLearner, scale_weights  # noqa: E402
-from ffnet.metrics import untrained  # noqa: E402
+from ffnet.evaluation.accuracy import untrained  # noqa: E402
+from ffnet.model.fast_cpu import spectral  # noqa: E402
+from ffnet.model.initial import INITS, Filters, get_init  # noqa: E402
+from ffnet.model.layer import LocalLayer  # noqa: E402
+from ffnet.runs.checkpoint import restore_state, save_state  # noqa: E402
+from ffnet.training.forward_forward import BPLearner, Draws, FFLearner, scale_weights  # noqa: E402
 
 
 @given(

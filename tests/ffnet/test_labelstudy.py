@@ -13,13 +13,13 @@ from scipy import stats  # noqa: E402
 
 from fflabels import FFLabelsError, LabelSet, References, get_labeler, propose, similarity  # noqa: E402
 from ffnet.config import DataConfig  # noqa: E402
-from ffnet.data import Split, digit_pairs, load_data  # noqa: E402
-from ffnet.labelstudy import load_label_study, shard  # noqa: E402
-from ffnet.labelstudy.report import paired, rank_correlation, write  # noqa: E402
-from ffnet.labelstudy.sets import STATISTICS, pixel_distances  # noqa: E402
-from ffnet.labelstudy.work import finished, work  # noqa: E402
+from ffnet.data.load import Split, digit_pairs, load_data  # noqa: E402
+from ffnet.experiments.labelstudy import load_label_study, shard  # noqa: E402
+from ffnet.experiments.labelstudy.report import paired, rank_correlation, write  # noqa: E402
+from ffnet.experiments.labelstudy.sets import STATISTICS, pixel_distances  # noqa: E402
+from ffnet.experiments.labelstudy.work import finished, work  # noqa: E402
 
-BUILT_IN = files("ffnet.labelstudy").joinpath("labels.toml").read_text()
+BUILT_IN = files("ffnet.experiments.labelstudy").joinpath("labels.toml").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -21,19 +21,21 @@ from fflabels import LabelSet, named_set  # noqa: E402
 from fflabels.assignment import agreement  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
 from fflabels.labelers.fourier import FourierRecipe, Wave  # noqa: E402
-from ffnet import augmentation, negatives, spectral  # noqa: E402
-from ffnet.data import Split  # noqa: E402
-from ffnet.embedding import Imprints  # noqa: E402
-from ffnet.goodness import GOODNESS  # noqa: E402
-from ffnet.layer import mean_squares  # noqa: E402
-from ffnet.learner import BPLearner, Draws, FFLearner  # noqa: E402
-from ffnet.losses import LOSSES  # noqa: E402
-from ffnet.metrics import untrained  # noqa: E402
-from ffnet.offered import WAVES, code  # noqa: E402
-from ffnet.readings import channel_logs, features, layer_goodness  # noqa: E402
-from ffnet.readout import Readout  # noqa: E402
-from ffnet.shortlists import cascade_scores, halving_scores  # noqa: E402
-from ffnet.training import learning_rate  # noqa: E402
+from ffnet.data import augment as augmentation  # noqa: E402
+from ffnet.data.load import Split  # noqa: E402
+from ffnet.evaluation.accuracy import untrained  # noqa: E402
+from ffnet.inference.linear import Readout  # noqa: E402
+from ffnet.inference.passes import channel_logs, features, layer_goodness  # noqa: E402
+from ffnet.inference.shortlist import cascade_scores, halving_scores  # noqa: E402
+from ffnet.labels.embed import Imprints  # noqa: E402
+from ffnet.labels.waves import WAVES, code  # noqa: E402
+from ffnet.model.fast_cpu import spectral  # noqa: E402
+from ffnet.model.goodness import GOODNESS  # noqa: E402
+from ffnet.model.layer import mean_squares  # noqa: E402
+from ffnet.training import negatives  # noqa: E402
+from ffnet.training.forward_forward import BPLearner, Draws, FFLearner  # noqa: E402
+from ffnet.training.loop import learning_rate  # noqa: E402
+from ffnet.training.losses import LOSSES  # noqa: E402
 
 SHAPE = (1, 14, 14)
 
@@ -794,8 +796,8 @@ def test_digits_are_learnt_and_the_same_twice():
 
 
 def test_accuracy_a_class_of_a_class_without_images_is_unknown():
-    from ffnet.data import Split
-    from ffnet.metrics import reading_of
+    from ffnet.data.load import Split
+    from ffnet.evaluation.accuracy import reading_of
 
     scores = torch.eye(3)[torch.tensor([0, 0, 1, 2])]
     found = reading_of(scores, Split(torch.zeros(4, 1, 1, 1), torch.tensor([0, 1, 1, 0])), 3)

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 from plain import PlainNet, wave  # noqa: E402
 
 import ffnet  # noqa: E402
-from ffnet.learner import Draws  # noqa: E402
+from ffnet.training.forward_forward import Draws  # noqa: E402
 
 
 def test_training_with_the_papers_recipe_equals_the_plain_network():

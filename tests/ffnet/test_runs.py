@@ -17,11 +17,11 @@ torch = pytest.importorskip("torch")
 import fflabels  # noqa: E402
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.checkpoint import DamagedWarning, newest_checkpoint  # noqa: E402
-from ffnet.learner import BPLearner, FFLearner  # noqa: E402
-from ffnet.log import read_lines  # noqa: E402
-from ffnet.run import settings_digest  # noqa: E402
-from ffnet.session import with_absolute_paths  # noqa: E402
+from ffnet.runs.checkpoint import DamagedWarning, newest_checkpoint  # noqa: E402
+from ffnet.runs.folder import settings_digest  # noqa: E402
+from ffnet.runs.log import read_lines  # noqa: E402
+from ffnet.runs.session import with_absolute_paths  # noqa: E402
+from ffnet.training.forward_forward import BPLearner, FFLearner  # noqa: E402
 
 SMALL = [
     "data.limit=128", "net.widths=[4,6]", "net.pools=[2,2]", "net.kernel=3", "train.epochs=3",
@@ -344,7 +344,7 @@ def test_imprints_that_do_not_fit_leave_no_folder(tmp_path):
 
 
 def test_what_does_not_fit_the_data_is_refused_before_labels_are_designed(monkeypatch, tmp_path):
-    monkeypatch.setattr("ffnet.training.design", lambda *_, **__: pytest.fail("labels were designed"))
+    monkeypatch.setattr("ffnet.training.loop.design", lambda *_, **__: pytest.fail("labels were designed"))
     for settings, message in (
         (["labels.n=7"], r"labels fourier: not one label a class; got 7; expected 10 for digits"),
         (["labels.assign=alike", "data.limit=9"], r"labels.assign: a class without a training image"),

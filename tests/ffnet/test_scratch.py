@@ -15,7 +15,7 @@ import ctypes, resource
 ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: pages of 4 KiB
 import torch, ffnet
 from fflabels import named_set
-from ffnet.learner import make_learner
+from ffnet.training.forward_forward import make_learner
 
 config = ffnet.Config().override(["net.widths=[2,2]", "net.pools=[]"])
 net = ffnet.FFNet(config, (1, 16, 16), named_set("fourier:paper10"))
@@ -54,6 +54,6 @@ def test_what_the_environment_says_of_the_allocator_holds(name):
 
 
 def test_importing_and_building_leave_the_allocator_as_it_was():
-    code = COUNT.format(first="print(ffnet.scratch.keep_memory.cache_info().misses)")
+    code = COUNT.format(first="print(ffnet.model.fast_cpu.scratch.keep_memory.cache_info().misses)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split()[0] == "0"

@@ -10,7 +10,7 @@ pytest.importorskip("optuna")
 import ffnet  # noqa: E402
 from fflabels import FFLabelsError  # noqa: E402
 from ffnet.config import Config  # noqa: E402
-from ffnet.search import Space, search  # noqa: E402
+from ffnet.experiments.search import Space, search  # noqa: E402
 
 SMALL = Config().replaced(
     {"labels.candidates": 20, "data.limit": 150, "net.widths": [4, 6], "net.pools": [2, 1], "train.epochs": 1,

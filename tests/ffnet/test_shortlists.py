@@ -12,9 +12,9 @@ from hypothesis import strategies as st  # noqa: E402
 import fflabels  # noqa: E402
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.readings import combined, features, layer_goodness, linear_scores, neutral_scores  # noqa: E402
-from ffnet.readout import Forecast, Readout  # noqa: E402
-from ffnet.shortlists import LIKELY, cascade_scores, halving_scores  # noqa: E402
+from ffnet.inference.linear import Forecast, Readout  # noqa: E402
+from ffnet.inference.passes import combined, features, layer_goodness, linear_scores, neutral_scores  # noqa: E402
+from ffnet.inference.shortlist import LIKELY, cascade_scores, halving_scores  # noqa: E402
 
 SHAPE = (1, 14, 14)
 LABELS = {kind: fflabels.design(kind, 10, candidates=40, shape=SHAPE) for kind in ("fourier", "morph")}

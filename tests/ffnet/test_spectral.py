@@ -10,10 +10,10 @@ from torch.nn import functional as F  # noqa: E402
 
 import ffnet  # noqa: E402
 from fflabels import named_set  # noqa: E402
-from ffnet import spectral  # noqa: E402
-from ffnet.layer import LocalLayer, mean_squares, pixels_first  # noqa: E402
-from ffnet.learner import FFLearner  # noqa: E402
-from ffnet.scratch import Scratch  # noqa: E402
+from ffnet.model.fast_cpu import spectral  # noqa: E402
+from ffnet.model.fast_cpu.scratch import Scratch  # noqa: E402
+from ffnet.model.layer import LocalLayer, mean_squares, pixels_first  # noqa: E402
+from ffnet.training.forward_forward import FFLearner  # noqa: E402
 
 TOLERANCE = {torch.float32: 3e-6, torch.float64: 1e-13}
 """Largest error, as a share of the largest value."""

@@ -6,9 +6,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from fflabels import FFLabelsError  # noqa: E402
-from ffnet.run import load_run  # noqa: E402
-from ffnet.studies import list_studies, load_study, shard  # noqa: E402
-from ffnet.studies.work import work, write  # noqa: E402
+from ffnet.experiments.studies import list_studies, load_study, shard  # noqa: E402
+from ffnet.experiments.studies.work import work, write  # noqa: E402
+from ffnet.runs.folder import load_run  # noqa: E402
 
 RESULTS = {"fig3a", "fig3b", "fig3cd", "fig4", "fig5ab", "fig5ch", "cifar10", "cifar100"}
 APPENDICES = {
@@ -128,7 +128,7 @@ def test_a_stopped_run_goes_on_where_the_data_are_now(tmp_path, monkeypatch):
     work([job], tmp_path)
     (tmp_path / job.folder / "results.json").unlink()
     roots = []
-    monkeypatch.setattr("ffnet.studies.work.resume", lambda out, root, **_: roots.append(root))
+    monkeypatch.setattr("ffnet.experiments.studies.work.resume", lambda out, root, **_: roots.append(root))
     work([job._replace(config=job.config.replaced({"data.root": str(tmp_path)}))], tmp_path)
     assert roots == [str(tmp_path)]
 

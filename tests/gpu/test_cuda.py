@@ -6,8 +6,8 @@ torch = pytest.importorskip("torch")
 
 import ffnet  # noqa: E402
 from fflabels import design, named_set  # noqa: E402
-from ffnet.learner import Draws, FFLearner  # noqa: E402
-from ffnet.readings import features, layer_goodness  # noqa: E402
+from ffnet.inference.passes import features, layer_goodness  # noqa: E402
+from ffnet.training.forward_forward import Draws, FFLearner  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 

@@ -9,7 +9,7 @@ import click
 from fflabels_cli import options
 
 if TYPE_CHECKING:
-    from ffnet.metrics import SplitName
+    from ffnet.evaluation.accuracy import SplitName
 
 
 @click.command("eval")

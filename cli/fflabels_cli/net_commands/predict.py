@@ -25,8 +25,8 @@ def command(run: str, images: tuple[str, ...], inference: Any, device: str | Non
 
     from fflabels_cli import output
     from ffnet import load_run
-    from ffnet.data import read_pictures
-    from ffnet.inference import scores
+    from ffnet.data.load import read_pictures
+    from ffnet.inference.predict import scores
 
     loaded = load_run(run, device=device or "auto")
     loaded.check_trained()

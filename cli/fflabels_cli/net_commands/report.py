@@ -23,7 +23,7 @@ def command(run: str, out: Path | None, data: str | None, device: str | None) ->
     from fflabels.files import check_writable
     from fflabels_cli import output
     from ffnet import load_run
-    from ffnet.report import write_report
+    from ffnet.report.page import write_report
 
     if out:
         check_writable(out)

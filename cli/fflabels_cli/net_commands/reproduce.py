@@ -10,7 +10,7 @@ import click
 from fflabels_cli import options
 
 if TYPE_CHECKING:
-    from ffnet.studies import Job
+    from ffnet.experiments.studies import Job
 
 
 @click.command("reproduce")
@@ -39,9 +39,9 @@ def command(name: str | None, scale: Any, seeds: int | None, shard: str | None, 
     that was stopped goes on.
     """
     from fflabels_cli import net_output, output
-    from ffnet.studies import list_studies, load_study
-    from ffnet.studies import shard as part_of
-    from ffnet.studies.work import work, write
+    from ffnet.experiments.studies import list_studies, load_study
+    from ffnet.experiments.studies import shard as part_of
+    from ffnet.experiments.studies.work import work, write
 
     if name is None:
         rows = [[each, load_study(each).about] for each in list_studies()]

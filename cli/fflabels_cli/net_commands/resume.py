@@ -19,7 +19,7 @@ def command(run: str, data: str | None, device: str | None, tensorboard: bool, j
 
     from fflabels_cli import net_output
     from ffnet import resume
-    from ffnet.run import is_finished
+    from ffnet.runs.folder import is_finished
 
     if is_finished(Path(run)) and not json_:
         click.echo("already finished; as it was:", err=True)

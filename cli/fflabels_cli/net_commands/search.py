@@ -12,7 +12,7 @@ import click
 from fflabels_cli import options
 
 if TYPE_CHECKING:
-    from ffnet.search import Space, Trial
+    from ffnet.experiments.search import Space, Trial
 
 
 @click.command("search")
@@ -62,7 +62,7 @@ def command(
     """
     from fflabels_cli import output
     from ffnet import load_preset
-    from ffnet.search import Space, search
+    from ffnet.experiments.search import Space, search
 
     options.try_plugins_first()
     given = {}

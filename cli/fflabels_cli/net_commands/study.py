@@ -63,10 +63,10 @@ def labels(
 
     Nets that are there are not trained again. Accuracies are taken on validation images; test images are not read.
     """
-    from ffnet.labelstudy import load_label_study
-    from ffnet.labelstudy import shard as part_of
-    from ffnet.labelstudy.report import write
-    from ffnet.labelstudy.work import finished, work
+    from ffnet.experiments.labelstudy import load_label_study
+    from ffnet.experiments.labelstudy import shard as part_of
+    from ffnet.experiments.labelstudy.report import write
+    from ffnet.experiments.labelstudy.work import finished, work
 
     study = load_label_study(file)
     cells, everything = study.cells(scale, data, only), study.cells(scale, data)
@@ -89,10 +89,10 @@ def ablation(
 
     Nets that are there are not trained again. Accuracies are taken on validation images; test images are not read.
     """
-    from ffnet.ablation import load_ablation
-    from ffnet.ablation.report import write
-    from ffnet.ablation.work import finished, work
-    from ffnet.studies import shard as part_of
+    from ffnet.experiments.ablation import load_ablation
+    from ffnet.experiments.ablation.report import write
+    from ffnet.experiments.ablation.work import finished, work
+    from ffnet.experiments.studies import shard as part_of
 
     study = load_ablation(file)
     jobs, everything = study.jobs(scale, data, only), study.jobs(scale, data)

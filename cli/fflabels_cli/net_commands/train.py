@@ -85,7 +85,7 @@ def command(
     from ffnet import train
 
     if report:
-        from ffnet.report import write_report
+        from ffnet.report.page import write_report
 
     options.check_data_root(dataset, data)
     options.try_plugins_first()
@@ -115,7 +115,7 @@ def _with_params(config: Config, labels: str | None, params: tuple[tuple[str, st
     import msgspec
 
     from fflabels.errors import FFLabelsError
-    from ffnet.training import is_labeler
+    from ffnet.training.loop import is_labeler
 
     if not params:
         return config.replaced({"labels.params": {}}) if labels else config

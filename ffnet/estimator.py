@@ -1,0 +1,154 @@
+"""A classifier in the manner of scikit-learn: parameters in, fit, predict."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fflabels.errors import FFLabelsError
+from ffnet.config import Config, Inference
+from ffnet.data.load import Data, Split
+from ffnet.inference.predict import Method, scores
+from ffnet.inference.shortlist import fit_forecast
+from ffnet.inference.weights import check_validation
+from ffnet.model.net import FFNet
+from ffnet.system.devices import memory_errors, resolve_device, with_dtype
+from ffnet.training.loop import fit, label_set
+
+Images = npt.NDArray[Any]
+
+
+class FFClassifier:
+    """A forward-forward network as a scikit-learn estimator.
+
+    Parameters
+    ----------
+    labels
+        A labeler (a set is designed on the training images), a built-in set such as ``fourier:paper10``, or a
+        label-set file.
+    epochs
+        Epochs of training.
+    inference
+        ``goodness`` (a pass a class), ``linear`` (one pass), ``cascade:k`` or ``halving``: see `ffnet.predict`.
+    seed
+        Of weights, order, negatives and label design.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
+    settings
+        Any setting as ``section.key=value``, for instance ``["net.widths=[32,64,64]"]``; these win. The others are
+        `Config`'s: the label is seen in the image alone, as in no preset of ours.
+
+    Attributes
+    ----------
+    classes_
+        The classes, sorted.
+    net_
+        The trained `FFNet`.
+    history_
+        Each epoch's figures.
+    """
+
+    def __init__(
+        self,
+        labels: str = "fourier",
+        *,
+        epochs: int = 30,
+        inference: Inference = "goodness",
+        seed: int = 0,
+        device: str = "auto",
+        settings: Sequence[str] = (),
+    ) -> None:
+        self.labels, self.epochs, self.inference = labels, epochs, inference
+        self.seed, self.device, self.settings = seed, device, settings
+
+    def fit(self, X: Images, y: npt.ArrayLike) -> Self:
+        """Train on images (N, H, W) or (N, C, H, W), bytes or floats in [0, 1], and their classes, of any type.
+
+        Raises
+        ------
+        FFLabelsError
+            For images of another shape or range, classes that are not one an image, a single class, or settings that
+            do not fit them: before anything is trained.
+        """
+        images = _images(X)
+        self.classes_, index = np.unique(np.asarray(y), return_inverse=True)
+        if index.shape != (len(images),):
+            raise FFLabelsError("not one class an image", where="y", got=index.shape, expected=f"({len(images)},)")
+        if len(self.classes_) < 2:
+            raise FFLabelsError("a single class", where="y", expected="2 or more")
+        own = {"labels.set": self.labels, "train.epochs": self.epochs, "seed": self.seed, "device": self.device}
+        config = Config().replaced(own).override(self.settings)
+        Method.of(self.inference)
+        if config.data != Config().data:
+            raise FFLabelsError("the data are X and y", where="settings", got="data.…", expected="other settings")
+        if config.algorithm != "ff":
+            raise FFLabelsError(
+                "not forward-forward", where="settings", got="algorithm=bp", hint="ffnet.BPNet is the baseline"
+            )
+        if self.inference == "channels" and not config.inference.channel_images:
+            raise FFLabelsError(
+                "no weights of channels", where="inference", got="channels",
+                expected="settings with inference.channel_images=1000, or so many images as they are to be fitted to",
+            )  # fmt: skip
+        device = resolve_device(config.device)
+        train = Split(images, torch.from_numpy(index.astype(np.int64)))
+        data = Data("X", train, train[:0], train[:0], tuple(map(str, self.classes_)))
+        check_validation(config, data)
+        with memory_errors():
+            self.net_ = FFNet(with_dtype(config, device), data.shape, label_set(config, data)).to(device)
+            self.history_ = fit(self.net_, data)
+            if self.inference == "halving":
+                self.net_.forecast = fit_forecast(self.net_, images)
+        return self
+
+    def decision_function(self, X: Images) -> npt.NDArray[np.float32]:
+        """Return each class's goodness or logit, (N, classes)."""
+        if not hasattr(self, "net_"):
+            raise FFLabelsError("not fitted", where="FFClassifier", hint="call fit first")
+        found: npt.NDArray[np.float32] = scores(self.net_, _images(X), method=self.inference).float().cpu().numpy()
+        return found
+
+    def predict(self, X: Images) -> npt.NDArray[Any]:
+        """Return the predicted classes, (N,)."""
+        best = self.decision_function(X).argmax(1)
+        found: npt.NDArray[Any] = self.classes_[best]
+        return found
+
+    def score(self, X: Images, y: npt.ArrayLike) -> float:
+        """Return the share of images whose class is predicted."""
+        return float((self.predict(X) == np.asarray(y)).mean())
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, as scikit-learn's tools expect."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name."""
+        known = self.get_params()
+        for name, value in params.items():
+            if name not in known:
+                raise FFLabelsError("no such parameter", where="FFClassifier", got=name, expected=", ".join(known))
+            setattr(self, name, value)
+        return self
+
+
+def _images(X: Images) -> Tensor:
+    found = np.asarray(X)
+    if found.ndim == 3:
+        found = found[:, None]
+    if found.ndim != 4 or not len(found):
+        raise FFLabelsError("not images", where="X", got=f"shape {found.shape}", expected="(N, H, W) or (N, C, H, W)")
+    if found.shape[-1] in (3, 4) and found.shape[1] > 4:
+        raise FFLabelsError("channels last", where="X", got=f"shape {found.shape}", expected="(N, C, H, W)")
+    if found.dtype == np.uint8:
+        return torch.from_numpy(np.ascontiguousarray(found))
+    low, high = float(found.min()), float(found.max())
+    if not (low >= 0 and high <= 1):
+        raise FFLabelsError("out of range", where="X", got=f"{low:g} to {high:g}", expected="0 to 1, or uint8")
+    return torch.from_numpy(found.astype(np.float32))

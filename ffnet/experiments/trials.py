@@ -1,0 +1,208 @@
+"""One net of a study: trained, read on validation images, its figures kept in a file that is not written twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import torch
+from torch import Tensor
+
+from fflabels import LabelSet
+from fflabels.errors import FFLabelsError
+from fflabels.files import write_whole
+from fflabels.recipe import canonical_json, sha256
+from ffnet.config import Config, DataConfig, InferenceConfig
+from ffnet.data.load import Data, Split, load_data
+from ffnet.evaluation.accuracy import accuracy, untrained
+from ffnet.inference.passes import combined, layer_goodness, linear_scores
+from ffnet.inference.weights import calibration_of
+from ffnet.model.net import FFNet
+from ffnet.runs.compare import flat
+from ffnet.system.devices import device_name, resolve_device, with_dtype
+from ffnet.training.forward_forward import make_learner
+from ffnet.training.loop import check_trainable, fit_calibration, fit_linear, steps
+
+T = TypeVar("T")
+
+CORRECTIONS = {
+    "weighted": InferenceConfig(layers="weighted"),
+    "offsets": InferenceConfig(offsets=True),
+    "both": InferenceConfig(layers="weighted", offsets=True),
+}
+"""Ways to correct goodness before it is summed, by name."""
+
+
+class Figures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a net reaches on validation images, and where it was computed.
+
+    Attributes
+    ----------
+    settings
+        What decided them.
+    labels
+        Hash of the label set's recipes.
+    images
+        Validation images read; the test images are not.
+    layers, goodness, linear
+        Accuracy by goodness of each layer alone and of those that count summed, and by the linear classifier.
+    untrained
+        The same classifier's on the untrained net; None where it was not taken.
+    cpu_seconds, device, dtype, versions
+        How.
+    corrected
+        Accuracy by goodness, corrected in each way of `CORRECTIONS` on other validation images; empty where it was not
+        taken.
+    train_seconds
+        Of the processor, for the training alone.
+    """
+
+    settings: dict[str, Any]
+    labels: str
+    images: int
+    layers: list[float]
+    goodness: float
+    linear: float
+    untrained: float | None
+    cpu_seconds: float
+    device: str
+    dtype: str
+    versions: dict[str, str]
+    corrected: dict[str, float] = {}
+    train_seconds: float = 0.0
+
+    @property
+    def last(self) -> float:
+        """Accuracy by goodness of the last layer."""
+        return self.layers[-1]
+
+    def read(self, reading: str) -> float | None:
+        """Return the accuracy by a reading: ``last``, ``goodness``, ``linear`` or a correction; None if not taken."""
+        return self.corrected.get(reading) if reading in CORRECTIONS else getattr(self, reading)
+
+
+def train_and_read(
+    config: Config,
+    data: Data,
+    labels: LabelSet,
+    settings: dict[str, Any],
+    *,
+    readout: int,
+    validation: int,
+    correct_on: int = 0,
+    control: bool = False,
+) -> Figures:
+    """Return what a net reaches.
+
+    Parameters
+    ----------
+    config, data, labels
+        What is trained.
+    settings
+        Kept with the figures.
+    readout
+        The linear classifier is fitted to the first so many training images.
+    validation
+        Accuracies are taken on the first so many validation images.
+    correct_on
+        The next so many are those that goodness is corrected on; 0: it is not, and no setting may ask for it.
+    control
+        Whether the linear classifier of the untrained net is read too.
+    """
+    begin, device = time.process_time(), resolve_device(config.device)
+    config = with_dtype(config, device)
+    net = FFNet(config, data.shape, labels).to(device)
+    train, few = data.train.to(device), replace(data, train=data.train[:readout])
+    for _ in steps(make_learner(net, len(train)), config, train, data.classes):
+        pass
+    trained = time.process_time() - begin
+    net.readout = fit_linear(net.eval(), few.train.to(device))
+    part, other = data.validation[:validation], data.validation[validation : validation + correct_on]
+    net.calibration = fit_calibration(net, replace(data, validation=other))
+    goodness_LNC = layer_goodness(net, part.images)
+    first = _accuracy(linear_scores(untrained(net, few), part.images), part) if control else None
+    return Figures(
+        settings=settings,
+        labels=digest(labels),
+        images=len(part),
+        layers=[_accuracy(layer, part) for layer in goodness_LNC],
+        goodness=_accuracy(combined(net, goodness_LNC), part),
+        linear=_accuracy(linear_scores(net, part.images), part),
+        untrained=first,
+        cpu_seconds=round(time.process_time() - begin, 2),
+        device=device_name(device),
+        dtype=config.dtype,
+        versions={name: version(name) for name in ("fflabels", "torch", "numpy")},
+        corrected=_corrected(net, goodness_LNC, part, other) if len(other) else {},
+        train_seconds=round(trained, 2),
+    )
+
+
+@torch.no_grad()
+def _corrected(net: FFNet, goodness_LNC: Tensor, part: Split, other: Split) -> dict[str, float]:
+    """Return the accuracy by goodness in each way to correct it, fitted on other images."""
+    known_LNC, counted = layer_goodness(net, other.images), net.counted
+    found = {}
+    for name, config in CORRECTIONS.items():
+        correction = calibration_of(known_LNC, other, counted, config)
+        found[name] = _accuracy(correction(goodness_LNC[counted.start :], counted).sum(0), part)
+    return found
+
+
+def digest(labels: LabelSet) -> str:
+    """Return a hash of a set's recipes in their order."""
+    return sha256(canonical_json([msgspec.to_builtins(recipe) for recipe in labels.recipes]))
+
+
+@lru_cache(maxsize=4)
+def data_of(config: DataConfig) -> Data:
+    """Return a data set that nets can be trained and read on; the last few are kept."""
+    data = load_data(config)
+    check_trainable(data)
+    if not len(data.validation):
+        raise FFLabelsError("no validation images", where=f"data set {data.name}")
+    return data
+
+
+def check_settings(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
+    """Refuse what other settings decided; a setting that came later is at its default there."""
+    known = {**flat(Config()), **found}
+    for key in [*found, *wanted]:
+        if key not in wanted or wanted[key] != known.get(key, wanted[key]):
+            raise FFLabelsError(
+                "was made with other settings", where=str(path), got=f"{key} = {known[key]}",
+                expected=str(wanted.get(key, "no such setting")), hint="move it away, or choose another --out",
+            )  # fmt: skip
+
+
+def read_figures(path: Path, settings: Mapping[str, Any]) -> Figures | None:
+    """Return the figures in a file, None where there is none; those of other settings are refused."""
+    found = read(path, Figures)
+    if found:
+        check_settings(found.settings, settings, path)
+    return found
+
+
+def read(path: Path, kind: type[T]) -> T | None:
+    """Return what is in a file, None where there is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise FFLabelsError(f"cannot be read: {error}", where=str(path)) from None
+
+
+def write(path: Path, figures: msgspec.Struct) -> None:
+    """Write a struct as JSON, whole or not at all."""
+    write_whole(path, msgspec.json.format(msgspec.json.encode(figures, order="deterministic"), indent=1) + b"\n")
+
+
+def _accuracy(scores_NC: Tensor, part: Split) -> float:
+    return accuracy(scores_NC.argmax(1), part.classes)

@@ -1,0 +1,319 @@
+"""Figures of runs, each a PNG file of a few kilobytes that reads on a phone."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+from torch.nn import functional as F
+
+from fflabels.plots import COLOURS, png
+from ffnet.evaluation.activation_maps import ActivationMaps
+from ffnet.labels.embed import unit
+from ffnet.report.tables import Gap
+
+FOR_AND_AGAINST = "PiYG"
+"""Green speaks for the class, pink against it; white is neutral."""
+
+OVER_CURVES: dict[str, Any] = {"facecolor": "white", "framealpha": 0.85, "edgecolor": "none"}
+"""A legend that stays legible where curves pass beneath it."""
+
+MARKS = ("o", "^", "s", "D")
+"""Of kinds that share a colour."""
+
+WIDE = 30
+"""Positive values whose largest is so many times the least are drawn on a logarithmic axis."""
+
+FEW = 20
+"""Up to so many classes a confusion matrix shows its numbers and names."""
+
+
+def learning_curves(metrics: Sequence[Mapping[str, Any]]) -> bytes:
+    """Draw loss and discrimination accuracy (or training accuracy) over the epochs, a line a layer."""
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _curves(left, right, metrics)
+    return png(figure)
+
+
+def learning_side_by_side(runs: Mapping[str, Sequence[Mapping[str, Any]]], title: str) -> bytes:
+    """Draw the learning curves of several runs, a row each."""
+    figure = Figure(figsize=(8, 0.4 + 2.9 * len(runs)), layout="constrained")
+    grid = figure.subplots(len(runs), 2, squeeze=False)
+    for (name, metrics), (left, right) in zip(runs.items(), grid, strict=True):
+        _curves(left, right, metrics)
+        left.set_title(name)
+    _head(figure, title)
+    return png(figure)
+
+
+def _curves(left: Axes, right: Axes, metrics: Sequence[Mapping[str, Any]]) -> None:
+    epochs = [line["epoch"] for line in metrics]
+    layered = "layer_loss" in metrics[0]
+    if layered:
+        for k in range(len(metrics[0]["layer_loss"])):
+            colour, loss = COLOURS[k % len(COLOURS)], [line["layer_loss"][k] for line in metrics]
+            left.plot(epochs, loss, ".-", color=colour, label=f"layer {k + 1}")
+            right.plot(epochs, [100 * line["discrimination"][k] for line in metrics], ".-", color=colour)
+        left.legend(**OVER_CURVES)
+    else:
+        left.plot(epochs, [line["loss"] for line in metrics], ".-", color=COLOURS[0])
+        right.plot(epochs, [100 * line["train_accuracy"] for line in metrics], ".-", color=COLOURS[0], label="training")
+    validated = [line for line in metrics if "validation" in line]
+    if validated:
+        accuracy = [100 * line["validation"] for line in validated]
+        right.plot([line["epoch"] for line in validated], accuracy, "k--", label="validation accuracy")
+    if validated or not layered:
+        right.legend(**OVER_CURVES)
+    left.set(xlabel="epoch", ylabel="loss")
+    right.set(xlabel="epoch", ylabel="discrimination accuracy, %" if layered else "accuracy, %")
+    for axis in (left, right):
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _plain(axis)
+
+
+def accuracy_by_point(
+    lines: Mapping[str, Mapping[str, Sequence[float]]], points: Sequence[str], x: str, y: str, title: str
+) -> bytes:
+    """Draw accuracies, mean ± standard deviation over seeds, against the points: a line a kind of run and reading.
+
+    Parameters
+    ----------
+    lines
+        By name and point the shares of each seed.
+    points
+        In their order; a single one gives bars, grey where they are of an untrained net.
+    x, y, title
+        What is written beside the axes, and above.
+    """
+    names = list(lines)
+    single = len(points) == 1
+    figure = Figure(figsize=(8, 1.2 + 0.42 * len(names) if single else 4.2), layout="constrained")
+    axis = figure.subplots()
+    for k, name in enumerate(names):
+        there = [p for p in points if p in lines[name]]
+        values = [100 * np.array(lines[name][p]) for p in there]
+        means, spreads = [v.mean() for v in values], [v.std(ddof=min(1, len(v) - 1)) for v in values]
+        colour = COLOURS[k % len(COLOURS)]
+        if single:
+            bars = axis.barh([name], means, xerr=spreads, color="0.7" if "untrained" in name else COLOURS[0], capsize=3)
+            axis.bar_label(bars, fmt="%.1f", label_type="center", color="w")
+        else:
+            axis.errorbar(there, means, spreads, marker="o", capsize=3, color=colour, label=name)
+    if single:
+        axis.invert_yaxis()
+        axis.set(xlabel=y)
+    else:
+        axis.legend(frameon=False)
+        axis.set(xlabel=x, ylabel=y)
+    axis.set_title(title, fontsize="medium", wrap=True)
+    _plain(axis)
+    return png(figure)
+
+
+def scatter_by_kind(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], y: str, title: str, columns: int = 4
+) -> bytes:
+    """Draw shares against what foretells them, a panel a statistic, a colour and mark a kind.
+
+    Parameters
+    ----------
+    panels
+        By statistic and kind the points: its value, and the share.
+    y, title
+        What is written beside the axes, and above.
+    columns
+        Panels side by side.
+    """
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(2.6 * columns, 0.9 + 2.5 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axis, (name, kinds) in zip(grid.flat, panels.items(), strict=False):
+        for k, (kind, points) in enumerate(kinds.items()):
+            colour, mark = COLOURS[k % len(COLOURS)], MARKS[k // len(COLOURS) % len(MARKS)]
+            values, shares = zip(*points, strict=True)
+            axis.plot(values, [100 * s for s in shares], mark, color=colour, ms=4, alpha=0.7, label=kind)
+        axis.set_xlabel(name)
+        if np.min(flat := [v for points in kinds.values() for v, _ in points]) > 0 and np.max(flat) > WIDE * np.min(
+            flat
+        ):
+            axis.set_xscale("log")
+        _plain(axis)
+    for axis in grid.flat[len(panels) :]:
+        axis.set_axis_off()
+    for row in grid:
+        row[0].set_ylabel(y)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    _head(figure, title)
+    return png(figure)
+
+
+def effects(panels: Mapping[str, Mapping[str, Mapping[str, Gap]]], names: Sequence[str], x: str, title: str) -> bytes:
+    """Draw differences with their intervals, a row a change, a panel a reading, a colour and mark a kind of labels.
+
+    Parameters
+    ----------
+    panels
+        By reading, kind and change the difference.
+    names
+        The changes, from the top.
+    x, title
+        What is written below each panel, and above.
+    """
+    figure = Figure(figsize=(4.2 + 2.4 * len(panels), 1.4 + 0.21 * len(names)), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axis, (reading, kinds) in zip(axes, panels.items(), strict=True):
+        axis.axvline(0, color="0.4", lw=1)
+        for k, (kind, found) in enumerate(kinds.items()):
+            for change, gap in found.items():
+                place, look = names.index(change) + 0.15 * (2 * k - len(kinds) + 1), {"color": COLOURS[k]}
+                if gap.low is not None and gap.high is not None:
+                    axis.plot([100 * gap.low, 100 * gap.high], [place, place], lw=1, **look)
+                axis.plot(100 * gap.mean, place, MARKS[k], ms=4, **look)
+            axis.plot([], [], MARKS[k], color=COLOURS[k], ms=4, label=kind)
+        # An interval of few seeds may be far wider than all differences: it is cut, not they.
+        means = [100 * gap.mean for found in kinds.values() for gap in found.values()]
+        margin = 0.25 * (max(*means, 0) - min(*means, 0)) or 1.0
+        axis.set_xlim(min(*means, 0) - margin, max(*means, 0) + margin)
+        axis.set(xlabel=x, title=reading)
+        _plain(axis)
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].set_ylim(len(names) - 0.4, -0.6)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    _head(figure, title)
+    return png(figure)
+
+
+def layer_accuracies(layers: Mapping[str, Sequence[float]], chance: float) -> bytes:
+    """Draw the accuracy of each layer's goodness alone, a group of bars a split."""
+    figure = Figure(figsize=(8, 2.8), layout="constrained")
+    axis = figure.subplots()
+    count = len(next(iter(layers.values())))
+    width = 0.8 / len(layers)
+    for j, (split, accuracies) in enumerate(layers.items()):
+        places = np.arange(count) + (j - (len(layers) - 1) / 2) * width
+        bars = axis.bar(places, [100 * a for a in accuracies], width, color=COLOURS[j], label=split)
+        axis.bar_label(bars, fmt="%.1f", fontsize="small")
+    axis.axhline(100 * chance, color="0.4", ls=":", label="chance")
+    axis.set_xticks(range(count), [f"layer {k + 1}" for k in range(count)])
+    axis.set(ylabel="accuracy by goodness, %", ylim=(0, 108))
+    axis.legend(frameon=False, ncols=3, loc="upper left", fontsize="small")
+    _plain(axis)
+    return png(figure)
+
+
+def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str], title: str = "") -> bytes:
+    """Draw a confusion matrix, row by row as shares; up to 20 classes with numbers and names."""
+    table = np.array(matrix)
+    share = table / np.maximum(1, table.sum(1, keepdims=True))
+    figure = Figure(figsize=(6, 5.4), layout="constrained")
+    axis = figure.subplots()
+    image = axis.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
+    axis.set(xlabel="predicted", ylabel="right")
+    if len(names) <= FEW:
+        axis.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)
+        axis.set_yticks(range(len(names)), names)
+        for (i, j), value in np.ndenumerate(table):
+            if value:
+                axis.text(j, i, value, ha="center", va="center", fontsize=7, color="w" if share[i, j] > 0.5 else "k")
+    figure.colorbar(image, shrink=0.8, label="% of the class")
+    _head(figure, title)
+    return png(figure)
+
+
+def mistakes(images: Tensor, right: Sequence[str], predicted: Sequence[str]) -> bytes:
+    """Draw images with their right and predicted classes, eight a row."""
+    columns = min(8, len(images))
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(1.1 * columns, 1.45 * rows), layout="constrained")
+    for axis, image, a, b in zip(figure.subplots(rows, columns, squeeze=False).flat, images, right, predicted,
+                                 strict=False):  # fmt: skip
+        _show(axis, image)
+        axis.set_title(f"{a}\n→ {b}", fontsize=7)
+    for axis in figure.axes[len(images) :]:
+        axis.set_axis_off()
+    return png(figure)
+
+
+def offered(patterns_NMHW: Tensor, names: Sequence[str]) -> bytes:
+    """Draw what later layers are offered of each label: a column a label, a row a channel."""
+    count, channels, height, width = patterns_NMHW.shape
+    tile = min(0.7, 7.2 / count)
+    figure = Figure(figsize=(0.8 + tile * count, 0.4 + tile * channels * height / width), layout="constrained")
+    axis = figure.subplots()
+    tiles = F.pad(patterns_NMHW.float().cpu(), (0, 1, 0, 1), value=torch.nan)  # white lines between them
+    axis.imshow(tiles.permute(1, 2, 0, 3).flatten(2).flatten(0, 1).numpy(), cmap="gray", vmin=0, vmax=1)
+    axis.set_xticks(np.arange(count) * (width + 1) + width / 2, names, rotation=90 if max(map(len, names)) > 2 else 0)
+    axis.set_yticks(np.arange(channels) * (height + 1) + height / 2, [str(k + 1) for k in range(channels)])
+    axis.set(ylabel="channel")
+    axis.xaxis.tick_top()
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    return png(figure)
+
+
+def activation(images: Tensor, maps: ActivationMaps, titles: Sequence[str]) -> bytes:
+    """Draw images, their maps layer by layer, and the sum over the image; one scale a map."""
+    columns = 2 + len(maps.layers)
+    figure = Figure(figsize=(1.25 * columns, 1.35 * len(images)), layout="constrained")
+    for i, axes in enumerate(figure.subplots(len(images), columns, squeeze=False)):
+        _show(axes[0], images[i])
+        axes[0].set_title(titles[i], fontsize=7)
+        for axis, (number, layer_NHW) in zip(axes[1:-1], maps.layers.items(), strict=True):
+            _heat(axis, layer_NHW[i])
+            axis.set_title(f"layer {number}", fontsize=7)
+        _overlay(axes[-1], images[i], maps.total[i])
+        axes[-1].set_title("sum", fontsize=7)
+    return png(figure)
+
+
+def activation_side_by_side(images: Tensor, runs: Mapping[str, ActivationMaps], title: str) -> bytes:
+    """Draw images in a row and, below each, the sum of its maps in every run."""
+    count = len(images)
+    figure = Figure(figsize=(1.3 * count + 0.8, 1.4 * (1 + len(runs)) + 0.4), layout="constrained")
+    grid = figure.subplots(1 + len(runs), count, squeeze=False)
+    for axis, image in zip(grid[0], images, strict=True):
+        _show(axis, image)
+    for row, (name, maps) in zip(grid[1:], runs.items(), strict=True):
+        for axis, image, total in zip(row, images, maps.total, strict=True):
+            _overlay(axis, image, total)
+        row[0].set_title(name, fontsize=8, loc="left")
+    _head(figure, title)
+    return png(figure)
+
+
+def _overlay(axis: Axes, image_CHW: Tensor, map_HW: Tensor) -> None:
+    axis.imshow(unit(image_CHW[None]).mean(1)[0].numpy(), cmap="gray", vmin=0, vmax=1)
+    _heat(axis, map_HW, alpha=0.6)
+
+
+def _heat(axis: Axes, map_HW: Tensor, **look: Any) -> None:
+    limit = float(map_HW.abs().max()) or 1.0
+    axis.imshow(map_HW.numpy(), cmap=FOR_AND_AGAINST, vmin=-limit, vmax=limit, **look)
+    axis.set_axis_off()
+
+
+def _show(axis: Axes, image_CHW: Tensor) -> None:
+    pixels = unit(image_CHW[None].cpu(), torch.float32)[0]
+    if len(pixels) == 3:
+        axis.imshow(pixels.permute(1, 2, 0).numpy())
+    else:
+        axis.imshow(pixels.mean(0).numpy(), cmap="gray", vmin=0, vmax=1)
+    axis.set_axis_off()
+
+
+def _head(figure: Figure, title: str) -> None:
+    """Write a title above everything, on as many lines as it takes."""
+    figure.suptitle(textwrap.fill(title, int(12 * figure.get_figwidth())), fontsize="medium")
+
+
+def _plain(axis: Axes) -> None:
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,4 @@
+"""The machine: devices, ranks and signals.
+
+Nothing here knows a net, a label or a data set.
+"""

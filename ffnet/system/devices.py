@@ -1,0 +1,77 @@
+"""Where and in which type a net computes, and what it says when memory runs out."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import torch
+
+from fflabels.errors import FFLabelsError
+from ffnet.config import Config
+from ffnet.system.ranks import local_rank
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device of ``auto``, ``cpu``, ``cuda`` or ``cuda:i``; each rank of a machine has a GPU of its own.
+
+    Raises
+    ------
+    FFLabelsError
+        For another name, or a GPU that is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()) or (kind == "cpu" and ":" in name):
+        raise FFLabelsError("unknown device", where="device", got=name, expected="auto, cpu, cuda or cuda:i")
+    if kind == "cpu":
+        return torch.device("cpu")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    number = int(index or local_rank())
+    if number >= count:
+        raise FFLabelsError(
+            "no such GPU", where="device", got=name, expected=f"{count} CUDA devices here", hint="try cpu, or auto"
+        )
+    return torch.device("cuda", number)
+
+
+def with_dtype(config: Config, device: torch.device) -> Config:
+    """Return the configuration with ``dtype = "auto"`` decided: bfloat16 where `device` computes it natively."""
+    if config.dtype != "auto":
+        return config
+    on_cpu = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # torch has no public name for it
+    native = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else on_cpu()
+    return msgspec.structs.replace(config, dtype="bfloat16" if native else "float32")
+
+
+def device_name(device: torch.device) -> str:
+    """Return what the figures of a run were taken on."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    model = models[0] if models else platform.processor() or platform.machine()
+    threads = torch.get_num_threads()
+    return f"{model}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Say what to lower where memory runs out, on any device."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        told = ("can't allocate memory", "not enough memory")
+        known = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(text in str(error) for text in told)
+        if not known:
+            raise
+        raise FFLabelsError(
+            "out of memory",
+            got=str(error).splitlines()[0] if str(error) else None,
+            hint="lower train.batch, inference.chunk or net.widths, or set inference.linear_pool=4",
+        ) from error
