@@ -16,18 +16,18 @@ from ffnet.estimator import FFClassifier
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.evaluation.diagnosis import diagnose
+from ffnet.fitting import fit, fit_forecast
 from ffnet.inference.passes import goodness_scores
 from ffnet.inference.predict import predict
-from ffnet.inference.shortlist import fit_forecast
-from ffnet.labels.embed import EmbedLabel, LabelledPairs
+from ffnet.labels.torch_dataset import EmbedLabel, LabelledPairs
 from ffnet.model.baseline import BPNet
 from ffnet.model.net import FFNet
+from ffnet.prepare import label_set
 from ffnet.presets import list_presets, load_preset
 from ffnet.runs.ensemble import Ensemble
 from ffnet.runs.folder import Run, load_run
 from ffnet.runs.session import resume, train
 from ffnet.system.signals import Interrupted
-from ffnet.training.loop import fit, label_set
 
 __all__ = [
     "BPNet",

@@ -12,6 +12,11 @@ import tomli_w
 
 from fflabels.errors import FFLabelsError, nearest
 
+REMOVED: dict[str, Any] = {
+    "labels.cache": 0, "net.regions": 1, "inference.offsets": False, "inference.channel_images": 0,
+}  # fmt: skip
+"""Settings of earlier versions → the only value that is still read, and ignored: their default."""
+
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Rate = Annotated[float, msgspec.Meta(gt=0)]
@@ -19,11 +24,18 @@ Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 Algorithm: TypeAlias = Literal["ff", "bp"]
 Inference: TypeAlias = str
-"""``linear``, ``goodness``, ``channels``, ``cascade`` or ``cascade:k``, ``halving``: see `ffnet.predict`."""
+"""``linear``, ``goodness``, ``cascade`` or ``cascade:k``, ``halving``: see `ffnet.predict`."""
 Norm: TypeAlias = Literal["layer", "batch", "rms", "none"]
 Convolution: TypeAlias = Literal["auto", "direct"]
 Init: TypeAlias = Literal["torch", "base", "unit", "measured"]
 FirstLayer: TypeAlias = Literal["local", "random", "include", "with_next"]
+
+
+NO_MATTER = (
+    ("data", "root"), ("data", "offline"), ("train", "checkpoint_seconds"), ("train", "validate_every"),
+    ("inference", "chunk"),
+)  # fmt: skip
+"""Settings that change no result."""
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -41,9 +53,6 @@ class LabelsConfig(_Section, frozen=True):
     """Parameters of the labeler, where a set is designed."""
     intensity: Fraction = 0.35
     """The label intensity K."""
-    cache: Natural = 0
-    """MiB at most in which every imprint of every training image is kept, drawn once before training, to the nearest
-    byte; 0: all are drawn when they are needed. Labels that do not depend on the image need none."""
     assign: Literal["order", "alike"] = "order"
     """Which class carries which label: ``order``, class k label k; ``alike``, classes that look alike labels that are
     alike by `shift` (`fflabels.assign`, on training images) [ours]."""
@@ -91,8 +100,6 @@ class NetConfig(_Section, frozen=True):
     first_layer: FirstLayer = "local"
     """What trains layer 1: its own loss (``local``, not counted in goodness or classifier), nothing (``random``), its
     own and it counts (``include``), or layer 2's loss by autograd (``with_next``: not layer-local)."""
-    regions: Positive = 1
-    """Goodness sees each channel in so many × so many regions of the map, as channels of their own [ours]."""
     label_every_layer: bool = False
     """Whether the label is offered to every layer [ours]: its pattern, average-pooled to the layer's size, is one more
     input channel of layers 2 and up."""
@@ -133,9 +140,9 @@ class TrainConfig(_Section, frozen=True):
     this changes a step with peer normalisation only, or where gradients cross layers."""
     weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """Times the weights, added to their gradient (coupled) [base: 3e-4]; biases do not decay."""
-    negatives: Literal["uniform", "hard", "balanced", "hard-balanced"] = "hard"
+    negatives: Literal["uniform", "hard", "balanced"] = "hard"
     """How wrong labels are drawn: ``uniform`` (paper); ``hard``, those that the net takes for right, by the goodness of
-    its last layer when it saw the image with them; ``balanced``, each as often as it is right; or both."""
+    its last layer when it saw the image with them; ``balanced``, each as often as it is right."""
     negatives_each: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Wrong labels an image and step."""
     crop: Natural = 0
@@ -147,11 +154,6 @@ class TrainConfig(_Section, frozen=True):
     checkpoint_seconds: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     """A checkpoint is written when the last one is so old; 0: after every step."""
 
-    @property
-    def hard(self) -> bool:
-        """Whether what the net took for right decides which wrong labels are drawn."""
-        return self.negatives.startswith("hard")
-
 
 class InferenceConfig(_Section, frozen=True):
     """How the answer is read."""
@@ -159,14 +161,8 @@ class InferenceConfig(_Section, frozen=True):
     layers: Literal["sum", "last", "weighted"] = "sum"
     """Goodness of which layers: the sum over those that count (paper), the last one's, or a sum whose weights are
     fitted on validation images."""
-    offsets: bool = False
-    """Whether each label's mean goodness over validation images is subtracted, layer by layer, before they are summed.
-    Validation accuracy by goodness is then a little flattered, as by fitted weights."""
     mirror: bool = False
     """Whether every reading is the mean over an image and its mirror image, which takes twice the passes [ours]."""
-    channel_images: Natural = 0
-    """Training images that weights of the channels are fitted to, for the reading ``channels``: the logarithm of each
-    channel's mean square instead of the layers' goodness, one weight a channel for all labels; 0: none are [ours]."""
     linear_epochs: Positive = 20
     linear_lr: Rate = 1e-3
     linear_batch: Positive = 128
@@ -205,11 +201,6 @@ class Config(_Section, frozen=True):
                 raise FFLabelsError(
                     "one a layer", where=f"net.{name}", got=f"{len(given)} values", expected=f"{depth}, as net.widths"
                 )
-        if self.labels.cache and (self.train.crop or self.train.flip):
-            raise FFLabelsError(
-                "keeps imprints of images that stay as they are", where="labels.cache", got=self.labels.cache,
-                expected="0 with train.crop or train.flip",
-            )  # fmt: skip
         if self.net.offered_waves and not self.net.label_every_layer:
             raise FFLabelsError(
                 "nothing is offered", where="net.offered_waves", got=self.net.offered_waves,
@@ -301,7 +292,7 @@ class Config(_Section, frozen=True):
     @classmethod
     def from_toml(cls, data: bytes, where: str) -> Config:
         """Read a configuration file; errors name it and the field."""
-        return convert(read_toml(data, where), where)
+        return convert(without_removed(read_toml(data, where), where), where)
 
     def to_toml(self) -> bytes:
         """Return the configuration file: every setting, but for those that are unset."""
@@ -358,6 +349,23 @@ def _entered(tree: dict[str, Any], name: str, path: str, where: str) -> dict[str
     return found
 
 
+def without_removed(tree: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return settings without those that were removed.
+
+    Raises
+    ------
+    FFLabelsError
+        When one of them was used: has another value than its default.
+    """
+    kept = {name: dict(value) if isinstance(value, dict) else value for name, value in tree.items()}
+    for path, default in REMOVED.items():
+        section, _, key = path.partition(".")
+        own = kept.get(section)
+        if isinstance(own, dict) and key in own and own.pop(key) != default:
+            raise FFLabelsError("this setting was removed", where=where, got=path, expected=f"its default, {default}")
+    return kept
+
+
 def typed(text: str) -> Any:
     """Return a value as it is typed: TOML, or a bare word; None for nothing."""
     if not text.strip():
@@ -366,3 +374,17 @@ def typed(text: str) -> Any:
         return tomllib.loads(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def result_settings(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the settings that matter, by ``section.key``: not where a net is computed, nor what is left out."""
+    tree = msgspec.to_builtins(config)
+    for name in ("device", *without):
+        del tree[name]
+    for section, name in NO_MATTER:
+        if section in tree:
+            del tree[section][name]
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        found |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}

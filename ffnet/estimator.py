@@ -14,12 +14,12 @@ from torch import Tensor
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config, Inference
 from ffnet.data.load import Data, Split
-from ffnet.inference.predict import Method, scores
-from ffnet.inference.shortlist import fit_forecast
-from ffnet.inference.weights import check_validation
+from ffnet.fitting import fit, fit_forecast
+from ffnet.inference.predict import scores
+from ffnet.inference.registry import get_inference
 from ffnet.model.net import FFNet
+from ffnet.prepare import check_run, label_set
 from ffnet.system.devices import memory_errors, resolve_device, with_dtype
-from ffnet.training.loop import fit, label_set
 
 Images = npt.NDArray[Any]
 
@@ -84,26 +84,21 @@ class FFClassifier:
             raise FFLabelsError("a single class", where="y", expected="2 or more")
         own = {"labels.set": self.labels, "train.epochs": self.epochs, "seed": self.seed, "device": self.device}
         config = Config().replaced(own).override(self.settings)
-        Method.of(self.inference)
+        _, method, _ = get_inference(self.inference)
         if config.data != Config().data:
             raise FFLabelsError("the data are X and y", where="settings", got="data.…", expected="other settings")
         if config.algorithm != "ff":
             raise FFLabelsError(
                 "not forward-forward", where="settings", got="algorithm=bp", hint="ffnet.BPNet is the baseline"
             )
-        if self.inference == "channels" and not config.inference.channel_images:
-            raise FFLabelsError(
-                "no weights of channels", where="inference", got="channels",
-                expected="settings with inference.channel_images=1000, or so many images as they are to be fitted to",
-            )  # fmt: skip
         device = resolve_device(config.device)
         train = Split(images, torch.from_numpy(index.astype(np.int64)))
         data = Data("X", train, train[:0], train[:0], tuple(map(str, self.classes_)))
-        check_validation(config, data)
+        check_run(config, data)
         with memory_errors():
             self.net_ = FFNet(with_dtype(config, device), data.shape, label_set(config, data)).to(device)
             self.history_ = fit(self.net_, data)
-            if self.inference == "halving":
+            if method.needs == "forecast":
                 self.net_.forecast = fit_forecast(self.net_, images)
         return self
 
@@ -111,7 +106,7 @@ class FFClassifier:
         """Return each class's goodness or logit, (N, classes)."""
         if not hasattr(self, "net_"):
             raise FFLabelsError("not fitted", where="FFClassifier", hint="call fit first")
-        found: npt.NDArray[np.float32] = scores(self.net_, _images(X), method=self.inference).float().cpu().numpy()
+        found: npt.NDArray[np.float32] = scores(self.net_, _images(X), inference=self.inference).float().cpu().numpy()
         return found
 
     def predict(self, X: Images) -> npt.NDArray[Any]:

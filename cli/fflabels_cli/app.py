@@ -13,6 +13,8 @@ from typing import NoReturn
 
 import click
 
+from fflabels_cli.memory import keep_freed_memory
+
 FFLABELS_COMMANDS = ("select", "compare", "generate", "score", "assign", "show", "list", "plugins", "doctor", "demo")
 PLUGINS_COMMANDS = ("list", "check", "new")
 FFNET_COMMANDS = (
@@ -101,6 +103,8 @@ def _run(command: click.Command) -> NoReturn:
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     warnings.showwarning = _show_warning  # type: ignore[assignment]
+    if command is ffnet_group:
+        keep_freed_memory()
     try:
         command.main([a for a in arguments if a != "--debug"], standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -12,6 +12,7 @@ from fflabels_cli import output
 if TYPE_CHECKING:
     from ffnet.evaluation.accuracy import Evaluation
     from ffnet.runs.folder import Run
+    from ffnet.runs.session import Watcher
     from ffnet.runs.tensorboard import TensorBoard
 
 FEW = 20
@@ -44,6 +45,12 @@ class Training:
             go_on = f"; saved, go on with: ffnet resume {self.folder}" if self.folder else "; nothing was begun"
             click.echo(f"{error}{go_on}", err=True)
             raise SystemExit(128 + error.signum)
+
+    def watcher(self) -> Watcher:
+        """Return what `ffnet.train` and `ffnet.resume` call."""
+        from ffnet.runs.session import Watcher
+
+        return Watcher(self.started, self.epoch, self.progress)
 
     def started(self, run: Run) -> None:
         """Say what is trained."""
@@ -96,7 +103,7 @@ def description(run: Run) -> Iterator[str]:
 
 def parameters(run: Run) -> int:
     """Return how many parameters the net has, what was fitted to it afterwards apart."""
-    fitted = ("readout.", "forecast.")
+    fitted = ("linear.", "forecast.")
     return sum(p.numel() for name, p in run.net.named_parameters() if not name.startswith(fitted))
 
 
@@ -119,21 +126,19 @@ def epoch_line(metrics: Mapping[str, Any], epochs: int) -> str:
 
 def print_results(run: Run, json_: bool) -> None:
     """Print a finished run's accuracies and its folder; of several ranks, the first has them."""
-    import msgspec
-
     if not run.results:
         return
     found = run.results
     if json_:
-        output.print_json({"run": str(run.folder), "test_reads": run.test_reads, **msgspec.to_builtins(found)})
+        output.print_json({"run": str(run.folder), "test_reads": run.test_reads, **found.to_builtins()})
         return
     parts = [part for part in (found.validation, found.test) if part]
     rows = []
     for part in parts:
-        cells = [percent(reading.accuracy) for reading in part.readings.values()]
-        cells += [percent(reading.untrained) for reading in part.readings.values() if reading.untrained is not None]
+        cells = [percent(reading.accuracy) for reading in part.accuracies.values()]
+        cells += [percent(reading.untrained) for reading in part.accuracies.values() if reading.untrained is not None]
         rows.append([f"{part.split} ({part.images:,})", *cells])
-    names = found.test.readings
+    names = found.test.accuracies
     control = [f"{name}, untrained net" for name, reading in names.items() if reading.untrained is not None]
     output.print_table("accuracy, % (one seed)", ("split", *names, *control), rows)
     if found.test.goodness:
@@ -144,7 +149,7 @@ def print_results(run: Run, json_: bool) -> None:
 
 def print_evaluation(found: Evaluation, class_names: Sequence[str]) -> None:
     """Print every reading of a split: accuracy, confusion matrix, accuracy a class."""
-    for name, reading in found.readings.items():
+    for name, reading in found.accuracies.items():
         beside = (
             f"; the same reading fitted to the untrained net: {percent(reading.untrained)} %"
             if reading.untrained is not None
@@ -172,11 +177,11 @@ def print_evaluation(found: Evaluation, class_names: Sequence[str]) -> None:
 
 def print_beside(runs: Sequence[Run], together: Evaluation) -> None:
     """Print what each of several runs reaches alone, as its results have it, above what they reach together."""
-    names = list(dict.fromkeys(("goodness", "linear", *together.readings)))
+    names = list(dict.fromkeys(("goodness", "linear", *together.accuracies)))
     alone = {str(run.folder): getattr(run.results, together.split) for run in runs}
     rows = []
     for name, found in {**alone, "together": together}.items():
-        readings = found.readings if found else {}
+        readings = found.accuracies if found else {}
         rows.append([name, *(percent(readings[n].accuracy if n in readings else None) for n in names)])
     output.print_table(f"accuracy, %, {together.split}", ("run", *names), rows)
 

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from fflabels.errors import FFLabelsError
 from ffnet.data.augment import views
+from ffnet.data.images import check_images_fit
 from ffnet.inference.passes import evaluating, flattened
-from ffnet.labels.embed import check_images_fit, unit
 from ffnet.model.baseline import BPNet
-from ffnet.model.layer import LocalLayer
-from ffnet.model.net import FFNet
+from ffnet.model.net import FFNet, Net
 from ffnet.system.devices import memory_errors
 
 
@@ -41,7 +40,7 @@ class ActivationMaps:
 
 
 @memory_errors()
-def activation_maps(net: nn.Module, images: Tensor, classes: Tensor | None = None) -> ActivationMaps:
+def activation_maps(net: Net, images: Tensor, classes: Tensor | None = None) -> ActivationMaps:
     """Return the class activation maps of images: Σ over channels of weight × activity.
 
     Both classifiers are linear in what they read, so that the maps of all layers add up to the logit, but for a
@@ -64,8 +63,8 @@ def activation_maps(net: nn.Module, images: Tensor, classes: Tensor | None = Non
         When the classifier was not fitted, or a class does not exist.
     """
     with evaluating(net), torch.enable_grad():
-        seen = views(torch.as_tensor(images), cast(FFNet, net).config.inference.mirror)
-        reads = [_read_bp(net, side) if isinstance(net, BPNet) else _read_ff(net, side) for side in seen]
+        seen = views(torch.as_tensor(images), net.config.inference.mirror)
+        reads = [_read_bp(net, view) if isinstance(net, BPNet) else _read_ff(cast(FFNet, net), view) for view in seen]
         logits_NC = torch.stack([logits for _, logits in reads]).mean(0)
         chosen_N = logits_NC.argmax(1) if classes is None else _checked(classes, logits_NC)
         first, *mirrored = [_maps(read, logits, chosen_N) for read, logits in reads]
@@ -78,27 +77,23 @@ def activation_maps(net: nn.Module, images: Tensor, classes: Tensor | None = Non
     return ActivationMaps(chosen_N.cpu(), layers, total_NHW)
 
 
-def _read_ff(net: nn.Module, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
+def _read_ff(net: FFNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
     """Return the activities that the linear classifier reads, as leaves of a graph, and its logits."""
-    assert isinstance(net, FFNet)
-    if net.readout is None:
-        raise FFLabelsError("no linear classifier", where="net", expected="a net whose readout was fitted")
+    if net.linear is None:
+        raise FFLabelsError("no linear classifier", where="net", expected="a net whose classifier was fitted")
     with torch.no_grad():
         activities = list(net.activities(net.embedder.neutral(net.prepare(images))))
     read = {k + 1: activities[k].float().requires_grad_() for k in net.counted}
-    return read, net.readout(torch.cat([flattened(net, y_NCHW) for y_NCHW in read.values()], 1))
+    return read, net.linear(torch.cat([flattened(net, y_NCHW) for y_NCHW in read.values()], 1))
 
 
 def _read_bp(net: BPNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
     """Return the last layer's pooled activity, as a leaf of a graph, and the logits."""
     check_images_fit(images, net.shape)
-    x_NCHW = unit(images).to(net.head.weight.device, net.dtype)
     with torch.no_grad():
-        for layer in net.layers:
-            layer = cast(LocalLayer, layer)
-            x_NCHW = layer.pooled(layer(x_NCHW))
-    x_NCHW = x_NCHW.float().requires_grad_()
-    return {len(net.layers): x_NCHW}, net.head(x_NCHW.mean((2, 3)).to(net.head.weight.dtype))
+        maps_NCHW = net.last_maps(images.to(net.device))
+    maps_NCHW = maps_NCHW.float().requires_grad_()
+    return {len(net.layers): maps_NCHW}, net.logits_of_maps(maps_NCHW)
 
 
 def _maps(read: dict[int, Tensor], logits_NC: Tensor, chosen_N: Tensor) -> dict[int, Tensor]:

@@ -13,10 +13,10 @@ from fflabels.diversity import metrics_on, similarity
 from fflabels.observer import DEFAULT_INTENSITY
 from ffnet.data.load import Data, Split
 from ffnet.evaluation.accuracy import confusion_matrix
-from ffnet.inference.passes import combined, layer_goodness
+from ffnet.inference.passes import decision_scores, layer_goodness
+from ffnet.labels.choose import references_of
 from ffnet.model.net import FFNet
 from ffnet.system.devices import memory_errors
-from ffnet.training.loop import references_of
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -119,7 +119,7 @@ def diagnose(net: FFNet, data: Data, *, count: int = 1000, seed: int = 0) -> Dia
 def _by_layer(net: FFNet, images: Tensor) -> dict[int, Tensor]:
     """Return the goodness of every label, (N, labels), by the layer's number; first, as 0, what decides."""
     goodness_LNC = layer_goodness(net, images)
-    found = {0: combined(net, goodness_LNC), **{k + 1: layer_NC for k, layer_NC in enumerate(goodness_LNC)}}
+    found = {0: decision_scores(net, goodness_LNC), **{k + 1: layer_NC for k, layer_NC in enumerate(goodness_LNC)}}
     return {layer: goodness_NC.cpu() for layer, goodness_NC in found.items()}
 
 

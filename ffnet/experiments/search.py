@@ -15,9 +15,10 @@ from fflabels.recipe import canonical_json, sha256
 from ffnet.config import Config, type_of, typed
 from ffnet.data.load import Data, load_data
 from ffnet.evaluation.accuracy import evaluate
+from ffnet.fitting import fit
+from ffnet.prepare import check_names, label_set
 from ffnet.runs.folder import build
 from ffnet.system.devices import memory_errors, resolve_device, with_dtype
-from ffnet.training.loop import check_names, fit, label_set
 
 try:
     import optuna
@@ -218,5 +219,5 @@ def _accuracy(config: Config, data: Data, reading: Literal["goodness", "linear"]
     labels = label_set(config, data) if config.algorithm == "ff" else None
     net = build(config, data.shape, labels, data.classes).to(device)
     fit(net, data)
-    [found] = evaluate(net, data, inference=reading if labels else None).readings.values()
+    [found] = evaluate(net, data, inference=reading if labels else None).accuracies.values()
     return found.accuracy

@@ -18,25 +18,17 @@ from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.recipe import canonical_json, sha256
-from ffnet.config import Config, DataConfig, InferenceConfig
+from ffnet.config import REMOVED, Config, DataConfig, result_settings
 from ffnet.data.load import Data, Split, load_data
-from ffnet.evaluation.accuracy import accuracy, untrained
-from ffnet.inference.passes import combined, layer_goodness, linear_scores
-from ffnet.inference.weights import calibration_of
+from ffnet.evaluation.accuracy import accuracy
+from ffnet.fitting import fit_layer_weights, fit_linear, layer_weights_of, untrained
+from ffnet.inference.linear import linear_scores
+from ffnet.inference.passes import decision_scores, layer_goodness
 from ffnet.model.net import FFNet
-from ffnet.runs.compare import flat
 from ffnet.system.devices import device_name, resolve_device, with_dtype
-from ffnet.training.forward_forward import make_learner
-from ffnet.training.loop import check_trainable, fit_calibration, fit_linear, steps
+from ffnet.training.loop import make_learner, steps
 
 T = TypeVar("T")
-
-CORRECTIONS = {
-    "weighted": InferenceConfig(layers="weighted"),
-    "offsets": InferenceConfig(offsets=True),
-    "both": InferenceConfig(layers="weighted", offsets=True),
-}
-"""Ways to correct goodness before it is summed, by name."""
 
 
 class Figures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,8 +49,8 @@ class Figures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cpu_seconds, device, dtype, versions
         How.
     corrected
-        Accuracy by goodness, corrected in each way of `CORRECTIONS` on other validation images; empty where it was not
-        taken.
+        ``weighted``: accuracy by goodness with layers' weights, fitted on other validation images; empty where it was
+        not taken.
     train_seconds
         Of the processor, for the training alone.
     """
@@ -83,8 +75,8 @@ class Figures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.layers[-1]
 
     def read(self, reading: str) -> float | None:
-        """Return the accuracy by a reading: ``last``, ``goodness``, ``linear`` or a correction; None if not taken."""
-        return self.corrected.get(reading) if reading in CORRECTIONS else getattr(self, reading)
+        """Return the accuracy by ``last``, ``goodness``, ``linear`` or ``weighted``; None if it was not taken."""
+        return self.corrected.get(reading) if reading == "weighted" else getattr(self, reading)
 
 
 def train_and_read(
@@ -122,9 +114,9 @@ def train_and_read(
     for _ in steps(make_learner(net, len(train)), config, train, data.classes):
         pass
     trained = time.process_time() - begin
-    net.readout = fit_linear(net.eval(), few.train.to(device))
+    net.linear = fit_linear(net.eval(), few.train.to(device))
     part, other = data.validation[:validation], data.validation[validation : validation + correct_on]
-    net.calibration = fit_calibration(net, replace(data, validation=other))
+    net.layer_weights = fit_layer_weights(net, replace(data, validation=other))
     goodness_LNC = layer_goodness(net, part.images)
     first = _accuracy(linear_scores(untrained(net, few), part.images), part) if control else None
     return Figures(
@@ -132,27 +124,23 @@ def train_and_read(
         labels=digest(labels),
         images=len(part),
         layers=[_accuracy(layer, part) for layer in goodness_LNC],
-        goodness=_accuracy(combined(net, goodness_LNC), part),
+        goodness=_accuracy(decision_scores(net, goodness_LNC), part),
         linear=_accuracy(linear_scores(net, part.images), part),
         untrained=first,
         cpu_seconds=round(time.process_time() - begin, 2),
         device=device_name(device),
         dtype=config.dtype,
         versions={name: version(name) for name in ("fflabels", "torch", "numpy")},
-        corrected=_corrected(net, goodness_LNC, part, other) if len(other) else {},
+        corrected={"weighted": _weighted(net, goodness_LNC, part, other)} if len(other) else {},
         train_seconds=round(trained, 2),
     )
 
 
 @torch.no_grad()
-def _corrected(net: FFNet, goodness_LNC: Tensor, part: Split, other: Split) -> dict[str, float]:
-    """Return the accuracy by goodness in each way to correct it, fitted on other images."""
-    known_LNC, counted = layer_goodness(net, other.images), net.counted
-    found = {}
-    for name, config in CORRECTIONS.items():
-        correction = calibration_of(known_LNC, other, counted, config)
-        found[name] = _accuracy(correction(goodness_LNC[counted.start :], counted).sum(0), part)
-    return found
+def _weighted(net: FFNet, goodness_LNC: Tensor, part: Split, other: Split) -> float:
+    """Return the accuracy by goodness with layers' weights that are fitted on other images."""
+    weights = layer_weights_of(layer_goodness(net, other.images), other.classes, net.counted)
+    return _accuracy(weights(goodness_LNC[net.counted.start :], net.counted).sum(0), part)
 
 
 def digest(labels: LabelSet) -> str:
@@ -164,7 +152,8 @@ def digest(labels: LabelSet) -> str:
 def data_of(config: DataConfig) -> Data:
     """Return a data set that nets can be trained and read on; the last few are kept."""
     data = load_data(config)
-    check_trainable(data)
+    if not len(data.train):
+        raise FFLabelsError("no training images", where=f"data set {data.name}")
     if not len(data.validation):
         raise FFLabelsError("no validation images", where=f"data set {data.name}")
     return data
@@ -172,7 +161,8 @@ def data_of(config: DataConfig) -> Data:
 
 def check_settings(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
     """Refuse what other settings decided; a setting that came later is at its default there."""
-    known = {**flat(Config()), **found}
+    found = {key: value for key, value in found.items() if key not in REMOVED or value != REMOVED[key]}
+    known = {**result_settings(Config()), **found}
     for key in [*found, *wanted]:
         if key not in wanted or wanted[key] != known.get(key, wanted[key]):
             raise FFLabelsError(

@@ -1,95 +1,99 @@
 """Prediction: from images alone. No function here has a place for the right classes.
 
-``goodness`` embeds every label in turn and takes the one with the most goodness; ``channels`` too, with a fitted weight
-for every channel; ``linear`` reads one neutral pass;
-``cascade`` and ``halving`` let goodness decide among the few labels that a neutral pass proposes.
+- ``goodness`` embeds every label in turn; the label with the most goodness wins (paper)
+- ``linear`` takes one neutral pass and a linear classifier (paper's default)
+- ``cascade`` and ``halving`` let goodness decide among the few labels that a neutral pass proposes [ours]
+- ``bp`` is the softmax head of a back-propagation net
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import warnings
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Inference
-from ffnet.inference.passes import channel_scores, goodness_scores, linear_scores
-from ffnet.inference.shortlist import SHORTLIST, Decision, cascade_scores, halving_scores
+from ffnet.data.augment import views
+from ffnet.data.images import check_images_fit
+from ffnet.inference.linear import linear_scores
+from ffnet.inference.passes import evaluating, goodness_scores
+from ffnet.inference.registry import INFERENCES, Answer, InferenceMethod, get_inference, known_inferences
+from ffnet.inference.shortlist import SHORTLIST, cascade_scores, halving_scores
 from ffnet.model.baseline import BPNet
-from ffnet.model.net import FFNet
+from ffnet.model.net import FFNet, Net
 from ffnet.system.devices import memory_errors
 
 
-class Method(NamedTuple):
-    """A way to read a net: its name and, of a cascade, how many labels the classifier proposes at most."""
-
-    name: str
-    k: int | None = None
-
-    @classmethod
-    def of(cls, text: str) -> Method:
-        """Return the method that is meant.
-
-        Raises
-        ------
-        FFLabelsError
-            When it is none.
-        """
-        name, colon, count = str(text).partition(":")
-        if name in ("linear", "goodness", "channels", "halving") and not colon:
-            return cls(name)
-        if name != "cascade" or (colon and not (count.isdecimal() and int(count) > 0)):
-            expected = "linear, goodness, channels, cascade, cascade:k or halving"
-            raise FFLabelsError("unknown inference", where="inference", got=text, expected=expected)
-        return cls(name, int(count) if colon else SHORTLIST)
+@torch.no_grad()
+def bp_scores(net: BPNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
+    """Return the logits (N, classes) of a back-propagation net, the mean over views."""
+    check_images_fit(images, net.shape)
+    chunk = chunk or net.config.inference.chunk
+    parts = []
+    with evaluating(net):
+        for start in range(0, len(images), chunk):
+            seen = views(images[start : start + chunk].to(net.device), net.config.inference.mirror)
+            parts.append(torch.stack([net(seen_NCHW) for seen_NCHW in seen]).mean(0))
+    return torch.cat(parts) if parts else torch.empty(0, net.head.out_features)
 
 
-def check_method(net: torch.nn.Module, method: Inference | None) -> None:
-    """Refuse a method that is none, or that a net cannot be read by."""
-    if method and isinstance(net, BPNet):
-        raise FFLabelsError("a back-propagation net has one reading", where="inference", got=method)
-    if method:
-        Method.of(method)
+INFERENCES["linear"] = InferenceMethod(
+    lambda net, images, _, chunk: Answer(linear_scores(cast(FFNet, net), images, chunk=chunk)),
+    needs="linear", reported=True, control=True,
+)  # fmt: skip
+INFERENCES["goodness"] = InferenceMethod(
+    lambda net, images, _, chunk: Answer(goodness_scores(cast(FFNet, net), images, chunk=chunk)), reported=True
+)
+INFERENCES["cascade"] = InferenceMethod(
+    lambda net, images, k, chunk: cascade_scores(cast(FFNet, net), images, k or SHORTLIST, chunk=chunk),
+    needs="linear", stands_for="goodness", number=SHORTLIST,
+)  # fmt: skip
+INFERENCES["halving"] = InferenceMethod(
+    lambda net, images, _, chunk: halving_scores(cast(FFNet, net), images, chunk=chunk),
+    needs="forecast", stands_for="goodness",
+)  # fmt: skip
+INFERENCES["bp"] = InferenceMethod(
+    lambda net, images, _, chunk: Answer(bp_scores(cast(BPNet, net), images, chunk=chunk)), nets=BPNet, reported=True
+)
 
 
-def decide(net: FFNet, images: Tensor, method: Method, *, chunk: int | None = None) -> Decision:
-    """Return the answer of a cascade or a halving."""
-    if method.name == "halving":
-        return halving_scores(net, images, chunk=chunk)
-    assert method.k
-    return cascade_scores(net, images, method.k, chunk=chunk)
+def check_inference(net: Net, inference: Inference | None) -> None:
+    """Refuse an inference method that there is not, or that a net does not have."""
+    if inference is None:
+        return
+    if not isinstance(net, FFNet):
+        raise FFLabelsError("a back-propagation net has one reading", where="inference", got=inference)
+    _, method, _ = get_inference(inference)
+    if not isinstance(net, method.nets):
+        raise FFLabelsError("for another kind of net", where="inference", got=inference, expected=known_inferences())
 
 
 @memory_errors()
-def scores(
-    net: torch.nn.Module, images: Tensor, *, method: Inference | None = None, chunk: int | None = None
-) -> Tensor:
+def scores(net: Net, images: Tensor, *, inference: Inference | None = None, chunk: int | None = None) -> Tensor:
     """Return what `predict` takes the largest of, (N, classes); −∞ for classes that were not measured.
 
     Raises
     ------
     FFLabelsError
-        For images that do not fit the net, or a method that it cannot be read by.
+        For images that do not fit the net, or an inference method that it does not have.
     """
-    images = torch.as_tensor(images)
-    check_method(net, method)
-    if isinstance(net, BPNet):
-        return net.logits(images, chunk=chunk)
-    assert isinstance(net, FFNet)
-    chosen = Method.of(method or ("linear" if net.readout is not None else "goodness"))
-    match chosen.name:
-        case "linear":
-            return linear_scores(net, images, chunk=chunk)
-        case "goodness":
-            return goodness_scores(net, images, chunk=chunk)
-        case "channels":
-            return channel_scores(net, images, chunk=chunk)
-    return decide(net, images, chosen, chunk=chunk).scores
+    check_inference(net, inference)
+    if not inference:
+        inference = "bp" if isinstance(net, BPNet) else "goodness" if cast(FFNet, net).linear is None else "linear"
+    _, method, number = get_inference(inference)
+    return method.score(net, torch.as_tensor(images), number, chunk).scores
 
 
 def predict(
-    net: torch.nn.Module, images: Tensor, *, method: Inference | None = None, chunk: int | None = None
+    net: Net,
+    images: Tensor,
+    *,
+    inference: Inference | None = None,
+    chunk: int | None = None,
+    method: Inference | None = None,
 ) -> Tensor:
     """Return the predicted classes, (N,) int64.
 
@@ -99,13 +103,30 @@ def predict(
         A trained net.
     images
         (N, C, H, W), bytes or floats in [0, 1].
-    method
-        ``linear`` (paper's default; one pass), ``goodness`` (a pass a label), ``channels`` (the same, with a weight for
-        every channel that was fitted after training), ``cascade:k`` (goodness decides among the likely labels that
-        linear proposes, k = 3 unless given; at most 1 + k passes), or ``halving`` (a forecast
-        and then layer after layer drop labels; needs `fit_forecast`). Linear unless given, if the net has a fitted
-        classifier. A back-propagation net knows one way only.
+    inference
+        ``linear`` (paper's default; one pass), ``goodness`` (a pass for every label), ``cascade:k`` (goodness decides
+        among the likely labels that linear proposes, k = 3 unless given; at most 1 + k passes), ``halving`` (a forecast
+        and then layer after layer drop labels; needs `fit_forecast`), or another that is registered. Linear unless
+        given, if the net has a fitted classifier, else goodness. A back-propagation net has one method only.
     chunk
         Images that pass through the net at once; on a CPU 128 unless given.
+    method
+        The old name of `inference`.
+
+    Examples
+    --------
+    >>> import torch, ffnet
+    >>> from fflabels import named_set
+    >>> net = ffnet.FFNet(ffnet.Config(), (1, 16, 16), named_set("fourier:paper10"))
+    >>> ffnet.predict(net, torch.rand(3, 1, 16, 16), inference="goodness").shape
+    torch.Size([3])
     """
-    return scores(net, images, method=method, chunk=chunk).argmax(1)
+    return scores(net, images, inference=renamed_method(inference, method), chunk=chunk).argmax(1)
+
+
+def renamed_method(inference: Inference | None, method: Inference | None) -> Inference | None:
+    """Return `inference`, or what was given by its old name, with a warning."""
+    if method is None:
+        return inference
+    warnings.warn("method= is now inference=", DeprecationWarning, stacklevel=3)
+    return method

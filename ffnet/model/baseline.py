@@ -10,49 +10,36 @@ from torch.nn import functional as F
 
 from fflabels.arrays import Shape
 from ffnet.config import Config
-from ffnet.data.augment import views
-from ffnet.labels.embed import check_images_fit, unit
-from ffnet.model.layer import LocalLayer
-from ffnet.model.net import DTYPES, build_layers
-from ffnet.system.devices import with_dtype
+from ffnet.data.images import to_unit
+from ffnet.labels.embed import Embedded
+from ffnet.model.net import ForwardPass, Net
 
 
-class BPNet(nn.Module):
+class BPNet(Net):
     """The layers of `FFNet` without labels, global average pooling and a softmax head (paper, section on CAMs)."""
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
-        super().__init__()
-        config = with_dtype(config, torch.device("cpu"))
-        self.config, self.shape = config, shape
-        self.dtype = DTYPES[config.dtype]
-        self.layers = build_layers(config, shape)
+        super().__init__(config, shape)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.head = nn.Linear(config.net.widths[-1], classes)
         if config.dtype == "float64":
             self.double()
 
+    def last_maps(self, images_NCHW: Tensor) -> Tensor:
+        """Return what the last layer passes on, (N, C, h, w), of images (N, C, H, W), bytes or floats in [0, 1]."""
+        walk = ForwardPass(self.layers, Embedded(to_unit(images_NCHW).to(self.dtype)))
+        for _, layer in walk:
+            walk.y = layer(walk.x)
+        return walk.x
+
+    def logits_of_maps(self, maps_NCHW: Tensor) -> Tensor:
+        """Return logits (N, classes) of what the last layer passes on."""
+        return cast(Tensor, self.head(maps_NCHW.mean((2, 3)).to(self.head.weight.dtype)))
+
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Return logits (N, classes) of images (N, C, H, W), bytes or floats in [0, 1]."""
-        x_NCHW = unit(images_NCHW).to(self.dtype)
-        for layer in self.layers:
-            layer = cast(LocalLayer, layer)
-            x_NCHW = layer.pooled(layer(x_NCHW))
-        return cast(Tensor, self.head(x_NCHW.mean((2, 3)).to(self.head.weight.dtype)))
-
-    @torch.no_grad()
-    def logits(self, images: Tensor, *, chunk: int | None = None) -> Tensor:
-        """Return logits in evaluation mode, chunk by chunk."""
-        check_images_fit(images, self.shape)
-        chunk = chunk or self.config.inference.chunk
-        training, device = self.training, self.head.weight.device
-        self.eval()
-        found = [self._mean_logits(images[k : k + chunk].to(device)) for k in range(0, len(images), chunk)]
-        self.train(training)
-        return torch.cat(found) if found else torch.empty(0, self.head.out_features)
-
-    def _mean_logits(self, images_NCHW: Tensor) -> Tensor:
-        return torch.stack([self(seen) for seen in views(images_NCHW, self.config.inference.mirror)]).mean(0)
+        return self.logits_of_maps(self.last_maps(images_NCHW))
 
 
 def loss_and_hits(net: BPNet, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:

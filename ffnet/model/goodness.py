@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-import torch
 from torch import Tensor
 
 from fflabels.errors import FFLabelsError, nearest
@@ -108,17 +107,3 @@ def _log_contrast(s_NC: Tensor, pixels: int) -> Tensor:
     """Mean over the first half of the channels of log mean y² − that over the others [ours]."""
     log_NC, half = (s_NC + FLOOR).log(), s_NC.shape[1] // 2
     return log_NC[:, :half].mean(1) - log_NC[:, half:].mean(1)
-
-
-def _halves(channels: int) -> Tensor:
-    """Return weights that make the learned contrast begin as ``log-contrast``."""
-    half = channels // 2
-    weight_C = torch.full((channels,), channels / (2 * max(half, 1)))
-    weight_C[half:] = -channels / (2 * (channels - half))
-    return weight_C
-
-
-@goodness("learned-contrast", theta=_zero, begin=_halves)
-def _learned_contrast(s_NC: Tensor, pixels: int, weight_C: Tensor) -> Tensor:
-    """Twice the mean over the channels of w·log mean y²; w begins as ``log-contrast`` and is learned [ours]."""
-    return 2 * ((s_NC + FLOOR).log() * weight_C).mean(1)

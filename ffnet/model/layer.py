@@ -1,33 +1,36 @@
 """One local layer: normalise, convolve, rectify; its goodness and the closed-form gradient of its own loss.
 
-Tensor names carry their shape: N samples, C channels, H×W pixels.
+- y = relu(conv(norm(x)) + b); the norm has no parameters (`ffnet.model.norms`)
+- s_NC, the mean of y² over pixels, is all that a goodness sees
+- ∂loss/∂w in closed form from ∂loss/∂s: no graph over the network, no gradient by the input [ours]
+- on a CPU, large filters are convolved by Fourier transforms, and samples without a gradient left out [ours]
+
+Letters of shapes: N samples, C channels, H×W pixels, S samples with a gradient, R regions on a side.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from functools import reduce
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ffnet.config import Convolution, Norm
+from ffnet.config import Convolution
 from ffnet.model.fast_cpu import spectral
+from ffnet.model.fast_cpu.maps import (
+    accumulate_dtype,
+    max_pool,
+    mean_squares,
+    pixels_first,
+    product_gradient,
+    suits_product_gradient,
+)
 from ffnet.model.fast_cpu.scratch import Scratch
 from ffnet.model.initial import Filters, get_init
-from ffnet.system.ranks import ALONE
-
-EPSILON = 1e-5
-MOMENTUM = 0.1
-VALUES = 1 << 16
-"""A processor takes squares of about so many values at once: they fit its cache."""
-
-FEW = 16
-"""Pixels up to which a processor takes the gradient by the weights as a matrix product: convolutions of maps as small
-are several times as slow."""
+from ffnet.model.norms import get_norm
+from ffnet.system.ranks import ALONE, Ranks
 
 
 class LocalLayer(nn.Module):
@@ -40,8 +43,7 @@ class LocalLayer(nn.Module):
     kernel, stride, pool
         Of the filters (same padding), of the convolution, of the max pooling.
     norm
-        Of the input; none has parameters. ``layer``: x/√mean x² a sample, over channels and pixels (paper). ``batch``:
-        batch normalisation, positives and negatives together. ``rms``: x/√mean x², one running scalar [ours].
+        Of the input: a name in `ffnet.model.norms.NORMS`.
     convolution
         ``auto``: by Fourier transforms where faster (`ffnet.model.fast_cpu.spectral`), equal but for rounding;
         ``direct``: never.
@@ -66,7 +68,7 @@ class LocalLayer(nn.Module):
         kernel: int,
         stride: int = 1,
         pool: int = 1,
-        norm: Norm = "layer",
+        norm: str = "layer",
         convolution: Convolution = "auto",
         regions: tuple[int, int] = (1, 1),
         goodness_weight: Tensor | None = None,
@@ -76,70 +78,35 @@ class LocalLayer(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.stride, self.pool, self.norm, self.padding = stride, pool, norm, kernel // 2
-        self.convolution, self.regions, self.ranks = convolution, regions, ALONE
+        self.stride, self.pool, self.padding = stride, pool, kernel // 2
+        self.norm, self.convolution, self.regions = norm, convolution, regions
         self.full_gradient = full_gradient
         weight, bias = get_init(init)(Filters(width, channels, kernel, stride, size), generator)
         self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
         self.bias = nn.Parameter(bias)
         self.register_parameter("goodness_weight", None if goodness_weight is None else nn.Parameter(goodness_weight))
-        if norm == "batch":
-            self.register_buffer("running_mean", torch.zeros(channels))
-            self.register_buffer("running_var", torch.ones(channels))
-        if norm == "rms":
-            self.register_buffer("running_square", torch.ones(()))
+        self.statistics = tuple(running := get_norm(norm).running(channels))
+        for name, tensor in running.items():
+            self.register_buffer(name, tensor)
 
-    def normalize(self, x_NCHW: Tensor) -> Tensor:
+    def _running(self) -> dict[str, Tensor]:
+        """Return the norm's running statistics."""
+        return {name: self.get_buffer(name) for name in self.statistics}
+
+    def normalize(self, x_NCHW: Tensor, ranks: Ranks = ALONE) -> Tensor:
         """Return the normalised input; in training mode running statistics follow."""
-        match self.norm:
-            case "layer":
-                return x_NCHW * self._layer_scale(x_NCHW)
-            case "batch":
-                mean, var = cast(Tensor, self.running_mean), cast(Tensor, self.running_var)
-                if self.training and self.ranks.size > 1:
-                    mean_C, var_C, count = self.ranks.statistics(x_NCHW)
-                    mean.lerp_(mean_C.to(mean.dtype), MOMENTUM)
-                    var.lerp_((var_C * count / (count - 1)).to(var.dtype), MOMENTUM)
-                    return F.batch_norm(x_NCHW, mean_C.to(mean.dtype), var_C.to(var.dtype), eps=EPSILON)
-                return F.batch_norm(x_NCHW, mean, var, training=self.training, momentum=MOMENTUM, eps=EPSILON)
-            case "rms":
-                running = cast(Tensor, self.running_square)
-                if self.training:
-                    square = self.ranks.mean(x_NCHW.to(running.dtype).square().mean())
-                    running.lerp_(square.detach(), MOMENTUM)
-                else:
-                    square = running
-                return x_NCHW * (square + EPSILON).rsqrt().to(x_NCHW.dtype)
-        return x_NCHW
+        return get_norm(self.norm).apply(x_NCHW, self._running(), self.training, ranks)
 
-    def normalize_(self, x_NCHW: Tensor, scratch: Scratch) -> Tensor:
-        """Return the normalised input of a step of training; where it pays, in the memory of the input."""
+    def normalize_(self, x_NCHW: Tensor, scratch: Scratch, ranks: Ranks = ALONE) -> Tensor:
+        """Return the normalised input in training; on a CPU, where faster, in the memory of the input."""
         if self._spectral(x_NCHW) and not pixels_first(x_NCHW):
             height, width = x_NCHW.shape[2:]
             x_HWNC = scratch.take_beside(x_NCHW, "map", (height, width, *x_NCHW.shape[:2]))
             x_NCHW = x_HWNC.copy_(x_NCHW.permute(2, 3, 0, 1)).permute(2, 3, 0, 1)
-        if not pixels_first(x_NCHW) or (self.ranks.size > 1 and self.norm in ("batch", "rms")):
-            return self.normalize(x_NCHW)
-        match self.norm:
-            case "layer":
-                return x_NCHW.mul_(self._layer_scale(x_NCHW))
-            case "batch":
-                pixels = x_NCHW.numel() // x_NCHW.shape[1]
-                mean_C = x_NCHW.mean((0, 2, 3))
-                var_C = mean_squares(x_NCHW.sub_(mean_C[:, None, None])).mean(0)
-                cast(Tensor, self.running_mean).lerp_(mean_C, MOMENTUM)
-                cast(Tensor, self.running_var).lerp_(var_C * (pixels / max(pixels - 1, 1)), MOMENTUM)
-                return x_NCHW.mul_((var_C + EPSILON).rsqrt()[:, None, None])
-            case "rms":
-                running = cast(Tensor, self.running_square)
-                square = mean_squares(x_NCHW).mean()
-                running.lerp_(square, MOMENTUM)
-                return x_NCHW.mul_((square + EPSILON).rsqrt())
-        return x_NCHW
-
-    def _layer_scale(self, x_NCHW: Tensor) -> Tensor:
-        scale_N = (mean_squares(x_NCHW).mean(1) + EPSILON).rsqrt()
-        return scale_N.to(x_NCHW.dtype)[:, None, None, None]
+        in_place = get_norm(self.norm).in_place
+        if in_place and pixels_first(x_NCHW) and not (ranks.size > 1 and self.statistics):
+            return in_place(x_NCHW, self._running())
+        return self.normalize(x_NCHW, ranks)
 
     def activity(self, normal_NCHW: Tensor, scratch: Scratch | None = None) -> Tensor:
         """Return relu(conv(x̂) + b), in the type of x̂; where it pays, in `scratch`."""
@@ -175,13 +142,7 @@ class LocalLayer(nn.Module):
 
     def pooled(self, y_NCHW: Tensor) -> Tensor:
         """Return what the next layer receives."""
-        if self.pool == 1:
-            return y_NCHW
-        if torch.is_grad_enabled() or y_NCHW.device.type != "cpu":
-            return F.max_pool2d(y_NCHW, self.pool)
-        height, width = (side // self.pool * self.pool for side in y_NCHW.shape[2:])
-        rows_NCHW = reduce(torch.maximum, (y_NCHW[:, :, k : height : self.pool] for k in range(self.pool)))
-        return reduce(torch.maximum, (rows_NCHW[..., k : width : self.pool] for k in range(self.pool)))
+        return max_pool(y_NCHW, self.pool)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Return the activity, before pooling."""
@@ -191,7 +152,7 @@ class LocalLayer(nn.Module):
         """Return what goodness sees, (N, channels): the mean over each region's pixels of y², the channel's first."""
         if self.regions == (1, 1):
             return mean_squares(y_NCHW)
-        return F.adaptive_avg_pool2d(y_NCHW.to(_wide(y_NCHW)).square(), self.regions).flatten(1)
+        return F.adaptive_avg_pool2d(y_NCHW.to(accumulate_dtype(y_NCHW)).square(), self.regions).flatten(1)
 
     def goodness_pixels(self, y_NCHW: Tensor) -> int:
         """Return how many pixels a region has, rounded up."""
@@ -268,9 +229,8 @@ class LocalLayer(nn.Module):
             factor_NCHW = rows_RH.T @ (slope_NCRR @ columns_RW)
         offset_NCHW = None if offset_NC is None else offset_NC[:, :, None, None]
         by_y_NCHW = self._by_activity(y_NCHW, factor_NCHW, offset_NCHW)
-        height, width = y_NCHW.shape[2:]
-        if self.stride == 1 and height * width <= FEW and y_NCHW.device.type == "cpu":
-            return _product_gradient(normal_NCHW, by_y_NCHW, self.weight.shape[2])
+        if self.stride == 1 and suits_product_gradient(by_y_NCHW):
+            return product_gradient(normal_NCHW, by_y_NCHW, self.weight.shape[2])
         _, by_weight, by_bias = torch.ops.aten.convolution_backward(
             by_y_NCHW,
             normal_NCHW,
@@ -305,17 +265,6 @@ class _FullGradientReLU(torch.autograd.Function):
         return by_y
 
 
-def _product_gradient(x_NCHW: Tensor, by_y_NCHW: Tensor, kernel: int) -> tuple[Tensor, Tensor]:
-    """Return the gradient by weight and bias as one matrix product over samples and pixels."""
-    filters, height, width = by_y_NCHW.shape[1:]
-    padded_NHWC = F.pad(x_NCHW, [kernel // 2] * 4).permute(0, 2, 3, 1)
-    shifts = itertools.product(range(kernel), repeat=2)
-    taps_NHWC = [padded_NHWC[:, down : down + height, right : right + width] for down, right in shifts]
-    by_y_PF = by_y_NCHW.permute(0, 2, 3, 1).flatten(0, 2)
-    by_weight = by_y_PF.T @ torch.cat(taps_NHWC, 3).flatten(0, 2)
-    return by_weight.view(filters, kernel, kernel, -1).permute(0, 3, 1, 2), by_y_PF.sum(0)
-
-
 def _shares(side: int, count: int, like: Tensor) -> Tensor:
     """Return (count, side): the share of each pixel in the mean over each region, as of adaptive average pooling.
 
@@ -325,27 +274,3 @@ def _shares(side: int, count: int, like: Tensor) -> Tensor:
     inside_RS = (pixel_S >= region_R1 * side // count) & (pixel_S < -(-(region_R1 + 1) * side // count))
     inside_RS = inside_RS.to(like.dtype)
     return inside_RS / inside_RS.sum(1, keepdim=True)
-
-
-def mean_squares(y_NCHW: Tensor) -> Tensor:
-    """Return s_NC: the mean over the pixels of y², summed in float32 (float64 for float64) whatever y is."""
-    wide = _wide(y_NCHW)
-    if torch.is_grad_enabled() or y_NCHW.device.type != "cpu":
-        return y_NCHW.to(wide).square().mean((2, 3))
-    if not pixels_first(y_NCHW):
-        samples = max(1, VALUES // max(1, y_NCHW[0].numel())) if len(y_NCHW) else 1
-        return torch.cat([part.to(wide).square().mean((2, 3)) for part in torch.split(y_NCHW, samples)])
-    s_NC = y_NCHW.new_zeros(y_NCHW.shape[:2])
-    pixels_PNC = y_NCHW.permute(2, 3, 0, 1).flatten(0, 1)
-    for pixel_NC in pixels_PNC:
-        s_NC.addcmul_(pixel_NC, pixel_NC)
-    return s_NC.div_(len(pixels_PNC))
-
-
-def pixels_first(x_NCHW: Tensor) -> bool:
-    """Return whether x lies (H, W, N, C) in memory, in float32 or float64: so spectral convolutions leave it."""
-    return x_NCHW.dtype == _wide(x_NCHW) and x_NCHW.permute(2, 3, 0, 1).is_contiguous() and not x_NCHW.is_contiguous()
-
-
-def _wide(x: Tensor) -> torch.dtype:
-    return torch.float64 if x.dtype == torch.float64 else torch.float32

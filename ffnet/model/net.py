@@ -1,4 +1,4 @@
-"""The stack of local layers, the labels it reads, and which layers count."""
+"""Nets: what forward-forward and back-propagation nets share, one pass through the layers, the forward-forward net."""
 
 from __future__ import annotations
 
@@ -13,19 +13,133 @@ from fflabels import LabelSet
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config
-from ffnet.inference.linear import Forecast, Readout
-from ffnet.inference.weights import Calibration
-from ffnet.labels.embed import Embedded, Embedder, check_images_fit, unit
+from ffnet.data.images import check_images_fit, to_unit
+from ffnet.labels.embed import Embedded, Embedder
 from ffnet.labels.waves import code, patterns
+from ffnet.model.fast_cpu.maps import mean_squares
 from ffnet.model.goodness import get_goodness
-from ffnet.model.layer import LocalLayer, mean_squares
-from ffnet.system.devices import with_dtype
+from ffnet.model.heads import Forecast, LayerWeights, LinearHead
+from ffnet.model.layer import LocalLayer
+from ffnet.system.devices import DTYPES, with_dtype
 from ffnet.system.ranks import ALONE, Ranks
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
+HEADS: dict[str, type[LinearHead | LayerWeights]] = {
+    "linear": LinearHead, "forecast": Forecast, "layer_weights": LayerWeights
+}  # fmt: skip
+"""What may be fitted to a net, by the attribute that holds it."""
+
+OLD_KEYS = {"readout.": "linear.", "calibration.weight_L": "layer_weights.weight_L"}
+"""Beginnings of names in the state dicts of version 0.1 → those of today."""
 
 
-class FFNet(nn.Module):
+class Layers(nn.ModuleList):
+    """A list of local layers, typed."""
+
+    def __iter__(self) -> Iterator[LocalLayer]:
+        return cast(Iterator[LocalLayer], super().__iter__())
+
+    def __getitem__(self, k: int) -> LocalLayer:  # type: ignore[override]
+        return cast(LocalLayer, super().__getitem__(k))
+
+
+class ForwardPass:
+    """One pass through some layers, in order: training, inference and activation maps all walk along one.
+
+    Each step offers a layer with its input `x`; whoever walks puts the layer's activity into `y`, which is then pooled
+    and becomes the next input, label channels attached. Nothing else is kept, so that a layer's maps are freed before
+    the next one's are made.
+
+    Parameters
+    ----------
+    layers
+        The layers.
+    embedded
+        The first layer's input, with the label channels for the later ones, if any.
+
+    Attributes
+    ----------
+    x, y
+        Input and activity of the present layer, (N, C, H, W); after the last step `x` is what the last layer passes on.
+    label
+        The label channels at the present layer's size.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ffnet.model.layer import LocalLayer
+    >>> layers = Layers([LocalLayer(1, 4, kernel=3, pool=2), LocalLayer(4, 8, kernel=3)])
+    >>> walk = ForwardPass(layers, Embedded(torch.rand(2, 1, 8, 8)))
+    >>> for _, layer in walk:
+    ...     walk.y = layer(walk.x)
+    >>> tuple(walk.x.shape)
+    (2, 8, 4, 4)
+    """
+
+    def __init__(self, layers: Layers, embedded: Embedded) -> None:
+        self.layers, self.x, self.label = layers, embedded.images, embedded.offered
+        self.y: Tensor | None = None
+
+    def __iter__(self) -> Iterator[tuple[int, LocalLayer]]:
+        """Yield each layer with its number from 0."""
+        for k, layer in enumerate(self.layers):
+            if k and self.label is not None:
+                height, width = self.x.shape[2:]
+                if self.label.shape[2:] != (height, width):
+                    self.label = F.adaptive_avg_pool2d(self.label, (height, width))
+                self.x = torch.cat([self.x, self.label], 1)
+            yield k, layer
+            assert self.y is not None, "whoever walks gives the activity"
+            self.x, self.y = layer.pooled(self.y), None
+
+    def keep(self, samples: Tensor) -> None:
+        """Drop all samples but these (indices, or a mask) from the activity and the label channels."""
+        assert self.y is not None
+        self.y = self.y[samples]
+        self.label = None if self.label is None else self.label[samples]
+
+
+class Net(nn.Module):
+    """What all nets share: settings, the shape of images, local layers.
+
+    Parameters
+    ----------
+    config
+        Decides layers, compute type and the weights' seed.
+    shape
+        (C, H, W) of the images.
+    label_channels
+        Channels that every layer but the first receives beside the activity of the one before.
+    """
+
+    def __init__(self, config: Config, shape: Shape, *, label_channels: int = 0) -> None:
+        super().__init__()
+        config = with_dtype(config, torch.device("cpu"))
+        self.config, self.shape, self.dtype = config, shape, DTYPES[config.dtype]
+        self.layers = build_layers(config, shape, label_channels=label_channels)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.layers[0].weight.device
+
+    @property
+    def wide(self) -> torch.dtype:
+        """What images, goodness and weights are in: float32, or float64 where everything is."""
+        return torch.float64 if self.dtype == torch.float64 else torch.float32
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Return images (N, C, H, W), bytes or floats in [0, 1], as floats on the net's device.
+
+        Raises
+        ------
+        FFLabelsError
+            When their shape is not the net's, or they are neither bytes nor floats in [0, 1].
+        """
+        check_images_fit(images, self.shape)
+        return to_unit(images.to(self.device), self.wide)
+
+
+class FFNet(Net):
     """A forward-forward CNN: layers that learn alone, and the label set that it was trained with.
 
     Parameters
@@ -35,7 +149,7 @@ class FFNet(nn.Module):
     shape
         (C, H, W) of the images.
     labels
-        One a class.
+        One for each class; drawn here, those that do not fit the shape are refused.
 
     Attributes
     ----------
@@ -43,103 +157,84 @@ class FFNet(nn.Module):
         The local layers.
     counted
         Indices of the layers whose goodness and neurons count: all but the first, unless ``first_layer="include"``.
-    readout
+    embedder
+        Draws the labels on images.
+    linear
         The linear classifier, or None before it was fitted.
     forecast
         What a halving begins with, or None before it was fitted.
-    calibration
-        What goodness is corrected by, or None where it is not, or before it was fitted.
-    channel_weight
-        The fitted weight of every channel of the layers that count, layer after layer; None before it was fitted.
+    layer_weights
+        A weight for each layer's goodness, or None where it is summed as it is, or before they were fitted.
     offered_code
-        Which waves later layers are offered for each label (`ffnet.labels.waves.code`), or None where they are not.
+        Which waves each label has as label channels (`ffnet.labels.waves.code`), or None where there are no waves.
     """
 
+    offered_code: Tensor | None
+
     def __init__(self, config: Config, shape: Shape, labels: LabelSet) -> None:
-        super().__init__()
-        config = with_dtype(config, torch.device("cpu"))
-        self.config, self.shape, self.labels = config, shape, labels
-        self.dtype = DTYPES[config.dtype]
+        super().__init__(config, shape, label_channels=config.net.offered)
+        self.labels = labels
         self.goodness = get_goodness(config.train.goodness)
-        self.layers = build_layers(config, shape, offered=config.net.offered)
         first = config.net.first_layer
         self.counted = range(0 if first == "include" else 1, len(self.layers))
-        self.readout: Readout | None = None
+        self.linear: LinearHead | None = None
         self.forecast: Forecast | None = None
-        self.calibration: Calibration | None = None
-        self.channel_weight: Tensor | None
-        self.register_buffer("channel_weight", None)
+        self.layer_weights: LayerWeights | None = None
         waves = config.net.offered_waves
-        self.offered_code: Tensor | None
         self.register_buffer("offered_code", code(len(labels), waves, config.seed) if waves else None)
         if config.dtype == "float64":
             self.double()
-        self._embedder: Embedder | None = None
+        intensity, own_imprint = config.labels.intensity, config.net.label_every_layer and not waves
+        self.embedder = Embedder(labels, shape, intensity, self.wide, own_imprint=own_imprint)
+        self._draw_label_channels()
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.parameters()).device
+    def _draw_label_channels(self) -> None:
+        """Draw each label's waves at the size of the second layer's input."""
+        if self.offered_code is not None:
+            _, height, width = self.shape
+            size = self.layers[0].pooled_size(height, width)
+            self.embedder.label_patterns = patterns(self.offered_code, (height, width), size).to(self.dtype)
 
-    @property
-    def wide(self) -> torch.dtype:
-        """What images, goodness and weights are in: float32, or float64 where everything is."""
-        return torch.float64 if self.dtype == torch.float64 else torch.float32
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Load a state; what was fitted to the net, such as the classifier, comes along."""
+        state = {_new_key(key): value for key, value in state_dict.items() if key != "calibration.offset_LC"}
+        for name, head in HEADS.items():
+            prefix = f"{name}."
+            own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+            if own:
+                setattr(self, name, head.from_state(own).to(self.device))
+        result = super().load_state_dict(state, *args, **kwargs)
+        self._draw_label_channels()
+        return result
 
-    @property
-    def embedder(self) -> Embedder:
-        """Draws the label set on the net's device."""
-        if self._embedder is None or self._embedder.device != self.device:
-            self._embedder = Embedder(
-                self.labels, self.shape, self.config.labels.intensity, self.device, self.wide, offered=self._offered()
-            )
-        return self._embedder
+    def activities(self, embedded: Embedded | Tensor) -> Iterator[Tensor]:
+        """Yield every layer's activity y (N, C, H, W), before pooling; earlier ones are not kept."""
+        walk = self.forward_pass(embedded)
+        for _, layer in walk:
+            walk.y = layer(walk.x)
+            yield walk.y
 
-    def _offered(self) -> Tensor | bool:
-        """Return what stands for each label in layers behind the first: patterns, or whether its imprint does."""
-        if self.offered_code is None:
-            return self.config.net.label_every_layer
-        _, height, width = self.shape
-        size = cast(LocalLayer, self.layers[0]).pooled_size(height, width)
-        return patterns(self.offered_code, (height, width), size).to(self.dtype)  # as the second layer is offered them
-
-    def prepare(self, images: Tensor) -> Tensor:
-        """Return images (N, C, H, W), bytes or floats in [0, 1], as the label is drawn on them: floats, on the device.
+    def forward_pass(self, embedded: Embedded | Tensor) -> ForwardPass:
+        """Return a pass through all layers, of images with their label, in the compute type.
 
         Raises
         ------
         FFLabelsError
-            When their shape is not the net's, or they are neither bytes nor floats in [0, 1].
+            When later layers receive label channels and `embedded` has none.
         """
-        check_images_fit(images, self.shape)
-        return unit(images.to(self.device), self.wide)
+        images, label = embedded if isinstance(embedded, Embedded) else (embedded, None)
+        if label is None and self.config.net.offered:
+            raise FFLabelsError(
+                "nothing for later layers", where="embedded images", got=type(embedded).__name__,
+                expected="what net.embedder.embed returns: later layers are offered the label too",
+            )  # fmt: skip
+        return ForwardPass(
+            self.layers, Embedded(images.to(self.dtype), None if label is None else label.to(self.dtype))
+        )
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load a state; what was fitted to the net, such as the classifier, comes along."""
-        if "readout.weight" in state_dict:
-            classes, features = state_dict["readout.weight"].shape
-            self.readout = Readout(features, classes).to(self.device)
-        if "forecast.weight" in state_dict:
-            classes, features = state_dict["forecast.weight"].shape
-            self.forecast = Forecast(features, classes, len(state_dict["forecast.margins"])).to(self.device)
-        if "calibration.weight_L" in state_dict:
-            parts = (state_dict[f"calibration.{name}"].to(self.device) for name in ("weight_L", "offset_LC"))
-            self.calibration = Calibration(*parts)
-        if "channel_weight" in state_dict:
-            self.channel_weight = torch.empty_like(state_dict["channel_weight"], device=self.device)
-        self._embedder = None  # what is offered may be another
-        return super().load_state_dict(state_dict, *args, **kwargs)
-
-    def activities(self, embedded: Embedded | Tensor) -> Iterator[Tensor]:
-        """Yield every layer's activity y (N, C, H, W), before pooling; earlier ones are not kept."""
-        x_NCHW, label_NCHW = self.received(embedded)
-        for k, layer in enumerate(self.layers):
-            layer = cast(LocalLayer, layer)
-            if k:
-                x_NCHW, label_NCHW = offer(x_NCHW, label_NCHW)
-            y_NCHW = layer(x_NCHW)
-            yield y_NCHW
-            x_NCHW = layer.pooled(y_NCHW)
+    def forward(self, embedded: Embedded | Tensor) -> list[Tensor]:
+        """Return every layer's activity for images that carry a label: (N, C, H, W) tensors, or `Embedded`."""
+        return list(self.activities(embedded))
 
     @torch.no_grad()
     def scale_weights(self, embedded: Embedded | Tensor, ranks: Ranks = ALONE) -> None:
@@ -151,48 +246,34 @@ class FFNet(nn.Module):
         for layer, y_NCHW in zip(self.layers, self.activities(embedded), strict=True):
             square = ranks.mean(mean_squares(y_NCHW).mean())
             scale = torch.where(square > 0, square, 1).rsqrt()
-            cast(LocalLayer, layer).weight.mul_(scale)
+            layer.weight.mul_(scale)
             y_NCHW.mul_(scale)  # what the next layer receives
 
     def goodness_of(self, k: int, s_NC: Tensor, pixels: int) -> Tensor:
         """Return the goodness (N,) of layer k, from 0, given its channels' mean squares."""
-        weight_C = cast(LocalLayer, self.layers[k]).goodness_weight
+        weight_C = self.layers[k].goodness_weight
         return self.goodness.of(s_NC, pixels) if weight_C is None else self.goodness.of(s_NC, pixels, weight_C)
 
-    def received(self, embedded: Embedded | Tensor) -> Embedded:
-        """Return what the first layer sees, and what later ones are offered, if anything, in the compute type."""
-        images, offered = embedded if isinstance(embedded, Embedded) else (embedded, None)
-        if offered is None and self.config.net.offered:
-            raise FFLabelsError(
-                "nothing for later layers", where="embedded images", got=type(embedded).__name__,
-                expected="what net.embedder.embed returns: later layers are offered the label too",
-            )  # fmt: skip
-        return Embedded(images.to(self.dtype), None if offered is None else offered.to(self.dtype))
-
-    def forward(self, embedded: Embedded | Tensor) -> list[Tensor]:
-        """Return every layer's activity for images that carry a label, (N, C, H, W) where nothing else is offered."""
-        return list(self.activities(embedded))
+    def goodness_of_activity(self, k: int, y_NCHW: Tensor) -> Tensor:
+        """Return the goodness (N,) of layer k, from 0, given its activity."""
+        layer = self.layers[k]
+        return self.goodness_of(k, layer.squares(y_NCHW), layer.goodness_pixels(y_NCHW))
 
 
-def offer(x_NCHW: Tensor, label_NCHW: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Return a layer's input with what is offered, if anything is, and this, average-pooled to its size."""
-    if label_NCHW is not None:
-        height, width = x_NCHW.shape[2:]
-        if label_NCHW.shape[2:] != (height, width):
-            label_NCHW = F.adaptive_avg_pool2d(label_NCHW, (height, width))
-        x_NCHW = torch.cat([x_NCHW, label_NCHW], 1)
-    return x_NCHW, label_NCHW
+def _new_key(key: str) -> str:
+    for old, new in OLD_KEYS.items():
+        if key.startswith(old):
+            return new + key.removeprefix(old)
+    return key
 
 
-def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.ModuleList:
+def build_layers(config: Config, shape: Shape, *, label_channels: int = 0) -> Layers:
     """Return the local layers, their weights drawn by the configuration's seed.
 
     Parameters
     ----------
-    config, shape
-        As for `FFNet`.
-    offered
-        Channels that every layer but the first receives beside the activity of the one before.
+    config, shape, label_channels
+        As for `Net`.
 
     Raises
     ------
@@ -206,15 +287,14 @@ def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.Module
         raise FFLabelsError(
             "leaves nothing of an image", where="train.crop", got=config.train.crop, expected=f"below {min(shape[1:])}"
         )
-    begin = get_goodness(config.train.goodness).begin if config.algorithm == "ff" else None
+    first_weights = get_goodness(config.train.goodness).begin if config.algorithm == "ff" else None
     generator = torch.Generator().manual_seed(config.seed)
-    layers = nn.ModuleList()
+    layers = Layers()
     channels, height, width = shape
     depth = len(net.widths)
     for k, (filters, stride, pool) in enumerate(
         zip(net.widths, net.strides or (1,) * depth, net.pools or (1,) * depth, strict=True)
     ):
-        rows, columns = (min(net.regions, -(-side // stride)) for side in (height, width))
         layer = LocalLayer(
             channels,
             filters,
@@ -223,15 +303,14 @@ def build_layers(config: Config, shape: Shape, *, offered: int = 0) -> nn.Module
             pool=pool,
             norm=net.norm,
             convolution=config.convolution,
-            regions=(rows, columns),
-            goodness_weight=begin(filters * rows * columns) if begin else None,
+            goodness_weight=first_weights(filters) if first_weights else None,
             init=net.init,
             size=(height, width),
             full_gradient=config.train.relu_gradient == "full",
             generator=generator,
         )
         layers.append(layer)
-        channels = filters + offered
+        channels = filters + label_channels
         height, width = layer.pooled_size(height, width)
         if height * width == 0:
             raise FFLabelsError(

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fflabels.plots import COLOURS, png
+from ffnet.data.images import to_unit
 from ffnet.evaluation.activation_maps import ActivationMaps
-from ffnet.labels.embed import unit
-from ffnet.report.tables import Gap
+from ffnet.evaluation.statistics import Gap
 
 FOR_AND_AGAINST = "PiYG"
 """Green speaks for the class, pink against it; white is neutral."""
@@ -290,7 +290,7 @@ def activation_side_by_side(images: Tensor, runs: Mapping[str, ActivationMaps], 
 
 
 def _overlay(axis: Axes, image_CHW: Tensor, map_HW: Tensor) -> None:
-    axis.imshow(unit(image_CHW[None]).mean(1)[0].numpy(), cmap="gray", vmin=0, vmax=1)
+    axis.imshow(to_unit(image_CHW[None]).mean(1)[0].numpy(), cmap="gray", vmin=0, vmax=1)
     _heat(axis, map_HW, alpha=0.6)
 
 
@@ -301,7 +301,7 @@ def _heat(axis: Axes, map_HW: Tensor, **look: Any) -> None:
 
 
 def _show(axis: Axes, image_CHW: Tensor) -> None:
-    pixels = unit(image_CHW[None].cpu(), torch.float32)[0]
+    pixels = to_unit(image_CHW[None].cpu(), torch.float32)[0]
     if len(pixels) == 3:
         axis.imshow(pixels.permute(1, 2, 0).numpy())
     else:

@@ -18,11 +18,11 @@ from fflabels.gallery import contact_sheet
 from fflabels.images import References
 from fflabels.labelset import LabelSet
 from fflabels.progress import Progress, silent
+from ffnet.data.images import to_unit
 from ffnet.data.load import Data, Split, one_a_class
 from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.evaluation.diagnosis import diagnose
 from ffnet.inference.predict import scores
-from ffnet.labels.embed import unit
 from ffnet.model.net import FFNet
 from ffnet.runs.folder import CONFIG, LABELS, Run
 from ffnet.runs.log import TIMINGS, read_lines
@@ -105,7 +105,11 @@ def verdict(run: Run) -> str:
     offered = "at every layer" if run.config.labels.intensity else "behind layer 1"
     enters = f"{offered if net.label_every_layer else 'only at the input'}, as an image"
     if run.config.layer_local:
-        chosen = ", with wrong labels that the last layer takes for right" if run.config.train.hard else " alone"
+        chosen = (
+            ", with wrong labels that the last layer takes for right"
+            if run.config.train.negatives == "hard"
+            else " alone"
+        )
         return f"Pure forward–forward: each layer learns from its own activity{chosen}; the label enters {enters}."
     why = "the summed loss reaches back through all layers" if not net.detach else "layer 1 learns from layer 2's loss"
     return f"Not layer-local: {why}. The label enters {enters}."
@@ -140,7 +144,7 @@ def _results(run: Run) -> Section | None:
         return None
     rows = []
     for part in filter(None, (run.results.validation, run.results.test)):
-        for name, reading in part.readings.items():
+        for name, reading in part.accuracies.items():
             beside = "–" if reading.untrained is None else _percent(reading.untrained)
             rows.append([f"{part.split}, {part.images:,}", name, _percent(reading.accuracy), beside])
     words = "One seed. Choices belong to validation; the test images of this run were read "
@@ -155,7 +159,7 @@ def _labels(run: Run, data: Data | None) -> Section | None:
         return None
     labels = run.net.labels
     shown = LabelSet(labels.recipes[:GALLERY], labels.labeler, labels.provenance, None)
-    references = References(unit(data.train.images[:8]).numpy(), data.name) if data else None
+    references = References(to_unit(data.train.images[:8]).numpy(), data.name) if data else None
     sheet = io.BytesIO()
     contact_sheet(
         shown, shape=run.net.shape, references=references, intensity=run.config.labels.intensity
@@ -208,7 +212,7 @@ def _confusion(run: Run) -> Section | None:
     names = run.about.data.class_names
     pictures = [
         _picture(figures.confusion(reading.confusion, names), f"test images, read by {name}")
-        for name, reading in run.results.test.readings.items()
+        for name, reading in run.results.test.accuracies.items()
     ]
     return Section("Which class is taken for which", "", tuple(pictures))
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
-from ffnet.training.forward_forward import Learner
+from ffnet.training.learner import Learner
 from ffnet.training.loop import Position
 
 KEPT = 2

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from statistics import mean, stdev
 from typing import Any
 
 import msgspec
 
 from fflabels.errors import FFLabelsError
-from ffnet.config import Config
+from ffnet.config import result_settings
+from ffnet.evaluation.statistics import Welch
 from ffnet.runs.folder import Run, check_alike
-
-LEVEL = 0.95
-"""Of the intervals of a difference."""
-
-
-NO_MATTER = (
-    ("data", "root"), ("data", "offline"), ("train", "checkpoint_seconds"), ("train", "validate_every"),
-    ("inference", "chunk"),
-)  # fmt: skip
-"""Settings that change no result."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -73,7 +63,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
         When a run is not finished, is given twice, or another data set was read.
     """
     check_alike(runs)
-    settings = [flat(run.config, without=("seed",)) for run in runs]
+    settings = [result_settings(run.config, without=("seed",)) for run in runs]
     distinct = [one for k, one in enumerate(settings) if one not in settings[:k]]
     found = []
     for one in distinct:
@@ -96,54 +86,23 @@ def differences(groups: Sequence[Group]) -> list[Difference]:
             group.accuracies.items(), groups[0].accuracies.items()
         ):
             if reading == other:
-                found.append(_difference(group.name, reading, values, base))
+                found.append(Difference(group.name, reading, *Welch.of(values, base)))
             elif "bp" in (reading, other) and not reading.endswith("untrained") and not other.endswith("untrained"):
-                found.append(_difference(group.name, f"{reading} against {other}", values, base))
+                found.append(Difference(group.name, f"{reading} against {other}", *Welch.of(values, base)))
     return found
-
-
-def spread(shares: Sequence[float]) -> str:
-    """Return mean ± sample standard deviation of shares in percent; of one, its value."""
-    values = [100 * share for share in shares]
-    return f"{mean(values):.2f} ± {stdev(values):.2f}" if len(values) > 1 else f"{values[0]:.2f}"
-
-
-def _difference(name: str, reading: str, values: list[float], base: list[float]) -> Difference:
-    gap = mean(values) - mean(base)
-    if min(len(values), len(base)) < 2 or stdev(values) == stdev(base) == 0:
-        return Difference(name, reading, gap, None, None, None)
-    from scipy.stats import ttest_ind
-
-    test = ttest_ind(values, base, equal_var=False)
-    low, high = test.confidence_interval(LEVEL)
-    return Difference(name, reading, gap, float(low), float(high), float(test.pvalue))
 
 
 def _figures(runs: Sequence[Run]) -> tuple[list[str], dict[str, list[float]]]:
     accuracies: dict[str, list[float]] = {}
     for run in runs:
         assert run.results
-        for name, reading in run.results.test.readings.items():
+        for name, reading in run.results.test.accuracies.items():
             accuracies.setdefault(name, []).append(reading.accuracy)
             if reading.untrained is not None:
                 accuracies.setdefault("untrained" if name == "linear" else f"{name}, untrained", []).append(
                     reading.untrained
                 )
     return [str(run.folder) for run in runs], accuracies
-
-
-def flat(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the settings that matter, by ``section.key``: not where a net is computed, nor what is left out."""
-    tree = msgspec.to_builtins(config)
-    for name in ("device", *without):
-        del tree[name]
-    for section, name in NO_MATTER:
-        if section in tree:
-            del tree[section][name]
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        found |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
 
 
 def _name(one: dict[str, Any], all_: Sequence[dict[str, Any]]) -> str:

@@ -12,9 +12,10 @@ from torch import Tensor
 from fflabels.errors import FFLabelsError
 from ffnet.config import Inference
 from ffnet.data.load import Data, Split
-from ffnet.evaluation.accuracy import Evaluation, SplitName, accuracy, reading_of
-from ffnet.inference.passes import goodness_scores, linear_scores
-from ffnet.inference.weights import likeliest_weights
+from ffnet.evaluation.accuracy import Evaluation, SplitName, accuracy, accuracy_of
+from ffnet.fitting import likeliest_weights
+from ffnet.inference.linear import linear_scores
+from ffnet.inference.passes import goodness_scores
 from ffnet.model.net import FFNet
 from ffnet.runs.folder import Run, check_alike
 from ffnet.system.devices import memory_errors
@@ -126,12 +127,12 @@ class Ensemble:
                 run.count_test_read()
             seen = self._measured(data, split, kinds)
         part: Split = getattr(data, split)
-        found = {}
+        accuracies = {}
         for name in names:
             scores_NC = _read(name, chosen_by, data.validation.classes, seen)
             first = self._untrained(data, split) if name == "linear" else None
-            found[name] = reading_of(scores_NC, part, data.classes, untrained=first)
-        return Evaluation(split, len(part), **found)
+            accuracies[name] = accuracy_of(scores_NC, part, data.classes, untrained=first)
+        return Evaluation(split, len(part), accuracies)
 
     def _measured(self, data: Data, split: SplitName, kinds: Iterable[str]) -> Measured:
         part: Split = getattr(data, split)

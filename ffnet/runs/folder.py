@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import torch
@@ -23,21 +23,21 @@ from fflabels.files import write_whole
 from fflabels.progress import Progress, silent
 from ffnet.config import Config, Inference
 from ffnet.data.load import KNOWN, Data, load_data
-from ffnet.evaluation.accuracy import Evaluation, SplitName, evaluate, untrained
-from ffnet.inference.linear import Forecast
-from ffnet.inference.passes import check_channels_fitted
-from ffnet.inference.predict import check_method, predict
-from ffnet.inference.shortlist import fit_forecast
+from ffnet.evaluation.accuracy import Evaluation, SplitName, evaluate
+from ffnet.fitting import fit_forecast, untrained
+from ffnet.inference.predict import check_inference, predict, renamed_method
+from ffnet.inference.registry import get_inference
 from ffnet.model.baseline import BPNet
+from ffnet.model.heads import Forecast
 from ffnet.model.net import FFNet
 from ffnet.runs.checkpoint import net_state, newest_checkpoint, on_host
 from ffnet.runs.log import METRICS, read_lines
 from ffnet.system.devices import device_name, memory_errors, resolve_device
-from ffnet.training.forward_forward import Metrics
+from ffnet.training.learner import Metrics
 
 FORMAT = 1
 CONFIG, LABELS, ABOUT, RESULTS, READS = "config.toml", "labels.json", "run.json", "results.json", "reads.json"
-MODEL, CONTROL, CHECKPOINTS = "model.safetensors", "untrained.safetensors", "checkpoints"
+MODEL, UNTRAINED, CHECKPOINTS = "model.safetensors", "untrained.safetensors", "checkpoints"
 FORECAST = "forecast.safetensors"
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -78,11 +78,31 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return cls(FORMAT, DataMark.of(data), name, versions | {"python": platform.python_version()})
 
 
-class Results(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a finished run is worth."""
+class Results(msgspec.Struct, frozen=True):
+    """The accuracies of a finished run."""
 
     validation: Evaluation | None
     test: Evaluation
+
+    def to_builtins(self) -> dict[str, Any]:
+        """Return what results.json holds."""
+        validation = self.validation.to_builtins() if self.validation else None
+        return {"validation": validation, "test": self.test.to_builtins()}
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        write_whole(path, msgspec.json.format(msgspec.json.encode(self.to_builtins()), indent=1) + b"\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Results:
+        """Read the file; errors name it."""
+        try:
+            value = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any] | None])
+            parts = {name: Evaluation.from_builtins(part) for name, part in value.items() if part}
+            return cls(parts.get("validation"), parts["test"])
+        except (OSError, msgspec.DecodeError, LookupError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise FFLabelsError(f"cannot be read: {reason}", where=str(path)) from None
 
 
 class Reads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,8 +143,8 @@ class Run:
                 "no epoch was trained yet", where=str(self.folder), hint="ffnet resume goes on with it"
             )  # fmt: skip
 
-    def predict(self, images: Tensor, *, method: Inference | None = None) -> Tensor:
-        """Return the predicted classes of images, (N,) int64; see `ffnet.predict`.
+    def predict(self, images: Tensor, *, inference: Inference | None = None, method: Inference | None = None) -> Tensor:
+        """Return the predicted classes of images, (N,) int64; see `ffnet.predict`. `method` is its old name.
 
         Raises
         ------
@@ -132,7 +152,7 @@ class Run:
             Before an epoch was trained, and as `ffnet.predict` does.
         """
         self.check_trained()
-        return predict(self.net, images, method=method)
+        return predict(self.net, images, inference=renamed_method(inference, method))
 
     @property
     def test_reads(self) -> int:
@@ -180,7 +200,7 @@ class Run:
             For an empty split, a reading that the net does not have, before an epoch was trained, and before the run is
             finished for the test split and a linear reading.
         """
-        check_method(self.net, inference)  # before a look is counted
+        check_inference(self.net, inference)  # before a look is counted
         self.check_trained()
         if not len(getattr(data, split, [0])):
             raise FFLabelsError("no images", where=f"split {split}", hint="data.validation sets some apart")
@@ -195,13 +215,12 @@ class Run:
                 where=str(self.folder),
                 hint="ffnet resume finishes the run; --inference goodness works now",
             )
-        if isinstance(self.net, FFNet) and inference == "channels":
-            check_channels_fitted(self.net)
-        if inference == "halving":
+        method = get_inference(inference)[1] if inference else None
+        if method and method.needs == "forecast":
             self.fit_forecast(data)
         if split == "test":
             self.count_test_read()
-        control = self.control(data) if inference in (None, "linear", "channels") else None
+        control = self.control(data) if method is None or method.control else None
         return evaluate(self.net, data, split, inference=inference, control=control)
 
 
@@ -227,7 +246,7 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
         state, position = found
         net.load_state_dict(net_state(state))
         del metrics[position.epoch :]
-    results = read_json(folder / RESULTS, Results) if (folder / RESULTS).exists() else None
+    results = Results.read(folder / RESULTS) if (folder / RESULTS).exists() else None
     net.eval()
     return Run(folder, config, about, net, metrics, results)
 
@@ -324,13 +343,9 @@ def load_weights(net: FFNet | BPNet, path: Path) -> None:
 def load_forecast(path: Path) -> Forecast:
     """Return the forecast in a file."""
     try:
-        state = load(path.read_bytes())
-        labels, features = state["weight"].shape
-        forecast = Forecast(features, labels, len(state["margins"]))
-        forecast.load_state_dict(state)
+        return Forecast.from_state(load(path.read_bytes()))
     except (OSError, SafetensorError, RuntimeError, LookupError, ValueError) as error:
         raise FFLabelsError(f"damaged: {error}", where=str(path), hint="remove it: ffnet eval fits it anew") from None
-    return forecast.eval()
 
 
 def write_json(path: Path, value: msgspec.Struct) -> None:
@@ -348,7 +363,7 @@ def read_json(path: Path, kind: type[S]) -> S:
 
 
 def _load_control(run: Run) -> FFNet | None:
-    path = run.folder / CONTROL
+    path = run.folder / UNTRAINED
     if not path.exists() or not isinstance(run.net, FFNet):
         return None
     control = FFNet(run.config, run.net.shape, run.net.labels).to(run.net.device)

@@ -11,7 +11,7 @@ import msgspec
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
-from ffnet.training.forward_forward import Metrics
+from ffnet.training.learner import Metrics
 
 METRICS, TABLE, TIMINGS = "metrics.jsonl", "metrics.csv", "timings.jsonl"
 

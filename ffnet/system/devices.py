@@ -14,6 +14,8 @@ from fflabels.errors import FFLabelsError
 from ffnet.config import Config
 from ffnet.system.ranks import local_rank
 
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
+
 
 def resolve_device(name: str) -> torch.device:
     """Return the device of ``auto``, ``cpu``, ``cuda`` or ``cuda:i``; each rank of a machine has a GPU of its own.

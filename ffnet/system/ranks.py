@@ -89,12 +89,12 @@ class Ranks:
         mean_C, square_C = self.mean(torch.stack([mean_C, var_C + mean_C.square()]))
         return mean_C, square_C - mean_C.square(), x_NCHW.numel() // x_NCHW.shape[1] * self.size
 
-    def agree(self, *numbers: float) -> tuple[float, ...]:
-        """Return the largest that any rank says of each number: where clocks and signals decide, all decide alike."""
+    def largest_of(self, *numbers: float) -> tuple[float, ...]:
+        """Return the maximum of each number over the ranks: where clocks and signals decide, all decide alike."""
         return tuple(self.largest_(torch.tensor(numbers, dtype=torch.float64)).tolist())
 
-    def told(self, text: str = "") -> str:
-        """Return what the first rank says; the others wait for it."""
+    def broadcast_text(self, text: str = "") -> str:
+        """Broadcast a string from rank 0."""
         if self.size == 1:
             return text
         length = self._from_first(torch.tensor([len(text.encode())]))
@@ -116,7 +116,7 @@ ALONE = Ranks()
 """The one process of an ordinary training."""
 
 
-def join() -> Ranks:
+def join_ranks() -> Ranks:
     """Meet the other ranks that torchrun has started, until the process ends; without it, be alone.
 
     CPU tensors go by gloo, those on a GPU by NCCL. A process group that the caller has made is used.

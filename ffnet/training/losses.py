@@ -1,6 +1,6 @@
 """Losses: functions of goodness. A new one is a function of a few lines.
 
-Each takes ``g_BK`` (column 0: the positive, the others: its negatives) and `Scale`, and returns one loss a sample.
+Each takes ``g_BK`` (column 0: the positive, the others: its negatives) and `LogitScale`, and returns one loss a sample.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy, softplus
 from fflabels.errors import FFLabelsError, nearest
 
 
-class Scale(NamedTuple):
+class LogitScale(NamedTuple):
     """What turns a goodness into a logit: (g − θ)/T for the BCE, α·g for losses that compare."""
 
     theta: float
@@ -22,7 +22,7 @@ class Scale(NamedTuple):
     alpha: float
 
 
-Loss: TypeAlias = Callable[[Tensor, Scale], Tensor]
+Loss: TypeAlias = Callable[[Tensor, LogitScale], Tensor]
 
 LOSSES: dict[str, Loss] = {}
 
@@ -45,26 +45,26 @@ def loss(name: str) -> Callable[[Loss], Loss]:
 
 
 @loss("bce")
-def _bce(g_BK: Tensor, scale: Scale) -> Tensor:
+def _bce(g_BK: Tensor, scale: LogitScale) -> Tensor:
     """Binary cross-entropy of σ((g − θ)/T), positives against negatives (paper), from logits: σ saturates at θ = N."""
     logit = (g_BK - scale.theta) / scale.temperature
     return 0.5 * (softplus(-logit[:, 0]) + softplus(logit[:, 1:]).mean(1))
 
 
 @loss("softplus")
-def _softplus(g_BK: Tensor, scale: Scale) -> Tensor:
+def _softplus(g_BK: Tensor, scale: LogitScale) -> Tensor:
     """softplus(−α·(g⁺ − g⁻)): symmetric (SymBa, Lee and Song 2023)."""
     return softplus(scale.alpha * (g_BK[:, 1:] - g_BK[:, :1])).mean(1)
 
 
 @loss("softmax")
-def _softmax(g_BK: Tensor, scale: Scale) -> Tensor:
+def _softmax(g_BK: Tensor, scale: LogitScale) -> Tensor:
     """Cross-entropy of the softmax over α·goodness of the positive and its negatives [after Hinton 2022, section 4]."""
     target = g_BK.new_zeros(len(g_BK)).long()
     return cross_entropy(scale.alpha * g_BK, target, reduction="none")
 
 
-def discriminates(g_BK: Tensor, name: str, scale: Scale) -> Tensor:
+def discriminates(g_BK: Tensor, name: str, scale: LogitScale) -> Tensor:
     """Return each sample's share of right decisions between positive and negative.
 
     With the BCE: σ((g − θ)/T) > 0.5 for the positive, and not for the negatives (paper). Losses that compare have no

@@ -9,12 +9,6 @@ from torch import Tensor
 
 Labels = npt.NDArray[np.int64]
 
-ROUNDS = 10
-"""How often probabilities are scaled by label and by image."""
-
-SMALLEST = 1e-12
-"""Keeps a quotient finite."""
-
 
 def uniform(classes: Labels, each: int, count: int, rng: np.random.Generator) -> Labels:
     """Return wrong labels, each of the other ``count − 1`` as likely (paper).
@@ -58,7 +52,7 @@ def balanced(classes: Labels, each: int, count: int, rng: np.random.Generator) -
     return found
 
 
-def hard(classes_B: Tensor, noise_BK: Tensor, logits_BC: Tensor, *, even: bool = False) -> Tensor:
+def hard(classes_B: Tensor, noise_BK: Tensor, logits_BC: Tensor) -> Tensor:
     """Return wrong labels (B, K), drawn in proportion to exp(logit): those that the net takes for right (Hinton 2022).
 
     Parameters
@@ -69,25 +63,8 @@ def hard(classes_B: Tensor, noise_BK: Tensor, logits_BC: Tensor, *, even: bool =
         Uniform draws in [0, 1).
     logits_BC
         α·goodness of every label of every image when it was last seen; 0 until then.
-    even
-        Whether a label is to be expected among the wrong ones as often as it is among the right ones: each label's
-        probabilities are multiplied by one number for all images (Sinkhorn and Knopp 1967).
     """
-    share_BC = logits_BC.scatter(1, classes_B[:, None], -torch.inf).softmax(1)
-    if even:
-        share_BC = _evened(share_BC, classes_B)
-    share_BC = share_BC.cumsum(1)
+    share_BC = logits_BC.scatter(1, classes_B[:, None], -torch.inf).softmax(1).cumsum(1)
     drawn_BK = torch.searchsorted(share_BC, noise_BK * share_BC[:, -1:], right=True)
     last = logits_BC.shape[1] - 1
     return torch.minimum(drawn_BK, torch.where(classes_B == last, last - 1, last)[:, None])
-
-
-def _evened(share_BC: Tensor, classes_B: Tensor) -> Tensor:
-    """Return probabilities whose sums over images are near the right labels' frequencies, and over labels 1."""
-    wanted_C = torch.zeros_like(share_BC[0]).scatter_add(0, classes_B, torch.ones_like(share_BC[:, 0]))
-    known_BC = share_BC.clamp_min(SMALLEST).scatter(1, classes_B[:, None], 0.0)
-    for _ in range(ROUNDS):
-        known_BC = known_BC * (wanted_C / known_BC.sum(0).clamp_min(SMALLEST))
-        known_BC = known_BC / known_BC.sum(1, keepdim=True).clamp_min(SMALLEST)
-    # An image whose every wrong label is no other's right one keeps what it had.
-    return torch.where(known_BC.sum(1, keepdim=True) > 0.5, known_BC, share_BC)

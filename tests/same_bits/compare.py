@@ -21,8 +21,14 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 KEPT = ROOT / "build" / "same-bits"
 
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "calibration.weight_L": "layer_weights.weight_L",
+    **{f"readout.{name}": f"linear.{name}" for name in ("mean", "scale", "weight", "bias")},
+}
 """Old names of tensors and of keys in JSON → new ones."""
+
+REMOVED = {"calibration.offset_LC"}
+"""Tensors that are no more."""
 
 
 def produce(tree: Path, folder: Path) -> None:
@@ -80,7 +86,8 @@ def differences(base: Path, ours: Path) -> list[str]:
             if renamed(json_of(old)) != json_of(new):
                 found.append(f"{name}: other values")
         else:
-            tensors, others = {RENAMED.get(key, key): t for key, t in load_file(old).items()}, load_file(new)
+            tensors = {RENAMED.get(key, key): t for key, t in load_file(old).items() if key not in REMOVED}
+            others = load_file(new)
             if tensors.keys() != others.keys():
                 found.append(f"{name}: other tensors, {sorted(tensors.keys() ^ others.keys())}")
             found += [

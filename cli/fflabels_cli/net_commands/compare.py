@@ -19,7 +19,8 @@ def command(runs: tuple[str, ...], json_: bool) -> None:
 
     from fflabels_cli import output
     from ffnet import load_run
-    from ffnet.runs.compare import differences, group_runs, spread
+    from ffnet.evaluation.statistics import spread
+    from ffnet.runs.compare import differences, group_runs
 
     groups = group_runs([load_run(run) for run in runs])
     found = differences(groups)

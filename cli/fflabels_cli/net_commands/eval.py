@@ -38,8 +38,6 @@ def command(
     Several runs on the same images are read as one: their goodness and their classifiers' logits are summed, each with
     a weight fitted to the validation images; these are read with weights that one half of them gives for the other.
     """
-    import msgspec
-
     from fflabels_cli import net_output, output
     from ffnet import Ensemble, load_run
 
@@ -51,7 +49,7 @@ def command(
     if json_:
         of_each = {"runs": {run: {"test_reads": count} for run, count in zip(runs, reads, strict=True)}}
         which = of_each if len(loaded) > 1 else {"run": runs[0], "test_reads": reads[0]}
-        output.print_json({**msgspec.to_builtins(found), **which})
+        output.print_json({**found.to_builtins(), **which})
         return
     net_output.print_evaluation(found, loaded[0].about.data.class_names)
     if len(loaded) > 1:

@@ -31,7 +31,9 @@ def command(run: str, images: tuple[str, ...], inference: Any, device: str | Non
     loaded = load_run(run, device=device or "auto")
     loaded.check_trained()
     names = loaded.about.data.class_names
-    best, order = scores(loaded.net, read_pictures(images, loaded.net.shape), method=inference).sort(1, descending=True)
+    best, order = scores(loaded.net, read_pictures(images, loaded.net.shape), inference=inference).sort(
+        1, descending=True
+    )
     found = [
         {"image": image, "class": names[first], "runner_up": names[second], "lead": lead}
         if math.isfinite(lead)

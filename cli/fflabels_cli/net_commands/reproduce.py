@@ -42,6 +42,7 @@ def command(name: str | None, scale: Any, seeds: int | None, shard: str | None, 
     from ffnet.experiments.studies import list_studies, load_study
     from ffnet.experiments.studies import shard as part_of
     from ffnet.experiments.studies.work import work, write
+    from ffnet.runs.session import Watcher
 
     if name is None:
         rows = [[each, load_study(each).about] for each in list_studies()]
@@ -57,7 +58,7 @@ def command(name: str | None, scale: Any, seeds: int | None, shard: str | None, 
 
     with net_output.Training(quiet=False) as screen:
         mine = part_of(jobs, shard)
-        work(mine, folder, begin=begin, started=screen.started, report=screen.epoch)
+        work(mine, folder, begin=begin, watcher=Watcher(screen.started, screen.epoch))
     if not mine:
         click.echo(f"nothing to do in shard {shard}: there are {len(jobs)} runs")
         return

@@ -24,7 +24,5 @@ def command(run: str, data: str | None, device: str | None, tensorboard: bool, j
     if is_finished(Path(run)) and not json_:
         click.echo("already finished; as it was:", err=True)
     with net_output.Training(json_, tensorboard) as screen:
-        found = resume(
-            run, device=device, root=data, started=screen.started, report=screen.epoch, progress=screen.progress
-        )
+        found = resume(run, device=device, root=data, watcher=screen.watcher())
     net_output.print_results(found, json_)

@@ -97,7 +97,7 @@ def command(
     config = _with_params(config, labels, params).override(settings)
 
     with net_output.Training(json_, tensorboard) as screen:
-        run = train(config, out=out, started=screen.started, report=screen.epoch, progress=screen.progress)
+        run = train(config, out=out, watcher=screen.watcher())
     net_output.print_results(run, json_)
     if report and run.results:
         page = write_report(run, run.data())
@@ -115,7 +115,7 @@ def _with_params(config: Config, labels: str | None, params: tuple[tuple[str, st
     import msgspec
 
     from fflabels.errors import FFLabelsError
-    from ffnet.training.loop import is_labeler
+    from ffnet.labels.choose import is_labeler
 
     if not params:
         return config.replaced({"labels.params": {}}) if labels else config

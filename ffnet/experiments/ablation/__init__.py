@@ -10,11 +10,10 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from fflabels.errors import FFLabelsError
-from ffnet.config import Config, Natural, Positive
+from ffnet.config import Config, Natural, Positive, result_settings
 from ffnet.experiments.studies import known, load_checked, plain
-from ffnet.inference.weights import check_uncorrected
+from ffnet.prepare import check_unweighted
 from ffnet.presets import load_preset
-from ffnet.runs.compare import flat
 
 ScaleName: TypeAlias = Literal["smoke", "cpu"]
 
@@ -120,7 +119,7 @@ class Job(NamedTuple):
         """What decides the figures."""
         data = self.data
         own = {"readout": data.readout, "validation": data.validation, "correct_on": data.correct_on}
-        return {**flat(self.config), **own}
+        return {**result_settings(self.config), **own}
 
 
 class Ablation(_Part, frozen=True):
@@ -161,14 +160,14 @@ class Ablation(_Part, frozen=True):
             begun = {**data.settings, **recipe.settings.get(name, {}), **size.settings, **labels.settings, **extra}
             base = load_preset(recipe.preset[name]).config.replaced(begun)
             if not data.correct_on:
-                check_uncorrected(base, f"recipe {recipe.name} on {name}")
+                check_unweighted(base, f"recipe {recipe.name} on {name}")
             found.append(Job(data, recipe, labels, None, seed, base))
             for change in self.changes:
                 asked = ((recipe.name, change.of), (name, change.on), (labels.name, change.labels))
                 if not all(_tried(*each) for each in (*asked, (change.name, size.changes))):
                     continue
                 if (changed := base.replaced(change.settings)) != base:
-                    check_uncorrected(changed, f"change {change.name} of recipe {recipe.name} on {name}")
+                    check_unweighted(changed, f"change {change.name} of recipe {recipe.name} on {name}")
                     found.append(Job(data, recipe, labels, change, seed, changed))
         return found
 

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.files import write_whole
+from ffnet.evaluation.statistics import Gap, spread
 from ffnet.experiments.ablation import Ablation, Job, ScaleName
 from ffnet.experiments.ablation.work import finished
 from ffnet.experiments.studies import plain
-from ffnet.experiments.trials import CORRECTIONS, Figures
+from ffnet.experiments.trials import Figures
 from ffnet.report import tables
-from ffnet.report.tables import Gap, markdown, told
-from ffnet.runs.compare import spread
+from ffnet.report.tables import format_gap, markdown
 
 try:
     from ffnet.report import figures
@@ -25,8 +25,7 @@ except ModuleNotFoundError as error:
 
 TABLE = "table.md"
 
-READINGS = {**tables.READINGS, "weighted": "goodness, weighted sum", "offsets": "goodness, sum without offsets",
-            "both": "goodness, weighted sum without offsets"}  # fmt: skip
+READINGS = {**tables.READINGS, "weighted": "goodness, weighted sum"}
 """How accuracy is read, and what tables call it."""
 
 ORDER = "goodness"
@@ -140,7 +139,7 @@ def _effects(part: Part, machine: str) -> list[str]:
     rows = rows if base else []
     for change in part.in_order:
         nets = part.by_change[change]
-        cells = [f"{spread(_all(nets, r))} [{told(part.gap(change, r))}]" for r in SIDE_BY_SIDE]
+        cells = [f"{spread(_all(nets, r))} [{format_gap(part.gap(change, r))}]" for r in SIDE_BY_SIDE]
         rows.append([change, str(len(nets)), *cells, "", _took(nets, machine)])
     return markdown(["change", "n", *(READINGS[r] for r in SIDE_BY_SIDE), "linear, untrained net", "seconds"], rows)
 
@@ -149,9 +148,9 @@ def _readings(part: Part) -> list[str]:
     """Return what correcting goodness does to the unchanged recipe."""
     base = {seed: found for seed, found in part.base.items() if found.corrected}
     rows = []
-    for reading in CORRECTIONS if base else ():
-        gap = Gap.of([_value(found, reading) - _value(found, ORDER) for found in base.values()])
-        rows.append([READINGS[reading], spread(_all(base, reading)), told(gap)])
+    if base:
+        gap = Gap.of([_value(found, "weighted") - _value(found, ORDER) for found in base.values()])
+        rows.append([READINGS["weighted"], spread(_all(base, "weighted")), format_gap(gap)])
     head = ["reading of the unchanged recipe", "accuracy", f"less {READINGS[ORDER]}"]
     return ["", *markdown(head, rows)] if rows else []
 

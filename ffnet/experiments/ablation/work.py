@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ffnet.experiments.ablation import Job
 from ffnet.experiments.trials import Figures, data_of, read_figures, train_and_read, write
+from ffnet.prepare import label_set
 from ffnet.system.devices import memory_errors
-from ffnet.training.loop import label_set
 
 Begin = Callable[[Job, int, int], None]
 """Called before a net with its number, from 1, and how many there are."""

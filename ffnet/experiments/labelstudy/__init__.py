@@ -10,11 +10,10 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from fflabels.errors import FFLabelsError
-from ffnet.config import Config, Natural, Positive
+from ffnet.config import Config, Natural, Positive, result_settings
 from ffnet.experiments.studies import known, load_checked, parse_shard, plain
-from ffnet.inference.weights import check_uncorrected
+from ffnet.prepare import check_unweighted
 from ffnet.presets import load_preset
-from ffnet.runs.compare import flat
 
 ScaleName: TypeAlias = Literal["smoke", "cpu"]
 Floor = Annotated[float, msgspec.Meta(ge=0)]
@@ -162,7 +161,11 @@ class Cell(NamedTuple):
     @property
     def set_settings(self) -> dict[str, Any]:
         """What decides the label set."""
-        data = {key: value for key, value in flat(self.config, without=("labels",)).items() if key.startswith("data.")}
+        data = {
+            key: value
+            for key, value in result_settings(self.config, without=("labels",)).items()
+            if key.startswith("data.")
+        }
         return {
             "kind": msgspec.to_builtins(self.kind),
             "rule": msgspec.to_builtins(self.rule),
@@ -176,7 +179,7 @@ class Cell(NamedTuple):
     def settings(self) -> dict[str, Any]:
         """What decides the cell's figures."""
         return {
-            **flat(self.config, without=("labels",)),
+            **result_settings(self.config, without=("labels",)),
             **self.set_settings,
             "readout": self.data.readout,
             "validation": self.data.validation,
@@ -223,7 +226,7 @@ class LabelStudy(_Part, frozen=True):
                 extra = {"data.root": data} if data else {}
                 changed = {**one.settings, **size.settings, **extra, "seed": seed}
                 config = load_preset(one.preset).config.replaced(changed)
-                check_uncorrected(config, f"data {one.name}")
+                check_unweighted(config, f"data {one.name}")
                 found.append(Cell(one, kind, rule, pool, seed, size.candidates, config))
         return found
 

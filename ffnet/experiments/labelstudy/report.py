@@ -13,13 +13,13 @@ from scipy.stats import rankdata, spearmanr
 
 from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.files import write_whole
+from ffnet.evaluation.statistics import LEVEL, Gap, spread
 from ffnet.experiments.labelstudy import Cell, LabelStudy, ScaleName
 from ffnet.experiments.labelstudy.sets import STATISTICS
 from ffnet.experiments.labelstudy.work import Done, finished
 from ffnet.experiments.trials import Figures
 from ffnet.report import tables
-from ffnet.report.tables import READINGS, Gap, markdown, told
-from ffnet.runs.compare import LEVEL, spread
+from ffnet.report.tables import READINGS, format_gap, markdown
 
 try:
     from ffnet.report import figures
@@ -205,7 +205,7 @@ def _differences(done: Sequence[Done], against: str) -> list[str]:
             continue
         found = [paired(cells, base, reading) for reading in READINGS]
         if found[0]:
-            rows.append([kind, rule, str(found[0].size), *(told(difference) for difference in found)])
+            rows.append([kind, rule, str(found[0].size), *(format_gap(difference) for difference in found)])
     return markdown(["kind", "rule", "pools", *READINGS.values()], rows)
 
 

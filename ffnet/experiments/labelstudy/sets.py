@@ -18,10 +18,10 @@ from fflabels.labelset import Provenance, open_set
 from fflabels.observer import RIDGE, Observer
 from fflabels.probe import probe
 from fflabels.recipe import Recipe
+from ffnet.data.images import to_unit
 from ffnet.data.load import Data, Split
 from ffnet.experiments.labelstudy import Cell, Kind
-from ffnet.labels.embed import unit
-from ffnet.training.loop import references_of
+from ffnet.labels.choose import references_of
 
 Values = npt.NDArray[np.float64]
 
@@ -195,7 +195,9 @@ def statistics(labels: LabelSet, data: Data, intensity: float) -> dict[str, floa
     shown = shown_images(data, len(labels))
     class_least, class_mean = class_dprime(looks(labels, shown, intensity), shown.classes.numpy())
     coarse = looks(labels, shown, intensity, halved=True)
-    read = probe(labels, References(unit(shown.images).numpy(), data.name, shown.classes.numpy()), intensity=intensity)
+    read = probe(
+        labels, References(to_unit(shown.images).numpy(), data.name, shown.classes.numpy()), intensity=intensity
+    )
     least = float(apart.min())
     found = {
         "pearson": report.scores.similarity["pearson"].max,
@@ -227,7 +229,7 @@ def shown_images(data: Data, labels: int) -> Split:
 
 def looks(labels: LabelSet, shown: Split, intensity: float, halved: bool = False) -> Values:
     """Return features of every image with every label, (labels, images, 128), by other filters than `Observer`'s."""
-    images = unit(shown.images).numpy()
+    images = to_unit(shown.images).numpy()
     observer = _other_observer(tuple(_halved(images[:2]).shape[1:] if halved else images.shape[1:]), intensity)
     found = []
     for recipe in labels.recipes:

@@ -11,11 +11,11 @@ from fflabels.files import write_whole
 from ffnet.data.load import KNOWN, one_a_class
 from ffnet.evaluation.accuracy import Evaluation
 from ffnet.evaluation.activation_maps import activation_maps
+from ffnet.evaluation.statistics import spread
 from ffnet.experiments.studies import Group, Job, ScaleName, Study
 from ffnet.report.tables import markdown
-from ffnet.runs.compare import spread
 from ffnet.runs.folder import CONFIG, Run, is_finished, load_run, read_settings
-from ffnet.runs.session import Report, Started, resume, train, with_absolute_paths
+from ffnet.runs.session import Watcher, resume, train, with_absolute_paths
 
 try:
     from ffnet.report import figures
@@ -50,8 +50,7 @@ def work(
     folder: Path,
     *,
     begin: Begin | None = None,
-    started: Started | None = None,
-    report: Report | None = None,
+    watcher: Watcher | None = None,
 ) -> None:
     """Do what is not done yet of the runs, each in a folder of its own: other processes may do others meanwhile."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,9 +64,9 @@ def work(
         if begin:
             begin(job, number, len(jobs))
         if there:
-            resume(out, root=_root(job), started=started, report=report)
+            resume(out, root=_root(job), watcher=watcher)
         else:
-            train(job.config, out=out, started=started, report=report)
+            train(job.config, out=out, watcher=watcher)
 
 
 def _check(job: Job, out: Path) -> None:
@@ -111,7 +110,7 @@ def results(study: Study, scale: ScaleName, finished: Sequence[tuple[Job, Run]])
 
 def _accuracies(part: Evaluation, group: Group) -> list[tuple[str, float]]:
     found: list[tuple[str, float]] = [
-        (name, reading.accuracy) for name, reading in part.readings.items() if name in group.readings
+        (name, reading.accuracy) for name, reading in part.accuracies.items() if name in group.readings
     ]
     if "linear" in group.readings and part.linear and part.linear.untrained is not None:
         found.append(("untrained", part.linear.untrained))

@@ -2,34 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
-import os
-import sys
-from functools import cache
 
 import torch
 from torch import Tensor
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""As in glibc's malloc.h."""
-LARGEST_BLOCK, KEPT = 1 << 25, 1 << 30
-"""Bytes: glibc takes no larger block from memory that it keeps; how much of it may lie free."""
-
-
-@cache
-def keep_memory() -> None:
-    """Let memory that was freed stay with the process, as PyTorch lets a GPU's, for the maps of the next step.
-
-    Of glibc, whose allocator otherwise gives large blocks back at once. Where the environment sets it
-    (``MALLOC_…_``, ``GLIBC_TUNABLES``), and of other allocators, nothing changes.
-    """
-    chosen = "GLIBC_TUNABLES" in os.environ or any(name.startswith("MALLOC_") for name in os.environ)
-    if sys.platform != "linux" or chosen:
-        return
-    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
-        mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)
-        mallopt(M_TRIM_THRESHOLD, KEPT)
 
 
 class Scratch:

@@ -1,0 +1,90 @@
+"""What is fitted to a trained net: the linear classifier, the forecast of goodness, the weights of layers.
+
+Only the modules; `ffnet.fitting` fits them. Letters of shapes: N images, F features, C classes or labels, L layers of
+the net, K some of them, M pairs of an image and a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class LinearHead(nn.Module):
+    """Logits (N, C) of features (N, F): a linear map of standardised features, in float32."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("scale", torch.ones(features))
+        self.weight = nn.Parameter(torch.zeros(classes, features))
+        self.bias = nn.Parameter(torch.zeros(classes))
+
+    def forward(self, features_NF: Tensor) -> Tensor:
+        """Return logits."""
+        normal_NF = (features_NF - cast(Tensor, self.mean)) * cast(Tensor, self.scale)
+        return F.linear(normal_NF, self.weight, self.bias)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
+        """Return the head of a state dict, in evaluation mode."""
+        classes, features = state["weight"].shape
+        head = cls(features, classes)
+        head.load_state_dict(state)
+        return head.to(state["weight"].device).eval()
+
+
+class Forecast(LinearHead):
+    """A linear map that foretells which label's goodness is largest, and how far behind the answer may lie.
+
+    Attributes
+    ----------
+    margins
+        How far behind the best a label may be and still be kept: in the forecast, then in the goodness summed up to
+        each layer that counts but the last.
+    """
+
+    def __init__(self, features: int, labels: int, rounds: int) -> None:
+        super().__init__(features, labels)
+        self.register_buffer("margins", torch.zeros(rounds))
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
+        """Return the forecast of a state dict, in evaluation mode."""
+        labels, features = state["weight"].shape
+        forecast = cls(features, labels, len(state["margins"]))
+        forecast.load_state_dict(state)
+        return forecast.to(state["weight"].device).eval()
+
+
+class LayerWeights(nn.Module):
+    """The goodness of layer l times weight_L[l]; what decides is the sum over layers.
+
+    Attributes
+    ----------
+    weight_L
+        One for each layer of the net.
+    """
+
+    weight_L: Tensor  # noqa: N815 - carries its shape
+
+    def __init__(self, weight_L: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight_L", weight_L)
+
+    def forward(self, goodness_KNC: Tensor, layers: range) -> Tensor:
+        """Return the weighted goodness (K, N, C) of some layers, numbered from 0."""
+        return goodness_KNC * self.weight_L[layers.start : layers.stop, None, None]
+
+    def one(self, k: int, goodness_M: Tensor) -> Tensor:
+        """Return the weighted goodness of layer k, from 0."""
+        return goodness_M * self.weight_L[k]
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
+        """Return the weights of a state dict."""
+        return cls(torch.empty_like(state["weight_L"]).copy_(state["weight_L"]))

@@ -1,0 +1,93 @@
+"""Every refusal before work begins: settings, data, labels and ranks that do not fit each other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fflabels import LabelSet
+from fflabels.errors import FFLabelsError
+from fflabels.progress import Progress, silent
+from ffnet.config import Config
+from ffnet.data.load import Data
+from ffnet.labels.choose import check_count, choose_labels, is_labeler
+from ffnet.labels.waves import code
+from ffnet.model.goodness import get_goodness
+from ffnet.model.net import build_layers
+from ffnet.system.ranks import ALONE, Ranks
+from ffnet.training.loop import check_ranks
+from ffnet.training.losses import get_loss
+
+
+def check_run(config: Config, data: Data, ranks: Ranks = ALONE) -> None:
+    """Refuse what cannot be trained, before labels are designed or a folder is made.
+
+    Raises
+    ------
+    FFLabelsError
+        For a name that nobody registered, data without the images that are needed, layers that leave no pixel, a number
+        of labels that is not that of the classes, or ranks that cannot share a batch.
+    """
+    check_names(config)
+    if not len(data.train):
+        raise FFLabelsError("no training images", where=f"data set {data.name}")
+    if weights_are_fitted(config) and not len(data.validation):
+        hint = "data.validation sets some apart; FFClassifier has none"
+        raise FFLabelsError("needs validation images", where="inference.layers", got="none", hint=hint)
+    check_ranks(config, len(data.train), ranks)
+    build_layers(config, data.shape)
+    if config.algorithm == "ff":
+        _check_labels(config, data)
+
+
+def check_names(config: Config) -> None:
+    """Refuse a goodness or a loss that nobody registered."""
+    get_goodness(config.train.goodness)
+    get_loss(config.train.loss)
+
+
+def weights_are_fitted(config: Config) -> bool:
+    """Return whether layers' goodness is summed with weights, which are fitted on validation images."""
+    return config.algorithm == "ff" and config.inference.layers == "weighted"
+
+
+def check_unweighted(config: Config, where: str) -> None:
+    """Refuse a recipe with fitted weights of layers, where a study sets no images apart for them."""
+    if weights_are_fitted(config):
+        raise FFLabelsError(
+            "goodness is summed as it is", where=where, got="inference.layers=weighted", expected="layers sum or last"
+        )
+
+
+def label_set(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet:
+    """Return the label set of a configuration: designed on the first training images, built in, or read from a file.
+
+    With ``labels.assign = "alike"`` labels that are alike go to classes that look alike, by training images.
+    A set that was scored at another shape is scored anew, at the data set's.
+
+    Raises
+    ------
+    FFLabelsError
+        When it has not one label for each class, or the settings do not fit the data (before anything is designed).
+
+    Examples
+    --------
+    >>> import ffnet
+    >>> config = ffnet.Config().override(["labels.set=fourier:paper10"])
+    >>> len(ffnet.label_set(config, ffnet.load_data(config.data)))
+    10
+    """
+    check_run(config, data)
+    return choose_labels(config, data, progress=progress)
+
+
+def _check_labels(config: Config, data: Data) -> None:
+    if config.labels.n and is_labeler(config.labels.set):
+        check_count(config, config.labels.n, data)
+    if config.net.offered_waves:
+        code(data.classes, config.net.offered_waves, config.seed)
+    missing = np.setdiff1d(np.arange(data.classes), data.train.classes.numpy())
+    if config.labels.assign == "alike" and len(missing):
+        raise FFLabelsError(
+            "a class without a training image", where="labels.assign", got=f"class {missing[0]} of {data.name}",
+            hint="raise data.limit, or set labels.assign=order",
+        )  # fmt: skip
