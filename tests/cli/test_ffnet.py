@@ -12,9 +12,6 @@ import numpy as np
 import pytest
 from fflabels_cli import app
 from PIL import Image
-
-pytest.importorskip("torch")
-
 from test_fflabels import good, run
 
 from ffnet import Config, resume, train

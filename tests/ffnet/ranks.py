@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import torch
+from reference import SHAPE, SMALL, SMALL_RUN
 from safetensors.torch import save_file
 
 import ffnet
@@ -14,8 +15,7 @@ from ffnet.runs.checkpoint import save_state
 from ffnet.system.ranks import ALONE, join
 from ffnet.training.forward_forward import Draws, FFLearner
 
-SHAPE, IMAGES, STEPS = (1, 14, 14), 48, 6
-SMALL = ["net.widths=[4,6,6]", "net.kernel=3", "net.pools=[2,1,1]", "dtype=float64", "train.batch=8"]
+IMAGES, STEPS = 48, 6
 CASES = {
     "default": [],
     "paper": ["train.goodness=sum", "train.loss=bce", "net.norm=layer", "train.negatives=uniform"],
@@ -41,15 +41,12 @@ CASES = {
     ],
     "regions": ["net.regions=2", "train.goodness=learned-contrast"],
 }
-RUN = [
-    "data.limit=128", "net.widths=[4,6]", "net.pools=[2,2]", "net.kernel=3", "train.epochs=3", "dtype=float64",
-    "labels.set=fourier:paper10", "inference.linear_epochs=2", "train.checkpoint_seconds=0",
-]  # fmt: skip
+RUN = [*SMALL_RUN, "dtype=float64"]
 
 
 def trained_state(settings, ranks=ALONE):
     """All state after some steps, tables and figures included."""
-    config = ffnet.Config().override([*SMALL, *settings])
+    config = ffnet.Config().override([*SMALL, "dtype=float64", "train.batch=8", *settings])
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (IMAGES, *SHAPE), generator=generator, dtype=torch.uint8)
     train = ffnet.data.load.Split(images, torch.randint(10, (IMAGES,), generator=generator))

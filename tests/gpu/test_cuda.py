@@ -1,13 +1,12 @@
 """CUDA equals the CPU within tolerance, and itself after a resume. Needs a GPU; skipped without one."""
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-import ffnet  # noqa: E402
-from fflabels import design, named_set  # noqa: E402
-from ffnet.inference.passes import features, layer_goodness  # noqa: E402
-from ffnet.training.forward_forward import Draws, FFLearner  # noqa: E402
+import ffnet
+from fflabels import design, named_set
+from ffnet.inference.passes import features, layer_goodness
+from ffnet.training.forward_forward import Draws, FFLearner
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 

@@ -2,21 +2,19 @@
 
 import numpy as np
 import pytest
+import torch
+from reference import SMALL_READ as SMALL
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-torch = pytest.importorskip("torch")
-
-import ffnet  # noqa: E402
-from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.inference.passes import channel_logs, channel_scores, goodness_scores  # noqa: E402
-from ffnet.inference.predict import scores  # noqa: E402
-from ffnet.inference.shortlist import cascade_scores, fit_forecast, halving_scores  # noqa: E402
-from ffnet.inference.weights import DECAY, fit_channel_weights  # noqa: E402
-from ffnet.model.goodness import _halves  # noqa: E402
-from ffnet.training import loop as training  # noqa: E402
-
-SMALL = ["labels.set=fourier:paper10", "train.epochs=2", "net.widths=[8,12,12]", "inference.linear_epochs=2"]
+import ffnet
+from fflabels.errors import FFLabelsError
+from ffnet.inference.passes import channel_logs, channel_scores, goodness_scores
+from ffnet.inference.predict import scores
+from ffnet.inference.shortlist import cascade_scores, fit_forecast, halving_scores
+from ffnet.inference.weights import DECAY, fit_channel_weights
+from ffnet.model.goodness import _halves
+from ffnet.training import loop as training
 
 
 def trained(*more):

@@ -2,13 +2,10 @@
 
 import pytest
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("matplotlib")
-
-from fflabels import FFLabelsError  # noqa: E402
-from ffnet.experiments.studies import list_studies, load_study, shard  # noqa: E402
-from ffnet.experiments.studies.work import work, write  # noqa: E402
-from ffnet.runs.folder import load_run  # noqa: E402
+from fflabels import FFLabelsError
+from ffnet.experiments.studies import list_studies, load_study, shard
+from ffnet.experiments.studies.work import work, write
+from ffnet.runs.folder import load_run
 
 RESULTS = {"fig3a", "fig3b", "fig3cd", "fig4", "fig5ab", "fig5ch", "cifar10", "cifar100"}
 APPENDICES = {

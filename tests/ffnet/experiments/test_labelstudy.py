@@ -5,19 +5,16 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+import torch
+from scipy import stats
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("matplotlib")
-
-from scipy import stats  # noqa: E402
-
-from fflabels import FFLabelsError, LabelSet, References, get_labeler, propose, similarity  # noqa: E402
-from ffnet.config import DataConfig  # noqa: E402
-from ffnet.data.load import Split, digit_pairs, load_data  # noqa: E402
-from ffnet.experiments.labelstudy import load_label_study, shard  # noqa: E402
-from ffnet.experiments.labelstudy.report import paired, rank_correlation, write  # noqa: E402
-from ffnet.experiments.labelstudy.sets import STATISTICS, pixel_distances  # noqa: E402
-from ffnet.experiments.labelstudy.work import finished, work  # noqa: E402
+from fflabels import FFLabelsError, LabelSet, References, get_labeler, propose, similarity
+from ffnet.config import DataConfig
+from ffnet.data.load import Split, digit_pairs, load_data
+from ffnet.experiments.labelstudy import load_label_study, shard
+from ffnet.experiments.labelstudy.report import paired, rank_correlation, write
+from ffnet.experiments.labelstudy.sets import STATISTICS, pixel_distances
+from ffnet.experiments.labelstudy.work import finished, work
 
 BUILT_IN = files("ffnet.experiments.labelstudy").joinpath("labels.toml").read_text()
 

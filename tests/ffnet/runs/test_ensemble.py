@@ -4,18 +4,18 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
+from reference import TWO_LAYERS
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-torch = pytest.importorskip("torch")
+import ffnet
+from fflabels.errors import FFLabelsError
+from ffnet.inference.passes import goodness_scores, linear_scores
+from ffnet.inference.weights import likeliest_weights
+from ffnet.runs.ensemble import DECAY
 
-import ffnet  # noqa: E402
-from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.inference.passes import goodness_scores, linear_scores  # noqa: E402
-from ffnet.inference.weights import likeliest_weights  # noqa: E402
-from ffnet.runs.ensemble import DECAY  # noqa: E402
-
-SMALL = ["train.epochs=2", "net.widths=[4,6]", "net.pools=[2,2]", "data.limit=300", "inference.linear_epochs=2"]
+SMALL = [*TWO_LAYERS, "data.limit=300", "train.epochs=2"]
 
 
 def trained(folder, *more):

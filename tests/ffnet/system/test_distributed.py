@@ -7,19 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import ranks
+import torch
+from ranks import CASES, RUN, trained_state
+from safetensors.torch import load_file
 
-torch = pytest.importorskip("torch")
+import ffnet
+from fflabels.errors import FFLabelsError
+from ffnet.runs.log import read_lines
+from ffnet.system.ranks import Ranks
+from ffnet.training.forward_forward import make_learner
 
-from ranks import CASES, RUN, trained_state  # noqa: E402
-from safetensors.torch import load_file  # noqa: E402
-
-import ffnet  # noqa: E402
-from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.runs.log import read_lines  # noqa: E402
-from ffnet.system.ranks import Ranks  # noqa: E402
-from ffnet.training.forward_forward import make_learner  # noqa: E402
-
-SCRIPT = Path(__file__).with_name("ranks.py")
+SCRIPT = Path(ranks.__file__)
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 

@@ -11,22 +11,18 @@ import time
 
 import msgspec
 import pytest
+import torch
+from reference import SMALL_RUN as SMALL
 
-torch = pytest.importorskip("torch")
+import fflabels
+import ffnet
+from fflabels.errors import FFLabelsError
+from ffnet.runs.checkpoint import DamagedWarning, newest_checkpoint
+from ffnet.runs.folder import settings_digest
+from ffnet.runs.log import read_lines
+from ffnet.runs.session import with_absolute_paths
+from ffnet.training.forward_forward import BPLearner, FFLearner
 
-import fflabels  # noqa: E402
-import ffnet  # noqa: E402
-from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.runs.checkpoint import DamagedWarning, newest_checkpoint  # noqa: E402
-from ffnet.runs.folder import settings_digest  # noqa: E402
-from ffnet.runs.log import read_lines  # noqa: E402
-from ffnet.runs.session import with_absolute_paths  # noqa: E402
-from ffnet.training.forward_forward import BPLearner, FFLearner  # noqa: E402
-
-SMALL = [
-    "data.limit=128", "net.widths=[4,6]", "net.pools=[2,2]", "net.kernel=3", "train.epochs=3",
-    "labels.set=fourier:paper10", "inference.linear_epochs=2", "train.checkpoint_seconds=0",
-]  # fmt: skip
 PRODUCTS = ["model.safetensors", "untrained.safetensors", "metrics.jsonl", "metrics.csv", "results.json", "labels.json"]
 
 

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-pytest.importorskip("torch")
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator is glibc's")
 
 COUNT = """

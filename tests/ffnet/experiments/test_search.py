@@ -3,18 +3,16 @@
 import dataclasses
 
 import pytest
+from reference import TWO_LAYERS
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("optuna")
+import ffnet
+from fflabels import FFLabelsError
+from ffnet.config import Config
+from ffnet.experiments.search import Space, search
 
-import ffnet  # noqa: E402
-from fflabels import FFLabelsError  # noqa: E402
-from ffnet.config import Config  # noqa: E402
-from ffnet.experiments.search import Space, search  # noqa: E402
-
-SMALL = Config().replaced(
-    {"labels.candidates": 20, "data.limit": 150, "net.widths": [4, 6], "net.pools": [2, 1], "train.epochs": 1,
-     "inference.linear_epochs": 1}
+SMALL = Config().override(
+    [*TWO_LAYERS, "net.pools=[2,1]", "labels.candidates=20", "data.limit=150", "train.epochs=1",
+     "inference.linear_epochs=1"]
 )  # fmt: skip
 
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-torch = pytest.importorskip("torch")
-
-import ffnet  # noqa: E402
-from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.data.load import read_pictures  # noqa: E402
-from ffnet.presets import quick_preset  # noqa: E402
+import ffnet
+from fflabels.errors import FFLabelsError
+from ffnet.data.load import read_pictures
+from ffnet.presets import quick_preset
 
 REAL = Path(os.environ.get("FFNET_DATA", "/nowhere"))
 needs_real_data = pytest.mark.skipif(not REAL.is_dir(), reason="FFNET_DATA names no folder of real data sets")

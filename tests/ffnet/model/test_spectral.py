@@ -1,19 +1,17 @@
 """The fast paths of a step against the plain ones: convolution by Fourier transforms, samples without a gradient."""
 
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
 
-torch = pytest.importorskip("torch")
-
-from hypothesis import given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-from torch.nn import functional as F  # noqa: E402
-
-import ffnet  # noqa: E402
-from fflabels import named_set  # noqa: E402
-from ffnet.model.fast_cpu import spectral  # noqa: E402
-from ffnet.model.fast_cpu.scratch import Scratch  # noqa: E402
-from ffnet.model.layer import LocalLayer, mean_squares, pixels_first  # noqa: E402
-from ffnet.training.forward_forward import FFLearner  # noqa: E402
+import ffnet
+from fflabels import named_set
+from ffnet.model.fast_cpu import spectral
+from ffnet.model.fast_cpu.scratch import Scratch
+from ffnet.model.layer import LocalLayer, mean_squares, pixels_first
+from ffnet.training.forward_forward import FFLearner
 
 TOLERANCE = {torch.float32: 3e-6, torch.float64: 1e-13}
 """Largest error, as a share of the largest value."""

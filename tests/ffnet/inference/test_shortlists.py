@@ -3,27 +3,26 @@
 import math
 
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import SHAPE, SMALL
 
-torch = pytest.importorskip("torch")
+import fflabels
+import ffnet
+from fflabels.errors import FFLabelsError
+from ffnet.inference.linear import Forecast, Readout
+from ffnet.inference.passes import combined, features, layer_goodness, linear_scores, neutral_scores
+from ffnet.inference.shortlist import LIKELY, cascade_scores, halving_scores
 
-from hypothesis import given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-
-import fflabels  # noqa: E402
-import ffnet  # noqa: E402
-from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.inference.linear import Forecast, Readout  # noqa: E402
-from ffnet.inference.passes import combined, features, layer_goodness, linear_scores, neutral_scores  # noqa: E402
-from ffnet.inference.shortlist import LIKELY, cascade_scores, halving_scores  # noqa: E402
-
-SHAPE = (1, 14, 14)
 LABELS = {kind: fflabels.design(kind, 10, candidates=40, shape=SHAPE) for kind in ("fourier", "morph")}
-SMALL = ["net.widths=[4,6,6]", "net.kernel=3", "net.pools=[2,1,1]", "dtype=float64"]
 
 
 def make(kind="fourier", rounds=2, *, seed=0, scale=0.3, changes=()):
     """A net whose classifier and forecast were drawn by chance, and images."""
-    ours = ffnet.FFNet(ffnet.Config(seed=seed).override([*SMALL, *changes]), SHAPE, LABELS[kind]).eval()
+    ours = ffnet.FFNet(
+        ffnet.Config(seed=seed).override([*SMALL, "dtype=float64", *changes]), SHAPE, LABELS[kind]
+    ).eval()
     generator = torch.Generator().manual_seed(seed)
     images = torch.rand(7, *SHAPE, generator=generator)
     width = features(ours, images).shape[1]

@@ -6,19 +6,16 @@ from importlib.resources import files
 import msgspec
 import numpy as np
 import pytest
+from scipy import stats
 
-torch = pytest.importorskip("torch")
-
-from scipy import stats  # noqa: E402
-
-from fflabels import FFLabelsError  # noqa: E402
-from ffnet.experiments.ablation import load_ablation  # noqa: E402
-from ffnet.experiments.ablation.report import write  # noqa: E402
-from ffnet.experiments.ablation.work import work  # noqa: E402
-from ffnet.experiments.studies import shard  # noqa: E402
-from ffnet.experiments.trials import CORRECTIONS, read_figures  # noqa: E402
-from ffnet.report import figures  # noqa: E402
-from ffnet.report.tables import Gap  # noqa: E402
+from fflabels import FFLabelsError
+from ffnet.experiments.ablation import load_ablation
+from ffnet.experiments.ablation.report import write
+from ffnet.experiments.ablation.work import work
+from ffnet.experiments.studies import shard
+from ffnet.experiments.trials import CORRECTIONS, read_figures
+from ffnet.report import figures
+from ffnet.report.tables import Gap
 
 BUILT_IN = files("ffnet.experiments.ablation").joinpath("ablation.toml").read_text()
 

@@ -2,19 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
+from reference import SMALL_READ as SMALL
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-torch = pytest.importorskip("torch")
-
-import ffnet  # noqa: E402
-from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.config import InferenceConfig  # noqa: E402
-from ffnet.data.load import Split  # noqa: E402
-from ffnet.inference.passes import combined, layer_goodness  # noqa: E402
-from ffnet.inference.weights import Calibration, calibration_of, check_validation  # noqa: E402
-
-SMALL = ["labels.set=fourier:paper10", "train.epochs=2", "net.widths=[8,12,12]", "inference.linear_epochs=2"]
+import ffnet
+from fflabels.errors import FFLabelsError
+from ffnet.config import InferenceConfig
+from ffnet.data.load import Split
+from ffnet.inference.passes import combined, layer_goodness
+from ffnet.inference.weights import Calibration, calibration_of, check_validation
 
 
 def measured(seed=0, layers=4, images=300, labels=5):

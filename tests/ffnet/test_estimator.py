@@ -5,12 +5,10 @@ import pickle
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
-
-import ffnet  # noqa: E402
-from fflabels.errors import FFLabelsError  # noqa: E402
-from fflabels.images import digits  # noqa: E402
-from ffnet.presets import quick_preset  # noqa: E402
+import ffnet
+from fflabels.errors import FFLabelsError
+from fflabels.images import digits
+from ffnet.presets import quick_preset
 
 SETTINGS = ["labels.candidates=40", "net.widths=[8,16]", "net.pools=[2,1]", "inference.linear_epochs=5"]
 

@@ -1,13 +1,10 @@
 """A whole training run with the paper's recipe equals the plain network's."""
 
-import pytest
+import torch
+from plain import PlainNet, wave
 
-torch = pytest.importorskip("torch")
-
-from plain import PlainNet, wave  # noqa: E402
-
-import ffnet  # noqa: E402
-from ffnet.training.forward_forward import Draws  # noqa: E402
+import ffnet
+from ffnet.training.forward_forward import Draws
 
 
 def test_training_with_the_papers_recipe_equals_the_plain_network():

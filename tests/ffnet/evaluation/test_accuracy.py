@@ -1,0 +1,38 @@
+"""Accuracy by class, and the untrained control."""
+
+import pytest
+import torch
+from reference import config
+
+import ffnet
+from fflabels import named_set
+from ffnet.data.load import Split
+from ffnet.evaluation.accuracy import reading_of, untrained
+
+
+def test_the_untrained_control_has_the_statistics_of_the_images_however_few_there_are():
+    chosen = config("net.norm=batch", "data.limit=40", "train.batch=40", "inference.linear_epochs=1")
+    data = ffnet.load_data(chosen.data)
+    control = untrained(ffnet.FFNet(chosen, data.shape, named_set("fourier:paper10")), data)
+    labels = torch.arange(40) % 10
+    y = control.embedder.embed(control.prepare(data.train.images), labels).images
+    assert control.layers[0].running_var.item() == pytest.approx(y.var().item(), rel=0.2)
+
+
+def test_accuracy_a_class_of_a_class_without_images_is_unknown():
+    scores = torch.eye(3)[torch.tensor([0, 0, 1, 2])]
+    found = reading_of(scores, Split(torch.zeros(4, 1, 1, 1), torch.tensor([0, 1, 1, 0])), 3)
+    assert found.per_class == [0.5, 0.5, None]
+    assert found.confusion == [[1, 0, 1], [1, 1, 0], [0, 0, 0]]
+
+
+def test_the_untrained_control_has_the_first_weights_and_its_own_statistics():
+    chosen = config("net.norm=batch", "net.pools=[2,2,1]", "train.epochs=1", "inference.linear_epochs=1")
+    data = ffnet.load_data(chosen.data)
+    trained = ffnet.FFNet(chosen, data.shape, named_set("fourier:paper10"))
+    first = trained.layers[1].weight.detach().clone()
+    ffnet.fit(trained, data)
+    control = untrained(trained, data)
+    assert torch.equal(control.layers[1].weight, first)
+    assert not torch.equal(trained.layers[1].weight, first)
+    assert not torch.equal(control.layers[0].running_var, torch.ones(1))

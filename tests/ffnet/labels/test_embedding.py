@@ -1,0 +1,88 @@
+"""Labels in images: as the label set embeds them, kept, assigned to classes, and in pairs for other loops."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from reference import SHAPE, batch, config, net
+
+import fflabels
+import ffnet
+from fflabels import LabelSet, named_set
+from fflabels.assignment import agreement
+from fflabels.errors import FFLabelsError
+from fflabels.labelers.fourier import FourierRecipe, Wave
+from ffnet.data.load import Split
+from ffnet.labels.embed import Imprints
+from ffnet.training.forward_forward import Draws, FFLearner
+
+
+def test_the_net_embeds_as_the_label_set_does():
+    labels = named_set("fourier:paper10")
+    images, pair = batch(5)
+    ours = net("dtype=float64")
+    embedded = ours.embedder.embed(images, pair[:, 0])
+    assert embedded.offered is None
+    assert torch.equal(embedded.images, labels.embed(images, pair[:, 0], 0.35))
+    torch.testing.assert_close(
+        ours.embedder.neutral(images).images, sum(0.65 * images + 0.35 * i for i in labels.imprints(images)) / 10
+    )
+
+
+def test_kept_imprints_are_those_drawn_to_the_nearest_byte_and_a_training_with_them_can_be_repeated():
+    labels = fflabels.design("morph", 10, candidates=20, shape=SHAPE)
+    images = torch.randint(0, 256, (30, *SHAPE), dtype=torch.uint8)
+    weights = []
+    for _ in range(2):
+        ours = ffnet.FFNet(config("labels.cache=1"), SHAPE, labels)
+        learner, split = FFLearner(ours, 30), Split(images, torch.arange(30) % 10)
+        learner.step(split, Draws(ours.config, split.classes, 10, 0, labels_on=learner.labels_on), 0)
+        weights.append(ours.layers[1].weight.detach())
+    assert torch.equal(*weights)
+    index, which = torch.tensor([3, 0, 29, 3]), torch.tensor([9, 0, 4, 1])
+    kept = learner.imprints.take(index, which)
+    drawn = labels.labeler.imprint_each(images[index] / 255, labels.recipes, which)
+    assert torch.equal(kept, (drawn * 255).round() / 255)
+    embedded = ours.embedder.embed(images[index] / 255, which, kept)
+    torch.testing.assert_close(
+        embedded.images, ours.embedder.embed(images[index] / 255, which).images, rtol=0, atol=0.35 / 510 + 1e-6
+    )
+    with pytest.raises(FFLabelsError, match=r"labels.cache: .*got 0.01 MiB; expected 1 or more"):
+        Imprints(ours.embedder, images, limit=0.01)
+
+
+def test_a_set_of_another_size_is_refused(tmp_path):
+    few = LabelSet(named_set("fourier:paper10").recipes[:3], "fourier")
+    few.save(tmp_path / "few.json")
+    chosen = ffnet.Config().override([f"labels.set={tmp_path / 'few.json'}"])
+    with pytest.raises(FFLabelsError, match="not one label a class; got 3; expected 10 for digits"):
+        ffnet.label_set(chosen, ffnet.load_data(chosen.data))
+
+
+def test_labels_that_are_alike_go_to_classes_that_look_alike(tmp_path):
+    waves = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2))
+    recipes = [FourierRecipe((Wave(*wave, phase),)) for phase in (0.0, np.pi / 2) for wave in waves]
+    LabelSet(recipes, "fourier").save(tmp_path / "set.json")
+    chosen = ffnet.Config().override([f"labels.set={tmp_path / 'set.json'}", "labels.assign=alike"])
+    data = ffnet.load_data(chosen.data)
+    found = ffnet.label_set(chosen, data)
+    images, classes = data.train.images.numpy().astype(np.float32) / 255, data.train.classes.numpy()
+    seen = fflabels.References(images, "digits", classes)
+    assert set(found.recipes) == set(recipes)
+    assert agreement(found, seen) > 0.3 > agreement(LabelSet(recipes, "fourier"), seen)
+    blind = replace(data, validation=data.validation[:0], test=data.test[:0])
+    assert ffnet.label_set(chosen, blind) == found
+    few = replace(data, train=data.train[data.train.classes != 3])
+    with pytest.raises(FFLabelsError, match=r"labels\.assign: a class without a training image; got class 3 of digits"):
+        ffnet.label_set(chosen, few)
+
+
+def test_transform_and_pairs_for_other_loops():
+    labels = named_set("fourier:paper10")
+    images, pair = batch(6)
+    pairs = ffnet.LabelledPairs([(x, int(c)) for x, c in zip(images, pair[:, 0], strict=True)], labels, seed=3)
+    positive, negative, label = pairs[2]
+    assert torch.equal(positive, labels.embed(images[2:3], torch.tensor([label]), 0.35)[0])
+    assert torch.equal(negative, pairs[2][1])
+    assert not torch.equal(positive, negative)

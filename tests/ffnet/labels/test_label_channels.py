@@ -1,0 +1,106 @@
+"""Labels for later layers, as extra channels: the label's image, or waves of its code."""
+
+import pickle
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from reference import SHAPE, batch, config, normalized
+from torch.nn import functional as F
+
+import fflabels
+import ffnet
+from fflabels.errors import FFLabelsError
+from ffnet.labels.waves import WAVES, code
+from ffnet.training.forward_forward import FFLearner
+
+
+@pytest.mark.parametrize(
+    "settings", [[], ["net.first_layer=with_next"], ["net.detach=false"]], ids=["local", "with_next", "joint"]
+)
+@pytest.mark.parametrize("labels", ["fourier", "morph"])
+def test_every_layer_is_offered_the_label(settings, labels):
+    chosen = config("net.label_every_layer=true", "dtype=float64", *settings)
+    ours = ffnet.FFNet(chosen, SHAPE, fflabels.design(labels, 10, candidates=40, shape=SHAPE))
+    assert [layer.weight.shape[1] for layer in ours.layers] == [1, 5, 7]
+    images, pair = batch()
+    before = [layer.weight.detach().clone() for layer in ours.layers]
+    x = [ours.labels.embed(images, pair[:, k], 0.35) for k in (0, 1)]
+    offered = torch.cat([(x[k] - 0.65 * images) / 0.35 for k in (0, 1)])  # the imprint, taken back out of the mixture
+    found = ours(ours.embedder.embed(images.repeat(2, 1, 1, 1), pair.T.reshape(-1)))
+    x = torch.cat(x)
+    for weight, layer, pool, y in zip(before, ours.layers, (2, 1, 1), found, strict=True):
+        if weight.shape[1] > 1:
+            x = torch.cat([x, F.adaptive_avg_pool2d(offered, x.shape[2:])], 1)
+        expected = F.conv2d(normalized(x, "layer"), weight, layer.bias, padding=1).relu()
+        torch.testing.assert_close(y, expected)
+        x = F.max_pool2d(expected, pool)
+    FFLearner(ours, 8).learn(images, pair)
+    assert all(not torch.equal(layer.weight, weight) for layer, weight in zip(ours.layers, before, strict=True))
+    assert ffnet.goodness_scores(ours, images).shape == (8, 10)
+
+
+@pytest.mark.usefixtures("convolution")
+@pytest.mark.parametrize("labels", ["fourier", "morph"])
+def test_later_layers_are_offered_waves_of_the_label(labels):
+    chosen = config("net.label_every_layer=true", "net.offered_waves=3", "dtype=float64", "seed=5")
+    ours = ffnet.FFNet(chosen, SHAPE, fflabels.design(labels, 10, candidates=40, shape=SHAPE))
+    assert [layer.weight.shape[1] for layer in ours.layers] == [1, 7, 9]
+    images, pair = batch()
+    y, x = np.mgrid[:14, :14] / 14
+    named = [[WAVES[k] for k in of] for of in code(10, 3, seed=5).tolist()]
+    waves = [[0.5 + 0.5 * np.cos(2 * np.pi * (w.fy * y + w.fx * x) + w.phase) for w in of] for of in named]
+    drawn = torch.tensor(np.array(waves))
+    for label in range(10):
+        embedded = ours.embedder.embed_one(images, label)
+        torch.testing.assert_close(embedded.images, ours.labels.embed(images, torch.full((8,), label), 0.35))
+        expected = F.avg_pool2d(drawn[label], 2).expand(8, -1, -1, -1)
+        torch.testing.assert_close(embedded.offered, expected, rtol=0, atol=0.02)  # waves are stretched
+    both = ours.embedder.embed(images, pair[:, 1])
+    for k in range(8):
+        one = ours.embedder.embed_one(images, int(pair[k, 1]))
+        torch.testing.assert_close(both.images[k], one.images[k])
+        assert torch.equal(both.offered[k], one.offered[k])
+    mean = ours.embedder.offered.mean(0).expand(8, -1, -1, -1)
+    torch.testing.assert_close(ours.embedder.neutral(images).offered, mean)
+    first, second, *_ = ours(both)
+    expected = torch.cat([F.max_pool2d(first, 2), both.offered], 1)
+    layer = ours.layers[1]
+    expected = F.conv2d(normalized(expected, "layer"), layer.weight, layer.bias, padding=1).relu()
+    torch.testing.assert_close(second, expected)
+    with pytest.raises(FFLabelsError, match="embedded images: nothing for later layers; got Tensor"):
+        ours(both.images)
+    again = pickle.loads(pickle.dumps(ours))
+    assert torch.equal(ffnet.goodness_scores(again, images), ffnet.goodness_scores(ours, images))
+    other = ffnet.FFNet(chosen.replaced({"seed": 6}), SHAPE, ours.labels)  # as where the seed drew another code
+    assert not torch.equal(other.embedder.offered, ours.embedder.offered)
+    other.load_state_dict(ours.state_dict())
+    assert torch.equal(other.embedder.offered, ours.embedder.offered)
+
+
+@pytest.mark.parametrize(
+    ("labels", "channels"), [(2, 1), (10, 3), (16, 1), (100, 2), (256, 8), (256, 16), (257, 3), (1000, 8)]
+)
+def test_a_code_tells_all_labels_apart_and_uses_all_waves_alike(labels, channels):
+    found = code(labels, channels, seed=3).tolist()
+    assert len({tuple(of) for of in found}) == labels
+    assert found == code(labels, channels, seed=3).tolist()
+    assert found != code(labels, channels, seed=4).tolist()
+    codes = np.array(found)
+    shared = max((codes[a] == codes[a + 1 :]).sum(1).max() for a in range(labels - 1))
+    assert shared == (0 if labels <= 16 else 1 if labels <= 256 else 2)
+    for k in range(channels):
+        often = Counter(of[k] for of in found)
+        assert max(often.values()) - (min(often.values()) if len(often) == len(WAVES) else 0) <= 1
+
+
+def test_a_code_of_too_few_channels_is_refused():
+    with pytest.raises(
+        FFLabelsError, match=r"waves: does not tell .* apart; got 1 for 17 labels; expected 2 or more, or 0"
+    ):
+        code(17, 1, seed=0)
+    with pytest.raises(FFLabelsError, match=r"got 2 for 257 labels; expected 3 or more, or 0"):
+        code(257, 2, seed=0)
+    with pytest.raises(FFLabelsError, match=r"net.offered_waves: nothing is offered; got 2; expected 0, or net.label"):
+        config("net.offered_waves=2")

@@ -1,0 +1,75 @@
+"""Small nets and batches for the tests, and the formulas that they hold ffnet against, written for autograd."""
+
+import torch
+from torch.nn import functional as F
+
+import ffnet
+from fflabels import named_set
+
+SHAPE = (1, 14, 14)
+SMALL = ["net.widths=[4,6,6]", "net.kernel=3", "net.pools=[2,1,1]"]
+"""Three layers, for single steps on images of `SHAPE`."""
+TWO_LAYERS = ["net.widths=[4,6]", "net.pools=[2,2]", "inference.linear_epochs=2"]
+"""Two layers, trained on digits in a second."""
+SMALL_RUN = [
+    *TWO_LAYERS, "data.limit=128", "net.kernel=3", "train.epochs=3", "labels.set=fourier:paper10",
+    "train.checkpoint_seconds=0",
+]  # fmt: skip
+"""A run of twelve steps, each with a checkpoint."""
+SMALL_READ = ["labels.set=fourier:paper10", "train.epochs=2", "net.widths=[8,12,12]", "inference.linear_epochs=2"]
+"""Three layers that know enough for inference methods to differ."""
+SMALL_TRAINED = {
+    "labels.candidates": 20, "data.limit": 200, "net.widths": [4, 6, 6], "train.epochs": 2,
+    "inference.linear_epochs": 2,
+}  # fmt: skip
+"""What the fixtures `runs` and `data` are made with."""
+
+
+def config(*settings):
+    return ffnet.Config().override([*SMALL, "net.norm=layer", "train.negatives=uniform", *settings])
+
+
+def net(*settings):
+    return ffnet.FFNet(config(*settings), SHAPE, named_set("fourier:paper10"))
+
+
+def batch(size=8, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(size, *SHAPE, generator=generator, dtype=torch.float64)
+    right = torch.randint(10, (size,), generator=generator)
+    return images, torch.stack([right, (right + 1 + torch.arange(size) % 9) % 10], 1)
+
+
+def normalized(x, kind):
+    if kind == "layer":
+        return x / (x.square().mean((1, 2, 3), keepdim=True) + 1e-5).sqrt()
+    if kind == "batch":
+        return (x - x.mean((0, 2, 3), keepdim=True)) / (x.var((0, 2, 3), unbiased=False, keepdim=True) + 1e-5).sqrt()
+    return x / (x.square().mean() + 1e-5).sqrt() if kind == "rms" else x
+
+
+def reference_loss(g_pos, g_neg, theta, options):
+    if options.loss == "bce":
+        positive = F.binary_cross_entropy_with_logits((g_pos - theta) / options.temperature, torch.ones_like(g_pos))
+        negative = F.binary_cross_entropy_with_logits((g_neg - theta) / options.temperature, torch.zeros_like(g_neg))
+        return (positive + negative) / 2
+    if options.loss == "softplus":
+        return F.softplus(-options.alpha * (g_pos - g_neg)).mean()
+    return -F.log_softmax(options.alpha * torch.stack([g_pos, g_neg], 1), 1)[:, 0].mean()
+
+
+def reference_goodness(y, kind, contrast=None):
+    if kind == "sum":
+        return y.square().sum((1, 2, 3)), y[0].numel()
+    if kind == "mean":
+        return y.square().mean((1, 2, 3)), 1.0
+    if kind == "log":
+        return (y.square().mean((1, 2, 3)) + 1e-6).log(), 0.0
+    half = y.shape[1] // 2
+    if kind.endswith("-contrast"):
+        logs = (y.square().mean((2, 3)) + 1e-2).log()
+        if contrast is not None:
+            return 2 / y.shape[1] * (logs @ contrast), 0.0
+        return logs[:, :half].mean(1) - logs[:, half:].mean(1), 0.0
+    first, second = y[:, :half].square().mean((1, 2, 3)), y[:, half:].square().mean((1, 2, 3))
+    return (first + 1e-6).log() - (second + 1e-6).log(), 0.0

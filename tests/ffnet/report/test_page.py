@@ -1,0 +1,104 @@
+"""The report of a run: its sections, what it says where something is missing, and how a browser shows it."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from reference import SMALL_TRAINED as SMALL
+
+import ffnet
+from ffnet.config import Config
+from ffnet.report.page import verdict, write_report
+from ffnet.runs.folder import load_run
+
+
+@pytest.fixture(scope="module")
+def unfinished(runs, tmp_path_factory):
+    """A run of which there are a checkpoint and a line of its diary, but no results."""
+    folder = tmp_path_factory.mktemp("unfinished") / "half"
+    shutil.copytree(runs["ff0"].folder, folder)
+    for name in ("results.json", "model.safetensors"):
+        (folder / name).unlink()
+    return load_run(folder)
+
+
+def test_a_page_has_all_that_there_is_and_asks_for_nothing_from_outside(runs, data):
+    for name in ("ff0", "bp"):
+        page = write_report(runs[name], data).read_text()
+        assert page.startswith("<!doctype html>")
+        assert not re.findall(r'(?:src|href)="(?!data:image/png;base64,)', page)
+        assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
+        headings = re.findall(r"<h2>(.*?)</h2>", page)
+        shared = ["Accuracy, %", "Learning", "Which class is taken for which", "Most confident mistakes",
+                  "Class activation maps", "Settings", "Provenance"]  # fmt: skip
+        own = {"Labels", "Each layer alone", "What the net makes of its labels"} if name == "ff0" else set()
+        assert set(headings) == {*shared, *own}
+    assert "Back-propagation: the baseline" in page
+
+
+def test_an_unfinished_run_has_a_page_that_says_so(unfinished, data):
+    page = write_report(unfinished, data).read_text()
+    assert "This run is not finished: ffnet resume" in page
+    assert "Accuracy, %" not in page
+    assert "Learning" in page
+
+
+def test_a_page_without_images_says_so(runs, tmp_path):
+    page = write_report(runs["ff0"], out=tmp_path / "page.html").read_text()
+    assert "data set was not at hand" in page
+    assert "Class activation maps" not in page
+    assert "Accuracy, %" in page
+
+
+def test_a_page_shows_what_later_layers_are_offered(data, tmp_path):
+    waves = {"net.label_every_layer": True, "net.offered_waves": 2, "data.limit": 100, "train.epochs": 1}
+    run = ffnet.train(Config().replaced({**SMALL, **waves}), out=tmp_path / "run")
+    page = write_report(run, data).read_text()
+    assert "<h2>The label in later layers</h2>" in page
+    assert "is offered 2 low waves of the label, a channel each" in page
+
+
+def test_names_are_text_and_no_markup(runs, tmp_path):
+    folder = tmp_path / "<img src=x>&"
+    shutil.copytree(runs["ff0"].folder, folder)
+    page = write_report(load_run(folder)).read_text()
+    assert "<img src=x>" not in page
+    assert "&lt;img src=x&gt;&amp;" in page
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (
+            {"train.negatives": "uniform"},
+            "Pure forward–forward: each layer learns from its own activity alone; the label enters only at the input",
+        ),
+        ({}, "Pure .* own activity, with wrong labels that the last layer takes for right; the label enters only"),
+        ({"net.label_every_layer": True}, "Pure forward–forward: .* the label enters at every layer"),
+        ({"net.label_every_layer": True, "labels.intensity": 0}, "Pure .* the label enters behind layer 1"),
+        ({"net.first_layer": "with_next"}, "Not layer-local: layer 1 learns from layer 2's loss"),
+        ({"net.detach": False}, "Not layer-local: the summed loss reaches back"),
+        ({"algorithm": "bp"}, "Back-propagation: the baseline, not forward–forward"),
+    ],
+)
+def test_the_verdict_on_purity(runs, values, words):
+    run = ffnet.Run(runs["ff0"].folder, Config().replaced(values), runs["ff0"].about, runs["ff0"].net)
+    assert re.match(words, verdict(run))
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+@pytest.mark.parametrize("width", [400, 1200])
+def test_a_browser_shows_every_picture_and_nothing_sticks_out(runs, data, tmp_path, width):
+    page = write_report(runs["ff0"], data, out=tmp_path / "page.html")
+    look = """<script>addEventListener("load", () => {
+      const shown = [...document.images].every(image => image.naturalWidth > 0);
+      document.body.dataset.found = [document.images.length, shown, document.body.scrollWidth <= innerWidth];
+    })</script></body>"""
+    page.write_text(page.read_text().replace("</body>", look))
+    done = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},800",
+         f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert re.search(r'data-found="7,true,true"', done.stdout), done.stderr[-500:]

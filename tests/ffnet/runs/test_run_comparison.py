@@ -1,0 +1,53 @@
+"""Groups of runs, and differences between them."""
+
+import shutil
+
+import numpy as np
+import pytest
+from reference import SMALL_TRAINED as SMALL
+from scipy import stats
+
+import ffnet
+from fflabels import FFLabelsError
+from ffnet.config import Config
+from ffnet.runs.compare import Group, differences, group_runs
+from ffnet.runs.folder import load_run
+
+
+def test_runs_are_grouped_by_all_but_their_seed(runs):
+    first, second = group_runs(list(runs.values()))
+    assert (first.name, second.name) == ("algorithm=ff", "algorithm=bp")
+    assert [len(first.runs), len(second.runs)] == [2, 1]
+    assert first.accuracies["goodness"] == [runs[n].results.test.goodness.accuracy for n in ("ff0", "ff1")]
+    assert set(first.accuracies) == {"goodness", "linear", "untrained"}
+    found = {one.reading: one.difference for one in differences([first, second])}
+    assert found == {
+        f"bp against {reading}": np.mean(second.accuracies["bp"]) - np.mean(first.accuracies[reading])
+        for reading in ("goodness", "linear")
+    }
+    assert [one.reading for one in differences([second, first])] == ["goodness against bp", "linear against bp"]
+
+
+def test_differences_are_welchs():
+    a, b = [0.9, 0.92, 0.91], [0.95, 0.96, 0.93, 0.955]
+    groups = [Group("a", ["1"], {"goodness": a, "linear": [0.5]}), Group("b", ["2"], {"goodness": b, "linear": [0.6]})]
+    wide, narrow = differences(groups)
+    variances = np.var(a, ddof=1) / 3, np.var(b, ddof=1) / 4
+    freedom = sum(variances) ** 2 / (variances[0] ** 2 / 2 + variances[1] ** 2 / 3)
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(sum(variances))
+    gap = np.mean(b) - np.mean(a)
+    assert [wide.difference, wide.low, wide.high] == pytest.approx([gap, gap - half, gap + half])
+    assert wide.p == pytest.approx(2 * stats.t.sf(gap / np.sqrt(sum(variances)), freedom))
+    assert (narrow.reading, narrow.low, narrow.p) == ("linear", None, None)
+    assert narrow.difference == pytest.approx(0.1)
+
+
+def test_runs_that_cannot_be_compared_are_named(runs, tmp_path):
+    with pytest.raises(FFLabelsError, match="the same run twice"):
+        group_runs([runs["ff0"], runs["ff0"]])
+    shutil.copytree(runs["ff0"].folder, tmp_path / "copy")
+    with pytest.raises(FFLabelsError, match="two runs of one seed are one run"):
+        group_runs([runs["ff0"], load_run(tmp_path / "copy")])
+    other = ffnet.train(Config().replaced({**SMALL, "data.limit": 100, "train.epochs": 1}), out=tmp_path / "other")
+    with pytest.raises(FFLabelsError, match="another data set"):
+        group_runs([runs["ff0"], other])

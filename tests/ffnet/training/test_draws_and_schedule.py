@@ -1,0 +1,34 @@
+"""An epoch's draws and its learning rate."""
+
+import pytest
+import torch
+from reference import SHAPE, config
+
+import fflabels
+import ffnet
+from ffnet.training.forward_forward import Draws, FFLearner
+from ffnet.training.loop import learning_rate
+
+
+def test_draws_depend_on_seed_and_epoch_alone():
+    classes = torch.arange(100) % 10
+    first, again, other = (Draws(config(), classes, 10, epoch) for epoch in (0, 0, 1))
+    assert torch.equal(first.order_SB, again.order_SB)
+    assert torch.equal(first.labels_SBK, again.labels_SBK)
+    assert not torch.equal(first.order_SB, other.order_SB)
+
+
+def test_the_papers_cooldown():
+    train = config("train.schedule=cooldown", "train.epochs=200", "train.lr=5e-5").train
+    assert learning_rate(train, 99, 0.5) == 5e-5
+    assert learning_rate(train, 100, 0.5) == pytest.approx(2 * 5e-5 / 200 * 100)
+    assert learning_rate(train, 199, 1.0) == pytest.approx(2 * 5e-5 / 200)
+
+
+def test_morphology_labels_of_an_epoch_wait_on_the_host():
+    labels = fflabels.design("morph", 10, candidates=40, shape=SHAPE)
+    for draw, where in (("uniform", "cpu"), ("balanced", "cpu"), ("hard", "meta")):
+        learner = FFLearner(ffnet.FFNet(config(f"train.negatives={draw}"), SHAPE, labels), 8)
+        classes = torch.arange(40) % 10
+        draws = Draws(learner.config, classes, 10, 0, labels_on=learner.labels_on or torch.device("meta"))
+        assert draws.labels_SBK.device.type == where

@@ -1,0 +1,45 @@
+"""A step on fake CUDA tensors, which needs no GPU."""
+
+import torch
+from reference import SHAPE, net
+
+import ffnet
+from ffnet.inference.linear import Readout
+from ffnet.inference.passes import channel_logs, features
+from ffnet.training.forward_forward import FFLearner
+
+
+def test_the_step_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(monkeypatch):
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    # The engine wants a driver even for fake tensors; what it is given, the loss and s, is checked all the same.
+    monkeypatch.setattr(torch.autograd, "grad", lambda loss, of: [torch.zeros_like(s) + 0 * loss for s in of])
+
+    for changes in (
+        [],
+        ["train.negatives=hard", "dtype=bfloat16", "net.norm=batch"],
+        ["train.negatives=hard-balanced", "train.goodness=learned-contrast", "net.regions=3"],
+        ["train.goodness=sum", "train.loss=bce", "net.label_every_layer=true", "inference.mirror=true"],
+        ["net.label_every_layer=true", "net.offered_waves=3"],
+        ["train.peer=0.03", "train.relu_gradient=full", "net.init=unit", "train.weight_decay=3e-4"],
+    ):
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            ours = net(*changes)
+            for module in ours.modules():
+                for name, parameter in module._parameters.items():
+                    if parameter is not None:
+                        module._parameters[name] = torch.nn.Parameter(parameter.to("cuda"))
+                for name, buffer in module._buffers.items():
+                    module._buffers[name] = None if buffer is None else buffer.to("cuda")
+            learner = FFLearner(ours, 8)
+            images = torch.zeros(8, *SHAPE, dtype=torch.uint8, device="cuda")
+            labels = torch.zeros(8, 2, dtype=torch.int64, device="cuda")
+            learner.learn(images, labels, torch.zeros(8, dtype=torch.int64, device="cuda"))
+            assert ffnet.predict(ours, images, method="goodness").device.type == "cuda"
+            logs = channel_logs(ours, images)
+            assert logs.device.type == "cuda"
+            ours.channel_weight = torch.zeros(logs.shape[2], device="cuda")
+            assert ffnet.predict(ours, images, method="channels").device.type == "cuda"
+            with torch.device("cuda"):
+                ours.readout = Readout(features(ours, images).shape[1], 10)
+            assert ffnet.predict(ours, images, method="linear").device.type == "cuda"

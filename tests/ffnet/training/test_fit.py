@@ -1,0 +1,85 @@
+"""Whole trainings: presets, digits, back-propagation, and what goes wrong."""
+
+import numpy as np
+import pytest
+import torch
+from reference import batch, config, net
+
+import ffnet
+from fflabels import named_set
+from fflabels.errors import FFLabelsError
+from ffnet.training.forward_forward import BPLearner, Draws, FFLearner
+
+
+@pytest.mark.parametrize("preset", [p.name for p in ffnet.list_presets()])
+def test_every_preset_takes_its_steps(preset):
+    chosen = ffnet.load_preset(preset).config.override(
+        ["data.name=digits", "data.limit=40", "train.batch=10", "labels.candidates=60"]
+    )
+    if chosen.labels.set == "fourier:low100":  # for a hundred classes
+        chosen = chosen.override(["labels.set=fourier", "labels.assign=order"])
+    data = ffnet.load_data(chosen.data)
+    if chosen.algorithm == "bp":
+        learner = BPLearner(ffnet.BPNet(chosen, data.shape, data.classes))
+    else:
+        learner = FFLearner(ffnet.FFNet(chosen, data.shape, ffnet.label_set(chosen, data)), 40)
+    draws = Draws(chosen, data.train.classes, data.classes, 0)
+    before = learner.net.layers[-1].weight.detach().clone()
+    for k in range(2):
+        learner.step(data.train, draws, k)
+    assert learner.first_bad_step() is None
+    assert not torch.equal(before, learner.net.layers[-1].weight)
+    metrics = learner.epoch_metrics()
+    assert np.isfinite(metrics["loss"])
+    assert not metrics.get("dead_layers")
+
+
+def test_a_dead_layer_is_reported():
+    ours = net()
+    with torch.no_grad():
+        ours.layers[1].weight.zero_()
+        ours.layers[1].bias.fill_(-1)
+    learner = FFLearner(ours, 8)
+    learner.learn(*batch())
+    assert 2 in learner.epoch_metrics()["dead_layers"]
+
+
+def test_a_loss_that_is_not_finite_is_named():
+    data = ffnet.load_data(config("data.limit=64").data)
+    ours = ffnet.FFNet(config("train.epochs=1", "train.batch=16"), data.shape, named_set("fourier:paper10"))
+    with torch.no_grad():
+        ours.layers[2].weight.fill_(torch.nan)
+    with pytest.raises(FFLabelsError, match="epoch 1, step 1: the loss is not finite"):
+        ffnet.fit(ours, data)
+
+
+def test_digits_are_learnt_and_the_same_twice():
+    settings = ["train.epochs=6", "net.widths=[16,32,32]", "net.pools=[2,2,1]", "net.norm=rms", "train.batch=32"]
+    chosen = ffnet.Config().override([*settings, "labels.set=fourier:paper10", "inference.linear_epochs=5"])
+    data = ffnet.load_data(chosen.data)
+    nets = [ffnet.FFNet(chosen, data.shape, ffnet.label_set(chosen, data)) for _ in range(2)]
+    histories = [ffnet.fit(one, data) for one in nets]
+    assert histories[0] == histories[1]
+    assert all(
+        torch.equal(a, b) for a, b in zip(nets[0].state_dict().values(), nets[1].state_dict().values(), strict=True)
+    )
+    found = ffnet.evaluate(nets[0], data)
+    assert found.goodness.accuracy > 0.85
+    assert found.linear.accuracy > 0.9
+    assert 0.5 < found.linear.untrained <= 1
+    predicted = ffnet.predict(nets[0], data.validation.images, method="goodness")
+    assert found.goodness.accuracy == pytest.approx((predicted == data.validation.classes).double().mean().item())
+    for right, guess in zip(data.validation.classes.tolist(), predicted.tolist(), strict=True):
+        found.goodness.confusion[right][guess] -= 1
+    assert not np.any(found.goodness.confusion)
+
+
+def test_back_propagation_learns_digits():
+    chosen = config("algorithm=bp", "net.norm=batch", "train.epochs=8", "net.pools=[2,2,1]", "train.lr=1e-2")
+    data = ffnet.load_data(chosen.data)
+    baseline = ffnet.BPNet(chosen, data.shape, data.classes)
+    assert isinstance(BPLearner(baseline), BPLearner)
+    losses = [metrics["loss"] for metrics in ffnet.fit(baseline, data)]
+    assert losses[-1] < losses[0]
+    right = ffnet.predict(baseline, data.validation.images) == data.validation.classes
+    assert right.float().mean() > 0.5
