@@ -25,9 +25,7 @@ Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Algorithm: TypeAlias = Literal["ff", "bp"]
 Inference: TypeAlias = str
 """``linear``, ``goodness``, ``cascade`` or ``cascade:k``, ``halving``: see `ffnet.predict`."""
-Norm: TypeAlias = Literal["layer", "batch", "rms", "none"]
 Convolution: TypeAlias = Literal["auto", "direct"]
-Init: TypeAlias = Literal["torch", "base", "unit", "measured"]
 FirstLayer: TypeAlias = Literal["local", "random", "include", "with_next"]
 
 
@@ -90,10 +88,10 @@ class NetConfig(_Section, frozen=True):
     """One a layer; 1 unless given."""
     pools: tuple[Positive, ...] = (2, 2, 1)
     """Width of the max pooling behind each layer; empty: none."""
-    norm: Norm = "batch"
+    norm: str = "batch"
     """Before each convolution: ``layer`` y/√mean y² a sample (paper, MNIST), ``batch`` (paper, CIFAR), ``rms`` one
     running scalar a layer [ours], ``none``."""
-    init: Init = "torch"
+    init: str = "torch"
     """Initial weights (`ffnet.model.initial`): ``torch``, uniform within ±1/√fan-in; ``base``, N(0, 1/filters) [base];
     ``unit``, so that E y² = 1 [ours]; ``measured``, scaled layer by layer so that mean y² of the first training batch
     is 1 [ours]. Biases are 0, but for ``torch``."""

@@ -12,7 +12,9 @@ from ffnet.data.load import Data
 from ffnet.labels.choose import check_count, choose_labels, is_labeler
 from ffnet.labels.waves import code
 from ffnet.model.goodness import get_goodness
+from ffnet.model.initial import get_init
 from ffnet.model.net import build_layers
+from ffnet.model.norms import get_norm
 from ffnet.system.ranks import ALONE, Ranks
 from ffnet.training.loop import check_ranks
 from ffnet.training.losses import get_loss
@@ -40,9 +42,11 @@ def check_run(config: Config, data: Data, ranks: Ranks = ALONE) -> None:
 
 
 def check_names(config: Config) -> None:
-    """Refuse a goodness or a loss that nobody registered."""
+    """Refuse a goodness, loss, norm or distribution of initial weights that nobody registered."""
     get_goodness(config.train.goodness)
     get_loss(config.train.loss)
+    get_norm(config.net.norm)
+    get_init(config.net.init)
 
 
 def weights_are_fitted(config: Config) -> bool:

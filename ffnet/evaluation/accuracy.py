@@ -119,8 +119,7 @@ def evaluate(
         if method.control and control is None:
             control = untrained(cast(FFNet, net), data)
         accuracies[name] = _accuracy_of_method(net, part, data.classes, name, method, number, control)
-    order = [name for name in ("goodness", "linear") if name in accuracies]
-    return Evaluation(split, len(part), {name: accuracies[name] for name in dict.fromkeys([*order, *accuracies])})
+    return Evaluation(split, len(part), accuracies)
 
 
 def _accuracy_of_method(

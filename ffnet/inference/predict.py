@@ -16,37 +16,21 @@ from torch import Tensor
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Inference
-from ffnet.data.augment import views
-from ffnet.data.images import check_images_fit
 from ffnet.inference.linear import linear_scores
-from ffnet.inference.passes import evaluating, goodness_scores
+from ffnet.inference.passes import goodness_scores
 from ffnet.inference.registry import INFERENCES, Answer, InferenceMethod, get_inference, known_inferences
 from ffnet.inference.shortlist import SHORTLIST, cascade_scores, halving_scores
 from ffnet.model.baseline import BPNet
 from ffnet.model.net import FFNet, Net
 from ffnet.system.devices import memory_errors
 
-
-@torch.no_grad()
-def bp_scores(net: BPNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
-    """Return the logits (N, classes) of a back-propagation net, the mean over views."""
-    check_images_fit(images, net.shape)
-    chunk = chunk or net.config.inference.chunk
-    parts = []
-    with evaluating(net):
-        for start in range(0, len(images), chunk):
-            seen = views(images[start : start + chunk].to(net.device), net.config.inference.mirror)
-            parts.append(torch.stack([net(seen_NCHW) for seen_NCHW in seen]).mean(0))
-    return torch.cat(parts) if parts else torch.empty(0, net.head.out_features)
-
-
+INFERENCES["goodness"] = InferenceMethod(
+    lambda net, images, _, chunk: Answer(goodness_scores(cast(FFNet, net), images, chunk=chunk)), reported=True
+)
 INFERENCES["linear"] = InferenceMethod(
     lambda net, images, _, chunk: Answer(linear_scores(cast(FFNet, net), images, chunk=chunk)),
     needs="linear", reported=True, control=True,
 )  # fmt: skip
-INFERENCES["goodness"] = InferenceMethod(
-    lambda net, images, _, chunk: Answer(goodness_scores(cast(FFNet, net), images, chunk=chunk)), reported=True
-)
 INFERENCES["cascade"] = InferenceMethod(
     lambda net, images, k, chunk: cascade_scores(cast(FFNet, net), images, k or SHORTLIST, chunk=chunk),
     needs="linear", stands_for="goodness", number=SHORTLIST,
@@ -56,7 +40,7 @@ INFERENCES["halving"] = InferenceMethod(
     needs="forecast", stands_for="goodness",
 )  # fmt: skip
 INFERENCES["bp"] = InferenceMethod(
-    lambda net, images, _, chunk: Answer(bp_scores(cast(BPNet, net), images, chunk=chunk)), nets=BPNet, reported=True
+    lambda net, images, _, chunk: Answer(cast(BPNet, net).logits(images, chunk=chunk)), nets=BPNet, reported=True
 )
 
 

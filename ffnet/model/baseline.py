@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from fflabels.arrays import Shape
 from ffnet.config import Config
-from ffnet.data.images import to_unit
+from ffnet.data.augment import views
+from ffnet.data.images import check_images_fit, to_unit
 from ffnet.labels.embed import Embedded
 from ffnet.model.net import ForwardPass, Net
 
@@ -40,6 +41,20 @@ class BPNet(Net):
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Return logits (N, classes) of images (N, C, H, W), bytes or floats in [0, 1]."""
         return self.logits_of_maps(self.last_maps(images_NCHW))
+
+    @torch.no_grad()
+    def logits(self, images: Tensor, *, chunk: int | None = None) -> Tensor:
+        """Return logits (N, classes) in evaluation mode; with ``inference.mirror`` the mean over both views."""
+        check_images_fit(images, self.shape)
+        chunk = chunk or self.config.inference.chunk
+        training = self.training
+        self.eval()
+        parts = [self._mean_logits(images[k : k + chunk].to(self.device)) for k in range(0, len(images), chunk)]
+        self.train(training)
+        return torch.cat(parts) if parts else torch.empty(0, self.head.out_features)
+
+    def _mean_logits(self, images_NCHW: Tensor) -> Tensor:
+        return torch.stack([self(view) for view in views(images_NCHW, self.config.inference.mirror)]).mean(0)
 
 
 def loss_and_hits(net: BPNet, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:

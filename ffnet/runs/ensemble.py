@@ -16,6 +16,7 @@ from ffnet.evaluation.accuracy import Evaluation, SplitName, accuracy, accuracy_
 from ffnet.fitting import likeliest_weights
 from ffnet.inference.linear import linear_scores
 from ffnet.inference.passes import goodness_scores
+from ffnet.inference.predict import renamed_method
 from ffnet.model.net import FFNet
 from ffnet.runs.folder import Run, check_alike
 from ffnet.system.devices import memory_errors
@@ -79,26 +80,27 @@ class Ensemble:
         return self
 
     @memory_errors()
-    def scores(self, images: Tensor, *, method: Inference = "both") -> Tensor:
-        """Return what `predict` takes the largest of, (N, classes) float64 on the processor.
+    def scores(self, images: Tensor, *, inference: Inference = "both", method: Inference | None = None) -> Tensor:
+        """Return what `predict` takes the largest of, (N, classes) float64 on the CPU. `method` is an old name.
 
         Raises
         ------
         FFLabelsError
             For another reading, and before `fit`.
         """
-        _check_method(method)
-        if method not in self.weights:
+        inference = renamed_method(inference, method) or "both"
+        _check_inference(inference)
+        if inference not in self.weights:
             raise FFLabelsError("not fitted", where="Ensemble", hint="call fit first, with the data of the runs")
         images = torch.as_tensor(images)
         measured = {
-            kind: torch.stack([SCORES[kind](net, images).cpu() for net in self.nets]) for kind in READINGS[method]
+            kind: torch.stack([SCORES[kind](net, images).cpu() for net in self.nets]) for kind in READINGS[inference]
         }
-        return _summed(measured, method, self.weights[method])
+        return _summed(measured, inference, self.weights[inference])
 
-    def predict(self, images: Tensor, *, method: Inference = "both") -> Tensor:
+    def predict(self, images: Tensor, *, inference: Inference = "both", method: Inference | None = None) -> Tensor:
         """Return the predicted classes of images (N, C, H, W), (N,) int64: see `scores`."""
-        return self.scores(images, method=method).argmax(1)
+        return self.scores(images, inference=renamed_method(inference, method) or "both").argmax(1)
 
     @memory_errors()
     def evaluate(
@@ -118,7 +120,7 @@ class Ensemble:
         if split not in get_args(SplitName):
             raise FFLabelsError("unknown split", where="split", got=split, expected="validation or test")
         if inference:
-            _check_method(inference)
+            _check_inference(inference)
         names = [inference] if inference else list(READINGS)
         kinds = [kind for kind in SCORES if any(kind in READINGS[name] for name in names)]
         chosen_by, seen = self._measured(data, "validation", kinds), None
@@ -187,10 +189,10 @@ def _summands(measured: Measured, name: str) -> Tensor:
     return torch.cat([measured[kind] for kind in READINGS[name]])
 
 
-def _check_method(method: Inference) -> None:
-    if method not in READINGS:
+def _check_inference(inference: Inference) -> None:
+    if inference not in READINGS:
         raise FFLabelsError(
-            "unknown inference of an ensemble", where="inference", got=method, expected=", ".join(READINGS)
+            "unknown inference of an ensemble", where="inference", got=inference, expected=", ".join(READINGS)
         )
 
 

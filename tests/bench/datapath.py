@@ -1,4 +1,4 @@
-"""``make bench``: images with their labels a second, in batch and from the cache, against Dataset and DataLoader.
+"""``make bench``: images with their labels per second, drawn in batch, against Dataset and DataLoader.
 
 The plain data set draws each sample's label as one writes it down: a wave with NumPy, a chain of morphological and
 other operators with scikit-image and scipy.
@@ -20,7 +20,8 @@ from harness import Row, alternate, write  # noqa: E402
 from torch.utils.data import DataLoader, Dataset  # noqa: E402
 
 from fflabels import design, get_labeler, named_set  # noqa: E402
-from ffnet.labels.embed import Embedder, Imprints, unit  # noqa: E402
+from ffnet.data.images import to_unit  # noqa: E402
+from ffnet.labels.embed import Embedder  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-datapath.md"
 SHAPE, COUNT, INTENSITY = (1, 28, 28), 2048, 0.35
@@ -59,11 +60,11 @@ def chain(recipe, image):
     return image
 
 
-def drawn(embedder, images, classes, order, kept=None, *, batch=BATCH):
-    """Draw an epoch's labels, batch by batch, or take them from the cache."""
+def drawn(embedder, images, classes, order, *, batch=BATCH):
+    """Draw an epoch's labels, batch by batch."""
     for index in torch.split(order, batch):
         labels = classes[index]
-        embedder.embed(unit(images[index]), labels, kept.take(index, labels) if kept else None)
+        embedder.embed(to_unit(images[index]), labels)
 
 
 def main():
@@ -81,23 +82,18 @@ def main():
     }
     variants = {}
     for kind, labels in sets.items():
-        embedder = Embedder(labels, SHAPE, INTENSITY, torch.device("cpu"))
+        embedder = Embedder(labels, SHAPE, INTENSITY)
         loader = DataLoader(Plain(images, classes, labels.recipes), BATCH, shuffle=True)
         variants[f"plain {kind}"] = partial(list, loader)
         variants[kind] = partial(drawn, embedder, images, classes, order)
         variants[f"small {kind}"] = partial(drawn, embedder, images, classes, order, batch=SMALL_BATCH)
-        if kind != "Fourier":
-            kept = Imprints(embedder, images, limit=COUNT)
-            variants[f"kept {kind}"] = partial(drawn, embedder, images, classes, order, kept)
     seconds = alternate(variants, 7)
     rows = []
     for what, fast, kind, floor in (
         ("Fourier, drawn in batch", "Fourier", "Fourier", 8),
         ("morphology, drawn in batch", "morphology", "morphology", 12),
-        ("morphology, from the cache", "kept morphology", "morphology", 80),
         (f"morphology, drawn in batches of {SMALL_BATCH}", "small morphology", "morphology", None),
         ("operators of all families, drawn in batch", "all operators", "all operators", None),
-        ("operators of all families, from the cache", "kept all operators", "all operators", None),
     ):
         slow = seconds[f"plain {kind}"]
         measured = f"{slow / seconds[fast]:.1f}× ({COUNT / seconds[fast]:,.0f} images/s against {COUNT / slow:,.0f})"
@@ -108,7 +104,6 @@ def main():
         "plain: Dataset and DataLoader, a wave by NumPy or a chain of operators by scikit-image and scipy a sample",
         "morphology: the operators that scikit-image has; of all families: with flips, shifts, inversions and the like, "
         "which cost a plain loop little",
-        "the cache is filled before training, ten imprints an image, and holds them to the nearest byte",
     ]
     if not write("Drawing labels", rows, notes, RESULTS, "make bench"):
         sys.exit("a floor was missed")

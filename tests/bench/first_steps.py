@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 import ffnet
-from ffnet.training.forward_forward import Draws, FFLearner
+from ffnet.training.draws import Draws
+from ffnet.training.forward_forward import FFLearner
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 ROWS = RESULTS / "first-steps"

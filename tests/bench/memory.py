@@ -49,7 +49,8 @@ def rise(settings):
     from fflabels import named_set
     from ffnet.model.fast_cpu.scratch import Scratch
     from ffnet.runs.folder import build
-    from ffnet.training.forward_forward import Draws, make_learner
+    from ffnet.training.draws import Draws
+    from ffnet.training.loop import make_learner
 
     torch.set_num_threads(1)
     config = ffnet.Config().override([*SETTINGS, *settings])

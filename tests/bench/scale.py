@@ -25,7 +25,8 @@ import ffnet  # noqa: E402
 from fflabels import named_set  # noqa: E402
 from ffnet.data.load import Split  # noqa: E402
 from ffnet.system.ranks import ALONE, join  # noqa: E402
-from ffnet.training.forward_forward import Draws, FFLearner  # noqa: E402
+from ffnet.training.draws import Draws  # noqa: E402
+from ffnet.training.forward_forward import FFLearner  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-scale.md"
 BYTES = [2**k for k in range(8, 25, 4)]

@@ -20,7 +20,8 @@ from fflabels import design, named_set  # noqa: E402
 from ffnet.data.load import Data, Split  # noqa: E402
 from ffnet.inference.passes import features  # noqa: E402
 from ffnet.system.devices import with_dtype  # noqa: E402
-from ffnet.training.forward_forward import Draws, FFLearner  # noqa: E402
+from ffnet.training.draws import Draws  # noqa: E402
+from ffnet.training.forward_forward import FFLearner  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-training.md"
 

@@ -10,11 +10,11 @@ import itertools
 from fflabels import Labeler, LabelSet, Recipe
 from fflabels.labelers.fourier import Fourier, FourierRecipe
 from fflabels.labelers.morph import Morph, MorphRecipe
+from ffnet.evaluation.statistics import Gap, spread
 from ffnet.experiments.ablation import load_ablation
 from ffnet.experiments.trials import data_of, train_and_read
-from ffnet.report.tables import Gap, told
-from ffnet.runs.compare import spread
-from ffnet.training.loop import label_set
+from ffnet.prepare import label_set
+from ffnet.report.tables import told
 
 STRONGER = 0.5
 """The mean of a wave and a chain varies over the labels by .22 an image's pixel, a wave by .34."""

@@ -15,6 +15,7 @@ from PIL import Image
 from test_fflabels import good, run
 
 from ffnet import Config, resume, train
+from ffnet.runs.session import Watcher
 
 SMALL = ("--set", "data.limit=200", "--set", "net.widths=[4,6]", "--set", "net.pools=[2,2]", "--epochs", 2, "--set",
          "inference.linear_epochs=2", "--set", "labels.candidates=40")  # fmt: skip
@@ -220,9 +221,9 @@ def test_tensorboard_keeps_the_epochs_before_a_stop(tmp_path):
     config = Config().override(["data.limit=200", "labels.candidates=40", "train.epochs=4"])
     board = TensorBoard()
     with pytest.raises(KeyboardInterrupt):
-        train(config, out=tmp_path / "run", started=board.started, report=stop_after_two)
+        train(config, out=tmp_path / "run", watcher=Watcher(started=board.started, report=stop_after_two))
     board = TensorBoard()
-    resume(tmp_path / "run", started=board.started, report=board.epoch)
+    resume(tmp_path / "run", watcher=Watcher(started=board.started, report=board.epoch))
     events = accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     events.Reload()
     assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4]

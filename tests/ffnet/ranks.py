@@ -6,14 +6,16 @@ import sys
 from pathlib import Path
 
 import torch
-from reference import SHAPE, SMALL, SMALL_RUN
+from reference import SHAPE, SMALL, SMALL_RUN, with_regions
 from safetensors.torch import save_file
 
 import ffnet
 from fflabels import design, named_set
 from ffnet.runs.checkpoint import save_state
-from ffnet.system.ranks import ALONE, join
-from ffnet.training.forward_forward import Draws, FFLearner
+from ffnet.runs.session import Watcher
+from ffnet.system.ranks import ALONE, join_ranks
+from ffnet.training.draws import Draws
+from ffnet.training.forward_forward import FFLearner
 
 IMAGES, STEPS = 48, 6
 CASES = {
@@ -24,7 +26,7 @@ CASES = {
     "morph": ["labels.set=morph", "train.loss=softplus"],
     "learned": [
         "train.goodness=learned-contrast",
-        "train.negatives=hard-balanced",
+        "train.negatives=hard",
         "train.crop=2",
         "train.flip=true",
         "net.label_every_layer=true",
@@ -39,7 +41,7 @@ CASES = {
         "train.relu_gradient=full",
         "train.weight_decay=3e-4",
     ],
-    "regions": ["net.regions=2", "train.goodness=learned-contrast"],
+    "regions": ["train.goodness=learned-contrast"],
 }
 RUN = [*SMALL_RUN, "dtype=float64"]
 
@@ -53,6 +55,7 @@ def trained_state(settings, ranks=ALONE):
     morph = config.labels.set == "morph"
     labels = design("morph", 10, candidates=40, shape=SHAPE) if morph else named_set("fourier:paper10")
     net = ffnet.FFNet(config, SHAPE, labels)
+    net = with_regions(net, 2) if settings == CASES["regions"] else net
     learner = FFLearner(net, IMAGES, ranks)
     draws = Draws(config, train.classes, 10, 0)
     for k in range(STEPS):
@@ -61,7 +64,7 @@ def trained_state(settings, ranks=ALONE):
 
 
 def together(folder):
-    ranks = join()
+    ranks = join_ranks()
     for name, settings in CASES.items():
         state = trained_state(settings, ranks)
         save_file(state, folder / f"{name}-{ranks.rank}.safetensors")
@@ -73,7 +76,7 @@ def together(folder):
     config = ffnet.Config().override(RUN)
     ffnet.train(config, out=folder / "whole")
     try:
-        ffnet.train(config, out=folder / "parts", progress=terminate)
+        ffnet.train(config, out=folder / "parts", watcher=Watcher(progress=terminate))
     except ffnet.Interrupted:
         (folder / f"interrupted-{ranks.rank}").touch()
     found = ffnet.resume(folder / "parts")

@@ -5,6 +5,7 @@ from torch.nn import functional as F
 
 import ffnet
 from fflabels import named_set
+from ffnet.model.goodness import FLOOR, GOODNESS, Goodness
 
 SHAPE = (1, 14, 14)
 SMALL = ["net.widths=[4,6,6]", "net.kernel=3", "net.pools=[2,1,1]"]
@@ -23,6 +24,32 @@ SMALL_TRAINED = {
     "inference.linear_epochs": 2,
 }  # fmt: skip
 """What the fixtures `runs` and `data` are made with."""
+
+
+def halves(channels):
+    """Weights that make the learned contrast begin as ``log-contrast``."""
+    half = channels // 2
+    weight = torch.full((channels,), channels / (2 * max(half, 1)))
+    weight[half:] = -channels / (2 * (channels - half))
+    return weight
+
+
+GOODNESS["learned-contrast"] = Goodness(
+    of=lambda s, pixels, weight: 2 * ((s + FLOOR).log() * weight).mean(1), theta=lambda *_: 0.0, begin=halves
+)
+"""A goodness with weights that a layer learns, of the tests alone: layers can have one."""
+
+
+def with_regions(ours, regions):
+    """Let the goodness of every layer see its channels in regions, as channels of their own."""
+    size = ours.shape[1:]
+    for layer in ours.layers:
+        layer.regions = tuple(min(regions, side) for side in layer.activity_size(*size))
+        if layer.goodness_weight is not None:
+            weight = halves(len(layer.bias) * layer.regions[0] * layer.regions[1])
+            layer.goodness_weight = torch.nn.Parameter(weight.to(layer.weight))
+        size = layer.pooled_size(*size)
+    return ours
 
 
 def config(*settings):

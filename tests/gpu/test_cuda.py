@@ -6,7 +6,9 @@ import torch
 import ffnet
 from fflabels import design, named_set
 from ffnet.inference.passes import features, layer_goodness
-from ffnet.training.forward_forward import Draws, FFLearner
+from ffnet.runs.session import Watcher
+from ffnet.training.draws import Draws
+from ffnet.training.forward_forward import FFLearner
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
@@ -71,7 +73,7 @@ def test_a_run_stopped_and_resumed_on_the_gpu_ends_as_one_left_alone(tmp_path, s
     chosen = config("device=cuda", "train.checkpoint_seconds=0", *settings)
     whole = ffnet.train(chosen, out=tmp_path / "whole")
     with pytest.raises(StopError):
-        ffnet.train(chosen, out=tmp_path / "parts", progress=stop)
+        ffnet.train(chosen, out=tmp_path / "parts", watcher=Watcher(progress=stop))
     assert ffnet.resume(tmp_path / "parts").results == whole.results
     for name in ("model.safetensors", "metrics.jsonl"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
@@ -82,5 +84,5 @@ def test_a_run_of_the_gpu_is_read_on_the_cpu(tmp_path):
     run = ffnet.train(config("device=cuda", "dtype=auto"), out=tmp_path / "run")
     loaded = ffnet.load_run(tmp_path / "run")
     images = torch.rand(20, 1, 16, 16)
-    same = loaded.predict(images, method="goodness") == run.predict(images, method="goodness").cpu()
+    same = loaded.predict(images, inference="goodness") == run.predict(images, inference="goodness").cpu()
     assert same.float().mean() > 0.8

@@ -7,7 +7,8 @@ from reference import config
 import ffnet
 from fflabels import named_set
 from ffnet.data.load import Split
-from ffnet.evaluation.accuracy import reading_of, untrained
+from ffnet.evaluation.accuracy import accuracy_of
+from ffnet.fitting import untrained
 
 
 def test_the_untrained_control_has_the_statistics_of_the_images_however_few_there_are():
@@ -21,7 +22,7 @@ def test_the_untrained_control_has_the_statistics_of_the_images_however_few_ther
 
 def test_accuracy_a_class_of_a_class_without_images_is_unknown():
     scores = torch.eye(3)[torch.tensor([0, 0, 1, 2])]
-    found = reading_of(scores, Split(torch.zeros(4, 1, 1, 1), torch.tensor([0, 1, 1, 0])), 3)
+    found = accuracy_of(scores, Split(torch.zeros(4, 1, 1, 1), torch.tensor([0, 1, 1, 0])), 3)
     assert found.per_class == [0.5, 0.5, None]
     assert found.confusion == [[1, 0, 1], [1, 1, 0], [0, 0, 0]]
 

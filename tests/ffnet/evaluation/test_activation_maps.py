@@ -7,14 +7,15 @@ from reference import SMALL_TRAINED as SMALL
 import ffnet
 from fflabels import FFLabelsError
 from ffnet.config import Config
-from ffnet.inference.passes import features, linear_scores
+from ffnet.inference.linear import linear_scores
+from ffnet.inference.passes import features
 
 
 @pytest.mark.parametrize("pool", [0, 3, 4])
 def test_the_maps_of_a_class_add_up_to_its_logit_but_for_a_constant(runs, data, pool):
     config = Config().replaced({**SMALL, "inference.linear_pool": pool, "net.pools": [2, 1, 1]})
     net = ffnet.FFNet(config, data.shape, runs["ff0"].net.labels)
-    net.readout = ffnet.training.loop.fit_linear(net, data.train[:64])
+    net.linear = ffnet.fitting.fit_linear(net, data.train[:64])
     images, logits = data.test.images[:6], linear_scores(net, data.test.images[:6])
     for k in range(10):
         maps = ffnet.activation_maps(net, images, torch.full((6,), k))
@@ -31,7 +32,7 @@ def test_they_are_weight_times_activity_channel_by_channel(runs, data):
     net.eval()
     with torch.no_grad():
         last = list(net.activities(net.embedder.neutral(net.prepare(images))))[-1]
-    weights = (net.readout.weight * net.readout.scale)[:, -last[0].numel() :].view(10, *last.shape[1:])
+    weights = (net.linear.weight * net.linear.scale)[:, -last[0].numel() :].view(10, *last.shape[1:])
     maps = ffnet.activation_maps(net, images)
     assert features(net, images).shape[1] > last[0].numel()
     torch.testing.assert_close(maps.classes, ffnet.predict(net, images))

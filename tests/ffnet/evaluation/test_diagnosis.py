@@ -13,7 +13,7 @@ from ffnet.config import Config
 def test_pairs_count_the_mistakes_between_two_classes(runs, data):
     found = ffnet.diagnose(runs["ff0"].net, data, count=150)
     images, classes = data.validation.images[:150], data.validation.classes[:150]
-    predicted = ffnet.predict(runs["ff0"].net, images, method="goodness")
+    predicted = ffnet.predict(runs["ff0"].net, images, inference="goodness")
     assert (found.split, found.count, len(found.pairs)) == ("validation", 150, 45)
     for pair in found.pairs:
         either = (classes == pair.a) | (classes == pair.b)

@@ -9,13 +9,13 @@ import pytest
 from scipy import stats
 
 from fflabels import FFLabelsError
+from ffnet.evaluation.statistics import Gap
 from ffnet.experiments.ablation import load_ablation
 from ffnet.experiments.ablation.report import write
 from ffnet.experiments.ablation.work import work
 from ffnet.experiments.studies import shard
-from ffnet.experiments.trials import CORRECTIONS, read_figures
+from ffnet.experiments.trials import read_figures
 from ffnet.report import figures
-from ffnet.report.tables import Gap
 
 BUILT_IN = files("ffnet.experiments.ablation").joinpath("ablation.toml").read_text()
 
@@ -33,7 +33,7 @@ def test_the_smallest_scale_runs_to_its_tables(ran):
     written = write(ablation, "smoke", jobs, folder, "the command")
     text = written[0].read_text()
     for words in ("the command", "## digits: ours, Fourier", "## digits: the paper's, small, morphology", "| alpha 4 |",
-                  "weighted sum without offsets", "untrained net"):  # fmt: skip
+                  "weighted sum", "untrained net"):  # fmt: skip
         assert words in text
     assert [path.name for path in written[1:]] == ["effects-digits-ours.png", "effects-digits-the_paper_s_small.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written[1:])
@@ -44,7 +44,7 @@ def test_the_smallest_scale_runs_to_its_tables(ran):
     for job in jobs:
         figures = read_figures(folder / f"{job.name}.json", job.settings)
         assert len(figures.layers) == 3
-        assert set(figures.corrected) == (set() if job.change else set(CORRECTIONS))
+        assert set(figures.corrected) == (set() if job.change else {"weighted"})
         assert (figures.untrained is None) == (job.change is not None)
         assert 0 < figures.train_seconds <= figures.cpu_seconds
 
@@ -102,10 +102,10 @@ def test_what_is_done_is_not_done_again_and_comes_out_the_same(ran):
     other = jobs[1]._replace(config=jobs[1].config.replaced({"train.lr": 1.0}))
     with pytest.raises(FFLabelsError, match="was made with other settings; got train"):
         work([other], folder)
-    later = jobs[1]._replace(config=jobs[1].config.replaced({"net.regions": 4}))
-    path.write_text(path.read_text().replace(' "net.regions": 1,\n', ""))  # as of a version that did not know it
+    later = jobs[1]._replace(config=jobs[1].config.replaced({"train.peer": 4.0}))
+    path.write_text(path.read_text().replace(' "train.peer": 0.0,\n', ""))  # as of a version that did not know it
     assert read_figures(path, jobs[1].settings)
-    with pytest.raises(FFLabelsError, match=r"was made with other settings; got net.regions = 1; expected 4"):
+    with pytest.raises(FFLabelsError, match=r"was made with other settings; got train.peer = 0.0; expected 4"):
         work([later], folder)
 
 

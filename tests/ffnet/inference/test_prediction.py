@@ -31,7 +31,7 @@ def test_goodness_equals_a_loop_over_images_and_labels():
             for k, y in enumerate(ours(embedded)):
                 torch.testing.assert_close(found[k, i, label], y.square().sum(), rtol=1e-4, atol=1e-4)
     expected = found[1:].sum(0).argmax(1)
-    assert torch.equal(ffnet.predict(ours, images, method="goodness"), expected)
+    assert torch.equal(ffnet.predict(ours, images, inference="goodness"), expected)
 
 
 def test_prediction_has_no_place_for_classes_and_does_not_depend_on_them():

@@ -11,9 +11,10 @@ from reference import SHAPE, SMALL
 import fflabels
 import ffnet
 from fflabels.errors import FFLabelsError
-from ffnet.inference.linear import Forecast, Readout
-from ffnet.inference.passes import combined, features, layer_goodness, linear_scores, neutral_scores
+from ffnet.inference.linear import linear_scores
+from ffnet.inference.passes import decision_scores, features, layer_goodness, neutral_scores
 from ffnet.inference.shortlist import LIKELY, cascade_scores, halving_scores
+from ffnet.model.heads import Forecast, LinearHead
 
 LABELS = {kind: fflabels.design(kind, 10, candidates=40, shape=SHAPE) for kind in ("fourier", "morph")}
 
@@ -26,8 +27,8 @@ def make(kind="fourier", rounds=2, *, seed=0, scale=0.3, changes=()):
     generator = torch.Generator().manual_seed(seed)
     images = torch.rand(7, *SHAPE, generator=generator)
     width = features(ours, images).shape[1]
-    ours.readout, ours.forecast = Readout(width, 10), Forecast(width, 10, rounds)
-    for module in (ours.readout, ours.forecast):
+    ours.linear, ours.forecast = LinearHead(width, 10), Forecast(width, 10, rounds)
+    for module in (ours.linear, ours.forecast):
         module.weight.data.normal_(generator=generator).mul_(scale)
     return ours, images
 
@@ -93,7 +94,7 @@ def test_a_halving_drops_what_a_loop_over_images_layers_and_labels_would(kind, c
             alive = [c for c in alive if scores[i, c] >= best - margin]
         assert set(found[i].isfinite().nonzero()[:, 0].tolist()) == set(alive)
         if len(alive) > 1:
-            torch.testing.assert_close(found[i, alive], combined(ours, goodness)[i, alive], rtol=1e-9, atol=1e-9)
+            torch.testing.assert_close(found[i, alive], decision_scores(ours, goodness)[i, alive], rtol=1e-9, atol=1e-9)
 
 
 def test_a_halving_answers_as_goodness_does_in_a_third_of_its_passes():
@@ -104,16 +105,16 @@ def test_a_halving_answers_as_goodness_does_in_a_third_of_its_passes():
     ours = ffnet.FFNet(config, data.shape, ffnet.label_set(config, data))
     ffnet.fit(ours, data)
     with pytest.raises(FFLabelsError, match="no forecast of goodness"):
-        ffnet.predict(ours, data.test.images, method="halving")
+        ffnet.predict(ours, data.test.images, inference="halving")
     ours.forecast = ffnet.fit_forecast(ours, data.train.images)
     found = ffnet.evaluate(ours, data, "test", inference="halving").halving
     assert found.agreement > 0.95
     assert found.passes < 10 / 3
-    predicted = ffnet.predict(ours, data.test.images, method="halving")
+    predicted = ffnet.predict(ours, data.test.images, inference="halving")
     assert found.accuracy == pytest.approx((predicted == data.test.classes).double().mean().item())
     again = ffnet.FFNet(config, data.shape, ours.labels)
     again.load_state_dict(ours.state_dict())
-    assert torch.equal(ffnet.predict(again, data.test.images, method="halving"), predicted)
+    assert torch.equal(ffnet.predict(again, data.test.images, inference="halving"), predicted)
 
 
 def test_the_forecast_of_a_run_is_fitted_once_and_kept_in_its_folder(tmp_path):
@@ -138,9 +139,9 @@ def test_the_forecast_of_a_run_is_fitted_once_and_kept_in_its_folder(tmp_path):
 def test_what_is_no_reading_is_refused(method):
     ours, images = make()
     with pytest.raises(
-        FFLabelsError, match=r"unknown inference; got .*goodness, channels, cascade, cascade:k or halving"
+        FFLabelsError, match=r"unknown inference; got .*goodness, linear, cascade, cascade:k or halving"
     ):
-        ffnet.predict(ours, images, method=method)
+        ffnet.predict(ours, images, inference=method)
 
 
 def test_no_images_no_answers():

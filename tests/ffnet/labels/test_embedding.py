@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from reference import SHAPE, batch, config, net
+from reference import batch, net
 
 import fflabels
 import ffnet
@@ -13,9 +13,6 @@ from fflabels import LabelSet, named_set
 from fflabels.assignment import agreement
 from fflabels.errors import FFLabelsError
 from fflabels.labelers.fourier import FourierRecipe, Wave
-from ffnet.data.load import Split
-from ffnet.labels.embed import Imprints
-from ffnet.training.forward_forward import Draws, FFLearner
 
 
 def test_the_net_embeds_as_the_label_set_does():
@@ -28,28 +25,6 @@ def test_the_net_embeds_as_the_label_set_does():
     torch.testing.assert_close(
         ours.embedder.neutral(images).images, sum(0.65 * images + 0.35 * i for i in labels.imprints(images)) / 10
     )
-
-
-def test_kept_imprints_are_those_drawn_to_the_nearest_byte_and_a_training_with_them_can_be_repeated():
-    labels = fflabels.design("morph", 10, candidates=20, shape=SHAPE)
-    images = torch.randint(0, 256, (30, *SHAPE), dtype=torch.uint8)
-    weights = []
-    for _ in range(2):
-        ours = ffnet.FFNet(config("labels.cache=1"), SHAPE, labels)
-        learner, split = FFLearner(ours, 30), Split(images, torch.arange(30) % 10)
-        learner.step(split, Draws(ours.config, split.classes, 10, 0, labels_on=learner.labels_on), 0)
-        weights.append(ours.layers[1].weight.detach())
-    assert torch.equal(*weights)
-    index, which = torch.tensor([3, 0, 29, 3]), torch.tensor([9, 0, 4, 1])
-    kept = learner.imprints.take(index, which)
-    drawn = labels.labeler.imprint_each(images[index] / 255, labels.recipes, which)
-    assert torch.equal(kept, (drawn * 255).round() / 255)
-    embedded = ours.embedder.embed(images[index] / 255, which, kept)
-    torch.testing.assert_close(
-        embedded.images, ours.embedder.embed(images[index] / 255, which).images, rtol=0, atol=0.35 / 510 + 1e-6
-    )
-    with pytest.raises(FFLabelsError, match=r"labels.cache: .*got 0.01 MiB; expected 1 or more"):
-        Imprints(ours.embedder, images, limit=0.01)
 
 
 def test_a_set_of_another_size_is_refused(tmp_path):

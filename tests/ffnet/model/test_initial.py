@@ -10,10 +10,11 @@ from torch.nn import functional as F
 import ffnet
 from fflabels import named_set
 from fflabels.errors import FFLabelsError
-from ffnet.evaluation.accuracy import untrained
+from ffnet.fitting import untrained
 from ffnet.model.initial import INITS, Filters, get_init
 from ffnet.model.layer import LocalLayer
-from ffnet.training.forward_forward import Draws, FFLearner, scale_weights
+from ffnet.training.draws import Draws
+from ffnet.training.forward_forward import FFLearner, scale_weights
 
 
 @given(

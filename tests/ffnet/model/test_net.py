@@ -7,7 +7,7 @@ from reference import SHAPE, batch, config, net
 
 import ffnet
 from ffnet.inference.passes import layer_goodness
-from ffnet.model.layer import mean_squares
+from ffnet.model.fast_cpu.maps import mean_squares
 from ffnet.training.forward_forward import FFLearner
 
 

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 import ffnet
 from fflabels import named_set
 from ffnet.model.fast_cpu import spectral
+from ffnet.model.fast_cpu.maps import mean_squares
 from ffnet.model.fast_cpu.scratch import Scratch
-from ffnet.model.layer import LocalLayer, mean_squares, pixels_first
+from ffnet.model.layer import LocalLayer, pixels_first
 from ffnet.training.forward_forward import FFLearner
 
 TOLERANCE = {torch.float32: 3e-6, torch.float64: 1e-13}

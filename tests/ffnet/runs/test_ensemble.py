@@ -11,8 +11,9 @@ from scipy.special import log_softmax
 
 import ffnet
 from fflabels.errors import FFLabelsError
-from ffnet.inference.passes import goodness_scores, linear_scores
-from ffnet.inference.weights import likeliest_weights
+from ffnet.fitting import likeliest_weights
+from ffnet.inference.linear import linear_scores
+from ffnet.inference.passes import goodness_scores
 from ffnet.runs.ensemble import DECAY
 
 SMALL = [*TWO_LAYERS, "data.limit=300", "train.epochs=2"]
@@ -81,7 +82,7 @@ def test_what_the_nets_say_is_summed_with_these_weights(runs):
         on_validation = torch.stack([kind(net, data.validation.images) for kind, net in said])
         weights = likeliest_weights(on_validation, data.validation.classes, decay=DECAY)
         expected = sum(weight * kind(net, images).double() for weight, (kind, net) in zip(weights, said, strict=True))
-        torch.testing.assert_close(together.scores(images, method=method), expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(together.scores(images, inference=method), expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(together.predict(images), expected.argmax(1))
 
 
@@ -101,7 +102,7 @@ def test_accuracies_are_those_of_its_predictions_and_looks_are_counted(runs):
     assert [run.test_reads for run in runs] == [count + 1 for count in before]
     assert (found.split, found.images, list(found.readings)) == ("test", 360, ["goodness", "linear", "both"])
     for name, reading in found.readings.items():
-        right = together.predict(data.test.images, method=name) == data.test.classes
+        right = together.predict(data.test.images, inference=name) == data.test.classes
         assert reading.accuracy == float(right.double().mean())
     assert found.goodness.untrained is None
     assert 0 < found.linear.untrained < 1

@@ -20,8 +20,9 @@ from fflabels.errors import FFLabelsError
 from ffnet.runs.checkpoint import DamagedWarning, newest_checkpoint
 from ffnet.runs.folder import settings_digest
 from ffnet.runs.log import read_lines
-from ffnet.runs.session import with_absolute_paths
-from ffnet.training.forward_forward import BPLearner, FFLearner
+from ffnet.runs.session import Watcher, with_absolute_paths
+from ffnet.training.backprop import BPLearner
+from ffnet.training.forward_forward import FFLearner
 
 PRODUCTS = ["model.safetensors", "untrained.safetensors", "metrics.jsonl", "metrics.csv", "results.json", "labels.json"]
 
@@ -59,21 +60,21 @@ def stop_at(step):
             "train.schedule=cooldown",
         ],
         ["labels.set=morph", "labels.candidates=40", "dtype=bfloat16"],
-        ["labels.set=morph", "labels.candidates=40", "labels.cache=1", "train.negatives=uniform"],
+        ["labels.set=morph", "labels.candidates=40", "train.negatives=uniform"],
         ["net.first_layer=with_next", "train.validate_every=1"],
         ["net.widths=[16,16,16]", "net.kernel=7", "net.pools=[1,1,2]"],
         ["algorithm=bp"],
         ["net.init=measured", "train.peer=0.03", "train.relu_gradient=full", "train.weight_decay=3e-4"],
     ],
-    ids=["default", "balanced", "paper", "morph", "cache", "with_next", "Fourier transforms", "bp", "peer"],
+    ids=["default", "balanced", "paper", "morph", "morph, uniform", "with_next", "Fourier transforms", "bp", "peer"],
 )
 def test_a_run_stopped_and_resumed_ends_as_one_left_alone(tmp_path, settings):
     chosen = config(*settings)
     whole = ffnet.train(chosen, out=tmp_path / "whole")
     with pytest.raises(StopError):
-        ffnet.train(chosen, out=tmp_path / "parts", progress=stop_at(3))
+        ffnet.train(chosen, out=tmp_path / "parts", watcher=Watcher(progress=stop_at(3)))
     with pytest.raises(StopError):
-        ffnet.resume(tmp_path / "parts", progress=stop_at(6))
+        ffnet.resume(tmp_path / "parts", watcher=Watcher(progress=stop_at(6)))
     resumed = ffnet.resume(tmp_path / "parts")
     assert files(tmp_path / "whole") == files(tmp_path / "parts")
     assert len(files(tmp_path / "whole")) == (4 if chosen.algorithm == "bp" else 6)
@@ -158,7 +159,7 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
 def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path, damage):
     whole = ffnet.train(config(), out=tmp_path / "whole")
     with pytest.raises(StopError):
-        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(6))
+        ffnet.train(config(), out=tmp_path / "run", watcher=Watcher(progress=stop_at(6)))
     _, newest = sorted((tmp_path / "run" / "checkpoints").glob("*"))
     content = bytearray(newest.read_bytes())
     if damage == "cut":
@@ -177,7 +178,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path, damage)
 
 def test_when_no_checkpoint_is_good_it_says_so(tmp_path):
     with pytest.raises(StopError):
-        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(2))
+        ffnet.train(config(), out=tmp_path / "run", watcher=Watcher(progress=stop_at(2)))
     for path in (tmp_path / "run" / "checkpoints").glob("*"):
         path.write_bytes(b"nothing")
     with pytest.warns(DamagedWarning), pytest.raises(FFLabelsError, match="no checkpoint is good"):
@@ -186,7 +187,7 @@ def test_when_no_checkpoint_is_good_it_says_so(tmp_path):
 
 def test_two_checkpoints_are_kept_and_say_where_they_are(tmp_path):
     with pytest.raises(StopError):
-        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(6))
+        ffnet.train(config(), out=tmp_path / "run", watcher=Watcher(progress=stop_at(6)))
     assert len(list((tmp_path / "run" / "checkpoints").iterdir())) == 2
     assert newest_checkpoint(tmp_path / "run" / "checkpoints", settings_digest(tmp_path / "run"))[1] == (1, 2)
 
@@ -243,18 +244,20 @@ def test_a_run_folder_is_never_written_over_and_only_one_works_in_it(tmp_path):
     with pytest.raises(FFLabelsError, match=r"not a new or empty folder; got .* files .ffnet resume goes on with it"):
         ffnet.train(config(), out=tmp_path / "run")
     with pytest.raises(StopError):
-        ffnet.train(config(), out=tmp_path / "other", progress=stop_at(2))
+        ffnet.train(config(), out=tmp_path / "other", watcher=Watcher(progress=stop_at(2)))
 
     def second(*_):
         ffnet.resume(tmp_path / "other")
 
     with pytest.raises(FFLabelsError, match="another process is at work there"):
-        ffnet.resume(tmp_path / "other", report=second)
+        ffnet.resume(tmp_path / "other", watcher=Watcher(report=second))
 
 
 def test_a_run_that_came_in_between_is_not_written_over(tmp_path):
     with pytest.raises(FFLabelsError, match="another process is at work there"):
-        ffnet.train(config(), out=tmp_path / "run", started=lambda run: ffnet.train(config(), out=run.folder))
+        ffnet.train(
+            config(), out=tmp_path / "run", watcher=Watcher(started=lambda run: ffnet.train(config(), out=run.folder))
+        )
     assert (tmp_path / "run" / "config.toml").exists()
 
 
@@ -285,7 +288,7 @@ def five_labels(_):
 )
 def test_an_edited_run_does_not_go_on(tmp_path, name, change, message):
     with pytest.raises(StopError):
-        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(2))
+        ffnet.train(config(), out=tmp_path / "run", watcher=Watcher(progress=stop_at(2)))
     path = tmp_path / "run" / name
     path.write_bytes(change(path.read_bytes()))
     for work in (ffnet.resume, ffnet.load_run):
@@ -304,13 +307,13 @@ def test_a_finished_run_without_its_weights_says_so_and_makes_them_again(tmp_pat
 
 
 def test_a_run_goes_on_where_its_images_have_moved(tmp_path):
-    from test_data import make_folder
+    from data.test_data import make_folder
 
     chosen = config(
         f"data.name='{make_folder(tmp_path / 'old', each=20)}'", "labels.set=fourier", "labels.candidates=20"
     )
     with pytest.raises(StopError):
-        ffnet.train(chosen, out=tmp_path / "run", progress=stop_at(1))
+        ffnet.train(chosen, out=tmp_path / "run", watcher=Watcher(progress=stop_at(1)))
     (tmp_path / "old").rename(tmp_path / "new")
     with pytest.raises(FFLabelsError, match="--data says where the folder is now"):
         ffnet.resume(tmp_path / "run")
@@ -319,7 +322,7 @@ def test_a_run_goes_on_where_its_images_have_moved(tmp_path):
 
 def test_another_data_set_is_refused(tmp_path):
     with pytest.raises(StopError):
-        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(2))
+        ffnet.train(config(), out=tmp_path / "run", watcher=Watcher(progress=stop_at(2)))
     other = ffnet.load_data(config("data.limit=129").data)
     with pytest.raises(FFLabelsError, match=r"not the one that the run began with; got digits, .*129"):
         ffnet.resume(tmp_path / "run", data=other)
@@ -332,15 +335,8 @@ def test_a_function_that_nobody_registered_leaves_no_folder(tmp_path, key):
     assert not (tmp_path / "run").exists()
 
 
-def test_imprints_that_do_not_fit_leave_no_folder(tmp_path):
-    chosen = config("labels.set=morph", "labels.candidates=20", "labels.cache=1", "data.size=32")
-    with pytest.raises(FFLabelsError, match=r"labels.cache: the imprints do not fit; got 1 MiB; expected 2 or more"):
-        ffnet.train(chosen, out=tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
 def test_what_does_not_fit_the_data_is_refused_before_labels_are_designed(monkeypatch, tmp_path):
-    monkeypatch.setattr("ffnet.training.loop.design", lambda *_, **__: pytest.fail("labels were designed"))
+    monkeypatch.setattr("ffnet.labels.choose.design", lambda *_, **__: pytest.fail("labels were designed"))
     for settings, message in (
         (["labels.n=7"], r"labels fourier: not one label a class; got 7; expected 10 for digits"),
         (["labels.assign=alike", "data.limit=9"], r"labels.assign: a class without a training image"),
@@ -356,7 +352,7 @@ def test_what_does_not_fit_the_data_is_refused_before_labels_are_designed(monkey
 
 def test_a_net_as_it_began_is_not_read(tmp_path):
     with pytest.raises(StopError):
-        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(1))
+        ffnet.train(config(), out=tmp_path / "run", watcher=Watcher(progress=stop_at(1)))
     run = ffnet.load_run(tmp_path / "run")
     for read in (lambda: run.predict(torch.rand(2, 1, 16, 16)), lambda: run.evaluate(run.data(), "validation")):
         with pytest.raises(FFLabelsError, match=r"no epoch was trained yet .ffnet resume goes on with it"):
@@ -390,7 +386,7 @@ def test_looks_at_the_test_images_are_counted(tmp_path):
 
 def test_an_unfinished_run_is_read_as_of_its_newest_checkpoint(tmp_path):
     with pytest.raises(StopError):
-        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(5))
+        ffnet.train(config(), out=tmp_path / "run", watcher=Watcher(progress=stop_at(5)))
     run = ffnet.load_run(tmp_path / "run")
     assert run.results is None
     assert len(run.metrics) == 1
@@ -433,7 +429,7 @@ def test_the_diary_is_a_table_too_and_holds_no_times(tmp_path):
 
 def test_timings_after_a_resume_count_what_was_done(tmp_path):
     with pytest.raises(StopError):
-        ffnet.train(config(), out=tmp_path / "run", progress=stop_at(7))
+        ffnet.train(config(), out=tmp_path / "run", watcher=Watcher(progress=stop_at(7)))
     ffnet.resume(tmp_path / "run")
     timings = [msgspec.json.decode(line) for line in (tmp_path / "run" / "timings.jsonl").read_bytes().splitlines()]
     assert [(t["what"], t.get("images")) for t in timings[:4]] == [
@@ -453,7 +449,7 @@ def test_a_signal_in_the_last_moment_of_training_is_not_lost(tmp_path):
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(ffnet.Interrupted):
-        ffnet.train(config(), out=tmp_path / "run", report=last)
+        ffnet.train(config(), out=tmp_path / "run", watcher=Watcher(report=last))
     assert len(ffnet.load_run(tmp_path / "run").metrics) == 3
     assert ffnet.resume(tmp_path / "run").results
 
@@ -461,7 +457,9 @@ def test_a_signal_in_the_last_moment_of_training_is_not_lost(tmp_path):
 def test_signals_are_as_before_after_a_run(tmp_path):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with pytest.raises(ffnet.Interrupted):
-        ffnet.train(config(), out=tmp_path / "run", started=lambda run: os.kill(os.getpid(), signal.SIGTERM))
+        ffnet.train(
+            config(), out=tmp_path / "run", watcher=Watcher(started=lambda run: os.kill(os.getpid(), signal.SIGTERM))
+        )
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 

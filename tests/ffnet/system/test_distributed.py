@@ -16,7 +16,7 @@ import ffnet
 from fflabels.errors import FFLabelsError
 from ffnet.runs.log import read_lines
 from ffnet.system.ranks import Ranks
-from ffnet.training.forward_forward import make_learner
+from ffnet.training.loop import make_learner
 
 SCRIPT = Path(ranks.__file__)
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -74,17 +74,13 @@ def test_a_rank_that_fails_ends_the_others_with_a_clear_error(tmp_path):
     assert ffnet.resume(tmp_path / "run").results
 
 
-def test_the_module_that_torchrun_starts_is_the_command_and_leaves_the_function_alone(tmp_path):
-    arguments = ["--labels", "fourier:paper10", "--epochs", "0"]
-    done = subprocess.run(
-        [sys.executable, "-m", "ffnet.train", *arguments], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "Invalid value for '--epochs'" in done.stderr
-    function = ffnet.train
-    with pytest.raises(ImportError, match=r"ffnet.train is a function; .* python -m ffnet.train"):
-        __import__("ffnet.train")
-    assert ffnet.train is function
+def test_torchrun_starts_the_installed_command(tmp_path):
+    settings = [part for setting in RUN for part in ("--set", setting)]
+    command = [Path(sys.executable).with_name("ffnet"), "train", *settings, "--out", "run"]
+    done = launch("--no-python", *command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert ", 2 ranks" in ffnet.load_run(tmp_path / "run").about.device
+    assert ffnet.load_run(tmp_path / "run").results
 
 
 @pytest.mark.parametrize(
@@ -107,5 +103,5 @@ def test_what_ranks_cannot_share_is_refused(settings, message):
 def test_shares_are_a_partition():
     shares = [range(12)[Ranks(rank, 3).share(12)] for rank in range(3)]
     assert sorted(k for share in shares for k in share) == list(range(12))
-    assert Ranks().agree(0, 1.5, math.inf) == (0, 1.5, math.inf)
-    assert Ranks().told("here") == "here"
+    assert Ranks().largest_of(0, 1.5, math.inf) == (0, 1.5, math.inf)
+    assert Ranks().broadcast_text("here") == "here"

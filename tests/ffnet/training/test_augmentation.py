@@ -11,8 +11,10 @@ from fflabels import named_set
 from fflabels.errors import FFLabelsError
 from ffnet.data import augment as augmentation
 from ffnet.data.load import Split
-from ffnet.evaluation.accuracy import untrained
-from ffnet.training.forward_forward import BPLearner, Draws, FFLearner
+from ffnet.fitting import untrained
+from ffnet.training.backprop import BPLearner
+from ffnet.training.draws import Draws
+from ffnet.training.forward_forward import FFLearner
 
 
 @pytest.mark.parametrize(("crop", "flip"), [(0, True), (2, False), (3, True)])
@@ -51,7 +53,7 @@ def test_training_sees_moved_images_the_same_every_time_and_the_label_stays_wher
     embed = learner.net.embedder.embed
     learner.net.embedder.embed = lambda *given: seen.append((given, embed(*given))) or seen[0][1]
     learner.step(split, first, 0)
-    (given, labels, _), embedded = seen[0]
+    (given, labels), embedded = seen[0]
     torch.testing.assert_close(given[:20], first.images(split, 0) / 255)
     assert torch.equal(embedded.images, learner.net.labels.embed(given, labels, 0.35))
 
@@ -67,8 +69,3 @@ def test_the_untrained_control_sees_moved_images_as_training_does():
 def test_a_crop_that_leaves_nothing_is_refused():
     with pytest.raises(FFLabelsError, match=r"train.crop: leaves nothing of an image; got 14; expected below 14"):
         net("train.crop=14")
-
-
-def test_imprints_are_not_kept_of_images_that_move():
-    with pytest.raises(FFLabelsError, match=r"labels.cache: keeps imprints .* got 64; expected 0 with train.crop"):
-        config("labels.cache=64", "train.crop=2")

@@ -6,7 +6,8 @@ from reference import SHAPE, config
 
 import fflabels
 import ffnet
-from ffnet.training.forward_forward import Draws, FFLearner
+from ffnet.training.draws import Draws
+from ffnet.training.forward_forward import FFLearner
 from ffnet.training.loop import learning_rate
 
 

@@ -4,8 +4,8 @@ import torch
 from reference import SHAPE, net
 
 import ffnet
-from ffnet.inference.linear import Readout
-from ffnet.inference.passes import channel_logs, features
+from ffnet.inference.passes import features
+from ffnet.model.heads import LinearHead
 from ffnet.training.forward_forward import FFLearner
 
 
@@ -18,7 +18,7 @@ def test_the_step_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(monkeypat
     for changes in (
         [],
         ["train.negatives=hard", "dtype=bfloat16", "net.norm=batch"],
-        ["train.negatives=hard-balanced", "train.goodness=learned-contrast", "net.regions=3"],
+        ["train.negatives=hard", "train.goodness=learned-contrast"],
         ["train.goodness=sum", "train.loss=bce", "net.label_every_layer=true", "inference.mirror=true"],
         ["net.label_every_layer=true", "net.offered_waves=3"],
         ["train.peer=0.03", "train.relu_gradient=full", "net.init=unit", "train.weight_decay=3e-4"],
@@ -35,11 +35,7 @@ def test_the_step_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(monkeypat
             images = torch.zeros(8, *SHAPE, dtype=torch.uint8, device="cuda")
             labels = torch.zeros(8, 2, dtype=torch.int64, device="cuda")
             learner.learn(images, labels, torch.zeros(8, dtype=torch.int64, device="cuda"))
-            assert ffnet.predict(ours, images, method="goodness").device.type == "cuda"
-            logs = channel_logs(ours, images)
-            assert logs.device.type == "cuda"
-            ours.channel_weight = torch.zeros(logs.shape[2], device="cuda")
-            assert ffnet.predict(ours, images, method="channels").device.type == "cuda"
+            assert ffnet.predict(ours, images, inference="goodness").device.type == "cuda"
             with torch.device("cuda"):
-                ours.readout = Readout(features(ours, images).shape[1], 10)
-            assert ffnet.predict(ours, images, method="linear").device.type == "cuda"
+                ours.linear = LinearHead(features(ours, images).shape[1], 10)
+            assert ffnet.predict(ours, images, inference="linear").device.type == "cuda"

@@ -8,7 +8,9 @@ from reference import batch, config, net
 import ffnet
 from fflabels import named_set
 from fflabels.errors import FFLabelsError
-from ffnet.training.forward_forward import BPLearner, Draws, FFLearner
+from ffnet.training.backprop import BPLearner
+from ffnet.training.draws import Draws
+from ffnet.training.forward_forward import FFLearner
 
 
 @pytest.mark.parametrize("preset", [p.name for p in ffnet.list_presets()])
@@ -67,7 +69,7 @@ def test_digits_are_learnt_and_the_same_twice():
     assert found.goodness.accuracy > 0.85
     assert found.linear.accuracy > 0.9
     assert 0.5 < found.linear.untrained <= 1
-    predicted = ffnet.predict(nets[0], data.validation.images, method="goodness")
+    predicted = ffnet.predict(nets[0], data.validation.images, inference="goodness")
     assert found.goodness.accuracy == pytest.approx((predicted == data.validation.classes).double().mean().item())
     for right, guess in zip(data.validation.classes.tolist(), predicted.tolist(), strict=True):
         found.goodness.confusion[right][guess] -= 1

@@ -5,7 +5,8 @@ import torch
 from reference import batch, net
 
 from ffnet.data.load import Split
-from ffnet.training.forward_forward import Draws, FFLearner
+from ffnet.training.draws import Draws
+from ffnet.training.forward_forward import FFLearner
 
 
 @pytest.mark.parametrize(("drawn", "same"), [("uniform", True), ("balanced", True), ("hard", False)])

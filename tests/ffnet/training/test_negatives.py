@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from reference import batch, net
 
 from ffnet.training import negatives
@@ -55,41 +53,3 @@ def test_hard_negatives_follow_the_logits_and_are_never_right():
     assert (wrong != classes).all()
     share = (wrong[classes == 0] == 2).float().mean()
     assert abs(share - np.e / (1 + np.e)) < 0.02
-
-
-@given(seed=st.integers(0, 999), size=st.integers(2, 64), count=st.integers(2, 12), spread=st.floats(0, 8))
-@settings(max_examples=60, deadline=None)
-def test_even_hard_negatives_are_wrong_whatever_the_logits(seed, size, count, spread):
-    generator = torch.Generator().manual_seed(seed)
-    classes = torch.randint(count, (size,), generator=generator)
-    noise, logits = torch.rand(size, 3, generator=generator), spread * torch.randn(size, count, generator=generator)
-    wrong = negatives.hard(classes, noise, logits, even=True)
-    assert (wrong != classes[:, None]).all()
-    assert ((wrong >= 0) & (wrong < count)).all()
-
-
-def test_even_hard_negatives_are_even_though_one_label_is_far_ahead():
-    classes = torch.arange(10).repeat(8)
-    logits = torch.zeros(80, 10)
-    logits[:, 3] = 120.0  # the others' probabilities are 0 in float32
-    wrong = negatives.hard(classes, torch.rand(80, 500, generator=torch.Generator().manual_seed(0)), logits, even=True)
-    assert (torch.bincount(wrong.flatten(), minlength=10) / wrong.numel() - 0.1).abs().max() < 0.01
-
-
-def test_even_hard_negatives_come_as_often_as_they_are_right_and_still_follow_the_logits():
-    generator = torch.Generator().manual_seed(0)
-    classes = torch.arange(10).repeat(8)
-    logits = torch.randn(80, 10, generator=generator) + 3 * torch.arange(10) / 10  # the last labels would be drawn most
-    drawn = {}
-    for even in (False, True):
-        noise = torch.rand(80, 4000, generator=generator)
-        wrong = negatives.hard(classes, noise, logits, even=even)
-        drawn[even] = torch.stack([(wrong == c).float().mean(1) for c in range(10)], 1)
-    frequency = {even: share.sum(0) / share.sum() for even, share in drawn.items()}
-    assert (frequency[False] - 0.1).abs().max() > 0.05
-    assert (frequency[True] - 0.1).abs().max() < 0.002
-    # For one image, two labels' odds are the logits' times what holds for every image.
-    odds = (drawn[True][:, 3] / drawn[True][:, 7]).log() - (logits[:, 3] - logits[:, 7])
-    there = (classes != 3) & (classes != 7) & (drawn[True][:, [3, 7]] > 0.02).all(1)
-    assert there.sum() > 20
-    assert odds[there].std() < 0.15

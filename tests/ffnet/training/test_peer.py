@@ -12,7 +12,8 @@ import ffnet
 from fflabels.errors import FFLabelsError
 from ffnet.model.fast_cpu import spectral
 from ffnet.runs.checkpoint import restore_state, save_state
-from ffnet.training.forward_forward import BPLearner, FFLearner
+from ffnet.training.backprop import BPLearner
+from ffnet.training.forward_forward import FFLearner
 
 
 def full_relu(x):
@@ -161,4 +162,4 @@ def test_saturated_samples_keep_the_gradient_of_peer_normalisation():
         first.weight,
     )[0]
     torch.testing.assert_close(ours.layers[0].weight.grad, positives, rtol=1e-9, atol=1e-14)
-    assert math.isfinite(float(learner.tally.sums.sum()))
+    assert math.isfinite(float(learner.epoch_sums.totals.sum()))

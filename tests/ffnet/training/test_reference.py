@@ -4,7 +4,7 @@ import torch
 from plain import PlainNet, wave
 
 import ffnet
-from ffnet.training.forward_forward import Draws
+from ffnet.training.draws import Draws
 
 
 def test_training_with_the_papers_recipe_equals_the_plain_network():
@@ -37,5 +37,5 @@ def test_training_with_the_papers_recipe_equals_the_plain_network():
         torch.testing.assert_close(layer.weight, weight, rtol=0, atol=1e-4)
         torch.testing.assert_close(layer.bias, bias, rtol=0, atol=1e-4)
     predicted = plain.predict(data.validation.images / 255)
-    assert torch.equal(ffnet.predict(net, data.validation.images, method="goodness"), predicted)
+    assert torch.equal(ffnet.predict(net, data.validation.images, inference="goodness"), predicted)
     assert len(predicted.unique()) > 1

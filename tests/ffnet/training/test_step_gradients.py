@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from reference import batch, net, normalized, reference_goodness, reference_loss
+from reference import batch, net, normalized, reference_goodness, reference_loss, with_regions
 from torch.nn import functional as F
 
 from ffnet.inference.passes import layer_goodness
@@ -65,7 +65,7 @@ def test_small_maps_have_the_gradient_of_autograd(pools):
 @pytest.mark.parametrize("regions", [2, 5, 99])
 @pytest.mark.parametrize("kind", ["log-contrast", "learned-contrast", "sum"])
 def test_goodness_of_regions_has_the_gradient_of_autograd(kind, regions):
-    ours = net(f"net.regions={regions}", f"train.goodness={kind}", "dtype=float64", "net.norm=batch")
+    ours = with_regions(net(f"train.goodness={kind}", "dtype=float64", "net.norm=batch"), regions)
     images, labels = batch()
     weights = [{name: p.detach().clone().requires_grad_() for name, p in x.named_parameters()} for x in ours.layers]
     before = layer_goodness(ours, images)
