@@ -42,6 +42,7 @@ def test_the_embedded_digits():
     assert load("digits", "data.limit=100").digest != data.digest
 
 
+@pytest.mark.slow
 @needs_real_data
 @pytest.mark.parametrize(
     ("name", "shape", "counts", "names"),
@@ -63,6 +64,7 @@ def test_the_real_data_sets_are_read_and_split(name, shape, counts, names):
     assert len(torch.unique(data.train.classes)) == data.classes
 
 
+@pytest.mark.slow
 @needs_real_data
 def test_a_run_on_real_images_learns(tmp_path):
     config = ffnet.load_preset("quick-mnist").config.override(
@@ -216,6 +218,7 @@ def test_images_are_resized_however_many_there_are():
     assert load("digits", "data.size=40").shape == (1, 40, 40)
 
 
+@pytest.mark.slow
 @needs_real_data
 def test_real_images_are_enlarged():
     data = load("cifar10", "data.offline=true", "data.size=48")

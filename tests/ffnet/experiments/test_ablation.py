@@ -17,6 +17,8 @@ from ffnet.experiments.trials import CORRECTIONS, read_figures
 from ffnet.report import figures
 from ffnet.report.tables import Gap
 
+pytestmark = pytest.mark.slow
+
 BUILT_IN = files("ffnet.experiments.ablation").joinpath("ablation.toml").read_text()
 
 

@@ -62,6 +62,7 @@ def test_offsets_need_no_classes():
     assert torch.equal(first.weight_L, torch.ones(4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", ["sum", "last", "weighted"])
 @pytest.mark.parametrize("offsets", [False, True])
 def test_a_net_is_read_with_its_correction_and_keeps_it(layers, offsets, tmp_path):

@@ -48,6 +48,7 @@ def test_a_channel_that_never_fires_changes_nothing():
     torch.testing.assert_close(found[:3], fit_channel_weights(logs, classes), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regions", [1, 2])
 @pytest.mark.parametrize("first", ["local", "include"])
 def test_with_the_weights_of_the_contrast_it_is_goodness(regions, first):
@@ -60,6 +61,7 @@ def test_with_the_weights_of_the_contrast_it_is_goodness(regions, first):
     torch.testing.assert_close(channel_logs(net, images) @ net.channel_weight, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_keeps_them_and_reads_them_beside_the_untrained_net(tmp_path):
     config = ffnet.load_preset("quick-digits").config.override([*SMALL, "inference.channel_images=300"])
     results = ffnet.train(config, out=tmp_path / "run").results
@@ -98,6 +100,7 @@ def test_what_cannot_be_read_is_refused_before_any_training(tmp_path, monkeypatc
         ffnet.FFClassifier(inference="channels", epochs=1).fit(np.zeros((4, 8, 8)), [0, 1, 0, 1])
 
 
+@pytest.mark.slow
 def test_a_look_at_the_test_images_that_fails_is_not_counted(tmp_path):
     run = ffnet.train(ffnet.load_preset("quick-digits").config.override(SMALL), out=tmp_path / "run")
     with pytest.raises(FFLabelsError, match="no weights of channels"):

@@ -15,6 +15,8 @@ from ffnet.inference.passes import goodness_scores, linear_scores
 from ffnet.inference.weights import likeliest_weights
 from ffnet.runs.ensemble import DECAY
 
+pytestmark = pytest.mark.slow
+
 SMALL = [*TWO_LAYERS, "data.limit=300", "train.epochs=2"]
 
 

@@ -46,6 +46,7 @@ def stop_at(step):
     return progress
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -120,6 +121,7 @@ def end(process):
     return process.returncode, told
 
 
+@pytest.mark.slow
 def test_killed_at_random_steps_and_resumed_a_run_ends_bit_for_bit_as_one_left_alone(tmp_path):
     whole = start(*train_command(tmp_path / "whole"))
     folder = tmp_path / "killed"
@@ -143,6 +145,7 @@ def test_killed_at_random_steps_and_resumed_a_run_ends_bit_for_bit_as_one_left_a
     assert len(files(folder)) == 6
 
 
+@pytest.mark.slow
 def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
     process = start(
         *train_command(tmp_path / "run"), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -154,6 +157,7 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
     assert not ffnet.load_run(tmp_path / "run").results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path, damage):
     whole = ffnet.train(config(), out=tmp_path / "whole")
@@ -213,6 +217,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(tmp_path,
     assert ffnet.resume(tmp_path / "run").results == whole.results
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_a_checkpoint_is_one_clear_line_and_loses_nothing(tmp_path):
     out = tmp_path / "run"
 
@@ -332,6 +337,7 @@ def test_a_function_that_nobody_registered_leaves_no_folder(tmp_path, key):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_imprints_that_do_not_fit_leave_no_folder(tmp_path):
     chosen = config("labels.set=morph", "labels.candidates=20", "labels.cache=1", "data.size=32")
     with pytest.raises(FFLabelsError, match=r"labels.cache: the imprints do not fit; got 1 MiB; expected 2 or more"):
