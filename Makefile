@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INPUTS := pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench same-bits accuracy docs clean
+.PHONY: help demo test fast check lint bench same-bits accuracy docs clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/'
@@ -16,6 +16,9 @@ demo: $(VENV)/.installed  ## design and draw a label set of each kind, then trai
 
 test: $(VENV)/.tested  ## the tests, a file of them on each processor core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
+
+fast: $(VENV)/.tested  ## the tests not marked slow, about a minute on two idle cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow"
 
 check: $(VENV)/.developed lint test  ## format, lint, types, import direction, tests
 

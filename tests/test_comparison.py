@@ -11,6 +11,7 @@ from fflabels.labeler import convert_params
 SMALL = {"candidates": 40, "shape": (1, 16, 16), "references": "digits"}
 
 
+@pytest.mark.slow
 def test_a_figure_is_what_selection_by_its_metric_reaches():
     found = compare(["morph"], (3, 7), seed=2, **SMALL)
     assert [(r.metric, r.n) for r in found] == [

@@ -25,6 +25,7 @@ def test_it_is_what_its_steps_give(labels):
     assert (labels.provenance.candidates, labels.provenance.drawn) == (120, pool.drawn)
 
 
+@pytest.mark.slow
 def test_it_beats_chance_under_its_metric(labels):
     for metric in ("pearson", "shift"):
         found = design("morph", 12, candidates=120, shape=SHAPE, seed=2, metric=metric)
@@ -38,6 +39,7 @@ def test_every_label_is_visible(labels):
     assert min(labels.scores.visibility) >= 1
 
 
+@pytest.mark.slow
 def test_uncorrelated_waves_are_told_apart_by_shift():
     """A hundred waves with pearson 0 abound; those that are not each other, shifted, are wanted."""
     labels = design("fourier", 100, candidates=700, shape=(1, 32, 32))

@@ -62,6 +62,7 @@ def test_draws_are_those_of_propose(references):
     assert high.invisible > 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_few_are_many")
 def test_from_many_a_better_set_is_chosen(references):
     labeler = get_labeler("fourier", frequencies="continuous")

@@ -40,6 +40,7 @@ def plain_dprime(labeler, recipes, references, intensity):
     return np.array([[np.sqrt((a - b) @ np.linalg.solve(within, a - b)) for a in means] for b in means])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("intensity", [0.1, 0.35, 0.9])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kind", ["morph", "fourier", "onehot"])
@@ -106,6 +107,7 @@ def test_a_stronger_label_lies_further_apart():
     assert least[0] < least[-1] / 2
 
 
+@pytest.mark.slow
 def test_selecting_by_dprime_beats_pearson_and_chance_at_it():
     sets = {m: design("morph", 8, candidates=200, metric=m, shape=(1, 16, 16)).scores for m in ("pearson", "dprime")}
     best, chance = sets["dprime"].least_dprime[0], dprime(sets["dprime"].random["dprime"].max)
@@ -183,6 +185,7 @@ print(hashlib.sha256(design("morph", 6, candidates=60, shape=(1, 16, 16), metric
 """
 
 
+@pytest.mark.slow
 def test_the_same_bytes_on_one_thread_and_two():
     found = set()
     for threads in ("1", "2"):

@@ -198,6 +198,7 @@ def run(*arguments, path):
     )
 
 
+@pytest.mark.slow
 def test_the_commands_survive_a_plugin_that_takes_the_process_down(install, tmp_path):
     install("fflabels-stripes", "import os; os._exit(7)")
     for arguments in (["--help"], ["--version"], ["list"], ["select", "--help"]):
@@ -209,6 +210,7 @@ def test_the_commands_survive_a_plugin_that_takes_the_process_down(install, tmp_
     assert "trouble: labeler stripes of fflabels-stripes 0.3: the process ended with code 7" in checked.stdout
 
 
+@pytest.mark.slow
 def test_doctor_names_what_is_broken(install, tmp_path):
     install("fflabels-stripes", value="no_such_module_anywhere:Stripes")
     install("one-dots", name="dots")

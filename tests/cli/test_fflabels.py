@@ -15,6 +15,8 @@ from PIL import Image
 
 from fflabels import LabelSet
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = "import sys; from fflabels_cli.app import {0}; sys.argv = ['{0}', *sys.argv[1:]]; {0}()"
 
 

@@ -17,6 +17,8 @@ from test_fflabels import good, run
 from ffnet import Config, resume, train
 from ffnet.runs.session import Watcher
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("--set", "data.limit=200", "--set", "net.widths=[4,6]", "--set", "net.pools=[2,2]", "--epochs", 2, "--set",
          "inference.linear_epochs=2", "--set", "labels.candidates=40")  # fmt: skip
 

@@ -1,6 +1,8 @@
 """Small nets and batches for the tests, and the formulas that they hold ffnet against, written for autograd."""
 
+import numpy as np
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 import ffnet
@@ -50,6 +52,17 @@ def with_regions(ours, regions):
             layer.goodness_weight = torch.nn.Parameter(weight.to(layer.weight))
         size = layer.pooled_size(*size)
     return ours
+
+
+def make_folder(root, classes=("cat", "dog"), each=8, size=(12, 10), mode="RGB"):
+    """Make a folder of class folders with random pictures."""
+    rng = np.random.default_rng(0)
+    for name in classes:
+        (root / name).mkdir(parents=True)
+        for k in range(each):
+            pixels = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
+            Image.fromarray(pixels).convert(mode).save(root / name / f"{k}.png")
+    return root
 
 
 def config(*settings):

@@ -5,11 +5,11 @@ import json
 import pytest
 import torch
 from click.testing import CliRunner
+from fflabels_cli.app import ffnet_group
 from reference import SMALL_RUN, net
 
 import ffnet
 from fflabels.errors import FFLabelsError
-from fflabels_cli.app import ffnet_group
 from ffnet.inference.passes import layer_goodness
 from ffnet.inference.registry import INFERENCES, Answer, InferenceMethod
 from ffnet.model.norms import NORMS, Norm
@@ -38,9 +38,7 @@ def test_a_norm_of_ones_own_is_trained_and_used(largest_norm, tmp_path):
     assert run.config.net.norm == "largest"
     x = torch.rand(2, 1, 16, 16) * 0.5
     torch.testing.assert_close(run.net.layers[0].normalize(x).amax((1, 2, 3)), torch.ones(2))
-    assert run.results.test.goodness.accuracy > 0.1
-    settings = [part for setting in (*SMALL_RUN, "net.norm=largest") for part in ("--set", setting)]
-    assert "largest" in command("train", *settings, "--out", str(tmp_path / "bp"), "--algorithm", "ff")
+    assert run.results.test.linear.accuracy > 0.5
 
 
 def test_an_unknown_norm_names_the_nearest_and_leaves_no_folder(tmp_path):
@@ -75,7 +73,7 @@ def test_an_inference_method_of_ones_own_predicts_and_is_evaluated(least_inferen
 
 def test_an_unknown_inference_method_names_the_nearest():
     ours = net()
-    with pytest.raises(FFLabelsError, match=r"unknown inference; got gooodness; .*did you mean goodness"):
+    with pytest.raises(FFLabelsError, match=r"unknown inference; got gooodness; .*did you mean 'goodness'"):
         ffnet.predict(ours, torch.zeros(1, *ours.shape), inference="gooodness")
     with pytest.raises(FFLabelsError, match="inference: for another kind of net; got bp"):
         ffnet.predict(ours, torch.zeros(1, *ours.shape), inference="bp")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SOUND = """
 import numpy as np
 from fflabels import FFLabelsError, Labeler, Recipe

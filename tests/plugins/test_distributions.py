@@ -5,6 +5,8 @@ import json
 import pytest
 from conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 PLUGINS = ("gabor", "walsh", "wavelet")
 
 

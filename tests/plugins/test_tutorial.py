@@ -3,9 +3,12 @@
 import re
 import shlex
 
+import pytest
 from conftest import ROOT
 
 from fflabels.testing.kit import CHECKS
+
+pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "plugins" / "README.md").read_text()
 BLOCKS = re.findall(r"(?:^`([\w.]+)`:\n\n)?^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

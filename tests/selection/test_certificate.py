@@ -114,6 +114,7 @@ def test_a_bound_is_never_above_the_optimum_and_time_closes_the_gap(count, n, di
     assert bound == score == best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signed", [False, True])
 def test_select_says_how_far_from_optimal_it_can_be(signed, monkeypatch):
     monkeypatch.setattr("fflabels.selection.dispersion.EXHAUSTIVE", 0)
@@ -143,6 +144,7 @@ def random_levels(seed, count=12):
     return matrix
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [0.0, -2.0])
 @pytest.mark.parametrize("scale", [1.0, 1e-8, 1e20, 1e160])
 @pytest.mark.parametrize("seed", range(4))

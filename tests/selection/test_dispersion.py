@@ -146,6 +146,7 @@ def test_the_order_of_the_candidates_changes_the_set_but_not_its_worth():
     assert max(scores) < 1.02 * min(scores)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "program", ["select(np.round(np.abs(np.corrcoef(x)) * 2**20), 30, iterations=5000)", "select_vectors(x, 30)"]
 )

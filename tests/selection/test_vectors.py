@@ -32,6 +32,7 @@ def test_few_vectors_are_chosen_as_by_their_matrix():
     assert list(found.indices) == sorted(set(found.indices.tolist()))
 
 
+@pytest.mark.slow
 def test_more_candidates_give_a_better_set_than_a_pool_of_them(monkeypatch):
     monkeypatch.setattr("fflabels.selection.vectors.POOL", 200)
     x = vectors(5000)
@@ -128,6 +129,7 @@ def test_double_precision_a_single_one_and_all():
     assert select_vectors(x, 40).indices.tolist() == list(range(40))
 
 
+@pytest.mark.slow
 def test_no_copy_of_the_vectors_is_made(monkeypatch):
     monkeypatch.setattr("fflabels.selection.vectors.POOL", 300)
     monkeypatch.setattr("fflabels.selection.vectors.BLOCK_BYTES", 1 << 19)

@@ -50,6 +50,7 @@ MESSAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", FAULTY)
 def test_a_fault_fails_its_check_and_no_other(check):
     found = failures(FAULTY[check])
@@ -71,6 +72,7 @@ def test_a_file_written_in_a_thread_is_blocked_and_seen(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_expected_failures_are_told_apart_and_expire():
     assert failures(Intensity, expected_failures={"intensity": "by hand"}) == {"intensity": "by hand"}
     [late] = [r for r in check_labeler(Intensity, expected_failures={"intensity": "by hand"}) if r.check == "intensity"]
@@ -92,6 +94,7 @@ def test_what_is_no_labeler_is_refused():
         check_labeler(5)
 
 
+@pytest.mark.slow
 def test_a_class_in_main_skips_the_new_process_and_pytest_is_not_needed(tmp_path):
     code = """
     import sys
@@ -131,6 +134,7 @@ def test_slow(labeler, check):
 """
 
 
+@pytest.mark.slow
 def test_in_pytest_an_author_sees_one_test_a_check(tmp_path):
     (tmp_path / "test_mine.py").write_text(PYTEST_MODULE)
     path = [str(p) for p in (tmp_path, *sys.path) if p]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from reference import make_folder
 
 import ffnet
 from fflabels.errors import FFLabelsError
@@ -21,16 +22,6 @@ def load(name, *settings):
     return ffnet.load_data(ffnet.Config().override([f"data.name={str(name)!r}", *settings]).data)
 
 
-def make_folder(root, classes=("cat", "dog"), each=8, size=(12, 10), mode="RGB"):
-    rng = np.random.default_rng(0)
-    for name in classes:
-        (root / name).mkdir(parents=True)
-        for k in range(each):
-            pixels = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
-            Image.fromarray(pixels).convert(mode).save(root / name / f"{k}.png")
-    return root
-
-
 def test_the_embedded_digits():
     data = load("digits")
     assert (len(data.train), len(data.validation), len(data.test)) == (1257, 180, 360)
@@ -42,6 +33,7 @@ def test_the_embedded_digits():
     assert load("digits", "data.limit=100").digest != data.digest
 
 
+@pytest.mark.slow
 @needs_real_data
 @pytest.mark.parametrize(
     ("name", "shape", "counts", "names"),
@@ -63,6 +55,7 @@ def test_the_real_data_sets_are_read_and_split(name, shape, counts, names):
     assert len(torch.unique(data.train.classes)) == data.classes
 
 
+@pytest.mark.slow
 @needs_real_data
 def test_a_run_on_real_images_learns(tmp_path):
     config = ffnet.load_preset("quick-mnist").config.override(
@@ -216,6 +209,7 @@ def test_images_are_resized_however_many_there_are():
     assert load("digits", "data.size=40").shape == (1, 40, 40)
 
 
+@pytest.mark.slow
 @needs_real_data
 def test_real_images_are_enlarged():
     data = load("cifar10", "data.offline=true", "data.size=48")

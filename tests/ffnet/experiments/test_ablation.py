@@ -17,6 +17,8 @@ from ffnet.experiments.studies import shard
 from ffnet.experiments.trials import read_figures
 from ffnet.report import figures
 
+pytestmark = pytest.mark.slow
+
 BUILT_IN = files("ffnet.experiments.ablation").joinpath("ablation.toml").read_text()
 
 

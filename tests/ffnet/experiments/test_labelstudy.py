@@ -16,6 +16,8 @@ from ffnet.experiments.labelstudy.report import paired, rank_correlation, write
 from ffnet.experiments.labelstudy.sets import STATISTICS, pixel_distances
 from ffnet.experiments.labelstudy.work import finished, work
 
+pytestmark = pytest.mark.slow
+
 BUILT_IN = files("ffnet.experiments.labelstudy").joinpath("labels.toml").read_text()
 
 

@@ -10,6 +10,8 @@ from fflabels import FFLabelsError
 from ffnet.config import Config
 from ffnet.experiments.search import Space, search
 
+pytestmark = pytest.mark.slow
+
 SMALL = Config().override(
     [*TWO_LAYERS, "net.pools=[2,1]", "labels.candidates=20", "data.limit=150", "train.epochs=1",
      "inference.linear_epochs=1"]

@@ -7,6 +7,8 @@ from ffnet.experiments.studies import list_studies, load_study, shard
 from ffnet.experiments.studies.work import work, write
 from ffnet.runs.folder import load_run
 
+pytestmark = pytest.mark.slow
+
 RESULTS = {"fig3a", "fig3b", "fig3cd", "fig4", "fig5ab", "fig5ch", "cifar10", "cifar100"}
 APPENDICES = {
     "intensity", "kernel", "filters", "pooling", "learning-rate", "batch", "label-set", "first-layer", "epochs",

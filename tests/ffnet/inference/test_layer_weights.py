@@ -50,6 +50,7 @@ def test_a_dead_layer_changes_nothing():
     torch.testing.assert_close(answers, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", ["sum", "last", "weighted"])
 def test_a_net_is_read_with_its_correction_and_keeps_it(layers, tmp_path):
     chosen = ffnet.Config().override([*SMALL, f"inference.layers={layers}"])

@@ -97,6 +97,7 @@ def test_a_halving_drops_what_a_loop_over_images_layers_and_labels_would(kind, c
             torch.testing.assert_close(found[i, alive], decision_scores(ours, goodness)[i, alive], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_halving_answers_as_goodness_does_in_a_third_of_its_passes():
     data = ffnet.load_data(ffnet.Config().data)
     config = ffnet.Config().override(

@@ -12,6 +12,8 @@ from ffnet.config import Config
 from ffnet.report.page import verdict, write_report
 from ffnet.runs.folder import load_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def unfinished(runs, tmp_path_factory):

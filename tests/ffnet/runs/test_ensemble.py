@@ -16,6 +16,8 @@ from ffnet.inference.linear import linear_scores
 from ffnet.inference.passes import goodness_scores
 from ffnet.runs.ensemble import DECAY
 
+pytestmark = pytest.mark.slow
+
 SMALL = [*TWO_LAYERS, "data.limit=300", "train.epochs=2"]
 
 

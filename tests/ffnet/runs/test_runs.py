@@ -47,6 +47,7 @@ def stop_at(step):
     return progress
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -121,6 +122,7 @@ def end(process):
     return process.returncode, told
 
 
+@pytest.mark.slow
 def test_killed_at_random_steps_and_resumed_a_run_ends_bit_for_bit_as_one_left_alone(tmp_path):
     whole = start(*train_command(tmp_path / "whole"))
     folder = tmp_path / "killed"
@@ -144,6 +146,7 @@ def test_killed_at_random_steps_and_resumed_a_run_ends_bit_for_bit_as_one_left_a
     assert len(files(folder)) == 6
 
 
+@pytest.mark.slow
 def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
     process = start(
         *train_command(tmp_path / "run"), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -155,6 +158,7 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
     assert not ffnet.load_run(tmp_path / "run").results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path, damage):
     whole = ffnet.train(config(), out=tmp_path / "whole")
@@ -214,6 +218,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(tmp_path,
     assert ffnet.resume(tmp_path / "run").results == whole.results
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_a_checkpoint_is_one_clear_line_and_loses_nothing(tmp_path):
     out = tmp_path / "run"
 
@@ -307,7 +312,7 @@ def test_a_finished_run_without_its_weights_says_so_and_makes_them_again(tmp_pat
 
 
 def test_a_run_goes_on_where_its_images_have_moved(tmp_path):
-    from data.test_data import make_folder
+    from reference import make_folder
 
     chosen = config(
         f"data.name='{make_folder(tmp_path / 'old', each=20)}'", "labels.set=fourier", "labels.candidates=20"

@@ -18,6 +18,8 @@ from ffnet.runs.log import read_lines
 from ffnet.system.ranks import Ranks
 from ffnet.training.loop import make_learner
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(ranks.__file__)
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 

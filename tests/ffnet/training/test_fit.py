@@ -13,6 +13,7 @@ from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", [p.name for p in ffnet.list_presets()])
 def test_every_preset_takes_its_steps(preset):
     chosen = ffnet.load_preset(preset).config.override(
@@ -55,6 +56,7 @@ def test_a_loss_that_is_not_finite_is_named():
         ffnet.fit(ours, data)
 
 
+@pytest.mark.slow
 def test_digits_are_learnt_and_the_same_twice():
     settings = ["train.epochs=6", "net.widths=[16,32,32]", "net.pools=[2,2,1]", "net.norm=rms", "train.batch=32"]
     chosen = ffnet.Config().override([*settings, "labels.set=fourier:paper10", "inference.linear_epochs=5"])

@@ -127,7 +127,7 @@ def test_weights_decay_and_biases_do_not():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["net.init=he"], r"he.*net.init.*base, measured, torch, unit"),
+        (["net.init=he"], r"net.init: unknown initial weights; got he.*base, measured, torch, unit"),
         (["net.init=unit", "net.norm=none"], "net.init: needs inputs of mean square 1; got unit with net.norm=none"),
         (["net.init=measured", "algorithm=bp"], "net.init: scales layers for their goodness; got measured"),
         (["train.peer=0.03", "algorithm=bp"], "train.peer: forward-forward layers only; got 0.03 with algorithm=bp"),
@@ -138,7 +138,7 @@ def test_weights_decay_and_biases_do_not():
 )
 def test_settings_that_do_not_fit_are_refused(settings, message):
     with pytest.raises(FFLabelsError, match=message):
-        config(*settings)
+        net(*settings)
 
 
 def test_a_checkpoint_from_before_peer_normalisation_is_refused_in_one_line():

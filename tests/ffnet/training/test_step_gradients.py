@@ -16,7 +16,12 @@ from ffnet.training.losses import LOSSES
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 @pytest.mark.parametrize("kind", sorted(GOODNESS))
 @pytest.mark.parametrize(
-    ("dtype", "fourier", "tolerance"), [("float64", False, 1e-9), ("float64", True, 1e-8), ("float32", False, 1e-4)]
+    ("dtype", "fourier", "tolerance"),
+    [
+        ("float64", False, 1e-9),
+        pytest.param("float64", True, 1e-8, marks=pytest.mark.slow),
+        pytest.param("float32", False, 1e-4, marks=pytest.mark.slow),
+    ],
 )
 def test_ten_closed_form_steps_equal_autograd(monkeypatch, kind, loss, norm, dtype, fourier, tolerance):
     monkeypatch.setattr(spectral, "pays", lambda *_: fourier)
