@@ -11,8 +11,10 @@ from torch.nn import functional as F
 
 import fflabels
 import ffnet
+from fflabels import named_set
 from fflabels.errors import FFLabelsError
 from ffnet.labels.waves import WAVES, code
+from ffnet.model.layer import LocalLayer
 from ffnet.training.forward_forward import FFLearner
 
 
@@ -104,3 +106,20 @@ def test_a_code_of_too_few_channels_is_refused():
         code(257, 2, seed=0)
     with pytest.raises(FFLabelsError, match=r"net.offered_waves: nothing is offered; got 2; expected 0, or net.label"):
         config("net.offered_waves=2")
+
+
+@pytest.mark.parametrize("pools", ["[2,2,1]", "[4,3,1]"])
+def test_layers_that_learn_alone_behind_joined_ones_receive_the_label_that_inference_gives_them(monkeypatch, pools):
+    chosen = config("net.first_layer=with_next", "net.label_every_layer=true", f"net.pools={pools}", "dtype=float64")
+    ours = ffnet.FFNet(chosen, SHAPE, named_set("fourier:paper10"))
+    images, pair = batch()
+    embedded = ours.embedder.embed(images.repeat(2, 1, 1, 1), pair.T.reshape(-1))
+    seen = []
+    normalize = LocalLayer.normalize
+    monkeypatch.setattr(
+        LocalLayer, "normalize", lambda self, x, *more: seen.append(x.clone()) or normalize(self, x, *more)
+    )
+    ours.eval()(embedded)
+    in_inference, seen[:] = seen[2], []
+    FFLearner(ours, 8).learn(images, pair)
+    assert torch.equal(seen[2][:, -1], in_inference[:, -1])
