@@ -25,13 +25,17 @@ FFNET_COMMANDS = (
     "info",
     "report",
     "cam",
-    "labels",
+    "diagnose",
     "compare",
     "reproduce",
     "study",
     "search",
     "presets",
 )
+
+
+RENAMED = {"labels": "diagnose"}
+"""Old names of subcommands of ffnet → those of today; kept for one release."""
 
 
 class LazyGroup(click.Group):
@@ -58,6 +62,10 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest command where there is none of the name."""
         import difflib
+
+        if self.name == "ffnet" and args and args[0] in RENAMED:
+            click.echo(f"Warning: ffnet {args[0]} is now ffnet {RENAMED[args[0]]}", err=True)
+            args = [RENAMED[args[0]], *args[1:]]
 
         if args and args[0] not in self.commands_there and not args[0].startswith("-"):
             close = difflib.get_close_matches(args[0], self.commands_there, n=1)

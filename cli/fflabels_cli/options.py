@@ -254,9 +254,9 @@ def device(function: F) -> F:
 
 
 def inference(text: str, *more: str) -> Callable[[F], F]:
-    """Return the option ``--inference``, with more readings than a single net has."""
-    readings = ("linear", "goodness", "channels", "cascade[:K]", "halving", *more)
-    return click.option("--inference", metavar="|".join(readings), help=text)
+    """Return the option ``--inference``, with more methods than a single net has."""
+    methods = ("linear", "goodness", "cascade[:K]", "halving", *more)
+    return click.option("--inference", metavar="|".join(methods), help=text)
 
 
 def make_labeler(name: str, params: tuple[tuple[str, str], ...]) -> Labeler[Any]:

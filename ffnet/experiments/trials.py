@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -196,3 +196,16 @@ def write(path: Path, figures: msgspec.Struct) -> None:
 
 def _accuracy(scores_NC: Tensor, part: Split) -> float:
     return accuracy(scores_NC.argmax(1), part.classes)
+
+
+def place(found: Figures) -> str:
+    """Return where a net was computed."""
+    versions = ", ".join(f"{name} {number}" for name, number in sorted(found.versions.items()))
+    return f"{found.device}, {found.dtype}, {versions}"
+
+
+def done_lines(figures: Sequence[Figures]) -> list[str]:
+    """Return the lines that say how many nets there are, what they took, and where."""
+    hours = sum(one.cpu_seconds for one in figures) / 3600
+    places = sorted({place(one) for one in figures})
+    return [f"{len(figures)} nets, {hours:.1f} hours of processor time.", "", *(f"- {p}" for p in places), ""]

@@ -8,6 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 
+from fflabels_cli.memory import keep_freed_memory
+
+keep_freed_memory()  # as the commands do
+
 
 @dataclass
 class Row:

@@ -24,7 +24,7 @@ from harness import Row, write  # noqa: E402
 import ffnet  # noqa: E402
 from fflabels import named_set  # noqa: E402
 from ffnet.data.load import Split  # noqa: E402
-from ffnet.system.ranks import ALONE, join  # noqa: E402
+from ffnet.system.ranks import ALONE, join_ranks  # noqa: E402
 from ffnet.training.draws import Draws  # noqa: E402
 from ffnet.training.forward_forward import FFLearner  # noqa: E402
 
@@ -72,7 +72,7 @@ def reductions(net, norm, hard):
 def measure(target):
     """Take all times on two ranks; those of one rank are taken on both at once, so that both cores are as busy."""
     torch.set_num_threads(1)
-    ranks = join()
+    ranks = join_ranks()
     found = {"reduce": {}, "steps": []}
     for size in BYTES:
         tensor = torch.ones(size // 4)

@@ -14,7 +14,7 @@ from ffnet.evaluation.statistics import Gap, spread
 from ffnet.experiments.ablation import load_ablation
 from ffnet.experiments.trials import data_of, train_and_read
 from ffnet.prepare import label_set
-from ffnet.report.tables import told
+from ffnet.report.tables import format_gap
 
 STRONGER = 0.5
 """The mean of a wave and a chain varies over the labels by .22 an image's pixel, a wave by .34."""
@@ -61,5 +61,5 @@ if __name__ == "__main__":
             print(seed, name, found.goodness, found.linear, found.train_seconds, flush=True)
     for name, reading in itertools.product(figures, ("goodness", "linear")):
         values, base = ([found.read(reading) for found in figures[which]] for which in (name, "waves"))
-        gap = told(Gap.of([v - b for v, b in zip(values, base, strict=True)]))
+        gap = format_gap(Gap.of([v - b for v, b in zip(values, base, strict=True)]))
         print(f"{name}, {reading}: {spread(values)} [{gap}]")

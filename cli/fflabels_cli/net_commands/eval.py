@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 @click.command("eval")
 @options.run_folders
 @options.inference(
-    "One reading only; goodness decides in cascade among K (3) that linear proposes, in halving among what a forecast "
-    "and layer after layer leave over; both sums goodness and linear, weighted by the validation images.  "
-    "[default: goodness, linear, channels where fitted; of several runs goodness, linear, both]",
+    "One method only. In cascade, goodness decides among the K (3) classes that linear proposes; in halving, among the "
+    "labels that a forecast and layer after layer leave; both sums goodness and linear, with weights fitted on the "
+    "validation images.  [default: goodness, linear; for several runs also both]",
     "both",
 )
 @click.option(
     "--split",
-    type=click.Choice(("val", "test")),
-    default="val",
+    type=click.Choice(("validation", "val", "test")),
+    default="validation",
     show_default=True,
-    help="Make choices on val; every look at test is counted in the run folder.",
+    help="Make choices on validation (val for short); every look at test is counted in the run folder.",
 )
 @options.data_root
 @options.device
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 def command(
     runs: tuple[str, ...], inference: Any, split: str, data: str | None, device: str | None, json_: bool
 ) -> None:
-    """Evaluate a run: accuracy, confusion matrix, accuracy a class, the untrained net beside the linear classifier.
+    """Evaluate a run: accuracy, confusion matrix, accuracy per class; beside linear the untrained net.
 
-    Several runs on the same images are read as one: their goodness and their classifiers' logits are summed, each with
-    a weight fitted to the validation images; these are read with weights that one half of them gives for the other.
+    Several runs on the same images answer together, as an ensemble: their goodness and their classifiers' logits are
+    summed with weights that are fitted on the validation images. Each half of the validation images is itself evaluated
+    with the weights of the other half.
     """
     from fflabels_cli import net_output, output
     from ffnet import Ensemble, load_run

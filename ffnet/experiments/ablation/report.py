@@ -14,7 +14,7 @@ from ffnet.evaluation.statistics import Gap, spread
 from ffnet.experiments.ablation import Ablation, Job, ScaleName
 from ffnet.experiments.ablation.work import finished
 from ffnet.experiments.studies import plain
-from ffnet.experiments.trials import Figures
+from ffnet.experiments.trials import Figures, done_lines
 from ffnet.report import tables
 from ffnet.report.tables import format_gap, markdown
 
@@ -122,7 +122,7 @@ def _table(ablation: Ablation, scale: ScaleName, parts: Sequence[Part], wanted: 
         trained = f"{images} training images × {epochs}, {first.images} read."
         lines += ["", f"## {part.data}: {part.recipe}, {part.labels}", "", trained, "", *_effects(part, machine)]
         lines += _readings(part)
-    return [*lines, "", *tables.done(nets)]
+    return [*lines, "", *done_lines(nets)]
 
 
 def _effects(part: Part, machine: str) -> list[str]:

@@ -17,8 +17,7 @@ from ffnet.evaluation.statistics import LEVEL, Gap, spread
 from ffnet.experiments.labelstudy import Cell, LabelStudy, ScaleName
 from ffnet.experiments.labelstudy.sets import STATISTICS
 from ffnet.experiments.labelstudy.work import Done, finished
-from ffnet.experiments.trials import Figures
-from ffnet.report import tables
+from ffnet.experiments.trials import Figures, done_lines
 from ffnet.report.tables import READINGS, format_gap, markdown
 
 try:
@@ -165,7 +164,7 @@ def _table(study: LabelStudy, scale: ScaleName, done: Sequence[Done], wanted: in
         for reading in TOLD:
             lines += ["", f"### What foretells accuracy: {READINGS[reading]}", "", RANKED, ""]
             lines += _ranks(_sets(there), reading)
-    return [*lines, "", *tables.done([one.figures for one in done])]
+    return [*lines, "", *done_lines([one.figures for one in done])]
 
 
 def _accuracies(done: Sequence[Done]) -> list[str]:

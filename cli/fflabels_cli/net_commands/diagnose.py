@@ -1,4 +1,4 @@
-"""``ffnet labels``: what a net makes of its labels."""
+"""``ffnet diagnose``: which labels a net confuses, and whether it reads the label alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 from fflabels_cli import options
 
 
-@click.command("labels")
+@click.command("diagnose")
 @options.run_folder
 @click.option(
     "--pairs", type=click.IntRange(min=0), default=10, show_default=True, help="How many of the most mistaken pairs."
@@ -23,11 +23,10 @@ from fflabels_cli import options
 @options.device
 @options.as_json
 def command(run: str, pairs: int, images: int, data: str | None, device: str | None, json_: bool) -> None:
-    """Show which labels a net takes for which, how alike those are, and whether it reads the label alone.
+    """Show which labels a net confuses, how similar those are, and whether it reads the label alone.
 
     A layer that tells the right label from a wrong one on noise too, or on an image of a third class, has learnt which
-    labels are right more often: the shortcut. Favourite: the share of noise images that are given the most frequent
-    label.
+    labels are right more often: the shortcut. Favourite: the share of noise images that get the most frequent label.
     """
     import msgspec
 
