@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fflabels.diversity import GRID, Metric, similarity
+from fflabels.brief import Brief
 from fflabels.errors import FFLabelsError
-from fflabels.images import REFERENCE_COUNT, References, evenly, load_classed
+from fflabels.images import REFERENCE_COUNT, References, evenly, load_classed, load_references
 from fflabels.labelset import LabelSet
+from fflabels.metrics import GRID
 from fflabels.observer import Observer, pooling
 from fflabels.progress import Progress, silent
 
@@ -32,7 +33,7 @@ def assign(
     labels: LabelSet,
     references: str | Path | References,
     *,
-    metric: Metric = "shift",
+    metric: str = "shift",
     seed: int = 0,
     progress: Progress = silent,
 ) -> LabelSet:
@@ -78,7 +79,7 @@ def assignment(
     labels: LabelSet,
     references: str | Path | References,
     *,
-    metric: Metric = "shift",
+    metric: str = "shift",
     seed: int = 0,
     progress: Progress = silent,
 ) -> Assignment:
@@ -99,7 +100,7 @@ def assignment(
     return Assignment(found, _correlation(alike, same), _correlation(alike, same[np.ix_(order, order)]))
 
 
-def agreement(labels: LabelSet, references: References, *, metric: Metric = "shift") -> float:
+def agreement(labels: LabelSet, references: References, *, metric: str = "shift") -> float:
     """Return the correlation, over all pairs of classes, of their likeness with their labels' similarity; −1 to 1.
 
     0 where all pairs are as alike as one another. See `assign` for the parameters and errors.
@@ -158,19 +159,11 @@ def _check_classes(references: References, expected: int | None = None) -> npt.N
     return classes
 
 
-def _similarity(labels: LabelSet, references: References, metric: Metric, progress: Progress = silent) -> Matrix:
+def _similarity(labels: LabelSet, references: References, metric: str, progress: Progress = silent) -> Matrix:
     """Return how alike labels are on some of the images, (n, n), diagonal 0."""
     few = References(references.images[evenly(len(references.images), REFERENCE_COUNT)], references.name)
-    found = similarity(
-        labels.recipes,
-        labels.labeler,
-        shape=few.shape,
-        metric=metric,
-        references=few,
-        intensity=labels.intensity,
-        progress=progress,
-    )
-    same = found.astype(np.float64)
+    few = load_references(few, few.shape)
+    same = Brief(labels.labeler, few, labels.intensity).similarity(labels.recipes, metric, progress).astype(np.float64)
     np.fill_diagonal(same, 0)
     return same
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.checks import check_floor, check_seed
-from fflabels.diversity import Correlations, Effect, effect
+from fflabels.effect import Correlations, Effect, effect
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
 from fflabels.guard import draw
 from fflabels.images import References, load_references

@@ -7,28 +7,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias, get_args
 
 import msgspec
 import numpy as np
 
 from fflabels import registry
 from fflabels.arrays import Array, Shape, array_namespace, check_images, check_shape
-from fflabels.diversity import (
-    Matrix,
-    Metric,
-    Summary,
-    dprime,
-    metrics_on,
-    similarity,
-    summarize,
-    visibility,
-    worst_pairs,
-)
+from fflabels.brief import Brief
+from fflabels.diversity import Summary, summarize, worst_pairs
+from fflabels.effect import visibility
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler, host_integers
+from fflabels.metrics import METRICS, Matrix, metrics_on
+from fflabels.metrics.dprime import dprime
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from fflabels.recipe import MAX_RECIPES, Recipe, canonical_json, sha256
@@ -47,6 +41,9 @@ HARD = 2.0
 """Labels nearer than this, in d′, are likely hard to learn [ours]."""
 
 Pair: TypeAlias = tuple[int, int, float]
+
+ScoredMetric: TypeAlias = Literal["pearson", "shift", "dprime"]
+"""The metrics that version 1 of the file has fields for; sets are scored by these, and by no other registered one."""
 
 
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,8 +85,8 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     shape: tuple[int, int, int]
     references: ReferenceMark
-    similarity: dict[Metric, Summary]
-    random: dict[Metric, Summary]
+    similarity: dict[ScoredMetric, Summary]
+    random: dict[ScoredMetric, Summary]
     visibility: list[float]
     intensity: float | None = None
 
@@ -114,9 +111,9 @@ class Report:
     """The scores of a set, and where they come from: the worst pairs by metric, and labels that are the same."""
 
     scores: Scores
-    matrices: Mapping[Metric, Matrix]
+    matrices: Mapping[ScoredMetric, Matrix]
 
-    def worst(self, metric: Metric, count: int = 5) -> list[Pair]:
+    def worst(self, metric: ScoredMetric, count: int = 5) -> list[Pair]:
         """Return the most similar pairs (i, j, similarity)."""
         return worst_pairs(self.matrices[metric], count)
 
@@ -244,7 +241,7 @@ class LabelSet:
         references: str | Array | References | None = None,
         *,
         intensity: float = DEFAULT_INTENSITY,
-        random: Mapping[Metric, Summary] | None = None,
+        random: Mapping[ScoredMetric, Summary] | None = None,
         progress: Progress = silent,
     ) -> Report:
         """Return the set's similarity by every metric, visibility, worst pairs and duplicates.
@@ -260,26 +257,16 @@ class LabelSet:
         random
             What choice by chance would have given, to stand beside.
         """
-        found = load_references(references, check_shape(shape or self.shape))
-        matrices = {
-            metric: similarity(
-                self.recipes,
-                self.labeler,
-                shape=found.shape,
-                metric=metric,
-                references=found,
-                intensity=intensity,
-                progress=progress,
-            )
-            for metric in metrics_on(found)
-        }
+        images = load_references(references, check_shape(shape or self.shape))
+        brief = Brief(self.labeler, images, intensity)
+        matrices = {metric: brief.similarity(self.recipes, metric, progress) for metric in scored_metrics(images)}
         scores = Scores(
-            shape=found.shape,
-            references=ReferenceMark(found.name, len(found.images), found.digest),
+            shape=images.shape,
+            references=ReferenceMark(images.name, len(images.images), images.digest),
             similarity={metric: summarize(matrix) for metric, matrix in matrices.items()},
             random={**(random or {})},
-            visibility=[round(v, 6) for v in visibility(self.recipes, self.labeler, found)],
-            intensity=intensity if "dprime" in matrices else None,
+            visibility=[round(v, 6) for v in visibility(self.recipes, self.labeler, images)],
+            intensity=intensity if any(METRICS[metric].uses_intensity for metric in matrices) else None,
         )
         return Report(scores, matrices)
 
@@ -392,6 +379,12 @@ class LabelSet:
                     expected=str(len(recipes)),
                 )
         return cls(recipes, labeler, document.provenance, document.scores)
+
+
+def scored_metrics(references: References) -> tuple[ScoredMetric, ...]:
+    """Return the metrics that a set is scored by: those of the file that there are enough reference images for."""
+    enough = metrics_on(references)
+    return tuple(metric for metric in get_args(ScoredMetric) if metric in enough)
 
 
 def _sorted_pair(i: int, j: int) -> tuple[int, int]:

@@ -39,7 +39,9 @@ DEFAULT_INTENSITY = 0.35
 """The label intensity K that labels are looked at with."""
 
 NEEDED = 2
-"""Reference images without which nothing varies within a label."""
+"""The fewest reference images: with one, nothing varies within a label."""
+
+NEEDED_FOR = "it compares labels with how much images differ"
 
 MAP_VALUES = 1 << 17
 """Values of the maps that are made at once: half a MiB, near the processor."""
@@ -59,7 +61,7 @@ def check_enough(references: References) -> None:
     if len(references.images) < NEEDED:
         raise FFLabelsError(
             "too few reference images for dprime", where=references.name, got=len(references.images),
-            expected=f"at least {NEEDED}: it compares labels with how much images differ",
+            expected=f"at least {NEEDED}: {NEEDED_FOR}",
         )  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from math import nan
 from pathlib import Path
 
 from fflabels.comparison import Reach
-from fflabels.diversity import Matrix
 from fflabels.errors import MissingExtraError
 from fflabels.files import write_whole
+from fflabels.metrics import Matrix
 
 try:
     from matplotlib.figure import Figure

@@ -19,7 +19,7 @@ import numpy as np
 
 from fflabels import registry
 from fflabels.arrays import Shape
-from fflabels.diversity import effect
+from fflabels.effect import effect
 from fflabels.errors import FFLabelsError, one_line
 from fflabels.guard import draw
 from fflabels.images import References

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape
 from fflabels.candidates import propose
-from fflabels.diversity import effect
+from fflabels.effect import effect
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
 from fflabels.guard import draw
 from fflabels.images import load_references
