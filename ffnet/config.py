@@ -11,6 +11,7 @@ import msgspec
 import tomli_w
 
 from fflabels.errors import FFLabelsError, nearest
+from fflabels.metrics import check_metric
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
@@ -48,8 +49,12 @@ class LabelsConfig(_Section, frozen=True):
     """Which class carries which label: ``order``, class k label k; ``alike``, classes that look alike labels that are
     alike by `shift` (`fflabels.assign`, on training images) [ours]."""
     candidates: Positive = 2000
-    metric: Literal["pearson", "shift", "dprime"] = "pearson"
+    metric: str = "pearson"
+    """How alike labels are, where a set is designed: a registered metric (`fflabels.metrics`)."""
     method: Literal["best", "greedy", "random"] = "best"
+
+    def __post_init__(self) -> None:
+        check_metric(self.metric, "labels.metric")
 
 
 class DataConfig(_Section, frozen=True):
