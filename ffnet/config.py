@@ -61,8 +61,7 @@ class DataConfig(_Section, frozen=True):
     """Which images."""
 
     name: str = "digits"
-    """``digits``, ``mnist``, ``fashion-mnist``, ``cifar10``, ``cifar100``, ``mnist-pairs`` (two digits side by side, 55
-    classes), or a folder of class folders."""
+    """A registered data set (`ffnet.data.load`), such as ``digits`` or ``cifar10``, or a folder of class folders."""
     root: str | None = None
     """The folder that torchvision's data sets are in; environment FFNET_DATA or ~/.cache/ffnet unless given."""
     offline: bool = False

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config, Inference
-from ffnet.data.load import Data, Split
+from ffnet.data.dataset import Data, Split
 from ffnet.inference.predict import Method, scores
 from ffnet.inference.shortlist import fit_forecast
 from ffnet.inference.weights import check_validation

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fflabels.errors import FFLabelsError
 from fflabels.progress import Progress, silent
 from ffnet.config import Inference
-from ffnet.data.load import Data, Split
+from ffnet.data.dataset import Data, Split
 from ffnet.inference.passes import (
     channel_scores,
     check_channels_fitted,

@@ -19,7 +19,8 @@ from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.recipe import canonical_json, sha256
 from ffnet.config import Config, DataConfig, InferenceConfig
-from ffnet.data.load import Data, Split, load_data
+from ffnet.data.dataset import Data, Split
+from ffnet.data.load import load_data
 from ffnet.evaluation.accuracy import accuracy, untrained
 from ffnet.inference.passes import combined, layer_goodness, linear_scores
 from ffnet.inference.weights import calibration_of

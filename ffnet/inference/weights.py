@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config, InferenceConfig
-from ffnet.data.load import Data, Split
+from ffnet.data.dataset import Data, Split
 
 ROUNDS = 100
 """Iterations of the fit, at most: it is convex, in as many numbers as layers count."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Inference
-from ffnet.data.load import Data, Split
+from ffnet.data.dataset import Data, Split
 from ffnet.evaluation.accuracy import Evaluation, SplitName, accuracy, reading_of
 from ffnet.inference.passes import goodness_scores, linear_scores
 from ffnet.inference.weights import likeliest_weights

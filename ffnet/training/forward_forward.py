@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config
 from ffnet.data.augment import draw_moves, moved
-from ffnet.data.load import Split
+from ffnet.data.dataset import Split
 from ffnet.labels.embed import Imprints, unit
 from ffnet.model.baseline import BPNet, loss_and_hits
 from ffnet.model.fast_cpu.scratch import Scratch, keep_memory

@@ -19,7 +19,7 @@ from fflabels.labelset import open_set
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from ffnet.config import Config, TrainConfig
-from ffnet.data.load import Data, Split
+from ffnet.data.dataset import Data, Split
 from ffnet.inference.linear import Readout, fit_readout
 from ffnet.inference.passes import channel_count, channel_logs, features, layer_goodness
 from ffnet.inference.weights import (

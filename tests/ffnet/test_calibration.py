@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
 from ffnet.config import InferenceConfig  # noqa: E402
-from ffnet.data.load import Split  # noqa: E402
+from ffnet.data.dataset import Split  # noqa: E402
 from ffnet.inference.passes import combined, layer_goodness  # noqa: E402
 from ffnet.inference.weights import Calibration, calibration_of, check_validation  # noqa: E402
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
-from ffnet.data.load import read_pictures  # noqa: E402
+from ffnet.data.folders import read_pictures  # noqa: E402
 from ffnet.presets import quick_preset  # noqa: E402
 
 REAL = Path(os.environ.get("FFNET_DATA", "/nowhere"))

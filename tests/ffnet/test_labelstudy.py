@@ -13,7 +13,9 @@ from scipy import stats  # noqa: E402
 
 from fflabels import FFLabelsError, LabelSet, References, get_labeler, propose, similarity  # noqa: E402
 from ffnet.config import DataConfig  # noqa: E402
-from ffnet.data.load import Split, digit_pairs, load_data  # noqa: E402
+from ffnet.data.dataset import Split  # noqa: E402
+from ffnet.data.load import load_data  # noqa: E402
+from ffnet.data.sources import digit_pairs  # noqa: E402
 from ffnet.experiments.labelstudy import load_label_study, shard  # noqa: E402
 from ffnet.experiments.labelstudy.report import paired, rank_correlation, write  # noqa: E402
 from ffnet.experiments.labelstudy.sets import STATISTICS, pixel_distances  # noqa: E402

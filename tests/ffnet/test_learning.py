@@ -22,7 +22,7 @@ from fflabels.assignment import agreement  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
 from fflabels.labelers.fourier import FourierRecipe, Wave  # noqa: E402
 from ffnet.data import augment as augmentation  # noqa: E402
-from ffnet.data.load import Split  # noqa: E402
+from ffnet.data.dataset import Split  # noqa: E402
 from ffnet.evaluation.accuracy import untrained  # noqa: E402
 from ffnet.inference.linear import Readout  # noqa: E402
 from ffnet.inference.passes import channel_logs, features, layer_goodness  # noqa: E402
@@ -796,7 +796,7 @@ def test_digits_are_learnt_and_the_same_twice():
 
 
 def test_accuracy_a_class_of_a_class_without_images_is_unknown():
-    from ffnet.data.load import Split
+    from ffnet.data.dataset import Split
     from ffnet.evaluation.accuracy import reading_of
 
     scores = torch.eye(3)[torch.tensor([0, 0, 1, 2])]

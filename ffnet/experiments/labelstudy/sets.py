@@ -18,7 +18,7 @@ from fflabels.labelset import Provenance, open_set
 from fflabels.observer import RIDGE, Observer
 from fflabels.probe import probe
 from fflabels.recipe import Recipe
-from ffnet.data.load import Data, Split
+from ffnet.data.dataset import Data, Split
 from ffnet.experiments.labelstudy import Cell, Kind
 from ffnet.labels.embed import unit
 from ffnet.training.loop import references_of
