@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from fflabels.errors import FFLabelsError
+from fflabels.images import digits, fit
 from ffnet.config import DataConfig
 from ffnet.data.dataset import Bytes, Data, Split, split_data, to_split
 from ffnet.data.registry import register
@@ -21,6 +22,19 @@ DIGITS_SIZE = 16
 """Height and width of the digits, which are 8×8 in the file [ours]."""
 
 PAIRS = "mnist-pairs"
+
+
+@register("digits", "1797 handwritten digits (UCI), 8×8, part of fflabels")
+def load_digits(config: DataConfig) -> Data:
+    """Return the digits, a fifth of them for the test."""
+    images, classes = digits()
+    size = config.size or DIGITS_SIZE
+    pixels = np.round(fit(images, (1, size, size)) * 255).astype(np.uint8)
+    order = np.random.default_rng(0).permutation(len(pixels))
+    test, rest = order[:360], order[360:]
+    return split_data(
+        config, "digits", (pixels[rest], classes[rest]), (pixels[test], classes[test]), tuple("0123456789"), 180
+    )
 
 
 @register("mnist", "handwritten digits, 28×28", preset="quick-mnist")

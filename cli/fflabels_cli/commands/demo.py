@@ -25,7 +25,8 @@ def command(out: Path) -> None:
     from fflabels_cli import output
 
     out.mkdir(parents=True, exist_ok=True)
-    rows, measured = [], []
+    rows: list[list[str]] = []
+    measured: list[str] = []
     with output.Bars() as progress:
         for kind, n in JOBS:
             begin = time.perf_counter()
