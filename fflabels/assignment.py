@@ -94,10 +94,12 @@ def assignment(
         return Assignment(labels, 0.0, 0.0)
     alike = likeness(references, progress=progress)
     order = _largest(alike, same, seed, progress)
-    found, provenance = labels.reordered(order.tolist()), labels.provenance
+    assigned, provenance = labels.reordered(order.tolist()), labels.provenance
     how = f"{provenance.method}, assigned by {metric} on {references.name}"
-    found = LabelSet(found.recipes, found.labeler, msgspec.structs.replace(provenance, method=how), found.scores)
-    return Assignment(found, _correlation(alike, same), _correlation(alike, same[np.ix_(order, order)]))
+    assigned = LabelSet(
+        assigned.recipes, assigned.labeler, msgspec.structs.replace(provenance, method=how), assigned.scores
+    )
+    return Assignment(assigned, _correlation(alike, same), _correlation(alike, same[np.ix_(order, order)]))
 
 
 def agreement(labels: LabelSet, references: References, *, metric: str = "shift") -> float:
@@ -191,9 +193,9 @@ def _largest(alike: Matrix, same: Matrix, seed: int, progress: Progress) -> npt.
         rng = np.random.default_rng([seed, start])
         relaxed = quadratic_assignment(alike, same, options={"maximize": True, "rng": rng, "P0": "randomized"})
         for begin in (relaxed.col_ind, rng.permutation(len(same))):
-            found = _exchanged(alike, same, begin)
-            if (value := _sum(alike, same, found)) > largest:
-                best, largest = found, value
+            order = _exchanged(alike, same, begin)
+            if (value := _sum(alike, same, order)) > largest:
+                best, largest = order, value
         progress("assigning", start + 1, STARTS)
     return best
 

@@ -121,15 +121,15 @@ def propose(
     check_floor(min_visibility)
     floor = labeler.default_visibility if min_visibility is None else min_visibility
     shape = check_shape(shape)
-    found = load_references(references, shape)
-    distinct = _Distinct(labeler, found, n)
+    images = load_references(references, shape)
+    distinct = _Distinct(labeler, images, n)
     drawn = repeated = invisible = fruitless = 0
     met: set[Recipe] = set()
     while len(distinct.recipes) < n and fruitless < max(2000, 4 * len(distinct.recipes)):
         batch: list[tuple[int, Recipe, Effect | None]] = []
         for j in range(drawn, drawn + BATCH):
             recipe = draw(labeler, np.random.default_rng([seed, j]), shape)
-            batch.append((j, recipe, None if recipe in met else effect(labeler, recipe, found)))
+            batch.append((j, recipe, None if recipe in met else effect(labeler, recipe, images)))
             met.add(recipe)
         distinct.meet([e for _, _, e in batch if e is not None and e.changed and e.visibility >= floor])
         for j, recipe, seen in batch:

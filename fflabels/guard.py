@@ -27,10 +27,10 @@ def draw(labeler: Labeler[Any], rng: np.random.Generator, shape: Shape) -> Recip
 def complete(labeler: Labeler[Any], n: int, shape: Shape) -> Sequence[Recipe] | None:
     """Return the only n recipes that there can be, checked to be so many different ones of the labeler, or None."""
     with blaming(labeler):
-        found = labeler.complete(n, shape)
-        if found is None:
+        proposed = labeler.complete(n, shape)
+        if proposed is None:
             return None
-        recipes = [_recipe(labeler, one) for one in found]
+        recipes = [_recipe(labeler, one) for one in proposed]
     if len(recipes) != n or len(set(recipes)) != n:
         got = f"{len(recipes)}, {len(set(recipes))} of them different"
         raise FFLabelsError("not the recipes of a complete set", where=source(labeler), got=got, expected=f"{n}")

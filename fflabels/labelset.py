@@ -93,17 +93,17 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def least_dprime(self) -> tuple[float, int, int] | None:
         """The least d′ of any two labels, and which; None where it was not taken, and for a set of one."""
-        found = self.similarity.get("dprime")
-        return (dprime(found.max), *found.pair) if found and found.pair else None
+        summary = self.similarity.get("dprime")
+        return (dprime(summary.max), *summary.pair) if summary and summary.pair else None
 
     @property
     def readability(self) -> str | None:
         """The least d′ in words, beside chance's; None where there is none."""
-        if not (found := self.least_dprime):
+        if not (least := self.least_dprime):
             return None
         chance = self.random.get("dprime")
         beside = f"; chance {dprime(chance.max):.2f}" if chance else ""
-        return f"least d′: {found[0]:.2f} (labels {found[1]} and {found[2]}), at K {self.intensity:g}{beside}"
+        return f"least d′: {least[0]:.2f} (labels {least[1]} and {least[2]}), at K {self.intensity:g}{beside}"
 
 
 @dataclass(frozen=True)
@@ -286,9 +286,9 @@ class LabelSet:
             place = {old: new for new, old in enumerate(order)}
             similarity = {
                 metric: msgspec.structs.replace(
-                    found, pair=found.pair and _sorted_pair(*(place[k] for k in found.pair))
+                    summary, pair=summary.pair and _sorted_pair(*(place[k] for k in summary.pair))
                 )
-                for metric, found in scores.similarity.items()
+                for metric, summary in scores.similarity.items()
             }
             seen = [scores.visibility[k] for k in order]
             scores = msgspec.structs.replace(scores, similarity=similarity, visibility=seen)
@@ -301,10 +301,10 @@ class LabelSet:
         Labels that overwrite pixels get none: a network reads them where they stand, which the observer of d′, who
         averages over the image, cannot [measured: one-hot labels train well at d′ 0.1].
         """
-        found = self.scores.least_dprime if self.scores and not self.labeler.overwrites else None
-        if not (self.scores and found) or found[0] >= HARD:
+        closest = self.scores.least_dprime if self.scores and not self.labeler.overwrites else None
+        if not (self.scores and closest) or closest[0] >= HARD:
             return None
-        least, i, j = found
+        least, i, j = closest
         visible = (self.provenance.min_visibility or 0) >= 1
         return (
             f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} apart at "
@@ -437,14 +437,14 @@ def _parse(data: bytes, where: str) -> _Document:
         raise FFLabelsError("bad number of recipes", where=where, got=len(recipes), expected=f"1 to {MAX_RECIPES}")
     stated = content.pop("sha256", None)
     try:
-        found = sha256(canonical_json(content))
+        actual = sha256(canonical_json(content))
     except RecursionError:  # the writer's depth is a little less than the reader's
         raise FFLabelsError("nested too deeply", where=where) from None
     except UnicodeEncodeError:
         raise FFLabelsError("not text: half of a surrogate pair", where=where) from None
-    if stated != found:
+    if stated != actual:
         raise FFLabelsError(
-            "damaged or edited: the content does not match its hash", where=where, got=str(stated), expected=found
+            "damaged or edited: the content does not match its hash", where=where, got=str(stated), expected=actual
         )
     try:
         return msgspec.convert(content, _Document)
@@ -468,11 +468,11 @@ def _labeler(mark: _LabelerMark, where: str) -> Labeler[Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    content = dict(pairs)
+    if len(content) != len(pairs):
         twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
         raise ValueError(f"duplicate key {twice[:40]!r}")
-    return found
+    return content
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -45,10 +45,10 @@ class Patterns:
 
     def __getitem__(self, index: slice | npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
         some = self.recipes[index] if isinstance(index, slice) else [self.recipes[int(i)] for i in index]
-        found = np.empty((len(some), self.shape[1]), np.float32)
+        rows = np.empty((len(some), self.shape[1]), np.float32)
         for part in _parts(len(some), self.shape[1]):
-            found[part] = patterns(self.labeler, some[part], self.image).reshape(-1, self.shape[1])
-        return found
+            rows[part] = patterns(self.labeler, some[part], self.image).reshape(-1, self.shape[1])
+        return rows
 
 
 def propose_many(
@@ -115,12 +115,12 @@ def visibilities(labeler: Labeler[Any], recipes: Sequence[Recipe], references: R
     """Return each label's visibility: RMS of pattern − x over the reference images, over their RMS contrast."""
     x = references.images.reshape(len(references.images), -1)
     pixels, mean, power = x.shape[1], x.mean(axis=0), float(np.square(x).sum()) / len(x)
-    found = np.empty(len(recipes))
+    values = np.empty(len(recipes))
     for part in _parts(len(recipes), pixels):
         drawn = patterns(labeler, recipes[part], references.shape).reshape(-1, pixels)
         squares = np.einsum("np,np->n", drawn, drawn, dtype=np.float64) - 2.0 * (drawn @ mean) + power
-        found[part] = np.sqrt(np.maximum(squares, 0) / pixels) / references.contrast
-    return found
+        values[part] = np.sqrt(np.maximum(squares, 0) / pixels) / references.contrast
+    return values
 
 
 def _parts(count: int, pixels: int) -> Iterator[slice]:

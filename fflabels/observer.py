@@ -145,14 +145,14 @@ class Observer:
         array
             (M, 64, cells + 1): the cells, then the RMS over the image.
         """
-        found = np.zeros((len(images), FILTERS, pooling.shape[1] + 1), np.float32)
+        features = np.zeros((len(images), FILTERS, pooling.shape[1] + 1), np.float32)
         for some, where, maps in self._maps(_centred(images)):
             np.maximum(maps, 0, out=maps)
-            found[some, :, :-1] += (maps @ pooling[where]).swapaxes(0, 1)
-            found[some, :, -1] += np.vecdot(maps, maps).T
-        found[..., -1] = np.sqrt(found[..., -1] / len(pooling))
-        found *= _scale(images.std(axis=(1, 2, 3)))[:, None, None]
-        return found
+            features[some, :, :-1] += (maps @ pooling[where]).swapaxes(0, 1)
+            features[some, :, -1] += np.vecdot(maps, maps).T
+        features[..., -1] = np.sqrt(features[..., -1] / len(pooling))
+        features *= _scale(images.std(axis=(1, 2, 3)))[:, None, None]
+        return features
 
     def mixtures(self, patterns: Iterator[Images]) -> Iterator[Images]:
         """Yield the features (M, 128) of the reference images mixed with one pattern (1, C, H, W) after the other.
@@ -176,8 +176,8 @@ class Observer:
             sums = np.empty((len(x), 2, len(block), FILTERS), np.float32)
             for first in range(0, FILTERS, CHANNELS):
                 some = slice(first, first + CHANNELS)
-                for image, found in zip(held[:, some], sums[..., some], strict=True):
-                    _sums(np.add(image, own[:, some], out=mixed), found)
+                for image, image_sums in zip(held[:, some], sums[..., some], strict=True):
+                    _sums(np.add(image, own[:, some], out=mixed), image_sums)
             overlap = added.reshape(len(block), -1) @ flat.T / np.float32(flat.shape[1])
             variance = np.square(added).mean(axis=(1, 2, 3))[:, None] + power + 2 * overlap
             yield from self._finished(sums.transpose(1, 2, 0, 3), np.sqrt(np.maximum(variance, 0)))
@@ -276,9 +276,9 @@ def _row(value: float, count: int) -> Images:
 def _empty(*shape: int) -> Images:
     """Return an array that begins on a cache line."""
     size = math.prod(shape)
-    found = np.empty(size + LINE // 4, np.float32)
-    first = -found.ctypes.data % LINE // 4
-    return found[first : first + size].reshape(shape)
+    buffer = np.empty(size + LINE // 4, np.float32)
+    first = -buffer.ctypes.data % LINE // 4
+    return buffer[first : first + size].reshape(shape)
 
 
 def pooling(shape: tuple[int, int, int]) -> Images:

@@ -122,18 +122,18 @@ def probe(
     told: Indices = np.repeat(np.arange(n), count).reshape(n, count)
     whole = np.concatenate([seen[..., :-1] @ np.count_nonzero(cells, axis=0) / len(cells), seen[..., -1]], axis=2)
     read = _read_off(whole, told, n, halves)
-    found = Probe(
+    result = Probe(
         references.name, count, intensity, _share(read == told), round(1 / n, 6), _confused(read, n)
     )  # fmt: skip
     if references.classes is None:
-        return found
+        return result
     names, classes = np.unique(references.classes, return_inverse=True)
     there = seen[..., :-1].reshape(n, count, -1)
     under = _read_off(there, np.broadcast_to(classes, (n, count)), len(names), halves)
     bare = eye.cells(references.images, cells)[..., :-1].reshape(1, count, -1)
     plain = _read_off(bare, classes[None], len(names), halves)
     return msgspec.structs.replace(
-        found,
+        result,
         classes=len(names),
         class_accuracy=_share(under == classes),
         plain_accuracy=_share(plain == classes),

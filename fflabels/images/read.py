@@ -92,8 +92,8 @@ def _only_array(path: Path) -> npt.NDArray[Any]:
                 got=", ".join(names),
                 expected="one array, or one named images",
             )
-        found: npt.NDArray[Any] = file["images" if "images" in names else names[0]]
-        return found
+        images: npt.NDArray[Any] = file["images" if "images" in names else names[0]]
+        return images
 
 
 def _read_tiff(path: Path) -> npt.NDArray[Any]:

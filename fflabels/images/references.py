@@ -117,10 +117,10 @@ def load_classed(source: str | Path | Array | References | None, shape: Shape) -
     path = Path(source) if isinstance(source, (str, Path)) and source != "photographs" else None
     if isinstance(source, str) and source == "digits":
         images, classes = digits()
-    elif path is None or (found := _read_classed(path)) is None:
+    elif path is None or (classed := _read_classed(path)) is None:
         return load_references(source, shape)
     else:
-        (stored, classes), name = found, _name(path)
+        (stored, classes), name = classed, _name(path)
         images = scaled(stored, str(source))
     if 2 * (count := len(np.unique(classes))) > MAX_CLASSED:
         raise FFLabelsError("too many classes", where=name, got=count, expected=f"at most {MAX_CLASSED // 2}")
@@ -157,15 +157,15 @@ def photographs(shape: Shape) -> Images:
         loaded = getattr(skimage.data, name)()
         photograph = channels_first(loaded[0] if isinstance(loaded, tuple) else loaded)[None]
         _, _, height, width = photograph.shape
-        found: list[Images] = []
+        drawn: list[Images] = []
         for _ in range(3 * each):
             scale = rng.uniform(0.3, 0.6) * min(height / h, width / w)
             crop_h, crop_w = max(1, round(scale * h)), max(1, round(scale * w))
             top, left = rng.integers(height - crop_h + 1), rng.integers(width - crop_w + 1)
             crop = photograph[:, :, top : top + crop_h, left : left + crop_w]
-            found.append(fit(scaled(crop, name), (colour, h, w)))
-        sharpest = sorted(range(3 * each), key=lambda k: -float(found[k].std()))[:each]
-        crops.append([fit(found[k], shape) for k in sorted(sharpest)])
+            drawn.append(fit(scaled(crop, name), (colour, h, w)))
+        sharpest = sorted(range(3 * each), key=lambda k: -float(drawn[k].std()))[:each]
+        crops.append([fit(drawn[k], shape) for k in sorted(sharpest)])
     images = np.concatenate([crop for nth in zip(*crops, strict=True) for crop in nth])
     images.flags.writeable = False
     return images

@@ -62,11 +62,11 @@ def certify(
     bound = float(values[_bisected(matrix, values, n, proved, reach, 1 / SLICE, deadline, progress)])  # by cuts
     while bound < score and (left := deadline - time.monotonic()) > LEAST:
         progress("proof by integer programming", 0, 1)
-        found, most = most_independent(matrix >= score, left)
+        independent, most = most_independent(matrix >= score, left)
         if most < n:
             bound = score
-        elif len(found) >= n:
-            chosen = found[:n]
+        elif len(independent) >= n:
+            chosen = independent[:n]
             score = largest_inside(matrix, chosen)
         else:
             break

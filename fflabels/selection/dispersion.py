@@ -119,12 +119,12 @@ def select(
         raise FFLabelsError("unknown method", where="method", got=method, hint=nearest(method, METHODS))
     check_effort(seed, iterations)
     check_certify(certify, count)
-    found = _chosen(matrix, n, seed, iterations, method, progress)
-    if certify is False or found.bound is not None:
-        return found
-    bound, better = prove(matrix, found.indices, SECONDS if certify is True else certify, progress)
-    chosen = better if method == "best" else found.indices  # a baseline stays what it is
-    return replace(_result(matrix, chosen, method, found.greedy, found.iterations), bound=bound)
+    selection = _chosen(matrix, n, seed, iterations, method, progress)
+    if certify is False or selection.bound is not None:
+        return selection
+    bound, better = prove(matrix, selection.indices, SECONDS if certify is True else certify, progress)
+    chosen = better if method == "best" else selection.indices  # a baseline stays what it is
+    return replace(_result(matrix, chosen, method, selection.greedy, selection.iterations), bound=bound)
 
 
 def check_effort(seed: int, iterations: int | None) -> None:
@@ -154,8 +154,8 @@ def _chosen(
     if method == "random":
         return _result(matrix, rng.choice(count, n, replace=False), method)
     starts = rng.permutation(count)[:STARTS]
-    found = [farthest_first(matrix, n, int(start)) for start in starts]
-    greedy = min(found, key=lambda chosen: (largest_inside(matrix, chosen), sorted(chosen)))
+    greedy_sets = [farthest_first(matrix, n, int(start)) for start in starts]
+    greedy = min(greedy_sets, key=lambda chosen: (largest_inside(matrix, chosen), sorted(chosen)))
     greedy_score = largest_inside(matrix, greedy)
     if method == "greedy":
         return _result(matrix, greedy, method, greedy_score)

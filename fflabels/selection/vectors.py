@@ -150,7 +150,7 @@ def _search_pools(
 
 def _scales(x: Rows) -> npt.NDArray[np.float32]:
     """Return 1/‖row − mean‖ of each row, 0 for constant rows, NaN where that would not be exact enough to work with."""
-    found = np.empty(len(x), np.float32)
+    scales = np.empty(len(x), np.float32)
     for part in _blocks(x):
         block = x[part]
         if not np.isfinite(block).all():
@@ -165,8 +165,8 @@ def _scales(x: Rows) -> npt.NDArray[np.float32]:
             scale[plain] = 1 / varying[plain]
         others = np.flatnonzero(np.isnan(scale))
         scale[others[~_units(block[others]).any(axis=1)]] = 0
-        found[part] = scale
-    return found
+        scales[part] = scale
+    return scales
 
 
 def _blocks(x: Rows) -> Iterator[slice]:
@@ -190,13 +190,13 @@ def _units(rows: Vectors) -> npt.NDArray[np.float32]:
 def _similarities(x: Rows, index: Chosen) -> npt.NDArray[np.float32]:
     """Return the |correlations| of some rows, the diagonal −∞."""
     units = _units(x[index])
-    found: npt.NDArray[np.float32] = units @ units.T
-    np.abs(found, out=found)
-    np.rint(found * GRID, out=found)
-    found /= GRID
-    found = np.maximum(found, found.T)
-    np.fill_diagonal(found, -np.inf)
-    return found
+    similarity: npt.NDArray[np.float32] = units @ units.T
+    np.abs(similarity, out=similarity)
+    np.rint(similarity * GRID, out=similarity)
+    similarity /= GRID
+    similarity = np.maximum(similarity, similarity.T)
+    np.fill_diagonal(similarity, -np.inf)
+    return similarity
 
 
 def _largest(x: Rows, chosen: Chosen) -> float:
@@ -223,5 +223,5 @@ def _least_conflicting(x: Rows, scale: npt.NDArray[np.float32], chosen: Chosen, 
         rank[part] = conflicts + np.einsum("nk,nk->n", products, products) / (1 + len(chosen))
     rank[scale == 0] = np.inf
     rank[chosen] = np.inf
-    found: Chosen = np.sort(np.argpartition(rank, many - 1)[:many]) if many < len(x) else np.flatnonzero(rank < np.inf)
-    return found[rank[found] < np.inf]
+    kept: Chosen = np.sort(np.argpartition(rank, many - 1)[:many]) if many < len(x) else np.flatnonzero(rank < np.inf)
+    return kept[rank[kept] < np.inf]

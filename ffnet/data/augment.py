@@ -45,8 +45,8 @@ def moved(images_BCHW: Tensor, moves_B3: Tensor, crop: int) -> Tensor:
     columns_BW = torch.where(mirrored_B1 == 1, x_W.flip(0), x_W) + crop - right_B1
     padded = F.pad(images_BCHW, (crop, crop, crop, crop))
     # The indices stand on either side of the channels' slice: they come first, (B, H, W, C).
-    found = padded[index_B[:, None, None], :, rows_BH[:, :, None], columns_BW[:, None, :]]
-    return found.permute(0, 3, 1, 2).contiguous()
+    moved_BHWC = padded[index_B[:, None, None], :, rows_BH[:, :, None], columns_BW[:, None, :]]
+    return moved_BHWC.permute(0, 3, 1, 2).contiguous()
 
 
 def views(images_NCHW: Tensor, mirror: bool) -> list[Tensor]:
