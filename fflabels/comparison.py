@@ -74,18 +74,18 @@ def compare(
 ) -> list[Reach]:
     """Return, for every kind, count and metric, the least largest similarity that selection reaches.
 
-    Each is selected by its own metric: the row of ``shift`` says what a set selected by ``shift`` has.
+    Sets are selected by the metric they are reported by: the row of ``shift`` is of a set selected by ``shift``.
 
     Parameters
     ----------
     labelers
         Labelers or their names.
     counts
-        How many labels, one a class.
+        How many labels, one per class.
     candidates
         The size of the pool; at least the largest count is asked for.
     metrics
-        By which; all that there are reference images enough for unless given.
+        Registered metrics; by default all that there are enough reference images for.
     shape, seed, references, min_visibility, intensity
         As for `design`.
 
@@ -97,7 +97,7 @@ def compare(
     Raises
     ------
     FFLabelsError
-        For arguments out of range; what a labeler cannot do is told in its rows.
+        For arguments out of range. What a labeler cannot do is reported in its rows.
     """
     if not labelers or not counts:
         raise FFLabelsError("nothing to compare", where="labelers" if not labelers else "counts")

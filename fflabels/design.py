@@ -58,14 +58,15 @@ def design(
     labeler
         A labeler or its name.
     n
-        How many labels, one a class.
+        How many labels, one per class.
     candidates
-        How many distinct, visible draws to choose from (2000 in the paper). Where the labeler has fewer, but n, those.
-        More than 20,000 are compared with the chosen only: image-independent labels, by pearson, see `select_vectors`.
+        How many distinct, visible draws to choose from (2000 in the paper); all there are if the labeler has fewer, but
+        at least n. More than 20,000 need image-independent labels and pearson, and are compared with the chosen only:
+        see `select_vectors`.
     shape
-        (C, H, W) that they are scored at; the recipes fit any.
+        (C, H, W) of the images that labels are scored on; the recipes fit any shape.
     metric
-        ``pearson`` (the paper's), ``shift`` or ``dprime``; see `similarity`.
+        A registered metric: ``pearson`` (the paper's), ``shift`` or ``dprime``; see `similarity`.
     seed
         Of the draws and of the search.
     references

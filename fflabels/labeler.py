@@ -37,7 +37,7 @@ class Labeler(Generic[R]):
     api_version
         The version of this contract that the labeler was written for.
     image_independent
-        Whether the imprint is the same for every image. It is then drawn once a label, not once an image.
+        Whether the imprint is the same for every image. It is then drawn once per label, not once per image.
     overwrites
         Whether the imprint replaces the image, so that the label intensity K plays no part (one-hot alone).
     default_visibility

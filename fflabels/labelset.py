@@ -1,4 +1,4 @@
-"""LabelSet: n recipes, one a class, with provenance and scores; load, save, embed."""
+"""LabelSet: n recipes, one per class, with provenance and scores; load, save, embed."""
 
 from __future__ import annotations
 
@@ -66,21 +66,21 @@ class ReferenceMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a label set is worth at a shape, on reference images; rounded to 6 digits.
+    """Scores of a label set at a shape, on reference images; rounded to 6 digits.
 
     Attributes
     ----------
     shape, references
-        What it was scored at and on.
+        The shape and the images.
     similarity
         The largest and the mean similarity, by metric.
     random
-        The same of as many labels chosen by chance from the candidates, mean of several draws; empty for sets that
-        were not selected.
+        The same for n labels chosen by chance from the candidates, mean of several draws; empty for sets that were not
+        selected.
     visibility
         Each label's visibility.
     intensity
-        The label intensity K that ``dprime`` was taken at; None in files from before there was one.
+        The label intensity K of ``dprime``; None in files written before it was stored.
     """
 
     shape: tuple[int, int, int]
@@ -92,7 +92,7 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def least_dprime(self) -> tuple[float, int, int] | None:
-        """The least d′ of any two labels, and which; None where it was not taken, and for a set of one."""
+        """The least d′ of any two labels, and which; None if it was not computed, and for a set of one."""
         summary = self.similarity.get("dprime")
         return (dprime(summary.max), *summary.pair) if summary and summary.pair else None
 
@@ -108,7 +108,7 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Report:
-    """The scores of a set, and where they come from: the worst pairs by metric, and labels that are the same."""
+    """The scores of a set with all similarities: the worst pairs by metric, and duplicates."""
 
     scores: Scores
     matrices: Mapping[ScoredMetric, Matrix]
@@ -149,18 +149,18 @@ class LabelSet:
     Parameters
     ----------
     recipes
-        One a class.
+        One per class.
     labeler
         The labeler that draws them, or its name.
     provenance
         How they were chosen; by hand unless given.
     scores
-        What they are worth; see `score`.
+        Their scores; see `score`.
 
     Attributes
     ----------
     selection
-        How the search went, where the set was designed just now; no part of the file.
+        The result of the search, if the set was just designed; not stored in the file.
     """
 
     recipes: Sequence[Recipe]
@@ -255,7 +255,7 @@ class LabelSet:
         intensity
             The label intensity K, for ``dprime``; that metric is left out where there is one reference image only.
         random
-            What choice by chance would have given, to stand beside.
+            The chance baseline, to be stored beside.
         """
         images = load_references(references, check_shape(shape or self.shape))
         brief = Brief(self.labeler, images, intensity)
@@ -271,7 +271,7 @@ class LabelSet:
         return Report(scores, matrices)
 
     def reordered(self, order: Sequence[int]) -> LabelSet:
-        """Return the set with its labels in another order: the k-th is the one that was ``order[k]``-th.
+        """Return the set with its labels in another order: label k is the present label ``order[k]``.
 
         Raises
         ------
@@ -296,10 +296,10 @@ class LabelSet:
 
     @property
     def warning(self) -> str | None:
-        """Why the set is likely hard to learn, and what may help; None where nothing speaks for it.
+        """Why the set is likely hard to learn, and what may help; None when no problem is expected.
 
-        Labels that overwrite pixels get none: a network reads them where they stand, which the observer of d′, who
-        averages over the image, cannot [measured: one-hot labels train well at d′ 0.1].
+        Labels that overwrite pixels get no warning: a network sees them in their place, but the observer of d′ averages
+        over the image [measured: one-hot labels train well at d′ 0.1].
         """
         closest = self.scores.least_dprime if self.scores and not self.labeler.overwrites else None
         if not (self.scores and closest) or closest[0] >= HARD:

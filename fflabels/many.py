@@ -1,4 +1,4 @@
-"""Candidates by the million: draws of image-independent labels, their patterns drawn when they are looked at."""
+"""Candidates by the million: draws of image-independent labels, their patterns drawn on demand."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from fflabels.progress import Progress, silent
 from fflabels.recipe import Recipe
 
 BLOCK = 1 << 13
-"""Draws that are made at once."""
+"""Draws per batch."""
 
 PATTERN_BYTES = 64 << 20
-"""Patterns that are drawn at once take so much, as float64."""
+"""Memory of the patterns drawn at once, as float64."""
 
 MAX_DRAWN = 5_000_000
-"""The most candidates: their recipes take some 300 bytes each."""
+"""The most candidates: a recipe takes about 300 bytes."""
 
 FRUITLESS = 20_000
-"""Draws without anything new after which the labeler has run dry."""
+"""After this many draws without a new recipe, the labeler has run out of them."""
 
 
 class Patterns:
@@ -64,7 +64,7 @@ def propose_many(
 ) -> Candidates:
     """Return the first n draws that are visible and no earlier draw's recipe.
 
-    Unlike `propose` it does not look for recipes that differ and look the same: a selection leaves those out anyhow.
+    Unlike `propose` it does not look for recipes that differ and look the same: a selection never takes both.
     Draw j depends on (seed, j) alone.
 
     Raises

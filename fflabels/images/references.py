@@ -20,13 +20,13 @@ from fflabels.images.read import SUFFIXES, channels_first, class_folders, layout
 from fflabels.images.resize import Images, check_total, fit
 
 REFERENCE_COUNT = 64
-"""How many reference images a label set is scored on, unless there are fewer."""
+"""The most reference images that a label set is scored on."""
 
 CLASS_COUNT = 20
-"""How many images of each class are taken where classes are looked at, unless there are fewer."""
+"""The most images per class, where classes matter."""
 
 MAX_CLASSED = 640
-"""The most images that are taken then, at least two a class."""
+"""The most images of all classes together, at least two per class."""
 
 PHOTOGRAPHS = ("astronaut", "camera", "cat", "coffee", "stereo_motorcycle", "rocket", "coins", "grass")
 
@@ -104,14 +104,14 @@ def load_classed(source: str | Path | Array | References | None, shape: Shape) -
     ----------
     source
         ``"digits"``, a folder of class folders, or an ``.npz`` file with ``images`` and ``classes``.
-        The same number of each class is taken where there are enough: up to `CLASS_COUNT`, evenly spaced.
+        Up to `CLASS_COUNT` images per class, evenly spaced.
     shape
         (C, H, W) to bring them to.
 
     Raises
     ------
     FFLabelsError
-        As `load_references`; and when there are not as many classes as images, or more classes than are looked at.
+        As `load_references`; and when the numbers of classes and images differ, or there are too many classes.
     """
     shape, name = check_shape(shape), str(source)
     path = Path(source) if isinstance(source, (str, Path)) and source != "photographs" else None
@@ -183,7 +183,7 @@ def of_each_class(classes: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.i
 
 
 def _read_classed(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]] | None:
-    """Return images (N, C, H, W) as they are stored, and their classes; None where there are no classes."""
+    """Return images (N, C, H, W) with stored values, and their classes; None where there are no classes."""
     if path.is_dir():
         folders = [] if pictures(path) else class_folders(path)
         files = [_some(pictures(folder), CLASS_COUNT) for folder in folders]

@@ -14,7 +14,7 @@ from fflabels.selection.construct import Chosen, largest_inside
 from fflabels.selection.independence import independence_bound, most_independent
 
 SECONDS = 60.0
-"""What a certificate may take unless told otherwise."""
+"""The default time limit of a certificate."""
 
 SLICE = 4
 """One threshold gets this part of the time that is left."""

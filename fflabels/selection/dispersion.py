@@ -21,13 +21,13 @@ Method = Literal["best", "greedy", "random"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 ITERATIONS = 40_000
-"""Swaps that ``best`` may make unless told otherwise: about a second for 2000 candidates."""
+"""Swaps that ``best`` may make by default: about a second for 2000 candidates."""
 
 STARTS = 32
 """Greedy constructions, each from another candidate, of which the best is kept."""
 
 EXHAUSTIVE = 20_000
-"""Up to as many subsets, every one is looked at, unless they have more than `EXHAUSTIVE_PAIRS` in all."""
+"""Up to this many subsets, all are compared, unless they have more than `EXHAUSTIVE_PAIRS` pairs in total."""
 
 EXHAUSTIVE_PAIRS = 20_000_000
 """A fraction of a second."""
@@ -35,7 +35,7 @@ EXHAUSTIVE_PAIRS = 20_000_000
 
 @dataclass(frozen=True)
 class Selection:
-    """The set that `select` chose, and what it is worth.
+    """The set that `select` chose, and its score.
 
     Attributes
     ----------

@@ -36,13 +36,13 @@ ROUNDS = 7
 """Pools that are searched, at most; fewer where one brings nothing better."""
 
 ITERATIONS = 5000
-"""Swaps in a round unless told otherwise."""
+"""Swaps per round by default."""
 
 STARTS = 8
 """Greedy constructions in the first pool."""
 
 BLOCK_BYTES = 64 << 20
-"""Vectors that are looked at at once take so much, as float32."""
+"""Memory of a block of vectors, as float32."""
 
 OFFSET = 1e-2
 """A row whose deviation from its mean is smaller than this part of its length is centred before it is multiplied."""

@@ -75,10 +75,10 @@ def load_pairs(config: DataConfig) -> Data:
 
 
 def digit_pairs(digits: Split, seed: int) -> Split:
-    """Return images of two digits side by side, as many as there are digits [ours].
+    """Return images of two digits side by side, as many as there are images of digits [ours].
 
-    The order does not matter: 3 7 and 7 3 are one class of 55, and a pair's class is drawn uniformly, then which digit
-    stands on the left, then an image of each. All draws follow from the seed.
+    The order does not matter: 3 7 and 7 3 are one of the 55 classes. Each pair's class is drawn uniformly, then which
+    digit is on the left, then an image of each digit. All draws follow from the seed.
 
     Parameters
     ----------
