@@ -63,6 +63,14 @@ def assign(
     ------
     FFLabelsError
         When the classes are unknown, or the number of labels differs from that of classes.
+
+    Examples
+    --------
+    >>> from fflabels import assign, named_set
+    >>> from fflabels.images import load_classed
+    >>> images = load_classed("digits", (1, 16, 16))
+    >>> assign(named_set("fourier:paper10"), images).provenance.method
+    'built-in set paper10'
     """
     return assignment(labels, references, metric=metric, seed=seed, progress=progress).labels
 

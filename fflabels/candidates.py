@@ -114,6 +114,12 @@ def propose(
     ------
     TooFewCandidatesError
         When the draws stop bringing anything new before `at_least` are found.
+
+    Examples
+    --------
+    >>> from fflabels import get_labeler, propose
+    >>> propose(get_labeler("fourier"), 5, shape=(1, 8, 8), references="digits")
+    <5 candidates of 5 draws: 0 repeated, 0 invisible>
     """
     if not 1 <= n <= MAX_RECIPES:
         raise FFLabelsError("bad number", where="candidates", got=n, expected=f"1 to {MAX_RECIPES}")

@@ -98,6 +98,14 @@ def compare(
     ------
     FFLabelsError
         For arguments out of range. What a labeler cannot do is reported in its rows.
+
+    Examples
+    --------
+    >>> from fflabels import compare
+    >>> small = {"candidates": 20, "shape": (1, 8, 8), "references": "digits"}
+    >>> [reach] = compare(["fourier"], [3], metrics=["pearson"], **small)
+    >>> reach.kind, reach.n, reach.selected
+    ('fourier', 3, 0.0)
     """
     if not labelers or not counts:
         raise FFLabelsError("nothing to compare", where="labelers" if not labelers else "counts")

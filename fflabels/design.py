@@ -82,6 +82,13 @@ def design(
     ------
     FFLabelsError
         For an unknown labeler, metric or method, or when fewer than n distinct, visible labels are found.
+
+    Examples
+    --------
+    >>> from fflabels import design
+    >>> labels = design("fourier", 3, candidates=20, shape=(1, 8, 8), references="digits")
+    >>> len(labels), labels.scores.similarity["pearson"].max
+    (3, 0.0)
     """
     labeler = registry.get_labeler(labeler) if isinstance(labeler, str) else labeler
     measure = get_metric(metric)

@@ -94,6 +94,13 @@ def similarity(
     -----
     Where a label leaves some images as they are, the mean is over the images that it changes:
     Σᵢ rᵢ / √(mₐ·m_b), m the number of changed images. Memory is bounded: see `fflabels.metrics.blocks`.
+
+    Examples
+    --------
+    >>> from fflabels import named_set, similarity
+    >>> labels = named_set("fourier:paper10")
+    >>> similarity(labels.recipes[:2], labels.labeler, shape=(1, 16, 16), references="digits").tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
     """
     check_metric(metric)
     check_count(len(recipes), "recipes")

@@ -392,7 +392,14 @@ def _sorted_pair(i: int, j: int) -> tuple[int, int]:
 
 
 def named_set(name: str) -> LabelSet:
-    """Return a labeler's built-in set, for instance ``fourier:paper10``."""
+    """Return a labeler's built-in set, for instance ``fourier:paper10``.
+
+    Examples
+    --------
+    >>> from fflabels import named_set
+    >>> len(named_set("fourier:paper10"))
+    10
+    """
     kind, _, which = name.rpartition(":")
     labeler = registry.make(registry.find(kind))
     if which not in labeler.named_sets:

@@ -147,7 +147,14 @@ def offer_file(spec: str) -> Entry:
 
 
 def list_labelers(pattern: str = "*") -> list[str]:
-    """Return the names of the labelers that match a shell pattern, sorted."""
+    """Return the names of the labelers that match a shell pattern, sorted.
+
+    Examples
+    --------
+    >>> from fflabels import list_labelers
+    >>> list_labelers("fou*")
+    ['fourier']
+    """
     return sorted({entry.name for entry in entries() if fnmatch.fnmatch(entry.name, pattern)})
 
 
@@ -166,6 +173,12 @@ def get_labeler(name: str, **params: Any) -> Labeler[Any]:
     FFLabelsError
         For an unknown or ambiguous name, a plugin that cannot be imported or does not fulfil the contract, or bad
         parameters.
+
+    Examples
+    --------
+    >>> from fflabels import get_labeler
+    >>> get_labeler("fourier", waves=2).params.waves
+    2
     """
     return make(resolve(name), **params)
 

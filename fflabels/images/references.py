@@ -74,6 +74,12 @@ def load_references(source: str | Path | Array | References | None, shape: Shape
     ------
     FFLabelsError
         When there is no image, sizes are mixed, values are out of range, or all images are constant.
+
+    Examples
+    --------
+    >>> from fflabels import load_references
+    >>> load_references("digits", (1, 16, 16)).images.shape
+    (64, 1, 16, 16)
     """
     shape = check_shape(shape)
     if isinstance(source, References):

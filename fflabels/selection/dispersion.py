@@ -108,6 +108,12 @@ def select(
     ------
     FFLabelsError
         For a matrix that is not square, symmetric and finite, and n outside 1 to N.
+
+    Examples
+    --------
+    >>> from fflabels import select
+    >>> select([[1, 0.9, 0.2], [0.9, 1, 0.3], [0.2, 0.3, 1]], 2).indices.tolist()
+    [0, 2]
     """
     matrix = _checked(similarity)
     count = len(matrix)

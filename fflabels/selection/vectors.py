@@ -89,6 +89,13 @@ def select_vectors(
         For an array that is not (N, D) finite floats, and n outside 1 to N.
     TooFewCandidatesError
         When fewer than n rows are distinct and not constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fflabels import select_vectors
+    >>> select_vectors(np.array([[1.0, 0, 0], [0.9, 0.1, 0], [0, 0, 1]]), 2).indices.tolist()
+    [0, 2]
     """
     x: Any = vectors if isinstance(getattr(vectors, "dtype", None), np.dtype) else np.asarray(vectors)
     if len(x.shape) != 2 or x.dtype.kind != "f" or not all(x.shape):
