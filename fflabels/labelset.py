@@ -419,6 +419,8 @@ def open_set(name: str | Path) -> LabelSet:
 def _parse(data: bytes, where: str) -> _Document:
     if len(data) > MAX_BYTES:
         raise FFLabelsError("too large for a label-set file", where=where, expected=f"at most {MAX_BYTES >> 20} MiB")
+
+    # Strict JSON: UTF-8, no duplicate keys, finite numbers.
     try:
         content = json.loads(
             data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
@@ -429,6 +431,8 @@ def _parse(data: bytes, where: str) -> _Document:
         raise FFLabelsError("nested too deeply", where=where) from None
     except ValueError as error:
         raise FFLabelsError(f"not a label-set file: {error}", where=where) from None
+
+    # Format, version and size, before anything else is believed.
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FFLabelsError("not a label-set file", where=where, expected=f'an object with "format": "{FORMAT}"')
     if content.get("version") != VERSION:
@@ -442,6 +446,8 @@ def _parse(data: bytes, where: str) -> _Document:
     recipes = content.get("recipes")
     if isinstance(recipes, list) and not 1 <= len(recipes) <= MAX_RECIPES:
         raise FFLabelsError("bad number of recipes", where=where, got=len(recipes), expected=f"1 to {MAX_RECIPES}")
+
+    # The hash of the content.
     stated = content.pop("sha256", None)
     try:
         actual = sha256(canonical_json(content))
@@ -453,6 +459,8 @@ def _parse(data: bytes, where: str) -> _Document:
         raise FFLabelsError(
             "damaged or edited: the content does not match its hash", where=where, got=str(stated), expected=actual
         )
+
+    # The fields and their types.
     try:
         return msgspec.convert(content, _Document)
     except msgspec.ValidationError as error:

@@ -84,6 +84,8 @@ def propose_many(
     check_seed(seed)
     check_floor(min_visibility)
     floor = labeler.default_visibility if min_visibility is None else min_visibility
+
+    # Draw batch after batch; keep recipes that are new and visible.
     recipes: list[Recipe] = []
     met: set[int] = set()
     drawn = repeated = invisible = fruitless = 0

@@ -23,7 +23,7 @@ class MetricType(click.ParamType[Any]):
 
     name = "metric"
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """Return the names to choose from."""
         return f"[{'|'.join(_metric_names())}]"
 

@@ -66,6 +66,8 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tup
     images: list[Bytes] = []
     classes: list[int] = []
     damaged: list[str] = []
+
+    # Read every picture; damaged ones are reported together.
     for k, name in enumerate(names):
         inside = (p for p in (folder / name).iterdir() if not p.name.startswith("."))
         files = sorted(p for p in inside if p.suffix.lower() in SUFFIXES)
@@ -85,6 +87,8 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tup
             got="; ".join(damaged[:3]),
             hint="mend or remove them",
         )
+
+    # One size for all; grey pictures become colour ones beside those.
     channels = max(image.shape[0] for image in images)
     sizes = sorted({image.shape[1:] for image in images})
     if len(sizes) > 1:
