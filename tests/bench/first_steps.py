@@ -24,6 +24,8 @@ STEPS = 3000
 EVERY = 25
 """Steps that a point of the curves is the mean of."""
 VALIDATION = 1000
+LOOKED_AT = (0, 100, 1000, STEPS)
+"""Steps after which the filters' activities are compared."""
 
 SMALL = {
     "mnist": ("paper-mnist", ["net.widths=[16,16,16]", "net.kernel=5"]),
@@ -69,29 +71,50 @@ class Recorder(FFLearner):
         return super()._objective(k, s_NC, pixels, each)
 
 
+@torch.no_grad()
+def alike(net, images):
+    """Return for each layer how alike its filters' activities are, and the share of neurons that are active.
+
+    Alike: the mean cosine of two filters' activities over all images and pixels; 1 where all filters do the same.
+    """
+    net.eval()
+    embedded = net.embedder.embed(net.prepare(images), torch.arange(len(images)) % len(net.labels))
+    found = []
+    for y_NCHW in net.activities(embedded):
+        a_CP = torch.nn.functional.normalize(y_NCHW.float().transpose(0, 1).flatten(1))
+        cosine_CC, count = a_CP @ a_CP.T, len(a_CP)
+        mean = (cosine_CC.sum() - cosine_CC.trace()) / (count * (count - 1))
+        found.append([round(float(mean), 4), round(float((y_NCHW > 0).float().mean()), 4)])
+    net.train()
+    return found
+
+
 def run(name, seed):
     """Train one net and keep its curves."""
     preset, settings = ARMS[name]
     config = ffnet.load_preset(preset).config.override([*settings, "dtype=auto", f"seed={seed}"])
     data = ffnet.load_data(config.data)
     net = ffnet.FFNet(config, data.shape, ffnet.label_set(config, data))
-    learner, step = Recorder(net, len(data.train)), 0
-    began = time.process_time()
+    learner, step, few = Recorder(net, len(data.train)), 0, data.validation[:VALIDATION]
+    began, filters = time.process_time(), {}
     for epoch in range(-(-STEPS // (len(data.train) // config.train.batch))):
         draws = Draws(config, data.train.classes, data.classes, epoch, labels_on=learner.labels_on)
         for k in range(min(len(draws), STEPS - step)):
+            if step in LOOKED_AT:
+                filters[step] = alike(net, few.images[:100])
             learner.step(data.train, draws, k)
             step += 1
+    filters[step] = alike(net, few.images[:100])
     seconds = time.process_time() - began
     points = torch.stack([torch.stack(rows) for rows in learner.seen])  # layers, steps, figures
     curves = points.unflatten(1, (-1, EVERY)).mean(2)
-    few = data.validation[:VALIDATION]
     right = ffnet.goodness_scores(net.eval(), few.images).argmax(1) == few.classes
     found = {
         "name": name, "seed": seed, "settings": settings, "steps": STEPS, "cpu_seconds": round(seconds),
         "accuracy": round(float(right.float().mean()), 4),
         "discrimination_last_500": [round(float(x), 4) for x in points[:, -500:, 4].mean(1)],
         "discrimination_least": [round(float(x), 4) for x in curves[:, :, 4].min(1).values],
+        "alike_and_active": filters,
         "curves": [[[round(float(v), 4) for v in point] for point in layer] for layer in curves],
     }  # fmt: skip
     ROWS.mkdir(exist_ok=True)
@@ -110,18 +133,26 @@ def rows():
 
 def table(found, data):
     """Return the lines of the table of one data set."""
-    lines = ["| initial weights, and what else | n | layers: discrimination, last 500 steps | least | accuracy | CPU s |",
-             "|---|---|---|---|---|---|"]  # fmt: skip
+    head = ("initial weights, and what else", "n", "discrimination of the layers, last 500 steps", "least",
+            "filters alike after 100 steps", "neurons active then", "accuracy, %", "CPU s")  # fmt: skip
+    lines = ["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head))]
     for name, nets in found.items():
         if name.startswith("cifar10-") is (data == "cifar10"):
             cells = [
                 " / ".join(f"{sum(net[key][k] for net in nets) / len(nets):.3f}" for k in range(len(nets[0][key])))
                 for key in ("discrimination_last_500", "discrimination_least")
             ]
+            shapes = [[net["alike_and_active"]["100"] for net in nets] for _ in (0, 1)]
+            cells += [
+                " / ".join(
+                    f"{sum(shape[k][i] for shape in shapes[i]) / len(nets):.2f}" for k in range(len(shapes[i][0]))
+                )
+                for i in (0, 1)
+            ]
             accuracy = 100 * sum(net["accuracy"] for net in nets) / len(nets)
             seconds = sum(net["cpu_seconds"] for net in nets) / len(nets)
             title = name.removeprefix("cifar10-").replace("+", ", +")
-            lines.append(f"| {title} | {len(nets)} | {cells[0]} | {cells[1]} | {accuracy:.1f} | {seconds:.0f} |")
+            lines.append(f"| {title} | {len(nets)} | {' | '.join(cells)} | {accuracy:.1f} | {seconds:.0f} |")
     return lines
 
 
