@@ -16,6 +16,7 @@ from fflabels.files import write_whole
 from fflabels.guard import checked_imprint
 from fflabels.images import References, load_references
 from fflabels.labelset import LabelSet
+from fflabels.metrics import METRICS
 from fflabels.observer import DEFAULT_INTENSITY
 
 if TYPE_CHECKING:
@@ -118,8 +119,9 @@ def _title(labels: LabelSet) -> str:
     if len(labels) > MAX_SHOWN:
         parts.append(f"the first {MAX_SHOWN}")
     if scores := labels.scores:
-        parts += [f"largest {m} {found.max:.3f}" for m, found in scores.similarity.items() if m != "dprime"]
-        parts += [f"least dprime {least[0]:.2f}"] if (least := scores.least_dprime) else []
+        alike = {METRICS[name]: summary for name, summary in scores.similarity.items()}
+        parts += [f"largest {m.name} {s.max:.3f}" for m, s in alike.items() if not m.higher_is_better]
+        parts += [f"least {m.name} {m.score(s.max):.2f}" for m, s in alike.items() if m.higher_is_better and s.pair]
         parts.append(f"scored at {'x'.join(map(str, scores.shape))} on {one_line(scores.references.name)[:40]}")
     return " · ".join(parts)
 

@@ -22,7 +22,8 @@ from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.progress import Progress, silent
 from ffnet.config import Config, Inference
-from ffnet.data.load import KNOWN, Data, load_data
+from ffnet.data.dataset import Data
+from ffnet.data.load import KNOWN, load_data
 from ffnet.evaluation.accuracy import Evaluation, SplitName, evaluate
 from ffnet.fitting import fit_forecast, untrained
 from ffnet.inference.predict import check_inference, predict, renamed_method

@@ -99,11 +99,92 @@ def run(name, seed):
     print({key: value for key, value in found.items() if key != "curves"}, flush=True)
 
 
+def rows():
+    """Return what was kept of every net, by name, seeds in order."""
+    found = {}
+    for path in sorted(ROWS.glob("*.json")):
+        row = json.loads(path.read_text())
+        found.setdefault(row["name"], []).append(row)
+    return {name: found[name] for name in ARMS if name in found}
+
+
+def table(found, data):
+    """Return the lines of the table of one data set."""
+    lines = ["| initial weights, and what else | n | layers: discrimination, last 500 steps | least | accuracy | CPU s |",
+             "|---|---|---|---|---|---|"]  # fmt: skip
+    for name, nets in found.items():
+        if name.startswith("cifar10-") is (data == "cifar10"):
+            cells = [
+                " / ".join(f"{sum(net[key][k] for net in nets) / len(nets):.3f}" for k in range(len(nets[0][key])))
+                for key in ("discrimination_last_500", "discrimination_least")
+            ]
+            accuracy = 100 * sum(net["accuracy"] for net in nets) / len(nets)
+            seconds = sum(net["cpu_seconds"] for net in nets) / len(nets)
+            title = name.removeprefix("cifar10-").replace("+", ", +")
+            lines.append(f"| {title} | {len(nets)} | {cells[0]} | {cells[1]} | {accuracy:.1f} | {seconds:.0f} |")
+    return lines
+
+
+def plot(found, data, path):
+    """Draw mean y² of positives and negatives, with their spread, over the first steps: a row for each layer."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    prefix = "cifar10-" if data == "cifar10" else ""
+    names = [prefix + init for init in INITS if prefix + init in found]
+    depth = len(found[names[0]][0]["curves"])
+    layers = range(1, depth) if depth <= 3 else (1, depth // 2, depth - 1)
+    figure, axes = plt.subplots(
+        len(layers), len(names), figsize=(3.1 * len(names), 2.5 * len(layers)), sharex=True, sharey="row", squeeze=False
+    )
+    for column, name in enumerate(names):
+        for row, k in enumerate(layers):
+            axis, points = axes[row][column], found[name][0]["curves"][k]
+            steps = [EVERY * (i + 0.5) for i in range(len(points))]
+            for start, label, colour in ((0, "positives", "#1b6ca8"), (2, "negatives", "#c1440e")):
+                middle = [p[start] for p in points]
+                low, high = ([max(p[start] + sign * p[start + 1], 1e-3) for p in points] for sign in (-1, 1))
+                axis.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
+                axis.plot(steps, middle, color=colour, label=label, linewidth=1.2)
+            axis.axhline(1, color="black", linewidth=0.8, linestyle=":")
+            axis.set_yscale("log")
+            if row == 0:
+                axis.set_title(name.removeprefix(prefix))
+            if row == len(layers) - 1:
+                axis.set_xlabel("step")
+            if column == 0:
+                axis.set_ylabel(f"layer {k + 1}: mean y²")
+    axes[0][0].legend(frameon=False, fontsize=8)
+    figure.suptitle("Goodness per neuron at the start of training; dotted: the threshold", fontsize=11)
+    figure.tight_layout()
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=130)
+
+
+def page():
+    """Write the tables between the marks of docs/results/first-steps.md, and the plots."""
+    found = rows()
+    target = RESULTS / "first-steps.md"
+    text = target.read_text()
+    for data in SMALL:
+        if any(name.startswith("cifar10-") is (data == "cifar10") for name in found):
+            begin, end = f"<!-- {data} -->", f"<!-- end of {data} -->"
+            head, _, rest = text.partition(begin)
+            text = "\n".join([head + begin, *table(found, data), end]) + rest.partition(end)[2]
+            plot(found, data, RESULTS.parent / "_static" / "first-steps" / f"{data}.png")
+    target.write_text(text)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["run", "page"])
     parser.add_argument("names", nargs="*", choices=[*ARMS, []])
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    for name in given.names or ARMS:
-        run(name, given.seed)
+    if given.what == "page":
+        page()
+    else:
+        for name in given.names or ARMS:
+            run(name, given.seed)

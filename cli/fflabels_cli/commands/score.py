@@ -41,6 +41,7 @@ def command(
     from fflabels.errors import one_line
     from fflabels.images import load_classed, load_references
     from fflabels.labelset import LabelSet, Report, open_set
+    from fflabels.metrics import METRICS
     from fflabels.probe import check_probe, probe
     from fflabels_cli import output
 
@@ -61,7 +62,8 @@ def command(
     scores = report.scores
     anew = filed is not None and filed.references.sha256 != scores.references.sha256
     if filed and not anew:  # the same images, at the same shape: what chance gave there stands beside
-        beside = {m: s for m, s in filed.random.items() if m != "dprime" or filed.intensity == scores.intensity}
+        alike_k = filed.intensity == scores.intensity
+        beside = {m: s for m, s in filed.random.items() if alike_k or not METRICS[m].uses_intensity}
         scores = msgspec.structs.replace(scores, random=beside)
     if page:
         write_page(found, Report(scores, report.matrices), images, page, probe=reading)
