@@ -17,6 +17,7 @@ from fflabels_cli.memory import keep_freed_memory
 
 FFLABELS_COMMANDS = ("select", "compare", "generate", "score", "assign", "show", "list", "plugins", "doctor", "demo")
 PLUGINS_COMMANDS = ("list", "check", "new")
+EXPERIMENT_COMMANDS = ("list", "show", "run", "status", "report")
 FFNET_COMMANDS = (
     "train",
     "eval",
@@ -27,6 +28,7 @@ FFNET_COMMANDS = (
     "cam",
     "diagnose",
     "compare",
+    "experiment",
     "reproduce",
     "study",
     "search",

@@ -191,6 +191,11 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f}"
 
 
+def duration(seconds: float | None) -> str:
+    """Return seconds as h:mm:ss or m:ss."""
+    return "–" if seconds is None else _time(seconds)
+
+
 def _time(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -22,6 +22,21 @@ LOCK = ".lock"
 """Held by the process that works in a run folder."""
 
 
+class LockedError(FFLabelsError):
+    """Another process works in a run folder."""
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a process works in a run folder."""
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with filelock.FileLock(folder / LOCK, timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
+
+
 @contextmanager
 def new_run_folder(out: str | Path | None, config: Config) -> Iterator[Path]:
     """Make the folder of a new run and lock it; if no run comes of it, it is removed or left as it was."""
@@ -74,7 +89,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise FFLabelsError("another process is at work there", where=str(folder)) from None
+        raise LockedError("another process is at work there", where=str(folder)) from None
     except OSError as error:
         raise FFLabelsError(f"cannot be written: {error.strerror or error}", where=str(folder)) from error
     try:

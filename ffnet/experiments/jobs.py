@@ -1,0 +1,160 @@
+"""Jobs at work: each is a run folder; what is finished is skipped, what another process holds is left to it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from fflabels.errors import FFLabelsError
+from fflabels.files import write_whole
+from ffnet.data.load import KNOWN
+from ffnet.experiments.factors import Job
+from ffnet.runs.folder import CONFIG, Run, is_finished, load_run, read_settings
+from ffnet.runs.locks import LockedError, is_locked
+from ffnet.runs.log import METRICS, TIMINGS, read_lines
+from ffnet.runs.session import Watcher, resume, train, with_absolute_paths
+
+State: TypeAlias = Literal["finished", "running", "stopped", "waiting"]
+Begin: TypeAlias = Callable[[Job, int, int], None]
+
+RESULTS = "results.csv"
+
+
+class Status(NamedTuple):
+    """How far a job is: its state, epochs done, and the seconds that the others suggest are left."""
+
+    job: Job
+    state: State
+    epochs: int
+    seconds_left: float | None
+
+
+def run_jobs(
+    jobs: Sequence[Job], folder: Path, *, begin: Begin | None = None, watcher: Watcher | None = None
+) -> list[Job]:
+    """Start or resume all jobs that are not finished, one after the other; return those that other processes hold.
+
+    Several processes may share the folder: each takes the next job that nobody holds.
+
+    Parameters
+    ----------
+    jobs, folder
+        Each job's run folder is in this folder.
+    begin
+        Called with a job, its number and how many there are, before it runs.
+    watcher
+        Of each training.
+
+    Raises
+    ------
+    FFLabelsError
+        When a folder holds a run of other settings.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for job in jobs:
+        _check(job, folder / job.folder)  # before hours of work
+    held = []
+    for number, job in enumerate(jobs, 1):
+        out = folder / job.folder
+        if is_finished(out):
+            continue
+        if is_locked(out):
+            held.append(job)
+            continue
+        if begin:
+            begin(job, number, len(jobs))
+        try:
+            if (out / CONFIG).exists():
+                resume(out, root=job.config.data.root if job.config.data.name in KNOWN else None, watcher=watcher)
+            else:
+                train(job.config, out=out, watcher=watcher)
+        except LockedError:
+            held.append(job)
+        except FFLabelsError:
+            if not is_finished(out):  # else another process was quicker
+                raise
+    return held
+
+
+def _check(job: Job, out: Path) -> None:
+    """Refuse a run of other settings in a job's place; where it was computed, and in what type, may differ."""
+    if not (out / CONFIG).exists():
+        return
+    free = {"data.root": None, "device": "auto"} | ({"dtype": "auto"} if job.config.dtype == "auto" else {})
+    there, wanted = read_settings(out)[0].replaced(free), with_absolute_paths(job.config).replaced(free)
+    if there != wanted:
+        raise FFLabelsError(
+            "holds a run of other settings", where=str(out), hint="move it away, or choose another --out"
+        )
+
+
+def status(jobs: Sequence[Job], folder: Path) -> list[Status]:
+    """Return the state of every job; the seconds left are estimated from the pace of epochs in the same folder."""
+    found: list[tuple[Job, State, int]] = []
+    pace: list[float] = []
+    for job in jobs:
+        out = folder / job.folder
+        epochs = len(read_lines(out / METRICS))
+        timings = [line for line in read_lines(out / TIMINGS) if str(line["what"]).startswith("epoch ")]
+        pace += [float(str(line["seconds"])) for line in timings]
+        there = (out / CONFIG).exists()
+        state: State = (
+            "finished" if is_finished(out) else "running" if is_locked(out) else "stopped" if there else "waiting"
+        )
+        found.append((job, state, epochs))
+    mean = sum(pace) / len(pace) if pace else None
+    return [
+        Status(job, state, epochs, None if mean is None else mean * (job.config.train.epochs - epochs))
+        for job, state, epochs in found
+    ]
+
+
+def rows_of(jobs: Sequence[Job], folder: Path) -> list[dict[str, Any]]:
+    """Return a flat row for every finished job: levels, seed, every accuracy in shares, CPU seconds, device."""
+    rows = []
+    for job in jobs:
+        if is_finished(folder / job.folder):
+            _check(job, folder / job.folder)
+            rows.append({**job.levels, "seed": job.seed, **_figures(load_run(folder / job.folder))})
+    return rows
+
+
+def _figures(run: Run) -> dict[str, Any]:
+    assert run.results
+    figures: dict[str, Any] = {}
+    for part in filter(None, (run.results.validation, run.results.test)):
+        for name, accuracy in part.accuracies.items():
+            figures[f"{part.split} {name}"] = accuracy.accuracy
+            if accuracy.untrained is not None:
+                figures[f"{part.split} {name}, untrained"] = accuracy.untrained
+    timings = read_lines(run.folder / TIMINGS)
+    seconds = sum(float(str(line["cpu_seconds"])) for line in timings)
+    return {
+        **figures,
+        "epochs": len(run.metrics),
+        "cpu seconds": round(seconds, 1),
+        "device": run.about.device,
+        "dtype": run.config.dtype,
+        "torch": run.about.versions["torch"],
+    }
+
+
+def write_rows(rows: Sequence[dict[str, Any]], folder: Path) -> Path:
+    """Write the rows as ``results.csv`` in a folder, whole or not at all; return the file."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(folder / RESULTS, text.getvalue().encode())
+    return folder / RESULTS
+
+
+def wait_for(jobs: Sequence[Job], folder: Path, seconds: float = 5.0) -> None:
+    """Wait until no process holds any of these jobs."""
+    while any(is_locked(folder / job.folder) for job in jobs):
+        time.sleep(seconds)

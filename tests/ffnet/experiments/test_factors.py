@@ -1,0 +1,266 @@
+"""Experiments: which jobs factors make, what is refused, how runs are shared, and what reports say."""
+
+import csv
+import itertools
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from fflabels_cli.app import ffnet_group
+from scipy.stats import ttest_rel
+
+from fflabels.errors import FFLabelsError
+from ffnet.evaluation.statistics import Gap
+from ffnet.experiments.factors import flat, list_experiments, load_experiment
+from ffnet.experiments.jobs import rows_of, run_jobs, status
+from ffnet.experiments.pivot import Effect, discoveries, effects, report
+from ffnet.runs.locks import locked
+
+TINY = """
+about = "Two goodness functions on digits"
+primary = "log less log-contrast, goodness"
+preset = "quick-digits"
+seeds = 2
+
+[settings]
+data.limit = 60
+net.widths = [4, 6, 6]
+net.pools = [2, 2, 1]
+net.kernel = 3
+train.epochs = 2
+labels.candidates = 20
+inference.linear_epochs = 1
+
+[factors.goodness]
+levels.log-contrast = {}
+levels.log = { settings = { train.goodness = "log" } }
+"""
+
+GRID = """
+about = "a grid"
+seeds = 3
+
+[factors.data]
+levels.digits = { preset = "quick-digits" }
+levels.mnist = { preset = "quick-mnist", settings = { "train.epochs" = 7 } }
+
+[factors.change]
+base = "unchanged"
+levels.unchanged = {}
+levels.alpha = { settings = { train.alpha = 4.0 }, only = { data = ["digits"] } }
+levels.same = { settings = { train.epochs = 7 } }
+levels.norm = { settings = { net.norm = "rms" }, except = { data = ["mnist"] } }
+[factors.change.levels.rate]
+seeds = 1
+settings = { train.lr = 1e-4 }
+when = [{ if = { data = "mnist" }, settings = { train.lr = 2e-4 } }]
+
+[scales.smoke]
+seeds = 1
+settings = { data.limit = 50 }
+only = { change = ["unchanged", "alpha"] }
+"""
+
+
+def experiment(tmp_path, text, name="mine"):
+    path = tmp_path / f"{name}.toml"
+    path.write_text(text)
+    return load_experiment(path)
+
+
+def test_jobs_are_the_product_of_levels_and_seeds_less_what_is_excluded_or_there_already(tmp_path):
+    jobs = experiment(tmp_path, GRID).jobs()
+    there = {(*job.levels.values(), job.seed) for job in jobs}
+    both = itertools.product(("digits", "mnist"), ("unchanged",), range(3))
+    own = itertools.product(("digits",), ("alpha", "same", "norm"), range(3))  # mnist has 7 epochs already
+    assert there == {*both, *own, ("digits", "rate", 0), ("mnist", "rate", 0)}
+    assert [job.seed for job in jobs] == sorted(job.seed for job in jobs)
+    rates = {job.levels["data"]: job.config.train.lr for job in jobs if job.levels["change"] == "rate"}
+    assert rates == {"digits": 1e-4, "mnist": 2e-4}
+    assert {job.config.seed for job in jobs} == {0, 1, 2}
+    assert len({job.folder for job in jobs}) == len(jobs)
+
+
+def test_a_scale_has_its_own_settings_seeds_and_levels(tmp_path):
+    jobs = experiment(tmp_path, GRID).jobs("smoke", "elsewhere")
+    assert [(*job.levels.values(), job.seed) for job in jobs] == [
+        ("digits", "unchanged", 0), ("digits", "alpha", 0), ("mnist", "unchanged", 0)
+    ]  # fmt: skip
+    assert all((job.config.data.limit, job.config.data.root) == (50, "elsewhere") for job in jobs)
+
+
+def test_a_file_stands_on_another_one(tmp_path):
+    experiment(tmp_path, GRID, "below")
+    above = f'base = "{tmp_path / "below.toml"}"\nabout = "above"\nseeds = 1\n[factors.data]\nbase = "mnist"\n'
+    found = experiment(tmp_path, above, "above")
+    assert (found.about, found.seeds, found.factors["data"].base_level) == ("above", 1, "mnist")
+    assert list(found.factors["data"].levels) == ["digits", "mnist"]
+
+
+def test_settings_are_taken_as_tables_or_by_their_whole_name():
+    assert flat({"train": {"lr": 1, "batch": 2}, "net.norm": "rms", "dtype": "auto"}) == {
+        "train.lr": 1, "train.batch": 2, "net.norm": "rms", "dtype": "auto"
+    }  # fmt: skip
+    assert flat({"labels": {"params": {"waves": 2}}}) == {"labels.params": {"waves": 2}}
+
+
+@pytest.mark.parametrize("name", list_experiments())
+def test_every_built_in_experiment_has_jobs_at_every_scale_and_says_what_is_compared(name):
+    found = load_experiment(name)
+    assert found.primary
+    assert "smoke" in found.scales
+    for scale in ("full", *found.scales):
+        assert found.jobs(scale)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("only = { data =", "only = { dat ="), r"factors.change.levels.alpha: matches nothing; got dat .*'data'"),
+        (('["digits"] } }', '["digit"] } }'), r"levels.alpha: data: matches nothing; got digit .*'digits'"),
+        (('if = { data = "mnist" }', 'if = { data = "minst" }'), r"levels.rate.when: data: matches nothing; got minst"),
+        (('base = "unchanged"', 'base = "none"'), "factors.change.base: matches nothing; got none"),
+        (("levels.same = { settings = { train.epochs = 7 } }", "levels.same = {}"),
+         "factors.change: a level without a job of its own; got same"),
+        (("seeds = 3", "seds = 3"), r"bad experiment: .*unknown field `seds` .*'seeds'"),
+        (("{ settings = { train.alpha", "{ setings = { train.alpha"), r"unknown field `setings`.*'settings'"),
+        (("train.alpha = 4.0", "train.alhpa = 4.0"), r"no such setting; got train.alhpa .*'alpha'"),
+        (("train.alpha = 4.0", 'train.alpha = "x"'), "bad setting: Expected `float`, got `str`"),
+        (('preset = "quick-digits"', 'preset = "quik-digits"'), "no such preset; got quik-digits"),
+        (('{ preset = "quick-digits" }', "{}"), "no preset; got digits, unchanged"),
+        (('change = ["unchanged", "alpha"]', 'change = ["alfa"]'), "smoke.only.change: matches nothing; got alfa"),
+        (("levels.norm =", 'levels."ra te" = {}\nlevels.norm ='), "two jobs of one name|without a job of its own"),
+        (("[factors.data]", "[factors.data"), "not TOML"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_wrong_is_refused_in_one_line(tmp_path, change, message):
+    assert change[0] in GRID
+    with pytest.raises(FFLabelsError, match=message):
+        experiment(tmp_path, GRID.replace(*change, 1))
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_and_so_is_a_scale(tmp_path):
+    with pytest.raises(FFLabelsError, match=r"no such experiment; got paper-mnist-filter .*'paper-mnist-filters'"):
+        load_experiment("paper-mnist-filter")
+    with pytest.raises(FFLabelsError, match=r"no such scale; got smok .*'smoke'"):
+        experiment(tmp_path, GRID).jobs("smok")
+    with pytest.raises(FFLabelsError, match=r"nothing.toml: cannot be read"):
+        load_experiment(tmp_path / "nothing.toml")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("experiment")
+    mine = experiment(folder, TINY)
+    jobs = mine.jobs()
+    assert run_jobs(jobs, folder / "out") == []
+    return mine, jobs, folder / "out"
+
+
+def test_what_is_finished_is_not_run_again_and_other_settings_are_refused(done):
+    _, jobs, folder = done
+    begun = []
+    assert run_jobs(jobs, folder, begin=lambda *given: begun.append(given)) == []
+    assert begun == []
+    assert {one.state for one in status(jobs, folder)} == {"finished"}
+    other = jobs[0]._replace(config=jobs[0].config.replaced({"train.alpha": 1.0}))
+    with pytest.raises(FFLabelsError, match="holds a run of other settings"):
+        run_jobs([other], folder)
+    with pytest.raises(FFLabelsError, match="holds a run of other settings"):
+        rows_of([other], folder)
+
+
+def test_a_job_that_another_process_holds_is_left_to_it(done):
+    _, jobs, folder = done
+    later = [job._replace(levels={"goodness": "later"}) for job in jobs[:1]]
+    (folder / later[0].folder).mkdir()
+    with locked(folder / later[0].folder):
+        assert run_jobs(later, folder) == later
+        assert status(later, folder)[0].state == "running"
+
+
+def test_rows_and_differences_are_those_of_the_runs(done, tmp_path):
+    mine, jobs, folder = done
+    rows = rows_of(jobs, folder)
+    assert [(row["goodness"], row["seed"]) for row in rows] == [
+        ("log-contrast", 0), ("log", 0), ("log-contrast", 1), ("log", 1)
+    ]  # fmt: skip
+    found = {effect.accuracy: effect for effect in effects(mine, rows)}
+    for column in ("validation goodness", "validation linear"):
+        log, base = ([row[column] for row in rows if row["goodness"] == kind] for kind in ("log", "log-contrast"))
+        gap = found[column].gap
+        assert gap.mean == pytest.approx(np.mean(np.subtract(log, base)))
+        if gap.low is not None:
+            test = ttest_rel(log, base)
+            assert found[column].p == pytest.approx(test.pvalue)
+            assert (gap.low, gap.high) == pytest.approx(tuple(test.confidence_interval(0.95)))
+    text = report(mine, [*jobs, jobs[0]._replace(seed=9)], rows, "the command")
+    assert "Primary comparison: log less log-contrast, goodness." in text
+    assert "Not finished: 1 of 5." in text
+    assert "- log_contrast-9" in text
+    assert f"{100 * np.mean([row['validation linear'] for row in rows if row['goodness'] == 'log']):.2f} ±" in text
+
+
+def test_pairs_of_two_processors_are_marked(done):
+    mine, jobs, folder = done
+    rows = rows_of(jobs, folder)
+    assert not any(effect.mixed for effect in effects(mine, rows))
+    rows[1] = {**rows[1], "device": "another"}
+    assert all(effect.mixed for effect in effects(mine, rows))
+    assert "(two processors)" in report(mine, jobs, rows, "x")
+
+
+def test_false_discoveries_are_controlled_as_by_hand():
+    p_values = [0.001, 0.2, 0.012, 0.04, None, 0.03]
+    found = [Effect("f", "l", {}, "a", Gap(0.1, 0, 1, 3), p, False) for p in p_values]
+    tested = sorted((p, k) for k, p in enumerate(p_values) if p is not None)
+    passing = [rank for rank, (p, _) in enumerate(tested, 1) if p <= 0.05 * rank / len(tested)]
+    assert discoveries(found) == {k for _, k in tested[: max(passing)]}
+    assert discoveries([]) == set()
+
+
+@pytest.mark.slow
+def test_two_processes_killed_at_random_and_started_again_lose_no_run_and_repeat_none(tmp_path):
+    (tmp_path / "mine.toml").write_text(TINY)
+    code = "import sys; from fflabels_cli.app import ffnet; sys.argv = ['ffnet', *sys.argv[1:]]; ffnet()"
+    command = [sys.executable, "-c", code, "experiment", "run", "mine.toml"]
+    draw = np.random.default_rng(time.time_ns())
+    finished = {}
+    folder = tmp_path / "experiments" / "mine" / "full"
+    for _ in range(2):
+        both = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) for _ in range(2)]
+        time.sleep(draw.uniform(3, 9))
+        for process in both:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        finished |= {path: path.read_bytes() for path in folder.glob("*/results.json")}
+    done = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(timeout=100) for process in done] == [0, 0]
+    assert {one.state for one in status(load_experiment(tmp_path / "mine.toml").jobs(), folder)} == {"finished"}
+    for path, content in finished.items():
+        assert path.read_bytes() == content
+    with (folder / "results.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 4
+
+
+def test_the_commands_list_show_run_tell_and_report(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text(TINY.replace("seeds = 2", "seeds = 1"))
+
+    def shown(*arguments):
+        done = CliRunner().invoke(
+            ffnet_group, ["experiment", *arguments], catch_exceptions=False, standalone_mode=False
+        )
+        return done.output
+
+    assert "paper-mnist-filters" in shown("list")
+    assert "2 runs in experiments/mine/full" in shown("show", "mine.toml")
+    assert "waiting" in shown("status", "mine.toml")
+    assert "report.md" in shown("run", "mine.toml", "--workers", "2")
+    assert "2 of 2 runs are finished" in shown("status", "mine.toml")
+    assert "results.csv" in shown("report", "mine.toml")
+    assert "Two goodness functions on digits" in (tmp_path / "experiments/mine/full/report.md").read_text()
