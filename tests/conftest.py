@@ -4,7 +4,12 @@ from importlib.util import find_spec
 
 NEEDS = {
     "torch": ["ffnet*", "gpu*", "cli/test_ffnet.py"],
-    "matplotlib": ["ffnet/report*", "ffnet/experiments/test_ablation.py", "ffnet/experiments/test_*stud*.py"],
+    "matplotlib": [
+        "ffnet/report*",
+        "ffnet/experiments/test_ablation.py",
+        "ffnet/experiments/test_*stud*.py",
+        "ffnet/experiments/test_factors.py",
+    ],
     "optuna": ["ffnet/experiments/test_search.py"],
 }
 MISSING = {package: globs for package, globs in NEEDS.items() if find_spec(package) is None}

@@ -76,5 +76,14 @@ def test_the_layout_names_every_module_and_none_that_is_gone():
         assert {name for entry in entries for name in entry.split() if re.search(r"/$|\.py$", name)} == there
 
 
+def test_experiments_in_the_documentation_have_jobs(tmp_path):
+    from ffnet.experiments.factors import load_experiment
+
+    for k, text in enumerate(block for page in PAGES for block in blocks(page, "text") if block.startswith("about = ")):
+        (tmp_path / f"{k}.toml").write_text(text)
+        assert len(load_experiment(tmp_path / f"{k}.toml").jobs()) == 6
+    assert k == 0
+
+
 def test_the_pages_of_help_are_current():
     subprocess.run([sys.executable, ROOT / "docs" / "generate_cli.py", "--check"], check=True)
