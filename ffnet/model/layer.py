@@ -30,7 +30,7 @@ from ffnet.model.fast_cpu.maps import (
 from ffnet.model.fast_cpu.scratch import Scratch
 from ffnet.model.initial import Filters, get_init
 from ffnet.model.norms import get_norm
-from ffnet.system.ranks import ALONE, Ranks
+from ffnet.system.ranks import SINGLE, Ranks
 
 
 class LocalLayer(nn.Module):
@@ -93,11 +93,11 @@ class LocalLayer(nn.Module):
         """Return the norm's running statistics."""
         return {name: self.get_buffer(name) for name in self.statistics}
 
-    def normalize(self, x_NCHW: Tensor, ranks: Ranks = ALONE) -> Tensor:
+    def normalize(self, x_NCHW: Tensor, ranks: Ranks = SINGLE) -> Tensor:
         """Return the normalised input; in training mode running statistics follow."""
         return get_norm(self.norm).apply(x_NCHW, self._running(), self.training, ranks)
 
-    def normalize_(self, x_NCHW: Tensor, scratch: Scratch, ranks: Ranks = ALONE) -> Tensor:
+    def normalize_(self, x_NCHW: Tensor, scratch: Scratch, ranks: Ranks = SINGLE) -> Tensor:
         """Return the normalised input in training; on a CPU, where faster, in the memory of the input."""
         if self._spectral(x_NCHW) and not pixels_first(x_NCHW):
             height, width = x_NCHW.shape[2:]

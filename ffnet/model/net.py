@@ -21,7 +21,7 @@ from ffnet.model.goodness import get_goodness
 from ffnet.model.heads import Forecast, LayerWeights, LinearHead
 from ffnet.model.layer import LocalLayer
 from ffnet.system.devices import DTYPES, with_dtype
-from ffnet.system.ranks import ALONE, Ranks
+from ffnet.system.ranks import SINGLE, Ranks
 
 HEADS: dict[str, type[LinearHead | LayerWeights]] = {
     "linear": LinearHead, "forecast": Forecast, "layer_weights": LayerWeights
@@ -237,7 +237,7 @@ class FFNet(Net):
         return list(self.activities(embedded))
 
     @torch.no_grad()
-    def scale_weights(self, embedded: Embedded | Tensor, ranks: Ranks = ALONE) -> None:
+    def scale_weights(self, embedded: Embedded | Tensor, ranks: Ranks = SINGLE) -> None:
         """Scale the weights of every layer by one number, so that mean y² of images that carry a label is 1.
 
         In training mode: the norms use these images' statistics. Biases are left alone: 0, as ``net.init=measured``

@@ -31,7 +31,7 @@ class BPLearner:
         self.epoch_sums.end_step()
 
     @property
-    def labels_on(self) -> torch.device | None:
+    def labels_device(self) -> torch.device | None:
         """There are no labels to draw."""
         return None
 

@@ -25,7 +25,7 @@ class Draws:
     order_SB
         Indices of the images of every step; a remainder smaller than a batch waits for another epoch.
     labels_SBK
-        The right label of each, then its wrong ones; on the device `labels_on`, that of the classes unless given.
+        The right label of each, then its wrong ones; on the device `labels_device`, that of the classes unless given.
     noise_SBK
         Uniform draws in [0, 1), for hard negatives.
     moves_SB3
@@ -33,7 +33,7 @@ class Draws:
     """
 
     def __init__(
-        self, config: Config, classes: Tensor, count: int, epoch: int, *, labels_on: torch.device | None = None
+        self, config: Config, classes: Tensor, count: int, epoch: int, *, labels_device: torch.device | None = None
     ) -> None:
         self.epoch = epoch
         rng = np.random.default_rng([config.seed, epoch])
@@ -46,7 +46,7 @@ class Draws:
         wrong = draw(right, each, count, rng) if count > 1 else np.empty((*right.shape, 0), np.int64)
         self.order_SB = torch.from_numpy(order).to(classes.device)
         labels_SBK = torch.from_numpy(np.concatenate([right[..., None], wrong], -1))
-        self.labels_SBK = labels_SBK.to(labels_on or classes.device)
+        self.labels_SBK = labels_SBK.to(labels_device or classes.device)
         self.noise_SBK = torch.from_numpy(rng.random((steps, batch, each), np.float32)).to(classes.device)
         self.crop, self.moves_SB3 = config.train.crop, None
         if config.train.crop or config.train.flip:

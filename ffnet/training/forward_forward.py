@@ -22,7 +22,7 @@ from ffnet.data.load import Split
 from ffnet.model.fast_cpu.scratch import Scratch
 from ffnet.model.layer import LocalLayer
 from ffnet.model.net import FFNet, ForwardPass
-from ffnet.system.ranks import ALONE, Ranks
+from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training import negatives
 from ffnet.training.draws import Draws
 from ffnet.training.learner import EpochSums, Metrics, make_optimizer
@@ -43,7 +43,7 @@ class FFLearner:
         The processes that train the net together: each sees its share of every batch, all keep the same state.
     """
 
-    def __init__(self, net: FFNet, images: int, ranks: Ranks = ALONE) -> None:
+    def __init__(self, net: FFNet, images: int, ranks: Ranks = SINGLE) -> None:
         config = net.config
         self.net, self.config, self.ranks = net, config, ranks
         self.loss = get_loss(config.train.loss)
@@ -69,7 +69,7 @@ class FFLearner:
         self.table = torch.zeros(images if self.hard else 0, len(net.labels), device=net.device)
 
     @property
-    def labels_on(self) -> torch.device | None:
+    def labels_device(self) -> torch.device | None:
         """Labels that are drawn image by image are grouped on the host: there they need not be waited for."""
         on_host = not self.net.labels.labeler.image_independent and not self.hard
         return torch.device("cpu") if on_host else None
@@ -208,7 +208,7 @@ class FFLearner:
         }
 
 
-def scale_weights(net: FFNet, train: Split, draws: Draws, ranks: Ranks = ALONE) -> None:
+def scale_weights(net: FFNet, train: Split, draws: Draws, ranks: Ranks = SINGLE) -> None:
     """Scale the weights of every layer by the first step's images and labels (``net.init=measured``)."""
     net.train()
     share = ranks.share(len(draws.order_SB[0]))

@@ -24,7 +24,7 @@ class Learner(Protocol):
         ...
 
     @property
-    def labels_on(self) -> torch.device | None:
+    def labels_device(self) -> torch.device | None:
         """Return where it wants the labels of an epoch."""
         ...
 

@@ -11,14 +11,14 @@ from ffnet.config import Config, TrainConfig
 from ffnet.data.load import Split
 from ffnet.model.baseline import BPNet
 from ffnet.model.net import FFNet, Net
-from ffnet.system.ranks import ALONE, Ranks
+from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training.backprop import BPLearner
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
 from ffnet.training.learner import Learner, Metrics
 
 
-def make_learner(net: Net, images: int, ranks: Ranks = ALONE) -> Learner:
+def make_learner(net: Net, images: int, ranks: Ranks = SINGLE) -> Learner:
     """Return the learner of a net's algorithm.
 
     Raises
@@ -92,7 +92,7 @@ def steps(
     """
     first = start.step
     for epoch in range(start.epoch, config.train.epochs):
-        draws = Draws(config, train.classes, classes, epoch, labels_on=learner.labels_on)
+        draws = Draws(config, train.classes, classes, epoch, labels_device=learner.labels_device)
         for k in range(first, len(draws)):
             progress = (epoch + k / len(draws)) / config.train.epochs
             for group in learner.optimizer.param_groups:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ffnet.system.ranks import ALONE, Ranks
+from ffnet.system.ranks import SINGLE, Ranks
 
 MOMENTUM = 0.9
 START = 0.5
@@ -35,7 +35,7 @@ class PeerNormalization:
         The running means (C,) of every layer: state of the training, kept in checkpoints.
     """
 
-    def __init__(self, strength: float, biases: Sequence[Tensor], ranks: Ranks = ALONE) -> None:
+    def __init__(self, strength: float, biases: Sequence[Tensor], ranks: Ranks = SINGLE) -> None:
         self.strength, self.ranks = strength, ranks
         self.means = [torch.full_like(bias_C.detach(), START) for bias_C in biases]
 

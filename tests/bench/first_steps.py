@@ -78,7 +78,7 @@ def run(name, seed):
     learner, step = Recorder(net, len(data.train)), 0
     began = time.process_time()
     for epoch in range(-(-STEPS // (len(data.train) // config.train.batch))):
-        draws = Draws(config, data.train.classes, data.classes, epoch, labels_on=learner.labels_on)
+        draws = Draws(config, data.train.classes, data.classes, epoch, labels_device=learner.labels_device)
         for k in range(min(len(draws), STEPS - step)):
             learner.step(data.train, draws, k)
             step += 1
