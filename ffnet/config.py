@@ -321,7 +321,7 @@ def convert(tree: Mapping[str, Any], where: str) -> Config:
 
 
 def _choices(error: str) -> str | None:
-    """Return a hint with the words that a setting accepts, if msgspec refused a word (its message does not list them)."""
+    """Return a hint that lists the words a setting accepts, if msgspec refused a word; else None."""
     match = re.match(r"Invalid enum value '(.*)' - at `\$\.([\w.]+)`", error)
     return nearest(match[1], type_of(match[2]).values) if match else None
 

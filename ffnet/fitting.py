@@ -123,19 +123,19 @@ def fit_heads(net: FFNet, data: Data, *, progress: Progress = silent, done: Call
 @torch.no_grad()
 def untrained(net: FFNet, data: Data, *, progress: Progress = silent) -> FFNet:
     """Return the untrained net: initial weights, running statistics of training images, linear classifier fitted."""
-    start = FFNet(net.config, net.shape, net.labels).to(net.device).train()
+    initial = FFNet(net.config, net.shape, net.labels).to(net.device).train()
     train = data.train.to(net.device)
     if net.config.net.init == "measured":
-        scale_weights(start, train, Draws(net.config, train.classes, data.classes, 0))
+        scale_weights(initial, train, Draws(net.config, train.classes, data.classes, 0))
     epochs = (Draws(net.config, train.classes, data.classes, epoch) for epoch in itertools.count())
     batches = ((draws.images(train, k), draws.labels_SBK[k]) for draws in epochs for k in range(len(draws)))
     for images_BCHW, labels_BK in itertools.islice(batches, STATISTICS_STEPS):
-        images_BCHW = start.prepare(images_BCHW)
+        images_BCHW = initial.prepare(images_BCHW)
         for labels_B in labels_BK.T:
-            start(start.embedder.embed(images_BCHW, labels_B))
-    start.eval()
-    start.linear = fit_linear(start, train, progress=lambda _, done, total: progress("untrained net", done, total))
-    return start
+            initial(initial.embedder.embed(images_BCHW, labels_B))
+    initial.eval()
+    initial.linear = fit_linear(initial, train, progress=lambda _, done, total: progress("untrained net", done, total))
+    return initial
 
 
 @torch.no_grad()
@@ -189,8 +189,8 @@ def likeliest_weights(scores_KNC: Tensor, classes_N: Tensor, *, decay: float = 0
     classes_N
         The right classes.
     decay
-        Times the sum of the squared weights of scores with unit spread is added to the loss. With 0 the weights have
-        no bound if the scores separate all images.
+        Strength of the L2 penalty on the weights of the scores, scaled to unit spread. With 0 the weights have no bound
+        if the scores separate all images.
     """
     largest_K, scores_KNC = scores_KNC.double().abs().amax((1, 2)), scores_KNC.double()
     scores_KNC = scores_KNC - scores_KNC.mean(2, keepdim=True)  # a constant over the classes decides nothing
@@ -203,7 +203,7 @@ def likeliest_weights(scores_KNC: Tensor, classes_N: Tensor, *, decay: float = 0
 def _logistic_regression(scores_NCK: Tensor, classes_N: Tensor, decay: float) -> Tensor:
     """Return weights (K,) that minimise the cross-entropy of scores_NCK @ weights, plus decay · their squares."""
     with torch.enable_grad():
-        weight_K = torch.ones_like(scores_NCK[0, 0]).requires_grad_()
+        weight_K = scores_NCK.new_ones(scores_NCK.shape[2]).requires_grad_()
         optimizer = torch.optim.LBFGS([weight_K], max_iter=MAX_ITERATIONS, line_search_fn="strong_wolfe")
         classes_N = classes_N.to(weight_K.device)
 

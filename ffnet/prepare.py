@@ -1,4 +1,4 @@
-"""Checks before training starts: do settings, data, labels and ranks fit each other?"""
+"""Checks before training starts: settings, data, labels and ranks must fit each other."""
 
 from __future__ import annotations
 

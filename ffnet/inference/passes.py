@@ -70,7 +70,7 @@ def scored_layers(net: FFNet) -> range:
 @torch.no_grad()
 def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> Tensor:
     """Return the goodness of every label in the layers that are asked for, (K, N, C): the mean over all views."""
-    goodness_KNC = torch.zeros(len(layers), len(images), len(net.labels), device=net.device, dtype=net.wide)
+    goodness_KNC = torch.zeros(len(layers), len(images), len(net.labels), device=net.device, dtype=net.accumulate_dtype)
     size = chunk_size(net, chunk)
     with evaluating(net):
         for start in range(0, len(images), size):

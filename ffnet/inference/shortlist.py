@@ -101,7 +101,9 @@ def _decide(net: FFNet, images: Tensor, kept_NC: Tensor, margins: dict[int, floa
     Behind a layer that has a margin, the labels that are further behind the best are dropped.
     """
     margins = margins or {}
-    scores_NC = torch.zeros(kept_NC.shape, device=net.device, dtype=net.wide).masked_fill(~kept_NC, -torch.inf)
+    scores_NC = torch.zeros(kept_NC.shape, device=net.device, dtype=net.accumulate_dtype).masked_fill(
+        ~kept_NC, -torch.inf
+    )
     open_NC = kept_NC & (kept_NC.sum(1, keepdim=True) > 1)
     passed = [0] * len(net.layers)
     last = len(net.layers) - 1
@@ -113,7 +115,7 @@ def _decide(net: FFNet, images: Tensor, kept_NC: Tensor, margins: dict[int, floa
                 continue
             seen_VCHW = torch.cat(views(net.prepare(images[part])[image_M], net.config.inference.mirror))
             walk = net.forward_pass(net.embedder.embed(seen_VCHW, label_M.repeat(num_views(net))))
-            sum_M = torch.zeros(len(image_M), device=net.device, dtype=net.wide)
+            sum_M = torch.zeros(len(image_M), device=net.device, dtype=net.accumulate_dtype)
             part_NC = scores_NC[part]
             for k, layer in walk:
                 walk.y = y_VCHW = layer(walk.x)
@@ -122,7 +124,7 @@ def _decide(net: FFNet, images: Tensor, kept_NC: Tensor, margins: dict[int, floa
                 # Add the layer's goodness to that of the layers before.
                 if k in net.counted:
                     g_M = net.goodness_of_activity(k, y_VCHW).view(num_views(net), -1).mean(0)
-                    g_M = net.layer_weights.one(k, g_M) if net.layer_weights else g_M
+                    g_M = net.layer_weights.weigh_layer(k, g_M) if net.layer_weights else g_M
                     sum_M = g_M if net.config.inference.layers == "last" else sum_M + g_M
                     part_NC[image_M, label_M] = sum_M
                 if k == last:
