@@ -57,10 +57,9 @@ class FFClassifier:
     Examples
     --------
     >>> import numpy as np, ffnet
-    >>> X, y = np.random.default_rng(0).random((40, 8, 8)), ["even", "odd"] * 20
-    >>> small = ["net.widths=[4,4]", "net.pools=[]", "net.kernel=3", "inference.linear_epochs=1"]
-    >>> classifier = ffnet.FFClassifier("fourier", epochs=1, settings=[*small, "labels.candidates=10"])
-    >>> classifier.fit(X, y).predict(X[:3]).shape
+    >>> X, y = np.random.default_rng(0).random((40, 12, 12)), np.arange(40) % 10
+    >>> classifier = ffnet.FFClassifier("fourier:paper10", epochs=1).fit(X, y)
+    >>> classifier.predict(X[:3]).shape
     (3,)
     """
 

@@ -182,8 +182,8 @@ class LocalLayer(nn.Module):
         scratch
             Memory to reuse.
         offset_NC
-            ∂loss/∂y of a second loss that is linear in y, such as a function of mean activities. It is the same at
-            every pixel of a channel, but 0 where y is 0 unless `full_gradient`.
+            ∂loss/∂y of a second loss, a function of the mean activities: the same at all pixels of a channel, except
+            that relu' makes it 0 where y is 0 (unless `full_gradient`).
         """
         # On a CPU, keep only the samples that have a gradient.
         samples_S = None

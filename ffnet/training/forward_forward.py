@@ -151,7 +151,7 @@ class FFLearner:
         return g_BK
 
     def _joint(self, layers: Iterator[tuple[int, LocalLayer]], walk: ForwardPass, copies: int) -> Tensor:
-        """Train the joined first layers by autograd (not layer-local); return the goodness (B, K) of the last of them."""
+        """Compute the gradients of the joined first layers by autograd; return the goodness (B, K) of the last one."""
         losses = []
         with torch.enable_grad():
             for k, layer in itertools.islice(layers, self.joined):

@@ -21,8 +21,8 @@ START = 0.5
 class PeerNormalization:
     """The loss strength · mean over channels of (m̄ − m_c)², where m_c is the running mean activity of channel c.
 
-    The mean activity is taken over the pixels of the positive samples. Its gradient is the same for every activity y of
-    a channel, so that dead channels and saturated samples keep a gradient.
+    The mean activity is taken over the pixels of the positive samples. The gradient of the loss is the same at all
+    pixels of a channel, so dead channels and saturated samples keep a gradient.
 
     Parameters
     ----------
