@@ -41,9 +41,9 @@ class FFClassifier:
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
     settings
-        Any settings as ``section.key=value``, for instance ``["net.widths=[32,64,64]"]``; they override the other
-        parameters. All other settings are the defaults of `Config`: the label is embedded in the image only, unlike in
-        this project's own presets.
+        Settings as ``section.key=value``, for instance ``["net.widths=[32,64,64]"]``; they override the other
+        parameters. All other settings are the defaults of `Config`, which embed labels in the image only, without
+        label channels.
 
     Attributes
     ----------
@@ -120,7 +120,8 @@ class FFClassifier:
 
     def predict(self, X: Images) -> npt.NDArray[Any]:
         """Return the predicted classes, (N,)."""
-        return cast(npt.NDArray[Any], self.classes_[self.decision_function(X).argmax(1)])
+        index_N = self.decision_function(X).argmax(1)
+        return cast(npt.NDArray[Any], self.classes_[index_N])
 
     def score(self, X: Images, y: npt.ArrayLike) -> float:
         """Return the accuracy: the share of images whose class is predicted."""

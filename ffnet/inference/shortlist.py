@@ -112,11 +112,11 @@ def _decide(net: FFNet, images: Tensor, kept_NC: Tensor, margins: dict[int, floa
             if not len(image_M):
                 continue
             views_VCHW = torch.cat(views(net.prepare(images[part])[image_M], net.config.inference.mirror))
-            walk = net.forward_pass(net.embedder.embed(views_VCHW, label_M.repeat(num_views(net))))
+            forward_pass = net.forward_pass(net.embedder.embed(views_VCHW, label_M.repeat(num_views(net))))
             sum_M = torch.zeros(len(image_M), device=net.device, dtype=net.accumulate_dtype)
             part_NC = scores_NC[part]
-            for k, layer in walk:
-                walk.y = y_VCHW = layer(walk.x)
+            for k, layer in forward_pass:
+                forward_pass.y = y_VCHW = layer(forward_pass.x)
                 passed[k] += len(image_M)
 
                 # Add the layer's goodness to the sum over earlier layers.
@@ -136,7 +136,7 @@ def _decide(net: FFNet, images: Tensor, kept_NC: Tensor, margins: dict[int, floa
                     near_N = torch.bincount(image_M[near_M], minlength=len(part_NC))
                     kept_M = near_M & (near_N[image_M] > 1)
                     image_M, label_M, sum_M = image_M[kept_M], label_M[kept_M], sum_M[kept_M]
-                    walk.keep(kept_M.repeat(num_views(net)))
+                    forward_pass.keep(kept_M.repeat(num_views(net)))
                     if not len(image_M):
                         break
 

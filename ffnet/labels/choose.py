@@ -30,16 +30,7 @@ def references_of(data: Data) -> References:
 
 
 def choose_labels(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet:
-    """Return the label set of a configuration: designed on the first training images, built in, or read from a file.
-
-    With ``labels.assign = "alike"`` classes that look alike (on training images) get similar labels. A set that was
-    scored at another shape is scored again, at the shape of the data.
-
-    Raises
-    ------
-    FFLabelsError
-        If the set does not have one label per class.
-    """
+    """Return the label set of a configuration, as `ffnet.label_set` does, without its checks of the other settings."""
     settings = config.labels
     references = references_of(data)
     intensity = settings.intensity or DEFAULT_INTENSITY

@@ -46,10 +46,10 @@ class BPNet(Net):
 
     def last_maps(self, images_NCHW: Tensor) -> Tensor:
         """Return the last layer's pooled activity, (N, C, h, w), for images (N, C, H, W), bytes or floats in [0, 1]."""
-        walk = ForwardPass(self.layers, Embedded(to_unit(images_NCHW).to(self.dtype)))
-        for _, layer in walk:
-            walk.y = layer(walk.x)
-        return walk.x
+        forward_pass = ForwardPass(self.layers, Embedded(to_unit(images_NCHW).to(self.dtype)))
+        for _, layer in forward_pass:
+            forward_pass.y = layer(forward_pass.x)
+        return forward_pass.x
 
     def logits_of_maps(self, maps_NCHW: Tensor) -> Tensor:
         """Return logits (N, classes), given the last layer's pooled activity."""

@@ -99,7 +99,7 @@ class LocalLayer(nn.Module):
         return get_norm(self.norm).apply(x_NCHW, self._running(), self.training, ranks)
 
     def normalize_(self, x_NCHW: Tensor, scratch: Scratch, ranks: Ranks = SINGLE) -> Tensor:
-        """Return the normalised input in training; on a CPU, where that is faster, overwrite the input."""
+        """Return the normalised input in training; on a CPU, overwrite the input where that is faster."""
         if self._uses_spectral(x_NCHW) and not pixels_first(x_NCHW):
             height, width = x_NCHW.shape[2:]
             x_HWNC = scratch.take_beside(x_NCHW, "map", (height, width, *x_NCHW.shape[:2]))

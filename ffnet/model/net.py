@@ -68,10 +68,10 @@ class ForwardPass:
     >>> import torch
     >>> from ffnet.model.layer import LocalLayer
     >>> layers = Layers([LocalLayer(1, 4, kernel=3, pool=2), LocalLayer(4, 8, kernel=3)])
-    >>> walk = ForwardPass(layers, Embedded(torch.rand(2, 1, 8, 8)))
-    >>> for _, layer in walk:
-    ...     walk.y = layer(walk.x)
-    >>> tuple(walk.x.shape)
+    >>> forward_pass = ForwardPass(layers, Embedded(torch.rand(2, 1, 8, 8)))
+    >>> for _, layer in forward_pass:
+    ...     forward_pass.y = layer(forward_pass.x)
+    >>> tuple(forward_pass.x.shape)
     (2, 8, 4, 4)
     """
 
@@ -218,10 +218,10 @@ class FFNet(Net):
 
     def activities(self, embedded: Embedded | Tensor) -> Iterator[Tensor]:
         """Yield each layer's activity y (N, C, H, W), before pooling; earlier activities are not kept."""
-        walk = self.forward_pass(embedded)
-        for _, layer in walk:
-            walk.y = layer(walk.x)
-            yield walk.y
+        forward_pass = self.forward_pass(embedded)
+        for _, layer in forward_pass:
+            forward_pass.y = layer(forward_pass.x)
+            yield forward_pass.y
 
     def forward_pass(self, embedded: Embedded | Tensor) -> ForwardPass:
         """Return a pass of embedded images through all layers, in the compute type.

@@ -104,15 +104,15 @@ class FFLearner:
 
         # Embed: all positives first, then all first negatives, and so on.
         images_NCHW = to_unit(images_BCHW, self.net.accumulate_dtype).repeat(copies, 1, 1, 1)
-        walk = self.net.forward_pass(self.net.embedder.embed(images_NCHW, labels_BK.T.reshape(-1)))
+        forward_pass = self.net.forward_pass(self.net.embedder.embed(images_NCHW, labels_BK.T.reshape(-1)))
         del images_NCHW
 
         # Every layer stores its gradient with its weights.
-        layers = iter(walk)
+        layers = iter(forward_pass)
         if self.joined:
-            g_BK = self._joint(layers, walk, copies)
+            g_BK = self._joint(layers, forward_pass, copies)
         for k, _ in layers:
-            g_BK = self._local(k, walk, copies)
+            g_BK = self._local(k, forward_pass, copies)
 
         # One optimizer step for all layers.
         self.ranks.finish()
@@ -126,12 +126,12 @@ class FFLearner:
             rows_B, labels_BK = self.ranks.gathered(index_B), self.ranks.gathered(labels_BK)
             self.table[rows_B[:, None], labels_BK] = hardness_BK.to(self.table.dtype)
 
-    def _local(self, k: int, walk: ForwardPass, copies: int) -> Tensor:
+    def _local(self, k: int, forward_pass: ForwardPass, copies: int) -> Tensor:
         """Compute layer k's activity and, in closed form, its gradient; return its goodness (B, K)."""
-        # Forward: assigning to walk.x frees the input that is not normalised.
+        # Forward. Assigning to `x` frees the input that is not normalised.
         layer = self.net.layers[k]
-        walk.x = layer.normalize_(walk.x, self.scratch, self.ranks)
-        walk.y = y_NCHW = layer.activity(walk.x, self.scratch)
+        forward_pass.x = layer.normalize_(forward_pass.x, self.scratch, self.ranks)
+        forward_pass.y = y_NCHW = layer.activity(forward_pass.x, self.scratch)
         s_NC = layer.squares(y_NCHW)
         with torch.enable_grad():
             s_NC.requires_grad_()
@@ -143,19 +143,19 @@ class FFLearner:
             slope_NC, *goodness_grads = torch.autograd.grad(loss, [s_NC, *learned])
             offset_NC = self.peer.offset(k, y_NCHW, len(y_NCHW) // copies) if self.peer else None
             layer.weight.grad, layer.bias.grad = layer.gradient(
-                walk.x, y_NCHW, slope_NC, self.scratch, offset_NC=offset_NC
+                forward_pass.x, y_NCHW, slope_NC, self.scratch, offset_NC=offset_NC
             )
             for parameter, gradient in zip(learned, goodness_grads, strict=True):
                 parameter.grad = gradient
             self.ranks.begin_mean(layer.weight.grad, layer.bias.grad, *goodness_grads)
         return g_BK
 
-    def _joint(self, layers: Iterator[tuple[int, LocalLayer]], walk: ForwardPass, copies: int) -> Tensor:
+    def _joint(self, layers: Iterator[tuple[int, LocalLayer]], forward_pass: ForwardPass, copies: int) -> Tensor:
         """Compute the gradients of the joined first layers by autograd; return the goodness (B, K) of the last one."""
         losses = []
         with torch.enable_grad():
             for k, layer in itertools.islice(layers, self.joined):
-                walk.y = y_NCHW = layer(walk.x)
+                forward_pass.y = y_NCHW = layer(forward_pass.x)
                 loss, g_BK = self._objective(k, layer.squares(y_NCHW), layer.goodness_pixels(y_NCHW), copies)
                 if k in self.net.counted or self.first_layer == "local":
                     losses.append(loss)
@@ -166,7 +166,7 @@ class FFLearner:
             gradients = torch.autograd.grad(torch.stack(losses).sum(), parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
-        walk.y = y_NCHW.detach()
+        forward_pass.y = y_NCHW.detach()
         return g_BK
 
     def _objective(self, k: int, s_NC: Tensor, pixels: int, copies: int) -> tuple[Tensor, Tensor]:

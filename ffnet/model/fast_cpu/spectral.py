@@ -172,6 +172,7 @@ def weight_gradient(
     samples_S
         The samples that have a gradient; default: all.
     """
+    # Get the matrices, and the memory of the result.
     height, width = x_NIHW.shape[2:]
     channels, filters = x_NIHW.shape[1], y_NOHW.shape[1]
     samples = len(x_NIHW) if samples_S is None else len(samples_S)
