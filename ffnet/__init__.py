@@ -1,4 +1,4 @@
-"""Train and explain forward-forward networks with any label set of fflabels. Needs PyTorch."""
+"""Train, evaluate and explain forward-forward networks with any label set of fflabels. Needs PyTorch."""
 
 from importlib.metadata import version
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Config: everything that decides a run, typed; TOML in and out; overrides as ``section.key=value``."""
+"""Config: the typed settings of a run, read from and written to TOML, overridden by ``section.key=value``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fflabels.metrics import check_metric
 REMOVED: dict[str, Any] = {
     "labels.cache": 0, "net.regions": 1, "inference.offsets": False, "inference.channel_images": 0,
 }  # fmt: skip
-"""Settings of earlier versions → the only value that is still read, and ignored: their default."""
+"""Settings that were removed → their default, the only value that is still accepted (and ignored)."""
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
@@ -25,16 +25,16 @@ Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 Algorithm: TypeAlias = Literal["ff", "bp"]
 Inference: TypeAlias = str
-"""``linear``, ``goodness``, ``cascade`` or ``cascade:k``, ``halving``: see `ffnet.predict`."""
+"""``linear``, ``goodness``, ``cascade``, ``cascade:k`` or ``halving``: see `ffnet.predict`."""
 Convolution: TypeAlias = Literal["auto", "direct"]
 FirstLayer: TypeAlias = Literal["local", "random", "include", "with_next"]
 
 
-NO_MATTER = (
+NO_EFFECT = (
     ("data", "root"), ("data", "offline"), ("train", "checkpoint_seconds"), ("train", "validate_every"),
     ("inference", "chunk"),
 )  # fmt: skip
-"""Settings that change no result."""
+"""Settings that never change a result."""
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -42,19 +42,19 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class LabelsConfig(_Section, frozen=True):
-    """Which labels, and how strongly they are drawn."""
+    """Which labels are embedded, and how strongly."""
 
     set: str = "fourier"
-    """A labeler (designs a set), ``labeler:name`` (a built-in set) or a label-set file."""
+    """A labeler (which designs a set), ``labeler:name`` (a built-in set) or a label-set file."""
     n: Positive | None = None
-    """How many labels to design; one a class unless given."""
+    """Number of labels to design; default: one per class."""
     params: dict[str, Any] = {}
-    """Parameters of the labeler, where a set is designed."""
+    """Parameters of the labeler that designs the set."""
     intensity: Fraction = 0.35
     """The label intensity K."""
     assign: Literal["order", "alike"] = "order"
-    """Which class carries which label: ``order``, class k label k; ``alike``, classes that look alike labels that are
-    alike by `shift` (`fflabels.assign`, on training images) [ours]."""
+    """Which class gets which label. ``order``: class k gets label k. ``alike``: classes that look alike get labels that
+    are similar by `shift` (`fflabels.assign`, on training images) [ours]."""
     candidates: Positive = 2000
     metric: str = "pearson"
     """How alike labels are, where a set is designed: a registered metric (`fflabels.metrics`)."""
@@ -65,55 +65,54 @@ class LabelsConfig(_Section, frozen=True):
 
 
 class DataConfig(_Section, frozen=True):
-    """Which images."""
+    """Which images to train and test on."""
 
     name: str = "digits"
     """A registered data set (`ffnet.data.load`), such as ``digits`` or ``cifar10``, or a folder of class folders."""
     root: str | None = None
-    """The folder that torchvision's data sets are in; environment FFNET_DATA or ~/.cache/ffnet unless given."""
+    """Folder of torchvision's data sets; default: the environment variable FFNET_DATA, else ~/.cache/ffnet."""
     offline: bool = False
     """Never download."""
     size: Positive | None = None
-    """Height and width to resize to; as they are unless given (digits: 16)."""
+    """Height and width to resize to; default: no resizing (digits: 16)."""
     validation: Natural | None = None
-    """How many training images are set apart for choices; the data set's custom unless given."""
+    """Number of training images held out for validation; default: the usual number for the data set."""
     limit: Positive | None = None
-    """Use only the first so many training images (after the split)."""
+    """Train on at most this many images, the first ones after the validation split."""
 
 
 class NetConfig(_Section, frozen=True):
     """The stack of layers."""
 
     widths: Annotated[tuple[Positive, ...], msgspec.Meta(min_length=1, max_length=64)] = (16, 32, 64)
-    """Filters a layer."""
+    """Filters per layer."""
     kernel: Positive = 5
-    """Height and width of the filters; odd, the maps keep their size."""
+    """Height and width of the filters; must be odd. Padding keeps the size of the maps."""
     strides: tuple[Positive, ...] = ()
-    """One a layer; 1 unless given."""
+    """Stride per layer; empty: 1 for all layers."""
     pools: tuple[Positive, ...] = (2, 2, 1)
-    """Width of the max pooling behind each layer; empty: none."""
+    """Width of the max pooling after each layer; empty: no pooling."""
     norm: str = "batch"
-    """Before each convolution: ``layer`` y/√mean y² a sample (paper, MNIST), ``batch`` (paper, CIFAR), ``rms`` one
-    running scalar a layer [ours], ``none``."""
+    """Norm before each convolution: ``layer``, y/√mean y² per sample (paper, MNIST); ``batch`` (paper, CIFAR); ``rms``,
+    one running scalar per layer [ours]; ``none``."""
     init: str = "torch"
     """Initial weights (`ffnet.model.initial`): ``torch``, uniform within ±1/√fan-in; ``base``, N(0, 1/filters) [base];
     ``unit``, so that E y² = 1 [ours]; ``measured``, scaled layer by layer so that mean y² of the first training batch
-    is 1 [ours]. Biases are 0, but for ``torch``."""
+    is 1 [ours]. Biases start at 0, except with ``torch``."""
     first_layer: FirstLayer = "local"
-    """What trains layer 1: its own loss (``local``, not counted in goodness or classifier), nothing (``random``), its
-    own and it counts (``include``), or layer 2's loss by autograd (``with_next``: not layer-local)."""
+    """What trains layer 1: ``local``, its own loss, but its goodness and neurons do not count in inference; ``random``,
+    nothing; ``include``, its own loss, and it counts; ``with_next``, layer 2's loss by autograd (not layer-local)."""
     label_every_layer: bool = False
-    """Whether the label is offered to every layer [ours]: its pattern, average-pooled to the layer's size, is one more
-    input channel of layers 2 and up."""
+    """Whether every layer after the first also receives the label as extra input channels [ours]."""
     offered_waves: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
-    """What is offered with ``label_every_layer``: so many of the lowest waves, drawn for each label, a channel each
-    (`ffnet.labels.waves`) [ours]; 0: the label's own imprint, the mean of its channels."""
+    """Number of extra channels with ``label_every_layer``: each label gets this many smooth waves
+    (`ffnet.labels.waves`) [ours]. 0: one channel, the mean over the channels of the label's own imprint."""
     detach: bool = True
-    """Whether activations are cut between layers. False: the summed loss reaches back (not layer-local)."""
+    """Whether gradients stop between layers. False: the summed loss reaches all earlier layers (not layer-local)."""
 
     @property
     def offered(self) -> int:
-        """How many channels each layer but the first receives beside the activity of the one before."""
+        """Number of label channels that every layer after the first receives."""
         return max(1, self.offered_waves) if self.label_every_layer else 0
 
 
@@ -122,73 +121,82 @@ class TrainConfig(_Section, frozen=True):
 
     epochs: Positive = 30
     batch: Positive = 32
-    """Images a step; each is seen with its own label and with wrong ones."""
+    """Images per step; each is embedded with its right label and with wrong ones."""
     lr: Rate = 2e-3
     schedule: Literal["cooldown", "constant", "linear", "cosine"] = "linear"
-    """``cooldown`` (paper): constant, then 2·lr/E·(1+E−e) from half the epochs on. The others fall to 0, by step."""
+    """Learning rate over time. ``cooldown`` (paper): constant, then 2·lr/E·(1+E−e) in the second half of the E epochs.
+    ``linear`` and ``cosine`` fall to 0, step by step."""
     goodness: str = "log-contrast"
     loss: str = "softmax"
     theta: float | None = None
-    """Threshold of the BCE loss; the goodness's own (number of neurons for ``sum``) unless given."""
+    """Threshold of the BCE loss; default: that of the goodness (the number of neurons for ``sum``)."""
     temperature: Rate = 1.0
-    """Divides the BCE loss's logit; 1 in the paper."""
+    """Divides the logit of the BCE loss; 1 in the paper."""
     alpha: Rate = 8.0
     """Multiplies goodness in the softmax and softplus losses."""
     peer: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """Strength of peer normalisation, which pulls the mean activities of a layer's channels towards each other
-    (`ffnet.training.peer`) [base: 0.03]; 0: none."""
+    (`ffnet.training.peer`) [base: 0.03]; 0: off."""
     relu_gradient: Literal["true", "full"] = "true"
-    """``full``: relu's gradient is taken as 1 also where the activity is 0 [base]. The slope of Σy² is 0 there, so that
-    this changes a step with peer normalisation only, or where gradients cross layers."""
+    """``full``: relu's gradient counts as 1 where the activity is 0, too [base]. The slope of Σy² is 0 there, so this
+    only matters with peer normalisation, or where gradients cross layers."""
     weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    """Times the weights, added to their gradient (coupled) [base: 3e-4]; biases do not decay."""
+    """This times the weights is added to their gradient (coupled decay) [base: 3e-4]; biases do not decay."""
     negatives: Literal["uniform", "hard", "balanced"] = "hard"
-    """How wrong labels are drawn: ``uniform`` (paper); ``hard``, those that the net takes for right, by the goodness of
-    its last layer when it saw the image with them; ``balanced``, each as often as it is right."""
+    """How wrong labels are drawn: ``uniform`` (paper); ``hard``, in proportion to how likely the net found them, by the
+    last layer's goodness when it last saw the image with them; ``balanced``, each as often wrong as right."""
     negatives_each: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
-    """Wrong labels an image and step."""
+    """Wrong labels per image and step."""
     crop: Natural = 0
-    """Pixels that a training image is moved by, at most, before the label is drawn; black comes in from outside."""
+    """Shift each training image by at most this many pixels before the label is embedded; the gap is black."""
     flip: bool = False
-    """Whether training images are mirrored left to right, every second by chance, before the label is drawn."""
+    """Mirror each training image left to right with probability ½, before the label is embedded."""
     validate_every: Natural = 0
-    """After every so many epochs accuracy is taken on the validation images; 0: after the last one only."""
+    """Measure validation accuracy after every this many epochs; 0: only after the last epoch."""
     checkpoint_seconds: Annotated[float, msgspec.Meta(ge=0)] = 60.0
-    """A checkpoint is written when the last one is so old; 0: after every step."""
+    """Write a checkpoint when the last one is this old; 0: after every step."""
 
 
 class InferenceConfig(_Section, frozen=True):
-    """How the answer is read."""
+    """How classes are predicted, and how the linear classifier is fitted."""
 
     layers: Literal["sum", "last", "weighted"] = "sum"
-    """Goodness of which layers: the sum over those that count (paper), the last one's, or a sum whose weights are
-    fitted on validation images."""
+    """Which layers' goodness decides: ``sum``, all layers that count (paper); ``last``, the last layer; ``weighted``, a
+    sum with weights fitted on validation images."""
     mirror: bool = False
-    """Whether every reading is the mean over an image and its mirror image, which takes twice the passes [ours]."""
+    """Whether scores are averaged over an image and its mirror image, at twice the passes [ours]."""
     linear_epochs: Positive = 20
     linear_lr: Rate = 1e-3
     linear_batch: Positive = 128
     linear_pool: Natural = 0
-    """Features are average-pooled to at most so many pixels a side; 0: every pixel (paper)."""
+    """Average-pool each layer's activity to at most this many pixels per side before the linear classifier; 0: use
+    every pixel (paper)."""
     linear_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    """Weight decay (decoupled) of the classifier."""
+    """Weight decay (decoupled) of the linear classifier."""
     chunk: Positive = 512
-    """Embedded images that pass through the net at once; on a CPU at most 128."""
+    """Embedded images per pass through the net; on a CPU at most 128."""
 
 
 class Config(_Section, frozen=True):
-    """One run."""
+    """All settings of a run.
+
+    Examples
+    --------
+    >>> import ffnet
+    >>> config = ffnet.Config().override(["net.widths=[8,16]", "net.pools=[2,1]", "train.epochs=5"])
+    >>> config.net.widths, config.train.epochs
+    ((8, 16), 5)
+    """
 
     algorithm: Algorithm = "ff"
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     device: str = "auto"
-    """``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``."""
+    """``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``."""
     dtype: Literal["float32", "bfloat16", "float64", "auto"] = "float32"
-    """What activations are computed in; weights and goodness stay float32 (float64). ``auto``: bfloat16 where the
-    processor has it, float32 elsewhere."""
+    """Type of the activations; weights and goodness stay float32 (float64 for float64). ``auto``: bfloat16 if the
+    hardware computes it natively, else float32."""
     convolution: Convolution = "auto"
-    """``auto``: by Fourier transforms where that saves time, on a processor, in the type of the weights, equal but for
-    rounding; ``direct``: never."""
+    """``auto``: use Fourier transforms on a CPU where they are faster (equal up to rounding); ``direct``: never."""
     labels: LabelsConfig = LabelsConfig()
     data: DataConfig = DataConfig()
     net: NetConfig = NetConfig()
@@ -198,16 +206,16 @@ class Config(_Section, frozen=True):
     def __post_init__(self) -> None:
         depth = len(self.net.widths)
         for name in ("strides", "pools"):
-            given = getattr(self.net, name)
-            if given and len(given) != depth:
+            count = len(getattr(self.net, name))
+            if count not in (0, depth):
                 raise FFLabelsError(
-                    "one a layer", where=f"net.{name}", got=f"{len(given)} values", expected=f"{depth}, as net.widths"
+                    "one a layer", where=f"net.{name}", got=f"{count} values", expected=f"{depth}, as net.widths"
                 )
         if self.net.offered_waves and not self.net.label_every_layer:
             raise FFLabelsError(
                 "nothing is offered", where="net.offered_waves", got=self.net.offered_waves,
                 expected="0, or net.label_every_layer=true",
-                hint="for labels in the image alone also net.offered_waves=0 and labels.intensity=0.35",
+                hint="to embed labels in the image only, also set net.offered_waves=0 and labels.intensity=0.35",
             )  # fmt: skip
         if self.net.kernel % 2 == 0:
             raise FFLabelsError("even", where="net.kernel", got=self.net.kernel, expected="an odd number")
@@ -230,7 +238,7 @@ class Config(_Section, frozen=True):
             )
         if depth == 1 and self.net.first_layer != "include" and self.algorithm == "ff":
             raise FFLabelsError(
-                "a single layer that does not count",
+                "the only layer does not count",
                 where="net.first_layer",
                 got=self.net.first_layer,
                 expected="include, or more layers",
@@ -238,22 +246,22 @@ class Config(_Section, frozen=True):
 
     @property
     def layer_local(self) -> bool:
-        """Whether no gradient crosses layers: each has a loss of its own activity.
+        """Whether no gradient crosses layers: each layer's loss depends on its own activity.
 
-        Hard negatives let one thing else reach a layer: which wrong label an image carries is drawn by the last layer's
-        goodness of earlier steps, for all layers.
+        Hard negatives still share one thing: all layers train on the wrong label drawn by the last layer's goodness in
+        earlier steps.
         """
         return self.algorithm == "ff" and self.net.first_layer != "with_next" and self.net.detach
 
     def override(self, assignments: Sequence[str]) -> Config:
-        """Return the configuration with ``section.key=value`` assignments, in TOML or bare words.
+        """Return the configuration with ``section.key=value`` assignments; a value is TOML or a bare word.
 
-        An empty value unsets what need not be set.
+        An empty value unsets an optional setting.
 
         Raises
         ------
         FFLabelsError
-            For an unknown section or key (the nearest is named) or a value of a wrong type.
+            For an unknown section or key (names the nearest) or a value of the wrong type.
         """
         if isinstance(assignments, str):
             raise FFLabelsError("one text", where="--set", got=assignments, expected="a list of section.key=value")
@@ -266,43 +274,40 @@ class Config(_Section, frozen=True):
         return self._with(values, "--set")
 
     def replaced(self, values: Mapping[str, Any], where: str = "settings") -> Config:
-        """Return the configuration with values by ``section.key``; errors name `where` and the key (see `override`)."""
+        """Return the configuration with new values, by ``section.key``; errors name `where` and the key."""
         return self._with(values.items(), where)
 
     def _with(self, values: Iterable[tuple[str, Any]], where: str) -> Config:
         tree: dict[str, Any] = msgspec.to_builtins(self)
         for path, value in values:
-            target, names = tree, path.split(".")
-            for name in names[:-1]:
-                target = _entered(target, name, path, where)
-            free = names[:-1] == ["labels", "params"]
-            if names[-1] not in target and not free:
-                raise FFLabelsError("no such setting", where=where, got=path, hint=nearest(names[-1], target))
-            if isinstance(target.get(names[-1]), dict) and not isinstance(value, dict):
+            *sections, key = path.split(".")
+            table = tree
+            for name in sections:
+                table = _subtable(table, name, path, where)
+            if key not in table and sections != ["labels", "params"]:
+                raise FFLabelsError("no such setting", where=where, got=path, hint=nearest(key, table))
+            if isinstance(table.get(key), dict) and not isinstance(value, dict):
                 raise FFLabelsError(
-                    "a section",
-                    where=where,
-                    got=path,
-                    expected=f"{path}.key=value",
-                    hint=nearest("", target[names[-1]]),
-                )
-            if isinstance(value, bool) and isinstance(target.get(names[-1]), str):
+                    "a section, not a setting", where=where, got=path, expected=f"{path}.key=value",
+                    hint=nearest("", table[key]),
+                )  # fmt: skip
+            if isinstance(value, bool) and isinstance(table.get(key), str):
                 value = str(value).lower()  # train.relu_gradient=true is a word
-            target[names[-1]] = value
+            table[key] = value
         return convert(tree, where)
 
     @classmethod
     def from_toml(cls, data: bytes, where: str) -> Config:
-        """Read a configuration file; errors name it and the field."""
+        """Return the configuration in a TOML file; errors name the file (`where`) and the field."""
         return convert(without_removed(read_toml(data, where), where), where)
 
     def to_toml(self) -> bytes:
-        """Return the configuration file: every setting, but for those that are unset."""
+        """Return the configuration as a TOML file: every setting except unset ones."""
         return tomli_w.dumps(_without_none(msgspec.to_builtins(self))).encode()
 
 
 def read_toml(data: bytes, where: str) -> dict[str, Any]:
-    """Return the tables of a TOML file; errors name it."""
+    """Return the tables of a TOML file; errors name the file (`where`)."""
     try:
         return tomllib.loads(data.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -310,7 +315,7 @@ def read_toml(data: bytes, where: str) -> dict[str, Any]:
 
 
 def convert(tree: Mapping[str, Any], where: str) -> Config:
-    """Return the configuration in a tree of tables; errors name `where` and the field."""
+    """Return the configuration in nested tables; errors name `where` and the field."""
     try:
         return msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
@@ -320,15 +325,13 @@ def convert(tree: Mapping[str, Any], where: str) -> Config:
 
 
 def _choices(error: str) -> str | None:
-    """Return a hint that names the words a setting may be, which msgspec's error does not; none for other errors."""
-    found = re.match(r"Invalid enum value '(.*)' - at `\$\.([\w.]+)`", error)
-    if not found:
-        return None
-    return nearest(found[1], type_of(found[2]).values)
+    """Return a hint that lists the words a setting accepts, if msgspec refused a word; else None."""
+    match = re.match(r"Invalid enum value '(.*)' - at `\$\.([\w.]+)`", error)
+    return nearest(match[1], type_of(match[2]).values) if match else None
 
 
 def type_of(key: str) -> Any:
-    """Return what msgspec knows of the type of a setting, by ``section.key``; None where there is no such setting."""
+    """Return msgspec's type of a setting, by ``section.key``; None if there is no such setting."""
     kind: Any = msgspec.inspect.type_info(Config)
     for name in key.split("."):
         kind = next((field.type for field in getattr(kind, "fields", ()) if field.name == name), None)
@@ -343,33 +346,33 @@ def _without_none(tree: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _entered(tree: dict[str, Any], name: str, path: str, where: str) -> dict[str, Any]:
-    found = tree.get(name)
-    if not isinstance(found, dict):
-        sections = [key for key, value in tree.items() if isinstance(value, dict)]
+def _subtable(table: dict[str, Any], name: str, path: str, where: str) -> dict[str, Any]:
+    subtable = table.get(name)
+    if not isinstance(subtable, dict):
+        sections = [key for key, value in table.items() if isinstance(value, dict)]
         raise FFLabelsError("no such section", where=where, got=path, hint=nearest(name, sections))
-    return found
+    return subtable
 
 
 def without_removed(tree: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return settings without those that were removed.
+    """Return settings without `REMOVED` ones.
 
     Raises
     ------
     FFLabelsError
-        When one of them was used: has another value than its default.
+        If a removed setting differs from its default.
     """
     kept = {name: dict(value) if isinstance(value, dict) else value for name, value in tree.items()}
     for path, default in REMOVED.items():
         section, _, key = path.partition(".")
-        own = kept.get(section)
-        if isinstance(own, dict) and key in own and own.pop(key) != default:
+        table = kept.get(section)
+        if isinstance(table, dict) and key in table and table.pop(key) != default:
             raise FFLabelsError("this setting was removed", where=where, got=path, expected=f"its default, {default}")
     return kept
 
 
 def typed(text: str) -> Any:
-    """Return a value as it is typed: TOML, or a bare word; None for nothing."""
+    """Return the value of a text: TOML, else the text as a bare word; None for an empty text."""
     if not text.strip():
         return None
     try:
@@ -379,14 +382,14 @@ def typed(text: str) -> Any:
 
 
 def result_settings(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the settings that matter, by ``section.key``: not where a net is computed, nor what is left out."""
+    """Return the settings that can change a result, by ``section.key``: without device, `NO_EFFECT` and `without`."""
     tree = msgspec.to_builtins(config)
     for name in ("device", *without):
         del tree[name]
-    for section, name in NO_MATTER:
+    for section, name in NO_EFFECT:
         if section in tree:
             del tree[section][name]
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name, value in tree.items():
-        found |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
+        settings |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}

@@ -1,10 +1,10 @@
-"""A classifier in the manner of scikit-learn: parameters in, fit, predict."""
+"""A scikit-learn style classifier: construct, fit, predict."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -30,19 +30,20 @@ class FFClassifier:
     Parameters
     ----------
     labels
-        A labeler (a set is designed on the training images), a built-in set such as ``fourier:paper10``, or a
+        A labeler (which designs a set on the training images), a built-in set such as ``fourier:paper10``, or a
         label-set file.
     epochs
-        Epochs of training.
+        Number of training epochs.
     inference
-        ``goodness`` (a pass a class), ``linear`` (one pass), ``cascade:k`` or ``halving``: see `ffnet.predict`.
+        ``goodness`` (one pass per class), ``linear`` (one pass), ``cascade:k`` or ``halving``: see `ffnet.predict`.
     seed
-        Of weights, order, negatives and label design.
+        Seed of weights, order, negatives and label design.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
     settings
-        Any setting as ``section.key=value``, for instance ``["net.widths=[32,64,64]"]``; these win. The others are
-        `Config`'s: the label is seen in the image alone, as in no preset of ours.
+        Settings as ``section.key=value``, for instance ``["net.widths=[32,64,64]"]``; they override the other
+        parameters. All other settings are the defaults of `Config`, which embed labels in the image only, without
+        label channels.
 
     Attributes
     ----------
@@ -51,7 +52,15 @@ class FFClassifier:
     net_
         The trained `FFNet`.
     history_
-        Each epoch's figures.
+        The metrics of each epoch.
+
+    Examples
+    --------
+    >>> import numpy as np, ffnet
+    >>> X, y = np.random.default_rng(0).random((40, 12, 12)), np.arange(40) % 10
+    >>> classifier = ffnet.FFClassifier("fourier:paper10", epochs=1).fit(X, y)
+    >>> classifier.predict(X[:3]).shape
+    (3,)
     """
 
     def __init__(
@@ -73,8 +82,8 @@ class FFClassifier:
         Raises
         ------
         FFLabelsError
-            For images of another shape or range, classes that are not one an image, a single class, or settings that
-            do not fit them: before anything is trained.
+            For images of another shape or range, not one class per image, a single class, or settings that do not fit
+            the data. Checked before training starts.
         """
         images = _images(X)
         self.classes_, index = np.unique(np.asarray(y), return_inverse=True)
@@ -82,8 +91,8 @@ class FFClassifier:
             raise FFLabelsError("not one class an image", where="y", got=index.shape, expected=f"({len(images)},)")
         if len(self.classes_) < 2:
             raise FFLabelsError("a single class", where="y", expected="2 or more")
-        own = {"labels.set": self.labels, "train.epochs": self.epochs, "seed": self.seed, "device": self.device}
-        config = Config().replaced(own).override(self.settings)
+        values = {"labels.set": self.labels, "train.epochs": self.epochs, "seed": self.seed, "device": self.device}
+        config = Config().replaced(values).override(self.settings)
         _, method, _ = get_inference(self.inference)
         if config.data != Config().data:
             raise FFLabelsError("the data are X and y", where="settings", got="data.…", expected="other settings")
@@ -103,47 +112,47 @@ class FFClassifier:
         return self
 
     def decision_function(self, X: Images) -> npt.NDArray[np.float32]:
-        """Return each class's goodness or logit, (N, classes)."""
+        """Return the score of each class (goodness or logit), (N, classes)."""
         if not hasattr(self, "net_"):
             raise FFLabelsError("not fitted", where="FFClassifier", hint="call fit first")
-        found: npt.NDArray[np.float32] = scores(self.net_, _images(X), inference=self.inference).float().cpu().numpy()
-        return found
+        scores_NC = scores(self.net_, _images(X), inference=self.inference)
+        return cast(npt.NDArray[np.float32], scores_NC.float().cpu().numpy())
 
     def predict(self, X: Images) -> npt.NDArray[Any]:
         """Return the predicted classes, (N,)."""
-        best = self.decision_function(X).argmax(1)
-        found: npt.NDArray[Any] = self.classes_[best]
-        return found
+        index_N = self.decision_function(X).argmax(1)
+        return cast(npt.NDArray[Any], self.classes_[index_N])
 
     def score(self, X: Images, y: npt.ArrayLike) -> float:
-        """Return the share of images whose class is predicted."""
+        """Return the accuracy: the share of images whose class is predicted."""
         return float((self.predict(X) == np.asarray(y)).mean())
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, as scikit-learn's tools expect."""
+        """Return the constructor's parameters, as scikit-learn's tools expect."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters by name."""
-        known = self.get_params()
+        names = self.get_params()
         for name, value in params.items():
-            if name not in known:
-                raise FFLabelsError("no such parameter", where="FFClassifier", got=name, expected=", ".join(known))
+            if name not in names:
+                raise FFLabelsError("no such parameter", where="FFClassifier", got=name, expected=", ".join(names))
             setattr(self, name, value)
         return self
 
 
 def _images(X: Images) -> Tensor:
-    found = np.asarray(X)
-    if found.ndim == 3:
-        found = found[:, None]
-    if found.ndim != 4 or not len(found):
-        raise FFLabelsError("not images", where="X", got=f"shape {found.shape}", expected="(N, H, W) or (N, C, H, W)")
-    if found.shape[-1] in (3, 4) and found.shape[1] > 4:
-        raise FFLabelsError("channels last", where="X", got=f"shape {found.shape}", expected="(N, C, H, W)")
-    if found.dtype == np.uint8:
-        return torch.from_numpy(np.ascontiguousarray(found))
-    low, high = float(found.min()), float(found.max())
+    """Return images (N, C, H, W), uint8 or float32; refuse other shapes and ranges."""
+    images = np.asarray(X)
+    if images.ndim == 3:
+        images = images[:, None]
+    if images.ndim != 4 or not len(images):
+        raise FFLabelsError("not images", where="X", got=f"shape {images.shape}", expected="(N, H, W) or (N, C, H, W)")
+    if images.shape[-1] in (3, 4) and images.shape[1] > 4:
+        raise FFLabelsError("channels last", where="X", got=f"shape {images.shape}", expected="(N, C, H, W)")
+    if images.dtype == np.uint8:
+        return torch.from_numpy(np.ascontiguousarray(images))
+    low, high = float(images.min()), float(images.max())
     if not (low >= 0 and high <= 1):
         raise FFLabelsError("out of range", where="X", got=f"{low:g} to {high:g}", expected="0 to 1, or uint8")
-    return torch.from_numpy(found.astype(np.float32))
+    return torch.from_numpy(images.astype(np.float32))

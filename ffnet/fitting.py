@@ -1,6 +1,7 @@
-"""Fitting: train a net without a run folder, and fit the heads of a trained net. Every head is fitted here.
+"""Train a net without a run folder, and fit the heads of a trained net.
 
-Letters of shapes: N images, F features, C classes or labels, L layers of the net, K some of them or some scores.
+Letters of shapes: N images, F features, C classes or labels, L layers of the net, K some of the layers or score tensors
+that are summed, B images per step.
 """
 
 from __future__ import annotations
@@ -28,62 +29,71 @@ from ffnet.training.learner import Metrics
 from ffnet.training.loop import images_per_epoch, make_learner, steps
 
 CACHE_BYTES = 4 << 30
-"""Features of this size or less are computed once; larger ones in every epoch anew."""
+"""Features of at most this size are computed once and kept; larger ones are computed in every epoch."""
 
 WEIGHT_IMAGES = 5000
-"""Layers' weights are fitted on at most this many validation images; each takes a pass for every label."""
+"""Layer weights are fitted on at most this many validation images; each image takes one pass per label."""
 
-ROUNDS = 100
-"""Iterations of that fit, at most: it is convex, in as many numbers as layers count."""
+MAX_ITERATIONS = 100
+"""Iterations of that fit. It is convex, with one unknown per layer that counts."""
 
-FLAT = 1e-6
-"""Scores that vary by less than this share of their size are left out."""
+MIN_SPREAD = 1e-6
+"""Scores whose spread is below this share of their size get a weight of 0."""
 
 FORECAST_IMAGES = 6000
-"""Training images whose goodness a forecast is fitted to."""
+"""A forecast is fitted to the goodness of at most this many training images."""
 
 SHARPNESS = 2.0
-"""A forecast is fitted to the softmax of goodness, scaled so that its standard deviation between labels is this."""
+"""A forecast is fitted to the softmax of goodness, scaled to this standard deviation between labels."""
 
 SAFE = 0.995
-"""Share of images that must keep their right answer at each round of a halving, where its margins are fitted."""
+"""Each round of a halving keeps the answer of goodness for this share of the images that fit its margins."""
 
 STATISTICS_STEPS = 50
-"""Batches that an untrained net's running statistics are taken from."""
+"""Number of batches that give an untrained net its running statistics."""
 
 
 def fit(net: Net, data: Data, *, report: Callable[[Metrics], None] | None = None) -> list[Metrics]:
-    """Train a net, then, for a forward-forward net, fit its heads; return each epoch's figures.
+    """Train a net in place, fit the heads of a forward-forward net, and return the metrics of each epoch.
 
-    For a run folder, checkpoints and accuracies see `ffnet.train`.
+    See `ffnet.train` for a run folder, checkpoints and accuracies.
 
     Parameters
     ----------
     net
-        `FFNet` or `BPNet`, on the device to train on; changed in place. Order and negatives depend on its
-        configuration's seed and the epoch alone.
+        `FFNet` or `BPNet`, on the device to train on; changed in place. The order of the images and the negatives
+        depend only on the seed in its configuration and on the epoch.
     data
-        Only its training split is used, and its validation split where layers' weights are fitted.
+        The training split is used, and the validation split if layer weights are fitted.
     report
-        Called after every epoch with its figures and images per second.
+        Called after every epoch with its metrics and images per second.
 
     Raises
     ------
     NotFiniteError
-        When a loss is not finite: says in which epoch and step.
+        If a loss is not finite; names the epoch and the step.
+
+    Examples
+    --------
+    >>> import ffnet
+    >>> config = ffnet.Config().override(["labels.set=fourier:paper10", "data.limit=64", "train.epochs=2"])
+    >>> data = ffnet.load_data(config.data)
+    >>> history = ffnet.fit(ffnet.FFNet(config, data.shape, ffnet.label_set(config, data)), data)
+    >>> [metrics["epoch"] for metrics in history]
+    [1, 2]
     """
     check_run(net.config, data)
     train = data.train.to(net.device)
     history: list[Metrics] = []
-    begin = time.perf_counter()
+    start = time.perf_counter()
     for _, metrics in steps(make_learner(net, len(train)), net.config, train, data.classes):
         if metrics is None:
             continue
         history.append(metrics)
         if report:
-            speed = images_per_epoch(net.config, train) / (time.perf_counter() - begin)
+            speed = images_per_epoch(net.config, train) / (time.perf_counter() - start)
             report({**metrics, "images_per_second": speed})
-        begin = time.perf_counter()
+        start = time.perf_counter()
     net.eval()
     if isinstance(net, FFNet):
         fit_heads(net, data)
@@ -91,18 +101,18 @@ def fit(net: Net, data: Data, *, report: Callable[[Metrics], None] | None = None
 
 
 def fit_heads(net: FFNet, data: Data, *, progress: Progress = silent, done: Callable[[str], object] = str) -> None:
-    """Fit what a trained net's configuration asks for: the linear classifier, and layers' weights.
+    """Fit and set the heads of a trained net: the linear classifier and, if configured, the layer weights.
 
     Parameters
     ----------
     net
         The net, in evaluation mode; its heads are set.
     data
-        The classifier is fitted on the training images, layers' weights on the validation images.
+        The linear classifier is fitted on the training images, the layer weights on the validation images.
     progress
-        Called with what is being done, steps done, and steps in all.
+        Called with the name of the task, steps done, and the number of steps.
     done
-        Called with what was fitted, after each.
+        Called with the name of each head after it was fitted.
     """
     net.linear = fit_linear(net, data.train.to(net.device), progress=progress)
     done("linear classifier")
@@ -112,25 +122,25 @@ def fit_heads(net: FFNet, data: Data, *, progress: Progress = silent, done: Call
 
 @torch.no_grad()
 def untrained(net: FFNet, data: Data, *, progress: Progress = silent) -> FFNet:
-    """Return the net as it was before training, running statistics taken from training images, classifier fitted."""
-    control = FFNet(net.config, net.shape, net.labels).to(net.device).train()
+    """Return the untrained net: initial weights, running statistics of training images, linear classifier fitted."""
+    initial = FFNet(net.config, net.shape, net.labels).to(net.device).train()
     train = data.train.to(net.device)
     if net.config.net.init == "measured":
-        scale_weights(control, train, Draws(net.config, train.classes, data.classes, 0))
+        scale_weights(initial, train, Draws(net.config, train.classes, data.classes, 0))
     epochs = (Draws(net.config, train.classes, data.classes, epoch) for epoch in itertools.count())
     batches = ((draws.images(train, k), draws.labels_SBK[k]) for draws in epochs for k in range(len(draws)))
     for images_BCHW, labels_BK in itertools.islice(batches, STATISTICS_STEPS):
-        images = control.prepare(images_BCHW)
+        images_BCHW = initial.prepare(images_BCHW)
         for labels_B in labels_BK.T:
-            control(control.embedder.embed(images, labels_B))
-    control.eval()
-    control.linear = fit_linear(control, train, progress=lambda _, done, total: progress("untrained net", done, total))
-    return control
+            initial(initial.embedder.embed(images_BCHW, labels_B))
+    initial.eval()
+    initial.linear = fit_linear(initial, train, progress=lambda _, done, total: progress("untrained net", done, total))
+    return initial
 
 
 @torch.no_grad()
 def fit_linear(net: FFNet, train: Split, *, progress: Progress = silent) -> LinearHead:
-    """Return the linear classifier of a net, fitted to a split that is on the net's device."""
+    """Return a linear classifier fitted to a net's features on a split, which is on the net's device."""
     config = net.config
     return fit_linear_head(
         lambda images: features(net, images),
@@ -144,7 +154,7 @@ def fit_linear(net: FFNet, train: Split, *, progress: Progress = silent) -> Line
 
 
 def fit_layer_weights(net: FFNet, data: Data) -> LayerWeights | None:
-    """Return the weights of the layers' goodness, fitted on validation images; None where it is summed as it is."""
+    """Return layer weights fitted on validation images, or None if the configuration does not ask for them."""
     if not weights_are_fitted(net.config):
         return None
     part = data.validation[:WEIGHT_IMAGES]
@@ -153,7 +163,7 @@ def fit_layer_weights(net: FFNet, data: Data) -> LayerWeights | None:
 
 @torch.no_grad()
 def layer_weights_of(goodness_LNC: Tensor, classes_N: Tensor, counted: range) -> LayerWeights:
-    """Return the weights under which the summed goodness makes the right classes likeliest.
+    """Return layer weights, fitted by logistic regression of the classes on the goodness of the layers.
 
     Parameters
     ----------
@@ -162,7 +172,7 @@ def layer_weights_of(goodness_LNC: Tensor, classes_N: Tensor, counted: range) ->
     classes_N
         The right classes.
     counted
-        The layers that are summed; the others' weights stay 1.
+        The layers that are summed; the weights of the others stay 1.
     """
     weight_L = torch.ones_like(goodness_LNC[:, 0, 0])
     weight_L[counted.start :] = likeliest_weights(goodness_LNC[counted.start :], classes_N).to(weight_L)
@@ -170,78 +180,93 @@ def layer_weights_of(goodness_LNC: Tensor, classes_N: Tensor, counted: range) ->
 
 
 def likeliest_weights(scores_KNC: Tensor, classes_N: Tensor, *, decay: float = 0.0) -> Tensor:
-    """Return the weights (K,) float64 of several scores whose sum makes the right classes likeliest under a softmax.
+    """Return the weights (K,) float64 of a sum of scores, fitted by (regularised) logistic regression.
 
     Parameters
     ----------
     scores_KNC
-        What each of K says of every image and class; one that says the same of all classes gets a weight of 0.
+        K scores of every image and class; a score that is the same for all classes gets a weight of 0.
     classes_N
         The right classes.
     decay
-        Times the squares of the weights, where each of K varies by 1 within an image, is what they cost: without,
-        images that are all told apart ask for weights without end.
+        Strength of the L2 penalty on the weights of the scores, scaled to unit spread. With 0 the weights have no bound
+        if the scores separate all images.
     """
     largest_K, scores_KNC = scores_KNC.double().abs().amax((1, 2)), scores_KNC.double()
-    scores_KNC = scores_KNC - scores_KNC.mean(2, keepdim=True)  # what is said of all classes alike decides nothing
+    scores_KNC = scores_KNC - scores_KNC.mean(2, keepdim=True)  # a constant over the classes decides nothing
     spread_K = scores_KNC.std((1, 2))
-    unit_K = torch.where(spread_K > FLAT * largest_K, 1 / spread_K, 0.0)  # a dead layer says nothing
-    seen_NCK = (scores_KNC * unit_K[:, None, None]).permute(1, 2, 0)
-    return _likeliest(lambda weight_K: seen_NCK @ weight_K, classes_N, torch.ones_like(unit_K), decay) * unit_K
+    scale_K = torch.where(spread_K > MIN_SPREAD * largest_K, 1 / spread_K, 0.0)  # 0 for a dead layer
+    scaled_NCK = (scores_KNC * scale_K[:, None, None]).permute(1, 2, 0)
+    return _logistic_regression(scaled_NCK, classes_N, decay) * scale_K
 
 
-def _likeliest(scores_of: Callable[[Tensor], Tensor], classes_N: Tensor, begin: Tensor, decay: float = 0.0) -> Tensor:
-    """Return the weights whose scores (images, labels) make the right classes likeliest, less decay · their squares."""
+def _logistic_regression(scores_NCK: Tensor, classes_N: Tensor, decay: float) -> Tensor:
+    """Return weights (K,) that minimise the cross-entropy of scores_NCK @ weights, plus decay · their squares."""
     with torch.enable_grad():
-        weight = begin.clone().requires_grad_()
-        optimizer = torch.optim.LBFGS([weight], max_iter=ROUNDS, line_search_fn="strong_wolfe")
-        classes_N = classes_N.to(begin.device)
+        weight_K = scores_NCK.new_ones(scores_NCK.shape[2]).requires_grad_()
+        optimizer = torch.optim.LBFGS([weight_K], max_iter=MAX_ITERATIONS, line_search_fn="strong_wolfe")
+        classes_N = classes_N.to(weight_K.device)
 
         def closure() -> Tensor:
             optimizer.zero_grad()
-            loss = F.cross_entropy(scores_of(weight), classes_N) + decay * weight.square().sum()
+            loss = F.cross_entropy(scores_NCK @ weight_K, classes_N) + decay * weight_K.square().sum()
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 
         optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return weight.detach()
+    return weight_K.detach()
 
 
 @torch.no_grad()
 def fit_forecast(net: FFNet, images: Tensor, *, progress: Progress = silent) -> Forecast:
-    """Return a linear forecast, from the neutral pass, of which label's goodness is largest, and a halving's margins.
+    """Return a linear forecast of which label's goodness is largest, from the neutral pass, and a halving's margins.
 
-    No class is looked at: three quarters of the images teach the forecast what goodness says of them, the others the
-    margins.
+    Classes are not used. The forecast is fitted to the goodness of three quarters of the images, the margins to that of
+    the others.
 
     Parameters
     ----------
     net
         A trained net.
     images
-        Training images, (N, C, H, W), of which the first 6000 are used; each takes a pass a label.
+        Training images, (N, C, H, W); the first 6000 are used, each with one pass per label.
+
+    Examples
+    --------
+    >>> import torch, ffnet
+    >>> from fflabels import named_set
+    >>> net = ffnet.FFNet(ffnet.Config(), (1, 16, 16), named_set("fourier:paper10"))
+    >>> net.forecast = ffnet.fit_forecast(net, torch.rand(8, 1, 16, 16))
+    >>> ffnet.predict(net, torch.rand(3, 1, 16, 16), inference="halving").shape
+    torch.Size([3])
     """
     images = images[:FORECAST_IMAGES].to(net.device)
     held_out = max(1, len(images) // 4)
     fitted = max(1, len(images) - held_out)
+
+    # The target: a softmax of the goodness that decides.
     goodness_LNC = layer_goodness(net, images)
-    decisive_NC = decision_scores(net, goodness_LNC)
-    spread = (decisive_NC - decisive_NC.mean(1, keepdim=True)).std().clamp_min(1e-12)
-    answers_NC = (SHARPNESS * decisive_NC / spread).softmax(1).float()
+    decision_NC = decision_scores(net, goodness_LNC)
+    spread = (decision_NC - decision_NC.mean(1, keepdim=True)).std().clamp_min(1e-12)
+    targets_NC = (SHARPNESS * decision_NC / spread).softmax(1).float()
+
+    # Fit the forecast.
     head = fit_linear_head(
         lambda part: features(net, part),
         images[:fitted],
-        answers_NC[:fitted],
+        targets_NC[:fitted],
         len(net.labels),
         net.config.inference,
         net.config.seed,
         progress=lambda _, done, total: progress("forecast", done, total),
     )
-    tried_NC = neutral_scores(net, head, images[-held_out:])
-    rounds = [tried_NC, *(decision_scores_up_to(net, goodness_LNC, k)[-held_out:] for k in halving_rounds(net))]
-    answer_N1 = decisive_NC[-held_out:].argmax(1, keepdim=True)
+
+    # The margin of each round: how far behind the best label the final answer is, on held-out images.
+    forecast_NC = neutral_scores(net, head, images[-held_out:])
+    rounds = [forecast_NC, *(decision_scores_up_to(net, goodness_LNC, k)[-held_out:] for k in halving_rounds(net))]
+    answer_N1 = decision_NC[-held_out:].argmax(1, keepdim=True)
     behind = [(scores_NC.amax(1) - scores_NC.gather(1, answer_N1)[:, 0]).float() for scores_NC in rounds]
-    margins = torch.stack([b_N.quantile(SAFE) for b_N in behind])
+    margins = torch.stack([behind_N.quantile(SAFE) for behind_N in behind])
     return Forecast.from_state({**head.state_dict(), "margins": margins})
 
 
@@ -255,27 +280,30 @@ def fit_linear_head(
     *,
     progress: Progress = silent,
 ) -> LinearHead:
-    """Return the map trained with cross-entropy on detached features.
+    """Return a linear head trained with cross-entropy on features.
 
     Parameters
     ----------
     features_of
         Images (N, C, H, W) → features (N, F), without gradient.
     images, targets
-        The training images; the class of each, (N,), or the probabilities of all, (N, classes).
+        The training images, and their classes (N,) or class probabilities (N, classes).
     count
-        How many classes there are.
+        Number of classes.
     config
-        Epochs, batch and learning rate; Adam, falling to 0 by a cosine.
+        Epochs, batch and learning rate of AdamW, which falls to 0 by a cosine.
     seed
-        Of the order of the images.
+        Seed of the order of the images.
     """
+    # Compute the features once if they fit in memory, and the statistics that standardise them.
     size = len(images)
     width = features_of(images[:1]).shape[1]
     cached = size * width * 4 <= CACHE_BYTES
-    whole = _collect(features_of, images, width, config.chunk) if cached else None
+    features_NF = _all_features(features_of, images, width, config.chunk) if cached else None
     head = LinearHead(width, count).to(images.device)
-    _standardize(head, whole, features_of, images, config.chunk)
+    _standardize(head, features_NF, features_of, images, config.chunk)
+
+    # Train.
     batch = min(config.linear_batch, size)
     steps = size // batch
     optimizer = torch.optim.AdamW(head.parameters(), lr=config.linear_lr, weight_decay=config.linear_decay, fused=True)
@@ -285,35 +313,36 @@ def fit_linear_head(
         order = torch.randperm(size, generator=generator).to(images.device)
         for step in range(steps):
             index = order[step * batch : (step + 1) * batch]
-            features = whole[index] if whole is not None else features_of(images[index])
+            features_BF = features_NF[index] if features_NF is not None else features_of(images[index])
             optimizer.zero_grad()
             with torch.enable_grad():
-                F.cross_entropy(head(features), targets[index]).backward()  # type: ignore[no-untyped-call]
+                F.cross_entropy(head(features_BF), targets[index]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         progress("linear classifier", epoch + 1, config.linear_epochs)
     return head.eval()
 
 
-def _collect(features_of: Callable[[Tensor], Tensor], images: Tensor, width: int, chunk: int) -> Tensor:
-    whole = torch.empty(len(images), width, device=images.device)
+def _all_features(features_of: Callable[[Tensor], Tensor], images: Tensor, width: int, chunk: int) -> Tensor:
+    features_NF = torch.empty(len(images), width, device=images.device)
     for start in range(0, len(images), chunk):
-        whole[start : start + chunk] = features_of(images[start : start + chunk])
-    return whole
+        features_NF[start : start + chunk] = features_of(images[start : start + chunk])
+    return features_NF
 
 
 def _standardize(
-    head: LinearHead, whole: Tensor | None, features_of: Callable[[Tensor], Tensor], images: Tensor, chunk: int
+    head: LinearHead, features_NF: Tensor | None, features_of: Callable[[Tensor], Tensor], images: Tensor, chunk: int
 ) -> None:
-    total = torch.zeros_like(cast(Tensor, head.mean), dtype=torch.float64)
-    squares = torch.zeros_like(total)
+    """Set the head's mean and scale from the features of all images, computed here unless given."""
+    sum_F = torch.zeros_like(cast(Tensor, head.mean), dtype=torch.float64)
+    squares_F = torch.zeros_like(sum_F)
     for start in range(0, len(images), chunk):
         part = slice(start, start + chunk)
-        features = (whole[part] if whole is not None else features_of(images[part])).double()
-        total += features.sum(0)
-        squares += features.square().sum(0)
-    mean = total / len(images)
-    deviation = (squares / len(images) - mean.square()).clamp_min(0).sqrt()
-    cast(Tensor, head.mean).copy_(mean)
-    # A feature that hardly varies stays small instead of being blown up.
-    cast(Tensor, head.scale).copy_(1 / (deviation + 0.01 * deviation.mean() + 1e-12))
+        part_NF = (features_NF[part] if features_NF is not None else features_of(images[part])).double()
+        sum_F += part_NF.sum(0)
+        squares_F += part_NF.square().sum(0)
+    mean_F = sum_F / len(images)
+    deviation_F = (squares_F / len(images) - mean_F.square()).clamp_min(0).sqrt()
+    cast(Tensor, head.mean).copy_(mean_F)
+    # The second term keeps features that hardly vary small.
+    cast(Tensor, head.scale).copy_(1 / (deviation_F + 0.01 * deviation_F.mean() + 1e-12))

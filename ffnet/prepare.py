@@ -1,4 +1,4 @@
-"""Every refusal before work begins: settings, data, labels and ranks that do not fit each other."""
+"""Checks before training starts: settings, data, labels and ranks must fit each other."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ffnet.model.goodness import get_goodness
 from ffnet.model.initial import get_init
 from ffnet.model.net import build_layers
 from ffnet.model.norms import get_norm
-from ffnet.system.ranks import ALONE, Ranks
+from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training.loop import check_ranks
 from ffnet.training.losses import get_loss
 
 
-def check_run(config: Config, data: Data, ranks: Ranks = ALONE) -> None:
-    """Refuse what cannot be trained, before labels are designed or a folder is made.
+def check_run(config: Config, data: Data, ranks: Ranks = SINGLE) -> None:
+    """Refuse settings that cannot be trained, before labels are designed or a folder is made.
 
     Raises
     ------
     FFLabelsError
-        For a name that nobody registered, data without the images that are needed, layers that leave no pixel, a number
-        of labels that is not that of the classes, or ranks that cannot share a batch.
+        For an unregistered name, missing images, layers that leave no pixel, a number of labels other than the number
+        of classes, or a batch that the ranks cannot share equally.
     """
     check_names(config)
     if not len(data.train):
@@ -42,7 +42,7 @@ def check_run(config: Config, data: Data, ranks: Ranks = ALONE) -> None:
 
 
 def check_names(config: Config) -> None:
-    """Refuse a goodness, loss, norm or distribution of initial weights that nobody registered."""
+    """Refuse an unregistered goodness, loss, norm or distribution of initial weights."""
     get_goodness(config.train.goodness)
     get_loss(config.train.loss)
     get_norm(config.net.norm)
@@ -50,28 +50,28 @@ def check_names(config: Config) -> None:
 
 
 def weights_are_fitted(config: Config) -> bool:
-    """Return whether layers' goodness is summed with weights, which are fitted on validation images."""
+    """Return whether the layers' goodness is summed with weights fitted on validation images."""
     return config.algorithm == "ff" and config.inference.layers == "weighted"
 
 
 def check_unweighted(config: Config, where: str) -> None:
-    """Refuse a recipe with fitted weights of layers, where a study sets no images apart for them."""
+    """Refuse fitted layer weights in a study, which holds out no images to fit them on."""
     if weights_are_fitted(config):
         raise FFLabelsError(
-            "goodness is summed as it is", where=where, got="inference.layers=weighted", expected="layers sum or last"
+            "cannot fit layer weights", where=where, got="inference.layers=weighted", expected="layers sum or last"
         )
 
 
 def label_set(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet:
     """Return the label set of a configuration: designed on the first training images, built in, or read from a file.
 
-    With ``labels.assign = "alike"`` labels that are alike go to classes that look alike, by training images.
-    A set that was scored at another shape is scored anew, at the data set's.
+    With ``labels.assign = "alike"`` classes that look alike (on training images) get similar labels. A set that was
+    scored at another shape is scored again, at the shape of the data.
 
     Raises
     ------
     FFLabelsError
-        When it has not one label for each class, or the settings do not fit the data (before anything is designed).
+        If the set does not have one label per class, or the settings do not fit the data (checked before the design).
 
     Examples
     --------

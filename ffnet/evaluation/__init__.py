@@ -1,4 +1,4 @@
-"""Scores against classes: accuracy, diagnosis of labels, activation maps, statistics.
+"""Evaluation: accuracy, diagnosis of labels, activation maps, statistics.
 
-The only place that compares predictions with classes.
+Only this package compares predictions with classes.
 """

@@ -1,4 +1,4 @@
-"""Accuracy of a trained net on a split, beside the same classifier fitted to the untrained net."""
+"""Accuracy of a trained net on a split, beside that of the untrained net with the same linear classifier."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ SplitName: TypeAlias = Literal["validation", "test"]
 
 
 class Accuracy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How well an inference method does on a split.
+    """Accuracy of one inference method on a split.
 
     Attributes
     ----------
     accuracy
-        Share of images whose class is predicted.
+        Share of images whose predicted class is right.
     per_class
         The same for each class; None for a class without images.
     confusion
-        Row: the right class, column: the predicted one; counts.
+        Number of images by right class (row) and predicted class (column).
     layers
-        Accuracy of each layer's goodness alone; empty for other methods than goodness.
+        Accuracy of each layer's goodness alone; empty for methods other than goodness.
     untrained
-        Accuracy of the same method on the net before training, its heads fitted likewise; None for methods without this
-        control.
+        Accuracy of the same method on the untrained net, with its heads fitted in the same way; None for methods
+        without this control.
     agreement
-        Share of images for which the answer is that of the method that this one stands for; None for others.
+        Share of images with the same prediction as the method that this one approximates; None for other methods.
     passes
-        Mean passes per image of a method that saves some; goodness over all labels takes one for each label. With
-        ``inference.mirror`` each view takes as many.
+        Mean passes per image and view of a method that saves passes; None for other methods. Goodness takes one pass
+        per label.
     """
 
     accuracy: float
@@ -55,7 +55,7 @@ class Accuracy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Evaluation(msgspec.Struct, frozen=True):
     """The accuracies of a net on a split, by inference method.
 
-    ``evaluation.goodness`` is short for ``evaluation.accuracies.get("goodness")``, and so on.
+    ``evaluation.goodness`` is short for ``evaluation.accuracies.get("goodness")``; the same holds for other methods.
     """
 
     split: SplitName
@@ -69,20 +69,20 @@ class Evaluation(msgspec.Struct, frozen=True):
 
     @property
     def readings(self) -> dict[str, Accuracy]:
-        """The old name of `accuracies`."""
+        """Old name of `accuracies`."""
         return self.accuracies
 
     def to_builtins(self) -> dict[str, Any]:
-        """Return the evaluation as results.json and ``--json`` have it: one key for each method."""
-        own = {name: msgspec.to_builtins(accuracy) for name, accuracy in self.accuracies.items()}
-        return {"split": self.split, "images": self.images, **own}
+        """Return the evaluation in the form of results.json and ``--json``: one key per method."""
+        accuracies = {name: msgspec.to_builtins(accuracy) for name, accuracy in self.accuracies.items()}
+        return {"split": self.split, "images": self.images, **accuracies}
 
     @classmethod
     def from_builtins(cls, value: dict[str, Any]) -> Evaluation:
-        """Return the evaluation that `to_builtins` gave; raises msgspec's errors."""
-        own = {name: each for name, each in value.items() if name not in ("split", "images")}
-        head = {"split": value.get("split"), "images": value.get("images"), "accuracies": own}
-        return msgspec.convert(head, cls)
+        """Return the evaluation from the result of `to_builtins`; raises msgspec's errors."""
+        accuracies = {name: entry for name, entry in value.items() if name not in ("split", "images")}
+        fields = {"split": value.get("split"), "images": value.get("images"), "accuracies": accuracies}
+        return msgspec.convert(fields, cls)
 
 
 def evaluate(
@@ -93,20 +93,39 @@ def evaluate(
     inference: Inference | None = None,
     control: FFNet | None = None,
 ) -> Evaluation:
-    """Return accuracies on a split; make choices on ``validation`` and look at ``test`` once, after all of them.
+    """Return the accuracies of a net on a split.
+
+    Make all choices on ``validation``; use ``test`` once, after the last choice.
 
     Parameters
     ----------
     net
-        `FFNet` with its classifier fitted, or `BPNet`.
+        `FFNet` with its linear classifier fitted, or `BPNet`.
     data
-        The classes of the split are compared with predictions; no prediction is given them.
+        The data; the classes of the split are used only to check the predictions.
+    split
+        ``validation`` or ``test``.
     inference
-        One method only; unless given goodness and linear, of a back-propagation net its own. A cascade or halving is
+        A single method; default: goodness and linear, or the only method of a `BPNet`. A cascade or halving is also
         compared with goodness over all labels.
     control
-        The untrained net (see `ffnet.fitting.untrained`), made anew unless given. What FF learnt shows in goodness, and
-        in linear only as far as it is above this control.
+        The untrained net (see `ffnet.fitting.untrained`), computed if needed unless given. Linear inference shows what
+        forward-forward training achieved only as far as it beats this control.
+
+    Raises
+    ------
+    FFLabelsError
+        For an unknown split, or an inference method that does not fit the net.
+
+    Examples
+    --------
+    >>> import ffnet
+    >>> config = ffnet.Config().override(["labels.set=fourier:paper10", "data.limit=64"])
+    >>> data = ffnet.load_data(config.data)
+    >>> net = ffnet.FFNet(config, data.shape, ffnet.label_set(config, data))
+    >>> evaluation = ffnet.evaluate(net, data, "validation", inference="goodness")
+    >>> 0 <= evaluation.goodness.accuracy <= 1
+    True
     """
     if split not in get_args(SplitName):
         raise FFLabelsError("unknown split", where="split", got=split, expected="validation or test")
@@ -125,40 +144,40 @@ def evaluate(
 def _accuracy_of_method(
     net: Net, part: Split, count: int, name: str, method: InferenceMethod, number: int | None, control: FFNet | None
 ) -> Accuracy:
-    """Return the accuracy of one inference method, with all that stands beside it."""
+    """Return the accuracy of one inference method, with the comparisons that the method calls for."""
     if name == "goodness":
         goodness_LNC = layer_goodness(cast(FFNet, net), part.images)
         layers = [accuracy(layer_NC.argmax(1), part.classes) for layer_NC in goodness_LNC]
         return accuracy_of(decision_scores(cast(FFNet, net), goodness_LNC), part, count, layers=layers)
     answer = method.score(net, part.images, number, None)
-    found = accuracy_of(answer.scores, part, count)
+    result = accuracy_of(answer.scores, part, count)
     if method.control and control is not None:
-        first = accuracy(method.score(control, part.images, number, None).scores.argmax(1), part.classes)
-        found = msgspec.structs.replace(found, untrained=first)
+        untrained_answer = method.score(control, part.images, number, None)
+        untrained_accuracy = accuracy(untrained_answer.scores.argmax(1), part.classes)
+        result = msgspec.structs.replace(result, untrained=untrained_accuracy)
     if method.stands_for:
-        whole = INFERENCES[method.stands_for].score(net, part.images, None, None)
-        agreement = accuracy(answer.scores.argmax(1), whole.scores.argmax(1))
-        found = msgspec.structs.replace(found, agreement=agreement)
-    return msgspec.structs.replace(found, passes=answer.passes)
+        exact_answer = INFERENCES[method.stands_for].score(net, part.images, None, None)
+        agreement = accuracy(answer.scores.argmax(1), exact_answer.scores.argmax(1))
+        result = msgspec.structs.replace(result, agreement=agreement)
+    return msgspec.structs.replace(result, passes=answer.passes)
 
 
 def confusion_matrix(predicted_N: Tensor, classes_N: Tensor, count: int) -> Tensor:
-    """Return how often (right class, predicted class) came, (count, count) int64."""
+    """Return the number of images by right class (row) and predicted class (column), (count, count) int64."""
     return torch.bincount(classes_N * count + predicted_N, minlength=count * count).view(count, count)
 
 
 def accuracy_of(
     scores_NC: Tensor, part: Split, count: int, *, layers: list[float] | None = None, untrained: float | None = None
 ) -> Accuracy:
-    """Return how well scores (N, classes) do on a split of `count` classes; the rest as `Accuracy` has it."""
+    """Return the accuracy of scores (N, classes) on a split of `count` classes; other parameters as in `Accuracy`."""
     predicted_N = scores_NC.argmax(1).cpu()
-    table = confusion_matrix(predicted_N, part.classes.cpu(), count)
-    per_class = [
-        int(hits) / int(seen) if seen else None for hits, seen in zip(table.diagonal(), table.sum(1), strict=True)
-    ]
-    return Accuracy(accuracy(predicted_N, part.classes), per_class, table.tolist(), layers or [], untrained)
+    confusion = confusion_matrix(predicted_N, part.classes.cpu(), count)
+    hits_and_counts = zip(confusion.diagonal(), confusion.sum(1), strict=True)
+    per_class = [int(hits) / int(images) if images else None for hits, images in hits_and_counts]
+    return Accuracy(accuracy(predicted_N, part.classes), per_class, confusion.tolist(), layers or [], untrained)
 
 
 def accuracy(predicted_N: Tensor, classes_N: Tensor) -> float:
-    """Return the share of images whose class is predicted."""
+    """Return the share of images whose predicted class is right."""
     return float((predicted_N.cpu() == classes_N.cpu()).double().mean())

@@ -1,4 +1,7 @@
-"""Class activation maps: which pixels speak for a class and which against it (paper, section on CAMs)."""
+"""Class activation maps: which pixels are evidence for a class, and which against it (paper, section on CAMs).
+
+Letters of shapes: N images, C channels or classes, H×W pixels.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +23,18 @@ from ffnet.system.devices import memory_errors
 
 @dataclass(frozen=True)
 class ActivationMaps:
-    """Maps of N images, each for one class.
+    """Class activation maps of N images, each for one class.
 
     Attributes
     ----------
     classes
-        (N,) int64: whose evidence is shown.
+        The class that each map is for, (N,) int64.
     layers
-        The maps of each layer that the classifier reads, by the layer's number from 1: (N, h, w) float32, as many
-        pixels as the layer has. What a pixel adds to the class's logit: positive speaks for the class.
+        The maps of each layer that the classifier uses, by the layer's number from 1: (N, h, w) float32 at the size of
+        the layer. A value is the pixel's contribution to the class's logit; positive is evidence for the class.
     total
-        (N, H, W) float32, the size of the images: the sum over layers, each spread over the pixels that it sees, so
-        that a layer's sum stays the same, or nearly so where the sizes do not divide.
+        The sum over layers at the size of the images, (N, H, W) float32. Each layer is resized so that its sum stays
+        the same (within a hundredth if the sizes do not divide).
     """
 
     classes: Tensor
@@ -43,51 +46,63 @@ class ActivationMaps:
 def activation_maps(net: Net, images: Tensor, classes: Tensor | None = None) -> ActivationMaps:
     """Return the class activation maps of images: Σ over channels of weight × activity.
 
-    Both classifiers are linear in what they read, so that the maps of all layers add up to the logit, but for a
-    constant of the class. A forward-forward net is read as its linear classifier reads it: one neutral pass, the layers
-    that count. A back-propagation net has one layer that is read, the last. With ``inference.mirror`` the maps are the
-    mean of both sides'.
+    The linear classifier of an `FFNet` uses the layers that count in a neutral pass; the head of a `BPNet` uses the
+    last layer. Both are linear in these activities, so the maps of all layers add up to the logit, up to a constant
+    per class. With ``inference.mirror`` the maps are the mean over both views.
 
     Parameters
     ----------
     net
-        `FFNet` with its classifier fitted, or `BPNet`.
+        `FFNet` with its linear classifier fitted, or `BPNet`.
     images
         (N, C, H, W), bytes or floats in [0, 1].
     classes
-        (N,) integers; the predicted ones unless given.
+        (N,) integers; default: the predicted classes.
 
     Raises
     ------
     FFLabelsError
-        When the classifier was not fitted, or a class does not exist.
+        If the linear classifier was not fitted, or a class does not exist.
+
+    Examples
+    --------
+    >>> import torch, ffnet
+    >>> net = ffnet.BPNet(ffnet.Config(algorithm="bp"), (1, 16, 16), classes=10)
+    >>> maps = ffnet.activation_maps(net, torch.rand(3, 1, 16, 16))
+    >>> maps.total.shape, maps.layers[3].shape
+    (torch.Size([3, 16, 16]), torch.Size([3, 4, 4]))
     """
+    # One forward pass per view, and its maps for the given or predicted classes.
     with evaluating(net), torch.enable_grad():
-        seen = views(torch.as_tensor(images), net.config.inference.mirror)
-        reads = [_read_bp(net, view) if isinstance(net, BPNet) else _read_ff(cast(FFNet, net), view) for view in seen]
-        logits_NC = torch.stack([logits for _, logits in reads]).mean(0)
-        chosen_N = logits_NC.argmax(1) if classes is None else _checked(classes, logits_NC)
-        first, *mirrored = [_maps(read, logits, chosen_N) for read, logits in reads]
+        all_views = views(torch.as_tensor(images), net.config.inference.mirror)
+        passes = [
+            _bp_pass(net, view) if isinstance(net, BPNet) else _ff_pass(cast(FFNet, net), view) for view in all_views
+        ]
+        logits_NC = torch.stack([logits for _, logits in passes]).mean(0)
+        classes_N = logits_NC.argmax(1) if classes is None else _checked(classes, logits_NC)
+        first, *mirrored = [_maps(activities, logits, classes_N) for activities, logits in passes]
+
+    # The mean over views, then the sum over layers at the size of the images.
     layers = {
-        number: torch.stack([map_NHW, *(side[number].flip(-1) for side in mirrored)]).mean(0)
+        number: torch.stack([map_NHW, *(view_maps[number].flip(-1) for view_maps in mirrored)]).mean(0)
         for number, map_NHW in first.items()
     }
     height, width = images.shape[2:]
-    total_NHW = sum((_spread(map_NHW, height, width) for map_NHW in layers.values()), torch.zeros(1, height, width))
-    return ActivationMaps(chosen_N.cpu(), layers, total_NHW)
+    total_NHW = sum((_resized(map_NHW, height, width) for map_NHW in layers.values()), torch.zeros(1, height, width))
+    return ActivationMaps(classes_N.cpu(), layers, total_NHW)
 
 
-def _read_ff(net: FFNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
-    """Return the activities that the linear classifier reads, as leaves of a graph, and its logits."""
+def _ff_pass(net: FFNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
+    """Return the activities that the linear classifier uses, as leaves of a graph, and its logits."""
     if net.linear is None:
         raise FFLabelsError("no linear classifier", where="net", expected="a net whose classifier was fitted")
     with torch.no_grad():
         activities = list(net.activities(net.embedder.neutral(net.prepare(images))))
-    read = {k + 1: activities[k].float().requires_grad_() for k in net.counted}
-    return read, net.linear(torch.cat([flattened(net, y_NCHW) for y_NCHW in read.values()], 1))
+    leaves = {k + 1: activities[k].float().requires_grad_() for k in net.counted}
+    return leaves, net.linear(torch.cat([flattened(net, y_NCHW) for y_NCHW in leaves.values()], 1))
 
 
-def _read_bp(net: BPNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
+def _bp_pass(net: BPNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
     """Return the last layer's pooled activity, as a leaf of a graph, and the logits."""
     check_images_fit(images, net.shape)
     with torch.no_grad():
@@ -96,29 +111,27 @@ def _read_bp(net: BPNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
     return {len(net.layers): maps_NCHW}, net.logits_of_maps(maps_NCHW)
 
 
-def _maps(read: dict[int, Tensor], logits_NC: Tensor, chosen_N: Tensor) -> dict[int, Tensor]:
-    """Return what every pixel of the activities that were read adds to the logit of a class."""
-    slopes = torch.autograd.grad(logits_NC.gather(1, chosen_N[:, None]).sum(), list(read.values()))
+def _maps(activities: dict[int, Tensor], logits_NC: Tensor, classes_N: Tensor) -> dict[int, Tensor]:
+    """Return the contribution of every pixel of these activities to the logit of one class per image."""
+    slopes = torch.autograd.grad(logits_NC.gather(1, classes_N[:, None]).sum(), list(activities.values()))
     return {
         number: (y_NCHW * slope_NCHW).sum(1).detach().float().cpu()
-        for (number, y_NCHW), slope_NCHW in zip(read.items(), slopes, strict=True)
+        for (number, y_NCHW), slope_NCHW in zip(activities.items(), slopes, strict=True)
     }
 
 
-def _spread(map_NHW: Tensor, height: int, width: int) -> Tensor:
-    """Return maps at the images' size, smoothly, with the same sum (within a hundredth where sizes do not divide)."""
+def _resized(map_NHW: Tensor, height: int, width: int) -> Tensor:
+    """Return maps resized bilinearly, with the same sum (within a hundredth if the sizes do not divide)."""
     large_NHW = F.interpolate(map_NHW[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
     return large_NHW * (map_NHW.shape[1] * map_NHW.shape[2] / (height * width))
 
 
 def _checked(classes: Tensor, logits_NC: Tensor) -> Tensor:
-    count = logits_NC.shape[1]
-    found = torch.as_tensor(classes).to(logits_NC.device)
-    if found.shape != logits_NC.shape[:1] or found.is_floating_point() or not ((found >= 0) & (found < count)).all():
-        raise FFLabelsError(
-            "bad classes",
-            where="classes",
-            got=f"{classes}",
-            expected=f"{len(logits_NC)} integers from 0 to {count - 1}",
-        )
-    return found.long()
+    """Return classes (N,) int64 on the device of the logits; refuse ones that do not exist."""
+    images, count = logits_NC.shape
+    classes_N = torch.as_tensor(classes).to(logits_NC.device)
+    integers = classes_N.shape == (images,) and not classes_N.is_floating_point()
+    if not integers or not ((classes_N >= 0) & (classes_N < count)).all():
+        expected = f"{images} integers from 0 to {count - 1}"
+        raise FFLabelsError("bad classes", where="classes", got=f"{classes}", expected=expected)
+    return classes_N.long()

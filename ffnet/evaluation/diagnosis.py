@@ -1,4 +1,7 @@
-"""What a net makes of its labels: which it takes for which, and whether it reads the label alone."""
+"""Diagnosis of a net's labels: which labels it confuses, and whether it judges a label without the image.
+
+Letters of shapes: N images, C labels, L layers.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,16 @@ from ffnet.system.devices import memory_errors
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """Two labels, how often the net takes one for the other, and how alike they are.
+    """Two labels, how often the net confuses them, and how similar they are.
 
     Attributes
     ----------
     a, b
-        Numbers of the classes.
+        Numbers of the two classes.
     mistaken
-        Share of the images of both classes to which goodness gives the other label.
+        Share of the images of both classes for which goodness predicts the other of the two classes.
     similarity
-        Of the two labels, by metric.
+        Similarity of the two labels, by metric.
     """
 
     a: int
@@ -39,24 +42,24 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class Shortcut(msgspec.Struct, frozen=True):
-    """How often a layer gives the right label more goodness than a wrong one, and how often where there is no image.
+    """How often a layer prefers the right label to a wrong one, with the right image and without it.
 
-    A net that reads the image is near 1 in `images` and near one half in `noise` and `other`. One that has learnt which
-    labels are right more often than wrong, whatever the image, is above one half there too.
+    A net that relates label and image is near 1 in `images`, and near one half in `noise` and `other`. A net that has
+    learnt which labels are right more often than wrong, whatever the image, is above one half there, too.
 
     Attributes
     ----------
     layer
-        From 1; 0 for what decides, the sum over the layers that count or the last one.
+        Number of the layer, from 1; 0 for the scores that decide.
     images
-        Share of images on which their own label has more goodness than a wrong one, drawn uniformly.
+        Share of images for which their own label has more goodness than a wrong label, drawn uniformly.
     noise
-        The same pair of labels, on uniform noise.
+        The same for the same pairs of labels on uniform noise.
     other
-        The same pair of labels, on an image of a third class; None where there is none.
+        The same for the same pairs of labels on an image of a third class; None if there is no such image.
     favourite
-        Share of the most frequent answer on noise. Noise images are much alike, and most nets answer them alike; high
-        everywhere, it says which layers are led by a label.
+        Share of the most frequent prediction on noise: how far a single label dominates the layer. It is high in most
+        nets, because noise images are much alike.
     """
 
     layer: int
@@ -67,18 +70,18 @@ class Shortcut(msgspec.Struct, frozen=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """What `diagnose` finds.
+    """The result of `diagnose`.
 
     Attributes
     ----------
     split, count
-        Which images, and how many.
+        Split and number of the images.
     pairs
-        All pairs of labels, the most often mistaken first.
+        All pairs of labels, the most often confused first.
     rank_correlation
-        Spearman's, of similarity and of how often a pair is mistaken, by metric; None where either is the same for all.
+        Spearman's correlation of similarity and `mistaken` over all pairs, by metric; None if either is constant.
     shortcuts
-        One a layer, then what decides.
+        One entry per layer, then one for the scores that decide.
     """
 
     split: str
@@ -91,36 +94,46 @@ class Diagnosis(msgspec.Struct, frozen=True):
 @memory_errors()
 @torch.no_grad()
 def diagnose(net: FFNet, data: Data, *, count: int = 1000, seed: int = 0) -> Diagnosis:
-    """Return which labels a net takes for which, beside their similarity, and how far it reads the label alone.
+    """Return which labels a net confuses, with their similarity, and how far it judges a label without the image.
 
-    The shortcut: where labels are not as often right as wrong, a layer can tell them apart without the image.
+    The second is a shortcut: if some labels are right more often than wrong in training, a layer can tell positives
+    from negatives without the image.
 
     Parameters
     ----------
     net
         A trained net.
     data
-        Validation images are looked at, or training images where there are none.
+        Validation images are used, or training images if there are none.
     count
-        How many of them, at most.
+        Use at most this many images.
     seed
-        Of the noise and of the wrong labels.
+        Seed of the noise and of the wrong labels.
+
+    Examples
+    --------
+    >>> import ffnet
+    >>> config = ffnet.Config().override(["labels.set=fourier:paper10", "data.limit=64"])
+    >>> data = ffnet.load_data(config.data)
+    >>> net = ffnet.FFNet(config, data.shape, ffnet.label_set(config, data))
+    >>> diagnosis = ffnet.diagnose(net, data, count=20)
+    >>> len(diagnosis.pairs), [shortcut.layer for shortcut in diagnosis.shortcuts]
+    (45, [1, 2, 3, 0])
     """
     split = "validation" if len(data.validation) else "train"
     part: Split = getattr(data, split)[:count]
     noise = torch.rand(part.images.shape, generator=torch.Generator().manual_seed(seed))
-    on_images = _by_layer(net, part.images)
+    on_images = _scores_by_layer(net, part.images)
     confusion = confusion_matrix(on_images[0].argmax(1), part.classes, data.classes)
     pairs = _pairs(confusion.double().numpy(), _similarities(net, data))
-    shortcuts = _shortcuts(on_images, _by_layer(net, noise), part.classes, np.random.default_rng(seed))
+    shortcuts = _shortcuts(on_images, _scores_by_layer(net, noise), part.classes, np.random.default_rng(seed))
     return Diagnosis(split, len(part), pairs, _rank_correlations(pairs), shortcuts)
 
 
-def _by_layer(net: FFNet, images: Tensor) -> dict[int, Tensor]:
-    """Return the goodness of every label, (N, labels), by the layer's number; first, as 0, what decides."""
+def _scores_by_layer(net: FFNet, images: Tensor) -> dict[int, Tensor]:
+    """Return the goodness of every label, (N, labels), by the layer's number from 1; under 0 the decision scores."""
     goodness_LNC = layer_goodness(net, images)
-    found = {0: decision_scores(net, goodness_LNC), **{k + 1: layer_NC for k, layer_NC in enumerate(goodness_LNC)}}
-    return {layer: goodness_NC.cpu() for layer, goodness_NC in found.items()}
+    return {k: scores_NC.cpu() for k, scores_NC in enumerate([decision_scores(net, goodness_LNC), *goodness_LNC])}
 
 
 def _similarities(net: FFNet, data: Data) -> dict[str, np.ndarray]:
@@ -139,25 +152,24 @@ def _similarities(net: FFNet, data: Data) -> dict[str, np.ndarray]:
 
 
 def _pairs(confusion: np.ndarray, matrices: Mapping[str, np.ndarray]) -> list[Pair]:
-    images = confusion.sum(1)
-    found = []
+    images, pairs = confusion.sum(1), []
     for a, b in zip(*np.triu_indices(len(confusion), 1), strict=True):
         mistaken = (confusion[a, b] + confusion[b, a]) / max(1, images[a] + images[b])
-        alike = {metric: round(float(matrix[a, b]), 6) for metric, matrix in matrices.items()}
-        found.append(Pair(int(a), int(b), float(mistaken), alike))
-    return sorted(found, key=lambda pair: -pair.mistaken)
+        similarities = {metric: round(float(matrix[a, b]), 6) for metric, matrix in matrices.items()}
+        pairs.append(Pair(int(a), int(b), float(mistaken), similarities))
+    return sorted(pairs, key=lambda pair: -pair.mistaken)
 
 
 def _rank_correlations(pairs: list[Pair]) -> dict[str, float | None]:
     from scipy.stats import spearmanr
 
     mistaken = [pair.mistaken for pair in pairs]
-    found: dict[str, float | None] = {}
+    correlations: dict[str, float | None] = {}
     for metric in pairs[0].similarity if pairs else ():
-        alike = [pair.similarity[metric] for pair in pairs]
-        varied = len(set(mistaken)) > 1 and len(set(alike)) > 1
-        found[metric] = float(spearmanr(alike, mistaken).statistic) if varied else None
-    return found
+        similarities = [pair.similarity[metric] for pair in pairs]
+        varied = len(set(mistaken)) > 1 and len(set(similarities)) > 1
+        correlations[metric] = float(spearmanr(similarities, mistaken).statistic) if varied else None
+    return correlations
 
 
 def _shortcuts(
@@ -165,31 +177,31 @@ def _shortcuts(
 ) -> list[Shortcut]:
     count, classes = on_images[0].shape
     wrong_N = (right_N + torch.from_numpy(rng.integers(1, classes, count))) % classes
-    third_N = _third(right_N, wrong_N, rng)
+    third_N = _images_of_third_class(right_N, wrong_N, rng)
 
-    def preferred(scores_NC: Tensor) -> float:
+    def share_preferred(scores_NC: Tensor) -> float:
+        """Return how often the right label beats the wrong one; a draw counts one half."""
         lead_N = (scores_NC.gather(1, right_N[:, None]) - scores_NC.gather(1, wrong_N[:, None])).sign()
         return float((lead_N.double().mean() + 1) / 2)
 
     return [
         Shortcut(
             layer,
-            preferred(on_images[layer]),
-            preferred(on_noise[layer]),
-            None if third_N is None else preferred(on_images[layer][third_N]),
+            share_preferred(on_images[layer]),
+            share_preferred(on_noise[layer]),
+            None if third_N is None else share_preferred(on_images[layer][third_N]),
             float(torch.bincount(on_noise[layer].argmax(1)).max() / count),
         )
         for layer in (*range(1, len(on_images)), 0)
     ]
 
 
-def _third(right_N: Tensor, wrong_N: Tensor, rng: np.random.Generator) -> Tensor | None:
-    """Return, for every pair of labels, a random image of neither class; None where a pair has none."""
-    classes = right_N.numpy()
-    found = []
+def _images_of_third_class(right_N: Tensor, wrong_N: Tensor, rng: np.random.Generator) -> Tensor | None:
+    """Return, for each pair of labels, the index of a random image of neither class; None if any pair has none."""
+    classes, chosen = right_N.numpy(), []
     for a, b in zip(classes, wrong_N.numpy(), strict=True):
         others = np.flatnonzero((classes != a) & (classes != b))
         if not len(others):
             return None
-        found.append(rng.choice(others))
-    return torch.from_numpy(np.array(found))
+        chosen.append(rng.choice(others))
+    return torch.from_numpy(np.array(chosen))

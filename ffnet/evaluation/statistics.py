@@ -1,4 +1,4 @@
-"""Means, spreads and differences of accuracies over seeds, with their intervals."""
+"""Statistics over seeds: means, standard deviations and differences of accuracies, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from statistics import mean, stdev
 from typing import NamedTuple
 
 LEVEL = 0.95
-"""Of the intervals."""
+"""Confidence level of the intervals."""
 
-ALIKE = 1e-9
-"""Smaller differences of shares are rounding."""
+ROUNDING = 1e-9
+"""Smaller differences of shares are rounding errors."""
 
 
 class Gap(NamedTuple):
-    """A mean of paired differences, its 95 % t-interval, and their number; no interval for a single one."""
+    """The mean of paired differences, its 95 % t-interval, and the number of pairs; no interval for a single pair."""
 
     mean: float
     low: float | None
@@ -23,24 +23,24 @@ class Gap(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Gap | None:
-        """Return the mean of differences, None of none; where all are alike, without an interval."""
+        """Return the mean of differences; None without values, and no interval if all values are equal."""
         from scipy.stats import ttest_1samp
 
         if not values:
             return None
-        if len(values) < 2 or max(values) - min(values) < ALIKE:
+        if len(values) < 2 or max(values) - min(values) < ROUNDING:
             return cls(mean(values), None, None, len(values))
         low, high = ttest_1samp(values, 0).confidence_interval(LEVEL)
         return cls(mean(values), float(low), float(high), len(values))
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves zero out."""
+        """Whether the interval excludes zero."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
 class Welch(NamedTuple):
-    """A difference of means of unpaired values: its 95 % interval and p by Welch's t; None where it cannot be taken."""
+    """The difference of two means, its 95 % interval and p by Welch's t-test; None where they are undefined."""
 
     difference: float
     low: float | None
@@ -49,7 +49,7 @@ class Welch(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float], base: Sequence[float]) -> Welch:
-        """Return the mean of values less that of base; without an interval where a side has one value, or no spread."""
+        """Return mean(values) − mean(base); no interval if a side has one value or neither has a spread."""
         difference = mean(values) - mean(base)
         if min(len(values), len(base)) < 2 or stdev(values) == stdev(base) == 0:
             return cls(difference, None, None, None)
@@ -61,6 +61,6 @@ class Welch(NamedTuple):
 
 
 def spread(shares: Sequence[float]) -> str:
-    """Return mean ± sample standard deviation of shares in percent; of one, its value."""
+    """Return mean ± sample standard deviation of shares, in percent; for a single share, its value."""
     values = [100 * share for share in shares]
     return f"{mean(values):.2f} ± {stdev(values):.2f}" if len(values) > 1 else f"{values[0]:.2f}"

@@ -1,4 +1,4 @@
-"""From images to scores and predicted classes.
+"""Inference: from images to scores and predicted classes.
 
-Class labels never appear here, and nothing is trained.
+No function here takes the right classes, and nothing is trained.
 """

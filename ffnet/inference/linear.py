@@ -1,4 +1,4 @@
-"""Linear inference: one neutral pass, all neurons of the layers that count, a linear classifier (paper's default)."""
+"""Linear inference: a linear classifier on the activities of one neutral pass (paper's default)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ffnet.model.net import FFNet
 
 
 def linear_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
-    """Return the linear classifier's logits, (N, classes).
+    """Return the logits of the linear classifier, (N, classes).
 
     Raises
     ------
     FFLabelsError
-        When it was not fitted.
+        If it was not fitted.
     """
     if net.linear is None:
         raise FFLabelsError("no linear classifier", where="inference", expected="a net whose classifier was fitted")

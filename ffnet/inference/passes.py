@@ -1,7 +1,7 @@
-"""Passes through a net: the goodness of every label in every layer, and the activity of a neutral pass.
+"""Passes through a net: the goodness of every label in every layer, and the features of a neutral pass.
 
-Images come in, never their classes. Letters of shapes: N images, C labels, L layers of the net, K some of them, F
-features of the linear classifier.
+Functions take images, never classes. Letters of shapes: N images, C labels, L layers of the net, K some of the layers,
+F features of the linear classifier.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ffnet.model.heads import LinearHead
 from ffnet.model.net import FFNet
 
 CPU_CHUNK = 128
-"""On a CPU at most this many embedded images pass at once: the maps of more do not fit its caches."""
+"""On a CPU at most this many embedded images per pass; the maps of more do not fit its caches."""
 
 
 def layer_goodness(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
@@ -31,28 +31,36 @@ def layer_goodness(net: FFNet, images: Tensor, *, chunk: int | None = None) -> T
     images
         (N, C, H, W), bytes or floats in [0, 1].
     chunk
-        Images that pass through the net at once; the configuration's unless given, on a CPU not more than 128.
+        Embedded images per pass through the net; default: ``inference.chunk``, on a CPU at most 128.
     """
     return _goodness(net, images, range(len(net.layers)), chunk)
 
 
 def goodness_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
-    """Return what decides, (N, labels): the goodness summed over the layers that count, weighted, or the last one's.
+    """Return the goodness of every label, (N, labels), summed over the layers that ``inference.layers`` selects.
 
     See `layer_goodness` for the parameters.
+
+    Examples
+    --------
+    >>> import torch, ffnet
+    >>> from fflabels import named_set
+    >>> net = ffnet.FFNet(ffnet.Config(), (1, 16, 16), named_set("fourier:paper10"))
+    >>> ffnet.goodness_scores(net, torch.rand(3, 1, 16, 16)).shape
+    torch.Size([3, 10])
     """
     layers = scored_layers(net)
     return _weighted(net, _goodness(net, images, layers, chunk), layers).sum(0)
 
 
 def decision_scores(net: FFNet, goodness_LNC: Tensor) -> Tensor:
-    """Return what decides, (N, labels), of every layer's goodness."""
+    """Return the same as `goodness_scores`, (N, labels), given the goodness in every layer."""
     layers = scored_layers(net)
     return _weighted(net, goodness_LNC[layers.start :], layers).sum(0)
 
 
 def decision_scores_up_to(net: FFNet, goodness_LNC: Tensor, k: int) -> Tensor:
-    """Return what would decide, (N, labels), if layer k, from 0, were the last one."""
+    """Return the decision scores, (N, labels), if layer k, from 0, were the last layer."""
     layers = range(k if net.config.inference.layers == "last" else net.counted.start, k + 1)
     return _weighted(net, goodness_LNC[layers.start : layers.stop], layers).sum(0)
 
@@ -62,22 +70,22 @@ def _weighted(net: FFNet, goodness_KNC: Tensor, layers: range) -> Tensor:
 
 
 def scored_layers(net: FFNet) -> range:
-    """Return the layers whose goodness decides: those that count, or the last one."""
+    """Return the layers whose goodness decides: those that count, or only the last one."""
     depth = len(net.layers)
     return range(depth - 1, depth) if net.config.inference.layers == "last" else net.counted
 
 
 @torch.no_grad()
 def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> Tensor:
-    """Return the goodness of every label in the layers that are asked for, (K, N, C): the mean over all views."""
-    goodness_KNC = torch.zeros(len(layers), len(images), len(net.labels), device=net.device, dtype=net.wide)
+    """Return the goodness of every label in some layers, (K, N, C), the mean over the views of each image."""
+    goodness_KNC = torch.zeros(len(layers), len(images), len(net.labels), device=net.device, dtype=net.accumulate_dtype)
     size = chunk_size(net, chunk)
     with evaluating(net):
         for start in range(0, len(images), size):
             part_NCHW = net.prepare(images[start : start + size])
-            seen = views(part_NCHW, net.config.inference.mirror)
-            for label, seen_NCHW in itertools.product(range(len(net.labels)), seen):
-                for k, y_NCHW in enumerate(net.activities(net.embedder.embed_one(seen_NCHW, label))):
+            views_of_part = views(part_NCHW, net.config.inference.mirror)
+            for label, view_NCHW in itertools.product(range(len(net.labels)), views_of_part):
+                for k, y_NCHW in enumerate(net.activities(net.embedder.embed_one(view_NCHW, label))):
                     if k in layers:
                         goodness_N = net.goodness_of_activity(k, y_NCHW)
                         goodness_KNC[k - layers.start, start : start + size, label] += goodness_N
@@ -85,15 +93,16 @@ def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> T
 
 
 def num_views(net: FFNet) -> int:
-    """Return how many views of an image every score is the mean of: with ``inference.mirror`` two."""
+    """Return the number of views per image that scores are averaged over: 2 with ``inference.mirror``, else 1."""
     return 1 + net.config.inference.mirror
 
 
 @torch.no_grad()
 def features(net: FFNet, images: Tensor) -> Tensor:
-    """Return what the linear classifier sees, (N, F) float32: one neutral pass, the layers that count, flattened.
+    """Return the features of the linear classifier, (N, F) float32: activities of the layers that count, flattened.
 
-    Average-pooled to at most ``inference.linear_pool`` pixels a side, unless that is 0.
+    They come from one neutral pass. Each layer is average-pooled to at most ``inference.linear_pool`` pixels per side,
+    unless that is 0.
     """
     with evaluating(net):
         activities = enumerate(net.activities(net.embedder.neutral(net.prepare(images))))
@@ -101,7 +110,7 @@ def features(net: FFNet, images: Tensor) -> Tensor:
 
 
 def flattened(net: FFNet, y_NCHW: Tensor) -> Tensor:
-    """Return what the linear classifier sees of a layer's activity, (N, F) float32."""
+    """Return the features that a layer's activity gives the linear classifier, (N, F) float32."""
     side = net.config.inference.linear_pool
     height, width = y_NCHW.shape[2:]
     if side and max(height, width) > side:
@@ -111,24 +120,24 @@ def flattened(net: FFNet, y_NCHW: Tensor) -> Tensor:
 
 @torch.no_grad()
 def neutral_scores(net: FFNet, head: LinearHead, images: Tensor, *, chunk: int | None = None) -> Tensor:
-    """Return the scores (N, labels) of a linear head on the neutral pass."""
+    """Return the scores (N, labels) of a linear head on the features of the neutral pass, the mean over views."""
     size = chunk_size(net, chunk)
     scores_NC = torch.zeros(len(images), len(net.labels), device=net.device)
     for start in range(0, len(images), size):
-        for seen_NCHW in views(images[start : start + size], net.config.inference.mirror):
-            scores_NC[start : start + size] += head(features(net, seen_NCHW))
+        for view_NCHW in views(images[start : start + size], net.config.inference.mirror):
+            scores_NC[start : start + size] += head(features(net, view_NCHW))
     return scores_NC.div_(num_views(net))
 
 
 def chunk_size(net: FFNet, chunk: int | None) -> int:
-    """Return how many embedded images pass through the net at once."""
+    """Return the number of embedded images per pass: `chunk`, or ``inference.chunk`` (on a CPU at most 128)."""
     size = net.config.inference.chunk
     return chunk or (min(size, CPU_CHUNK) if net.device.type == "cpu" else size)
 
 
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
-    """Put a net into evaluation mode for a while."""
+    """Put a net into evaluation mode within this context."""
     training = net.training
     net.eval()
     try:

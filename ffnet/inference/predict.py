@@ -1,8 +1,8 @@
-"""Prediction: from images alone. No function here has a place for the right classes.
+"""Predict classes from images, by any registered inference method. No function here takes the right classes.
 
-- ``goodness`` embeds every label in turn; the label with the most goodness wins (paper)
-- ``linear`` takes one neutral pass and a linear classifier (paper's default)
-- ``cascade`` and ``halving`` let goodness decide among the few labels that a neutral pass proposes [ours]
+- ``goodness`` embeds every label in turn and predicts the label with the largest goodness (paper)
+- ``linear`` applies a linear classifier to one neutral pass (paper's default)
+- ``cascade`` and ``halving`` propose a few labels from one neutral pass, and goodness decides among them [ours]
 - ``bp`` is the softmax head of a back-propagation net
 """
 
@@ -45,7 +45,7 @@ INFERENCES["bp"] = InferenceMethod(
 
 
 def check_inference(net: Net, inference: Inference | None) -> None:
-    """Refuse an inference method that there is not, or that a net does not have."""
+    """Refuse an inference method that does not exist, or does not fit the net."""
     if inference is None:
         return
     if not isinstance(net, FFNet):
@@ -57,12 +57,12 @@ def check_inference(net: Net, inference: Inference | None) -> None:
 
 @memory_errors()
 def scores(net: Net, images: Tensor, *, inference: Inference | None = None, chunk: int | None = None) -> Tensor:
-    """Return what `predict` takes the largest of, (N, classes); −∞ for classes that were not measured.
+    """Return the score of each class, (N, classes), of which `predict` takes the largest; −∞ for dropped classes.
 
     Raises
     ------
     FFLabelsError
-        For images that do not fit the net, or an inference method that it does not have.
+        For images or an inference method that do not fit the net.
     """
     check_inference(net, inference)
     if not inference:
@@ -88,14 +88,19 @@ def predict(
     images
         (N, C, H, W), bytes or floats in [0, 1].
     inference
-        ``linear`` (paper's default; one pass), ``goodness`` (a pass for every label), ``cascade:k`` (goodness decides
-        among the likely labels that linear proposes, k = 3 unless given; at most 1 + k passes), ``halving`` (a forecast
-        and then layer after layer drop labels; needs `fit_forecast`), or another that is registered. Linear unless
-        given, if the net has a fitted classifier, else goodness. A back-propagation net has one method only.
+        ``linear`` (paper's default): one pass. ``goodness``: one pass per label. ``cascade:k``: goodness decides among
+        at most k labels that linear inference proposes (k = 3 unless given), in at most 1 + k passes. ``halving``: a
+        forecast drops labels, then each layer drops more; needs `fit_forecast`. Other registered methods work, too.
+        Default: linear if the net has a fitted linear classifier, else goodness. A `BPNet` has a single method.
     chunk
-        Images that pass through the net at once; on a CPU 128 unless given.
+        Embedded images per pass through the net; default: ``inference.chunk``, on a CPU at most 128.
     method
-        The old name of `inference`.
+        Old name of `inference`.
+
+    Raises
+    ------
+    FFLabelsError
+        For images or an inference method that do not fit the net.
 
     Examples
     --------
@@ -109,7 +114,7 @@ def predict(
 
 
 def renamed_method(inference: Inference | None, method: Inference | None) -> Inference | None:
-    """Return `inference`, or what was given by its old name, with a warning."""
+    """Return `inference`, or the value of its old name `method`, with a warning."""
     if method is None:
         return inference
     warnings.warn("method= is now inference=", DeprecationWarning, stacklevel=3)

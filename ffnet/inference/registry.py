@@ -1,4 +1,4 @@
-"""The registry of inference methods: from images to scores. A new one is a function and a line."""
+"""The registry of inference methods. To add one, write a function from images to scores and register it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ffnet.model.net import FFNet, Net
 
 
 class Answer(NamedTuple):
-    """What an inference method says of N images.
+    """The result of an inference method for N images.
 
     Attributes
     ----------
     scores
-        (N, classes): the largest is predicted; −∞ for classes that were not measured any further.
+        (N, classes); the class with the largest is predicted. −∞ for classes that were dropped.
     passes
-        Mean number of passes through the net per image and view, of methods that try to save some; else None.
+        Mean number of passes through the net per image and view, for methods that save passes; else None.
     """
 
     scores: Tensor
@@ -34,19 +34,19 @@ class InferenceMethod:
     Attributes
     ----------
     score
-        Net, images (N, C, H, W), the number behind the name (``cascade:3``) or None, images per pass or None → answer.
+        Net, images (N, C, H, W), the number after the name (``cascade:3``) or None, images per pass or None → answer.
     nets
-        The kind of net that it works on.
+        The class of nets that it works on.
     needs
-        The head that has to be fitted first, by the net's attribute.
+        The attribute of the net that holds the head it needs, or None.
     reported
-        Whether an evaluation has it without being asked.
+        Whether an evaluation includes it by default.
     control
-        Whether its accuracy stands beside that of the same method on the untrained net.
+        Whether an evaluation also reports its accuracy on the untrained net.
     stands_for
-        The method whose answer it approximates at less cost; an evaluation says how often they agree.
+        The method that it approximates at lower cost; an evaluation reports how often the two agree.
     number
-        Default of the number behind the name; None where there is none.
+        Default of the number after the name; None for methods without a number.
     """
 
     score: Callable[[Net, Tensor, int | None, int | None], Answer]
@@ -62,12 +62,12 @@ INFERENCES: dict[str, InferenceMethod] = {}
 
 
 def get_inference(text: str) -> tuple[str, InferenceMethod, int | None]:
-    """Return the name, the method and the number that ``name`` or ``name:k`` means.
+    """Return the name, the method and the number of ``name`` or ``name:k``.
 
     Raises
     ------
     FFLabelsError
-        When it means none.
+        If there is no such method, or the number is not a positive integer.
     """
     name, colon, count = str(text).partition(":")
     method = INFERENCES.get(name)
@@ -84,7 +84,7 @@ def get_inference(text: str) -> tuple[str, InferenceMethod, int | None]:
 
 
 def known_inferences(nets: type[Net] = FFNet) -> str:
-    """Return the methods for a kind of net, in words."""
+    """Return the names of the methods for a class of nets, as text."""
     names = [name for name, method in INFERENCES.items() if issubclass(nets, method.nets)]
     names = [form for name in names for form in ([name, f"{name}:k"] if INFERENCES[name].number else [name])]
     return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]

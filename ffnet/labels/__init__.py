@@ -1,4 +1,4 @@
-"""Label sets at work: which set a run uses, and how its labels enter a net.
+"""Labels in a net: choose the label set of a run, embed labels in images, pass label channels to later layers.
 
-Label sets themselves are designed by `fflabels`.
+Label sets are designed by `fflabels`.
 """

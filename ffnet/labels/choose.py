@@ -1,4 +1,4 @@
-"""Which label set a run uses: designed on its training images, built in, or read from a file."""
+"""Choose the label set of a run: designed on its training images, built in, or read from a file."""
 
 from __future__ import annotations
 
@@ -18,54 +18,49 @@ from ffnet.data.dataset import Data
 from ffnet.data.images import to_unit
 
 REFERENCES = 64
-"""A set is designed on this many training images."""
+"""A set is designed and scored on this many training images."""
 
 ALIKE_IMAGES = 10_000
-"""Which classes look alike is measured on at most this many training images."""
+"""The similarity of classes is measured on at most this many training images."""
 
 
 def references_of(data: Data) -> References:
-    """Return the images that sets are designed and scored on: the first of the training images."""
+    """Return the images that label sets are designed and scored on: the first training images."""
     return References(to_unit(data.train.images[:REFERENCES]).numpy(), data.name)
 
 
 def choose_labels(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet:
-    """Return the label set of a configuration: designed on the first training images, built in, or read from a file.
-
-    With ``labels.assign = "alike"`` labels that are alike go to classes that look alike, by training images.
-    A set that was scored at another shape is scored anew, at the data set's.
-
-    Raises
-    ------
-    FFLabelsError
-        When it has not one label for each class.
-    """
-    chosen = config.labels
+    """Return the label set of a configuration, as `ffnet.label_set` does, without its checks of the other settings."""
+    settings = config.labels
     references = references_of(data)
-    intensity = chosen.intensity or DEFAULT_INTENSITY
-    if not is_labeler(chosen.set):
-        labels = open_set(chosen.set)
-        if chosen.n not in (None, len(labels)):
+    intensity = settings.intensity or DEFAULT_INTENSITY
+
+    # Open a finished set, or design one.
+    if not is_labeler(settings.set):
+        labels = open_set(settings.set)
+        if settings.n not in (None, len(labels)):
             raise FFLabelsError(
-                "a set of another size", where=f"labels {chosen.set}", got=len(labels), expected=f"{chosen.n}"
+                "a set of another size", where=f"labels {settings.set}", got=len(labels), expected=f"{settings.n}"
             )
     else:
-        count = chosen.n or data.classes
+        count = settings.n or data.classes
         labels = design(
-            get_labeler(chosen.set, **chosen.params),
+            get_labeler(settings.set, **settings.params),
             count,
-            candidates=max(chosen.candidates, count),
+            candidates=max(settings.candidates, count),
             shape=data.shape,
-            metric=chosen.metric,
-            method=chosen.method,
+            metric=settings.metric,
+            method=settings.method,
             seed=config.seed,
             intensity=intensity,
             references=references,
             progress=progress,
         )
+
+    # Assign its labels to classes, and score it at the shape of the data.
     check_count(config, len(labels), data)
-    if chosen.assign == "alike":
-        labels = assign(labels, _classed(data), seed=config.seed, progress=progress)
+    if settings.assign == "alike":
+        labels = assign(labels, _reference_classes(data), seed=config.seed, progress=progress)
     if labels.scores is None or labels.shape != data.shape:
         report = labels.score(data.shape, references, intensity=intensity, progress=progress)
         labels = LabelSet(labels.recipes, labels.labeler, labels.provenance, report.scores)
@@ -73,7 +68,7 @@ def choose_labels(config: Config, data: Data, *, progress: Progress = silent) ->
 
 
 def check_count(config: Config, count: int, data: Data) -> None:
-    """Refuse a number of labels that is not that of the classes."""
+    """Refuse a number of labels other than the number of classes."""
     if count != data.classes:
         raise FFLabelsError(
             "not one label a class", where=f"labels {config.labels.set}", got=count,
@@ -81,15 +76,15 @@ def check_count(config: Config, count: int, data: Data) -> None:
         )  # fmt: skip
 
 
-def _classed(data: Data) -> References:
-    """Return training images of all classes, as many of each where there are."""
-    classes, most = data.train.classes.numpy(), min(ALIKE_IMAGES, MAX_PIXELS // math.prod(data.shape))
-    among = of_each_class(classes, max(1, most // data.classes))
-    return References(to_unit(data.train.images[torch.from_numpy(among)]).numpy(), data.name, classes[among])
+def _reference_classes(data: Data) -> References:
+    """Return training images with their classes, the same number per class as far as there are enough."""
+    classes, limit = data.train.classes.numpy(), min(ALIKE_IMAGES, MAX_PIXELS // math.prod(data.shape))
+    index = of_each_class(classes, max(1, limit // data.classes))
+    return References(to_unit(data.train.images[torch.from_numpy(index)]).numpy(), data.name, classes[index])
 
 
 def is_labeler(name: str) -> bool:
-    """Return whether a name means a labeler, ``path/to/file.py:Class`` too; else it means a built-in set or a file."""
+    """Return whether a name is that of a labeler (or ``path/to/file.py:Class``), not of a built-in set or a file."""
     if registry.IN_A_FILE.fullmatch(name):
         return True
     try:

@@ -1,4 +1,7 @@
-"""Labels drawn on images, in batch and on the device, and the label channels that go along for later layers."""
+"""Embed labels in batches of images on any device, and give later layers their label channels.
+
+Letters of shapes: N images, C channels, H×W pixels, M label channels, h×w pixels of a label channel.
+"""
 
 from __future__ import annotations
 
@@ -14,38 +17,38 @@ from fflabels.guard import checked_imprint
 
 
 class Embedded(NamedTuple):
-    """Images with their label (N, C, H, W), and the label channels for later layers (N, M, h, w), if any."""
+    """Images with an embedded label (N, C, H, W), and the label channels for later layers (N, M, h, w) or None."""
 
     images: Tensor
     offered: Tensor | None = None
 
 
 class Embedder(nn.Module):
-    """Draws the labels of one set on images of one shape at intensity K.
+    """Embeds the labels of one set in images of one shape at intensity K.
 
-    Image-independent labels are drawn once, here, and gathered; others are drawn image by image, in batch. What is kept
-    moves to another device with the module, and is no part of its state.
+    The imprints of image-independent labels are computed once; those of other labels are computed for each batch. The
+    buffers move with the module to another device, but are not part of its state dict.
 
     Parameters
     ----------
     labels, shape, intensity
-        The label set, (C, H, W), and the label intensity K.
+        The label set, the shape (C, H, W) of the images, and the label intensity K.
     dtype
-        Of the images.
+        Type of the images.
     own_imprint
-        Whether the mean of the imprint's channels is the label channel, where there are no `label_patterns`.
+        Whether the mean over the imprint's channels is the label channel, unless there are `label_patterns`.
 
     Attributes
     ----------
     patterns
-        The imprints of image-independent labels, (labels, C, H, W), else None.
+        The imprints of image-independent labels, (labels, C, H, W); None for other labels.
     label_patterns
         The label channels of every label, (labels, M, h, w), or None.
 
     Raises
     ------
     FFLabelsError
-        When a label cannot be drawn at this shape.
+        If a label cannot be computed at this shape.
     """
 
     patterns: Tensor | None
@@ -68,19 +71,19 @@ class Embedder(nn.Module):
         self.register_buffer("patterns", None, persistent=False)
         self.register_buffer("label_patterns", None, persistent=False)
         if labels.labeler.image_independent:
-            blank = torch.zeros(1, *shape, dtype=dtype)
-            drawn = [checked_imprint(labels.labeler, blank, recipe).contiguous() for recipe in labels.recipes]
-            self.patterns = torch.cat(drawn)
+            black = torch.zeros(1, *shape, dtype=dtype)
+            imprints = [checked_imprint(labels.labeler, black, recipe).contiguous() for recipe in labels.recipes]
+            self.patterns = torch.cat(imprints)
         else:
             checked_imprint(labels.labeler, torch.zeros(1, *shape), labels.recipes[0])
 
     @property
     def offered(self) -> Tensor | bool:
-        """Return the label channels of every label, or whether the imprint is the label channel."""
+        """Return the label channels of every label; without any, whether the imprint is the label channel."""
         return self.own_imprint if self.label_patterns is None else self.label_patterns
 
     def embed(self, images_NCHW: Tensor, labels_N: Tensor) -> Embedded:
-        """Return each image with its label; floats in [0, 1]."""
+        """Return each image with its own label, floats in [0, 1]."""
         if self.patterns is not None:
             imprints = self.patterns[labels_N]
         else:
@@ -88,7 +91,7 @@ class Embedder(nn.Module):
         return self._mixed(images_NCHW, imprints, labels_N)
 
     def embed_one(self, images_NCHW: Tensor, label: int) -> Embedded:
-        """Return every image with the same label."""
+        """Return all images with the same label."""
         if self.patterns is not None:
             imprints = self.patterns[label].expand_as(images_NCHW)
         else:
@@ -96,7 +99,7 @@ class Embedder(nn.Module):
         return self._mixed(images_NCHW, imprints, label)
 
     def neutral(self, images_NCHW: Tensor) -> Embedded:
-        """Return every image with the mean imprint over the label set: what the linear classifier sees [ours]."""
+        """Return all images with the mean imprint of the label set, the input of the linear classifier [ours]."""
         if self.patterns is not None:
             imprints = self.patterns.mean(0).expand_as(images_NCHW)
         else:
@@ -107,7 +110,7 @@ class Embedder(nn.Module):
         return self._mixed(images_NCHW, imprints)
 
     def _mixed(self, images_NCHW: Tensor, imprints_NCHW: Tensor, labels: Tensor | int | None = None) -> Embedded:
-        """Return images with imprints and label channels: of each image's label, of one label, or the mean of all."""
+        """Return images with imprints, and label channels: one label per image, one for all, or the mean (None)."""
         embedded_NCHW = cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints_NCHW, self.intensity))
         if self.label_patterns is not None:
             channels = self.label_patterns.mean(0) if labels is None else self.label_patterns[labels]

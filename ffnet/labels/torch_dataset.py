@@ -1,4 +1,4 @@
-"""Labels for other training loops: a transform that embeds a label, a Dataset of labelled pairs."""
+"""Labels for your own training loop: a transform that embeds a label, and a Dataset of labelled pairs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ from fflabels.errors import FFLabelsError
 
 
 class EmbedLabel:
-    """A transform: one image (C, H, W) in [0, 1] and a label → the image that carries it.
+    """A transform that embeds a label in one image (C, H, W), floats in [0, 1].
 
     Parameters
     ----------
     labels
-        A label set, of n labels.
+        A label set.
     intensity
         The label intensity K.
+
+    Examples
+    --------
+    >>> import torch, ffnet
+    >>> from fflabels import named_set
+    >>> ffnet.EmbedLabel(named_set("fourier:paper10"))(torch.zeros(1, 28, 28), 3).shape
+    torch.Size([1, 28, 28])
     """
 
     def __init__(self, labels: LabelSet, intensity: float = 0.35) -> None:
@@ -39,11 +46,20 @@ class LabelledPairs(Dataset[tuple[Tensor, Tensor, int]]):
     Parameters
     ----------
     dataset
-        Any map-style data set of (image, class), images (C, H, W) floats in [0, 1], classes 0 … n−1.
+        A map-style data set of (image, class): images (C, H, W), floats in [0, 1]; classes 0 … n−1 for n labels.
     labels, intensity
         As for `EmbedLabel`.
     seed
-        Item i's wrong label depends on (seed, epoch, i) alone; call `set_epoch` for new ones.
+        The wrong label of item i depends only on (seed, epoch, i); call `set_epoch` to draw new ones.
+
+    Examples
+    --------
+    >>> import torch, ffnet
+    >>> from fflabels import named_set
+    >>> pairs = ffnet.LabelledPairs([(torch.zeros(1, 28, 28), 3)], named_set("fourier:paper10"))
+    >>> positive, negative, label = pairs[0]
+    >>> positive.shape, bool((positive == negative).all()), label
+    (torch.Size([1, 28, 28]), False, 3)
     """
 
     def __init__(self, dataset: Any, labels: LabelSet, intensity: float = 0.35, *, seed: int = 0) -> None:
@@ -52,7 +68,7 @@ class LabelledPairs(Dataset[tuple[Tensor, Tensor, int]]):
         self.dataset, self.transform, self.seed, self.epoch = dataset, EmbedLabel(labels, intensity), seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw other wrong labels from now on."""
+        """Set the epoch, which decides the wrong labels."""
         self.epoch = epoch
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
 """Nets and their parts: norms, goodness, one local layer, the stack of layers, heads.
 
-No training, no scores against classes.
+Training and evaluation are elsewhere.
 """

@@ -17,7 +17,24 @@ from ffnet.model.net import ForwardPass, Net
 
 
 class BPNet(Net):
-    """The layers of `FFNet` without labels, global average pooling and a softmax head (paper, section on CAMs)."""
+    """The layers of `FFNet` without labels, then global average pooling and a softmax head (paper, section on CAMs).
+
+    Parameters
+    ----------
+    config
+        Layers, compute type and seed of the weights.
+    shape
+        (C, H, W) of the images.
+    classes
+        Number of classes.
+
+    Examples
+    --------
+    >>> import torch, ffnet
+    >>> net = ffnet.BPNet(ffnet.Config(algorithm="bp"), (1, 16, 16), classes=10)
+    >>> net(torch.rand(3, 1, 16, 16)).shape
+    torch.Size([3, 10])
+    """
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(config, shape)
@@ -28,23 +45,26 @@ class BPNet(Net):
             self.double()
 
     def last_maps(self, images_NCHW: Tensor) -> Tensor:
-        """Return what the last layer passes on, (N, C, h, w), of images (N, C, H, W), bytes or floats in [0, 1]."""
-        walk = ForwardPass(self.layers, Embedded(to_unit(images_NCHW).to(self.dtype)))
-        for _, layer in walk:
-            walk.y = layer(walk.x)
-        return walk.x
+        """Return the last layer's pooled activity, (N, C, h, w), for images (N, C, H, W), bytes or floats in [0, 1]."""
+        forward_pass = ForwardPass(self.layers, Embedded(to_unit(images_NCHW).to(self.dtype)))
+        for _, layer in forward_pass:
+            forward_pass.y = layer(forward_pass.x)
+        return forward_pass.x
 
     def logits_of_maps(self, maps_NCHW: Tensor) -> Tensor:
-        """Return logits (N, classes) of what the last layer passes on."""
+        """Return logits (N, classes), given the last layer's pooled activity."""
         return cast(Tensor, self.head(maps_NCHW.mean((2, 3)).to(self.head.weight.dtype)))
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Return logits (N, classes) of images (N, C, H, W), bytes or floats in [0, 1]."""
+        """Return logits (N, classes) for images (N, C, H, W), bytes or floats in [0, 1]."""
         return self.logits_of_maps(self.last_maps(images_NCHW))
 
     @torch.no_grad()
     def logits(self, images: Tensor, *, chunk: int | None = None) -> Tensor:
-        """Return logits (N, classes) in evaluation mode; with ``inference.mirror`` the mean over both views."""
+        """Return logits (N, classes) in evaluation mode; with ``inference.mirror`` the mean over both views.
+
+        `chunk` images pass through the net at once; default: ``inference.chunk``.
+        """
         check_images_fit(images, self.shape)
         chunk = chunk or self.config.inference.chunk
         training = self.training
@@ -58,6 +78,6 @@ class BPNet(Net):
 
 
 def loss_and_hits(net: BPNet, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropy, with its graph, and how many of a batch are right."""
+    """Return the cross-entropy of a batch, with its graph, and the number of right predictions."""
     logits = net(images)
     return F.cross_entropy(logits, classes), (logits.argmax(1) == classes).sum()

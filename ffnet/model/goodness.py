@@ -1,8 +1,10 @@
-"""Goodness: functions of a layer's channel mean squares.
+"""Goodness: one number per sample and layer, a function of the mean squared activity of each channel.
 
-Each takes ``s_NC`` (mean over the pixels of y², a channel; float32) and the number of pixels, and returns ``g_N``.
-A learned one takes ``weight_C`` too: a weight a channel, which the layer learns by the same loss.
-A new one is a function of a few lines, registered with its name and its threshold.
+A goodness takes ``s_NC`` (the mean of y² over pixels, per channel, float32) and the number of pixels, and returns
+``g_N``. A learned goodness also takes ``weight_C``, one weight per channel, which the layer learns by its own loss.
+To add one, write a function of a few lines and register it with its name and threshold.
+
+Letters of shapes: N samples, C channels.
 """
 
 from __future__ import annotations
@@ -18,15 +20,25 @@ EPSILON = 1e-6
 """Keeps the logarithm of a silent layer finite."""
 
 FLOOR = 1e-2
-"""Mean y² below which a single channel's logarithm flattens out."""
+"""Added to a channel's mean y² before its logarithm, which so flattens out below this value."""
 
 
 class Goodness(NamedTuple):
-    """A goodness, its default threshold θ given channels and pixels, and, of a learned one, how its weights begin."""
+    """A registered goodness.
+
+    Attributes
+    ----------
+    of
+        The function.
+    theta
+        Channels, pixels → the default threshold θ.
+    first_weights
+        Channels → the initial weights of a learned goodness; None for others.
+    """
 
     of: Callable[..., Tensor]
     theta: Callable[[int, int], float]
-    begin: Callable[[int], Tensor] | None = None
+    first_weights: Callable[[int], Tensor] | None = None
 
 
 GOODNESS: dict[str, Goodness] = {}
@@ -36,29 +48,19 @@ Function: TypeAlias = Callable[..., Tensor]
 
 
 def goodness(
-    name: str, theta: Callable[[int, int], float], begin: Callable[[int], Tensor] | None = None
+    name: str, theta: Callable[[int, int], float], first_weights: Callable[[int], Tensor] | None = None
 ) -> Callable[[Function], Function]:
-    """Register a goodness under `name`.
-
-    Parameters
-    ----------
-    name
-        What configurations call it.
-    theta
-        Channels, pixels → its default threshold.
-    begin
-        Channels → the first weights of a learned one.
-    """
+    """Register a goodness under `name`, its value of ``train.goodness``; for the rest see `Goodness`."""
 
     def register(function: Function) -> Function:
-        GOODNESS[name] = Goodness(function, theta, begin)
+        GOODNESS[name] = Goodness(function, theta, first_weights)
         return function
 
     return register
 
 
 def get_goodness(name: str) -> Goodness:
-    """Return the goodness of a name, or name the nearest."""
+    """Return the goodness registered under a name; the error for an unknown name suggests the nearest."""
     if name not in GOODNESS:
         raise FFLabelsError("unknown goodness", where="train.goodness", got=name, hint=nearest(name, GOODNESS))
     return GOODNESS[name]
@@ -84,19 +86,19 @@ def _sum_of_squares(s_NC: Tensor, pixels: int) -> Tensor:
 
 @goodness("mean", theta=_one)
 def _mean_of_squares(s_NC: Tensor, pixels: int) -> Tensor:
-    """Mean y²: the paper's divided by N."""
+    """Mean y²: the paper's goodness divided by the number of neurons."""
     return s_NC.mean(1)
 
 
 @goodness("log", theta=_zero)
 def _log_mean(s_NC: Tensor, pixels: int) -> Tensor:
-    """log(mean y² + ε): the loss sees the ratio of positive to negative, which no scale saturates [ours]."""
+    """log(mean y² + ε) [ours]. The loss depends on the ratio of positive to negative, so no scale saturates it."""
     return (s_NC.mean(1) + EPSILON).log()
 
 
 @goodness("contrast", theta=_zero)
 def _channel_contrast(s_NC: Tensor, pixels: int) -> Tensor:
-    """Log mean y² of the first half of the channels − log mean y² of the others [ours]."""
+    """Log of mean y² over the first half of the channels, minus the same over the second half [ours]."""
     half = s_NC.shape[1] // 2
     first, second = s_NC[:, :half].mean(1), s_NC[:, half:].mean(1)
     return (first + EPSILON).log() - (second + EPSILON).log()
@@ -104,6 +106,6 @@ def _channel_contrast(s_NC: Tensor, pixels: int) -> Tensor:
 
 @goodness("log-contrast", theta=_zero)
 def _log_contrast(s_NC: Tensor, pixels: int) -> Tensor:
-    """Mean over the first half of the channels of log mean y² − that over the others [ours]."""
+    """Mean over the first half of the channels of log mean y², minus the same over the second half [ours]."""
     log_NC, half = (s_NC + FLOOR).log(), s_NC.shape[1] // 2
     return log_NC[:, :half].mean(1) - log_NC[:, half:].mean(1)

@@ -1,7 +1,7 @@
-"""What is fitted to a trained net: the linear classifier, the forecast of goodness, the weights of layers.
+"""Heads of a trained net: the linear classifier, the forecast of goodness, the layer weights.
 
-Only the modules; `ffnet.fitting` fits them. Letters of shapes: N images, F features, C classes or labels, L layers of
-the net, K some of them, M pairs of an image and a label.
+`ffnet.fitting` fits them. Letters of shapes: N images, F features, C classes or labels, L layers of the net, K some of
+its layers, M pairs of an image and a label.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 
 class LinearHead(nn.Module):
-    """Logits (N, C) of features (N, F): a linear map of standardised features, in float32."""
+    """A linear map of standardised features (N, F) to logits (N, C), in float32."""
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class LinearHead(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
-        """Return the head of a state dict, in evaluation mode."""
+        """Return the head with this state dict, in evaluation mode."""
         classes, features = state["weight"].shape
         head = cls(features, classes)
         head.load_state_dict(state)
@@ -39,13 +39,13 @@ class LinearHead(nn.Module):
 
 
 class Forecast(LinearHead):
-    """A linear map that foretells which label's goodness is largest, and how far behind the answer may lie.
+    """A linear map that predicts which label's goodness is largest, with the margins of a halving.
 
     Attributes
     ----------
     margins
-        How far behind the best a label may be and still be kept: in the forecast, then in the goodness summed up to
-        each layer that counts but the last.
+        One per round: the round keeps the labels that are at most this far behind the best label. Round 0 compares the
+        forecast, later rounds the goodness summed up to each layer that counts, except the last.
     """
 
     def __init__(self, features: int, labels: int, rounds: int) -> None:
@@ -54,7 +54,7 @@ class Forecast(LinearHead):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
-        """Return the forecast of a state dict, in evaluation mode."""
+        """Return the forecast with this state dict, in evaluation mode."""
         labels, features = state["weight"].shape
         forecast = cls(features, labels, len(state["margins"]))
         forecast.load_state_dict(state)
@@ -62,12 +62,12 @@ class Forecast(LinearHead):
 
 
 class LayerWeights(nn.Module):
-    """The goodness of layer l times weight_L[l]; what decides is the sum over layers.
+    """Multiplies the goodness of layer l by weight_L[l] before the sum over layers.
 
     Attributes
     ----------
     weight_L
-        One for each layer of the net.
+        One weight per layer of the net.
     """
 
     weight_L: Tensor  # noqa: N815 - carries its shape
@@ -77,14 +77,14 @@ class LayerWeights(nn.Module):
         self.register_buffer("weight_L", weight_L)
 
     def forward(self, goodness_KNC: Tensor, layers: range) -> Tensor:
-        """Return the weighted goodness (K, N, C) of some layers, numbered from 0."""
+        """Return the weighted goodness (K, N, C) of the given layers, numbered from 0."""
         return goodness_KNC * self.weight_L[layers.start : layers.stop, None, None]
 
-    def one(self, k: int, goodness_M: Tensor) -> Tensor:
+    def weigh_layer(self, k: int, goodness_M: Tensor) -> Tensor:
         """Return the weighted goodness of layer k, from 0."""
         return goodness_M * self.weight_L[k]
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
-        """Return the weights of a state dict."""
+        """Return the layer weights with this state dict."""
         return cls(torch.empty_like(state["weight_L"]).copy_(state["weight_L"]))

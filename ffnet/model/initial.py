@@ -1,7 +1,7 @@
-"""Initial weights: the distributions that a layer's first weights and biases are drawn from.
+"""Initial weights: the distributions from which a layer's first weights and biases are drawn.
 
-With Σy² as goodness and θ = N neurons, a layer's logit is N·(mean y² − 1): unless mean y² starts near 1, every sample
-is saturated on the same side of the threshold.
+With goodness Σy² and threshold θ = N neurons, a layer's logit is N·(mean y² − 1). Unless mean y² starts near 1, all
+samples saturate on the same side of the threshold.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fflabels.errors import FFLabelsError, nearest
 
 
 class Filters(NamedTuple):
-    """A layer's filters (same padding), and the height and width of the maps that they are applied to."""
+    """A layer's filters (same padding), and the height and width (`size`) of its input maps."""
 
     width: int
     channels: int
@@ -27,12 +27,12 @@ class Filters(NamedTuple):
 
     @property
     def fan_in(self) -> int:
-        """Return the number of taps of one filter."""
+        """Number of weights of one filter."""
         return self.channels * self.kernel**2
 
     @property
     def mean_taps(self) -> float:
-        """Return how many taps lie inside the map, averaged over the filter's positions; the others meet padding."""
+        """Number of weights of one filter that meet the map, not padding, averaged over the filter's positions."""
         reach, taps = self.kernel // 2, float(self.channels)
         for side in self.size:
             centres = range(0, side, self.stride)
@@ -58,7 +58,7 @@ def init(name: str) -> Callable[[Draw], Draw]:
 
 
 def get_init(name: str) -> Draw:
-    """Return the distribution of a name, or name the nearest."""
+    """Return the distribution registered under a name; the error for an unknown name suggests the nearest."""
     if name not in INITS:
         raise FFLabelsError("unknown initial weights", where="net.init", got=name, hint=nearest(name, INITS))
     return INITS[name]
@@ -66,7 +66,7 @@ def get_init(name: str) -> Draw:
 
 @init("torch")
 def _torch(filters: Filters, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-    """Draw weights and biases uniformly within ±1/√(fan in), as PyTorch's convolutions: E y² = 1/6."""
+    """Draw weights and biases uniformly within ±1/√(fan in), as PyTorch does: E y² = 1/6."""
     bound = 1 / math.sqrt(filters.fan_in)
     weight = _empty(filters).uniform_(-bound, bound, generator=generator)
     return weight, torch.empty(filters.width).uniform_(-bound, bound, generator=generator)
@@ -80,13 +80,13 @@ def _base(filters: Filters, generator: torch.Generator | None) -> tuple[Tensor, 
 
 @init("unit")
 def _unit(filters: Filters, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-    """Draw weights from N(0, 2 / mean taps inside the map), biases 0 [ours]: E y² = 1 for an input of mean square 1."""
+    """Draw weights from N(0, 2 / mean_taps), biases 0 [ours]: E y² = 1 if the input's mean square is 1."""
     return _normal(filters, 2 / filters.mean_taps, generator)
 
 
 @init("measured")
 def _measured(filters: Filters, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-    """Draw as ``unit`` does; `FFNet.scale_weights` then makes mean y² of the first training batch 1 [ours]."""
+    """Draw like ``unit``; `FFNet.scale_weights` then scales mean y² of the first training batch to 1 [ours]."""
     return _unit(filters, generator)
 
 

@@ -1,9 +1,9 @@
-"""One local layer: normalise, convolve, rectify; its goodness and the closed-form gradient of its own loss.
+"""One local layer: normalise, convolve, rectify; the input of its goodness and the closed-form gradient of its loss.
 
 - y = relu(conv(norm(x)) + b); the norm has no parameters (`ffnet.model.norms`)
-- s_NC, the mean of y² over pixels, is all that a goodness sees
-- ∂loss/∂w in closed form from ∂loss/∂s: no graph over the network, no gradient by the input [ours]
-- on a CPU, large filters are convolved by Fourier transforms, and samples without a gradient left out [ours]
+- a goodness depends only on s_NC, the mean of y² over pixels
+- ∂loss/∂w follows in closed form from ∂loss/∂s: no graph over the network, no gradient of the input [ours]
+- on a CPU, large filters use Fourier transforms, and samples without a gradient are left out [ours]
 
 Letters of shapes: N samples, C channels, H×W pixels, S samples with a gradient, R regions on a side.
 """
@@ -30,32 +30,33 @@ from ffnet.model.fast_cpu.maps import (
 from ffnet.model.fast_cpu.scratch import Scratch
 from ffnet.model.initial import Filters, get_init
 from ffnet.model.norms import get_norm
-from ffnet.system.ranks import ALONE, Ranks
+from ffnet.system.ranks import SINGLE, Ranks
 
 
 class LocalLayer(nn.Module):
-    """y = relu(conv(norm(x)) + b), and the pooling behind it.
+    """One layer, y = relu(conv(norm(x)) + b), and the max pooling after it.
 
     Parameters
     ----------
     channels, width
-        Channels in, filters.
+        Number of input channels and of filters.
     kernel, stride, pool
-        Of the filters (same padding), of the convolution, of the max pooling.
+        Width of the filters (same padding), stride of the convolution, width of the max pooling.
     norm
-        Of the input: a name in `ffnet.model.norms.NORMS`.
+        Norm of the input: a name in `ffnet.model.norms.NORMS`.
     convolution
-        ``auto``: by Fourier transforms where faster (`ffnet.model.fast_cpu.spectral`), equal but for rounding;
+        ``auto``: use Fourier transforms where they are faster (`ffnet.model.fast_cpu.spectral`), equal up to rounding;
         ``direct``: never.
     regions
-        Goodness sees each channel in so many × so many regions of the map (no more than it has pixels), as channels of
-        their own [ours].
+        Number of regions along the height and along the width (at most one per pixel). Goodness treats each region of
+        a channel as a channel of its own [ours].
     goodness_weight
-        The first weights (width × regions,) of a learned goodness; None for others.
+        The initial weights (width × regions,) of a learned goodness; None for others.
     init, size, generator
-        How the first weights are drawn (`ffnet.model.initial`), for maps of which height and width, and the generator.
+        Distribution of the initial weights (`ffnet.model.initial`), height and width of the input maps, and the
+        generator.
     full_gradient
-        Whether relu's gradient is taken as 1 everywhere, also where the activity is 0 [base].
+        Whether relu's gradient is taken as 1 everywhere, even where the activity is 0 [base].
     """
 
     goodness_weight: nn.Parameter | None
@@ -93,13 +94,13 @@ class LocalLayer(nn.Module):
         """Return the norm's running statistics."""
         return {name: self.get_buffer(name) for name in self.statistics}
 
-    def normalize(self, x_NCHW: Tensor, ranks: Ranks = ALONE) -> Tensor:
-        """Return the normalised input; in training mode running statistics follow."""
+    def normalize(self, x_NCHW: Tensor, ranks: Ranks = SINGLE) -> Tensor:
+        """Return the normalised input; training mode updates the running statistics."""
         return get_norm(self.norm).apply(x_NCHW, self._running(), self.training, ranks)
 
-    def normalize_(self, x_NCHW: Tensor, scratch: Scratch, ranks: Ranks = ALONE) -> Tensor:
-        """Return the normalised input in training; on a CPU, where faster, in the memory of the input."""
-        if self._spectral(x_NCHW) and not pixels_first(x_NCHW):
+    def normalize_(self, x_NCHW: Tensor, scratch: Scratch, ranks: Ranks = SINGLE) -> Tensor:
+        """Return the normalised input in training; on a CPU, overwrite the input where that is faster."""
+        if self._uses_spectral(x_NCHW) and not pixels_first(x_NCHW):
             height, width = x_NCHW.shape[2:]
             x_HWNC = scratch.take_beside(x_NCHW, "map", (height, width, *x_NCHW.shape[:2]))
             x_NCHW = x_HWNC.copy_(x_NCHW.permute(2, 3, 0, 1)).permute(2, 3, 0, 1)
@@ -109,8 +110,8 @@ class LocalLayer(nn.Module):
         return self.normalize(x_NCHW, ranks)
 
     def activity(self, normal_NCHW: Tensor, scratch: Scratch | None = None) -> Tensor:
-        """Return relu(conv(x̂) + b), in the type of x̂; where it pays, in `scratch`."""
-        if self._spectral(normal_NCHW):
+        """Return relu(conv(x̂) + b) in the type of x̂; a spectral convolution returns it in the memory of `scratch`."""
+        if self._uses_spectral(normal_NCHW):
             y_NCHW = spectral.convolve(normal_NCHW, self.weight, scratch or Scratch())
             return y_NCHW.add_(self.bias[:, None, None]).relu_()
         weight, bias = self.weight.to(normal_NCHW.dtype), self.bias.to(normal_NCHW.dtype)
@@ -119,8 +120,8 @@ class LocalLayer(nn.Module):
             return cast(Tensor, _FullGradientReLU.apply(y_NCHW))
         return y_NCHW.relu_()
 
-    def _spectral(self, x_NCHW: Tensor) -> bool:
-        """Return whether x is convolved by Fourier transforms."""
+    def _uses_spectral(self, x_NCHW: Tensor) -> bool:
+        """Return whether x is convolved by Fourier transforms: on a CPU, where they are faster."""
         if self.convolution == "direct" or self.stride > 1 or torch.is_grad_enabled() or x_NCHW.device.type != "cpu":
             return False
         if self.regions != (1, 1):
@@ -132,16 +133,16 @@ class LocalLayer(nn.Module):
         )
 
     def activity_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return the size of the activity for an input of such a size."""
+        """Return the height and width of the activity, given those of the input."""
         return -(-height // self.stride), -(-width // self.stride)
 
     def pooled_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return the size of what the next layer receives."""
+        """Return the height and width of the pooled activity, given those of the input."""
         height, width = self.activity_size(height, width)
         return height // self.pool, width // self.pool
 
     def pooled(self, y_NCHW: Tensor) -> Tensor:
-        """Return what the next layer receives."""
+        """Return the pooled activity, the input of the next layer."""
         return max_pool(y_NCHW, self.pool)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
@@ -149,13 +150,13 @@ class LocalLayer(nn.Module):
         return self.activity(self.normalize(x_NCHW))
 
     def squares(self, y_NCHW: Tensor) -> Tensor:
-        """Return what goodness sees, (N, channels): the mean over each region's pixels of y², the channel's first."""
+        """Return the input of goodness, (N, channels × regions): the mean of y² over each region's pixels."""
         if self.regions == (1, 1):
             return mean_squares(y_NCHW)
         return F.adaptive_avg_pool2d(y_NCHW.to(accumulate_dtype(y_NCHW)).square(), self.regions).flatten(1)
 
     def goodness_pixels(self, y_NCHW: Tensor) -> int:
-        """Return how many pixels a region has, rounded up."""
+        """Return the number of pixels per region, rounded up."""
         height, width = y_NCHW.shape[2:]
         return -(-height * width // math.prod(self.regions))
 
@@ -168,22 +169,23 @@ class LocalLayer(nn.Module):
         *,
         offset_NC: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return the loss's gradient by weight and bias, in closed form.
+        """Return the loss's gradient with respect to weight and bias, in closed form.
 
-        On a CPU, samples without a gradient are left out: a saturated sigmoid's is exactly 0.
+        On a CPU, samples without a gradient are left out; that of a saturated sigmoid is exactly 0.
 
         Parameters
         ----------
         normal_NCHW, y_NCHW
             Normalised input and activity.
         slope_NC
-            ∂loss/∂s, s as of `squares`; of whole maps ∂loss/∂y = (2/HW)·y·∂loss/∂s, and y is 0 where relu' is.
+            ∂loss/∂s with s from `squares`. For whole maps ∂loss/∂y = (2/HW)·y·∂loss/∂s, and y is 0 where relu' is 0.
         scratch
-            Memory to use.
+            Memory to reuse.
         offset_NC
-            ∂loss/∂y of a loss that is linear in y, such as of mean activities: the same at every pixel of a channel, 0
-            where y is 0 unless the layer's gradient is full.
+            ∂loss/∂y of a second loss, a function of the mean activities: the same at all pixels of a channel, except
+            that relu' makes it 0 where y is 0 (unless `full_gradient`).
         """
+        # On a CPU, keep only the samples that have a gradient.
         samples_S = None
         if slope_NC.device.type == "cpu":
             learning_NC = slope_NC if offset_NC is None else slope_NC.abs() + offset_NC.abs()
@@ -192,12 +194,14 @@ class LocalLayer(nn.Module):
                 return torch.zeros_like(self.weight), torch.zeros_like(self.bias)
             slope_NC, offset_NC = slope_NC[samples_S], None if offset_NC is None else offset_NC[samples_S]
             samples_S = None if len(samples_S) == len(y_NCHW) else samples_S
-        if self._spectral(normal_NCHW):
+
+        # The gradient of the convolution.
+        if self._uses_spectral(normal_NCHW):
             factor_NC = (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3]))).to(y_NCHW.dtype)
-            by_weight, by_bias = spectral.weight_gradient(
+            grad_weight, grad_bias = spectral.weight_gradient(
                 normal_NCHW,
                 y_NCHW,
-                lambda row_WNC: self._by_activity(row_WNC, factor_NC, offset_NC),
+                lambda row_WNC: self._activity_gradient(row_WNC, factor_NC, offset_NC),
                 samples_S,
                 self.weight.shape[2],
                 scratch or Scratch(),
@@ -205,34 +209,36 @@ class LocalLayer(nn.Module):
         else:
             if samples_S is not None:
                 normal_NCHW, y_NCHW = normal_NCHW[samples_S], y_NCHW[samples_S]
-            by_weight, by_bias = self._direct_gradient(normal_NCHW, y_NCHW, slope_NC, offset_NC)
-        return torch.empty_like(self.weight).copy_(by_weight), by_bias.to(self.bias.dtype)
+            grad_weight, grad_bias = self._direct_gradient(normal_NCHW, y_NCHW, slope_NC, offset_NC)
+        return torch.empty_like(self.weight).copy_(grad_weight), grad_bias.to(self.bias.dtype)
 
-    def _by_activity(self, y: Tensor, factor: Tensor, offset: Tensor | None) -> Tensor:
-        """Return the gradient by the convolution of activity y, given ∂loss/∂y = factor·y + offset."""
-        by_y = y * factor.to(y.dtype)
+    def _activity_gradient(self, y: Tensor, factor: Tensor, offset: Tensor | None) -> Tensor:
+        """Return ∂loss/∂conv at activity y, given ∂loss/∂y = factor·y + offset."""
+        grad_y = y * factor.to(y.dtype)
         if offset is None:
-            return by_y
+            return grad_y
         offset = offset.to(y.dtype)
-        return by_y.add_(offset) if self.full_gradient else by_y.add_((y > 0) * offset)
+        return grad_y.add_(offset) if self.full_gradient else grad_y.add_((y > 0) * offset)
 
     def _direct_gradient(
         self, normal_NCHW: Tensor, y_NCHW: Tensor, slope_NC: Tensor, offset_NC: Tensor | None
     ) -> tuple[Tensor, Tensor]:
+        """Return the gradient with respect to weight and bias, without Fourier transforms."""
         if self.regions == (1, 1):
             factor_NCHW = (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3])))[:, :, None, None]
         else:
             slope_NCRR = 2 * slope_NC.view(*y_NCHW.shape[:2], *self.regions)
             rows_RH, columns_RW = (
-                _shares(side, count, slope_NC) for side, count in zip(y_NCHW.shape[2:], self.regions, strict=True)
+                _pooling_matrix(side, count, slope_NC)
+                for side, count in zip(y_NCHW.shape[2:], self.regions, strict=True)
             )
             factor_NCHW = rows_RH.T @ (slope_NCRR @ columns_RW)
         offset_NCHW = None if offset_NC is None else offset_NC[:, :, None, None]
-        by_y_NCHW = self._by_activity(y_NCHW, factor_NCHW, offset_NCHW)
-        if self.stride == 1 and suits_product_gradient(by_y_NCHW):
-            return product_gradient(normal_NCHW, by_y_NCHW, self.weight.shape[2])
-        _, by_weight, by_bias = torch.ops.aten.convolution_backward(
-            by_y_NCHW,
+        grad_y_NCHW = self._activity_gradient(y_NCHW, factor_NCHW, offset_NCHW)
+        if self.stride == 1 and suits_product_gradient(grad_y_NCHW):
+            return product_gradient(normal_NCHW, grad_y_NCHW, self.weight.shape[2])
+        _, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
+            grad_y_NCHW,
             normal_NCHW,
             self.weight.to(y_NCHW.dtype),
             [len(self.bias)],
@@ -244,7 +250,7 @@ class LocalLayer(nn.Module):
             1,
             [False, True, True],
         )
-        return by_weight, by_bias
+        return grad_weight, grad_bias
 
 
 class _FullGradientReLU(torch.autograd.Function):
@@ -260,15 +266,15 @@ class _FullGradientReLU(torch.autograd.Function):
         """Keep nothing."""
 
     @staticmethod
-    def backward(ctx: Any, by_y: Tensor) -> Tensor:  # noqa: ARG004 - autograd's signature
-        """Pass the gradient on as it is."""
-        return by_y
+    def backward(ctx: Any, grad_y: Tensor) -> Tensor:  # noqa: ARG004 - autograd's signature
+        """Return the gradient unchanged."""
+        return grad_y
 
 
-def _shares(side: int, count: int, like: Tensor) -> Tensor:
-    """Return (count, side): the share of each pixel in the mean over each region, as of adaptive average pooling.
+def _pooling_matrix(side: int, count: int, like: Tensor) -> Tensor:
+    """Return adaptive average pooling along one axis as a matrix (regions, pixels).
 
-    As a matrix, because that pooling's gradient adds up in no fixed order on a GPU.
+    A matrix, because the gradient of PyTorch's pooling is summed in no fixed order on a GPU.
     """
     region_R1, pixel_S = torch.arange(count, device=like.device)[:, None], torch.arange(side, device=like.device)
     inside_RS = (pixel_S >= region_R1 * side // count) & (pixel_S < -(-(region_R1 + 1) * side // count))

@@ -1,4 +1,4 @@
-"""Nets: what forward-forward and back-propagation nets share, one pass through the layers, the forward-forward net."""
+"""The base class of all nets, one pass through the layers, and the forward-forward net."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from ffnet.model.goodness import get_goodness
 from ffnet.model.heads import Forecast, LayerWeights, LinearHead
 from ffnet.model.layer import LocalLayer
 from ffnet.system.devices import DTYPES, with_dtype
-from ffnet.system.ranks import ALONE, Ranks
+from ffnet.system.ranks import SINGLE, Ranks
 
 HEADS: dict[str, type[LinearHead | LayerWeights]] = {
     "linear": LinearHead, "forecast": Forecast, "layer_weights": LayerWeights
 }  # fmt: skip
-"""What may be fitted to a net, by the attribute that holds it."""
+"""The heads that can be fitted to a net, by the attribute that holds them."""
 
 OLD_KEYS = {"readout.": "linear.", "calibration.weight_L": "layer_weights.weight_L"}
-"""Beginnings of names in the state dicts of version 0.1 → those of today."""
+"""Prefixes of names in the state dicts of version 0.1 → those of today."""
 
 
 class Layers(nn.ModuleList):
-    """A list of local layers, typed."""
+    """A ModuleList whose items have the type LocalLayer."""
 
     def __iter__(self) -> Iterator[LocalLayer]:
         return cast(Iterator[LocalLayer], super().__iter__())
@@ -43,35 +43,35 @@ class Layers(nn.ModuleList):
 
 
 class ForwardPass:
-    """One pass through some layers, in order: training, inference and activation maps all walk along one.
+    """One pass through some layers in order, shared by training, inference and activation maps.
 
-    Each step offers a layer with its input `x`; whoever walks puts the layer's activity into `y`, which is then pooled
-    and becomes the next input, label channels attached. Nothing else is kept, so that a layer's maps are freed before
-    the next one's are made.
+    Iterate over it to get each layer. In the loop body compute the layer's activity from `x` and store it in `y`. The
+    pass then pools it, appends the label channels, and makes it the next `x`. Nothing else is kept, so a layer's maps
+    are freed before the next layer's maps are computed.
 
     Parameters
     ----------
     layers
         The layers.
     embedded
-        The first layer's input, with the label channels for the later ones, if any.
+        The input of the first layer, with the label channels for later layers or None.
 
     Attributes
     ----------
     x, y
-        Input and activity of the present layer, (N, C, H, W); after the last step `x` is what the last layer passes on.
+        Input and activity of the current layer, (N, C, H, W). After the loop `x` is the last layer's pooled activity.
     label
-        The label channels at the present layer's size.
+        The label channels at the size of the current layer's input.
 
     Examples
     --------
     >>> import torch
     >>> from ffnet.model.layer import LocalLayer
     >>> layers = Layers([LocalLayer(1, 4, kernel=3, pool=2), LocalLayer(4, 8, kernel=3)])
-    >>> walk = ForwardPass(layers, Embedded(torch.rand(2, 1, 8, 8)))
-    >>> for _, layer in walk:
-    ...     walk.y = layer(walk.x)
-    >>> tuple(walk.x.shape)
+    >>> forward_pass = ForwardPass(layers, Embedded(torch.rand(2, 1, 8, 8)))
+    >>> for _, layer in forward_pass:
+    ...     forward_pass.y = layer(forward_pass.x)
+    >>> tuple(forward_pass.x.shape)
     (2, 8, 4, 4)
     """
 
@@ -88,27 +88,27 @@ class ForwardPass:
                     self.label = F.adaptive_avg_pool2d(self.label, (height, width))
                 self.x = torch.cat([self.x, self.label], 1)
             yield k, layer
-            assert self.y is not None, "whoever walks gives the activity"
+            assert self.y is not None, "the loop body must store the activity in y"
             self.x, self.y = layer.pooled(self.y), None
 
     def keep(self, samples: Tensor) -> None:
-        """Drop all samples but these (indices, or a mask) from the activity and the label channels."""
+        """Keep only these samples (indices or a mask) of the activity and the label channels."""
         assert self.y is not None
         self.y = self.y[samples]
         self.label = None if self.label is None else self.label[samples]
 
 
 class Net(nn.Module):
-    """What all nets share: settings, the shape of images, local layers.
+    """Base class of all nets: settings, shape of the images, local layers.
 
     Parameters
     ----------
     config
-        Decides layers, compute type and the weights' seed.
+        Layers, compute type and seed of the weights.
     shape
         (C, H, W) of the images.
     label_channels
-        Channels that every layer but the first receives beside the activity of the one before.
+        Number of label channels that every layer after the first receives.
     """
 
     def __init__(self, config: Config, shape: Shape, *, label_channels: int = 0) -> None:
@@ -119,12 +119,12 @@ class Net(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.layers[0].weight.device
 
     @property
-    def wide(self) -> torch.dtype:
-        """What images, goodness and weights are in: float32, or float64 where everything is."""
+    def accumulate_dtype(self) -> torch.dtype:
+        """Type of images, goodness and weights: float32 (float64 for a float64 net)."""
         return torch.float64 if self.dtype == torch.float64 else torch.float32
 
     def prepare(self, images: Tensor) -> Tensor:
@@ -133,40 +133,49 @@ class Net(nn.Module):
         Raises
         ------
         FFLabelsError
-            When their shape is not the net's, or they are neither bytes nor floats in [0, 1].
+            If their shape is not the net's, or they are neither bytes nor floats in [0, 1].
         """
         check_images_fit(images, self.shape)
-        return to_unit(images.to(self.device), self.wide)
+        return to_unit(images.to(self.device), self.accumulate_dtype)
 
 
 class FFNet(Net):
-    """A forward-forward CNN: layers that learn alone, and the label set that it was trained with.
+    """A forward-forward CNN: local layers, and the label set that they are trained with.
 
     Parameters
     ----------
     config
-        Decides layers, goodness, intensity K, compute type and the weights' seed.
+        Layers, goodness, label intensity K, compute type and seed of the weights.
     shape
         (C, H, W) of the images.
     labels
-        One for each class; drawn here, those that do not fit the shape are refused.
+        The label set, one label per class. Labels that cannot be computed at this shape are refused.
 
     Attributes
     ----------
     layers
         The local layers.
     counted
-        Indices of the layers whose goodness and neurons count: all but the first, unless ``first_layer="include"``.
+        Indices of the layers that count in inference: all but the first, or all with ``first_layer="include"``.
     embedder
-        Draws the labels on images.
+        Embeds the labels in images.
     linear
-        The linear classifier, or None before it was fitted.
+        The linear classifier, or None before it is fitted.
     forecast
-        What a halving begins with, or None before it was fitted.
+        The forecast that halving starts with, or None before it is fitted.
     layer_weights
-        A weight for each layer's goodness, or None where it is summed as it is, or before they were fitted.
+        The weights of the layers' goodness, or None if they are not fitted: then all are 1.
     offered_code
-        Which waves each label has as label channels (`ffnet.labels.waves.code`), or None where there are no waves.
+        Which waves each label has as label channels (`ffnet.labels.waves.code`), or None without waves.
+
+    Examples
+    --------
+    >>> import torch, ffnet
+    >>> from fflabels import named_set
+    >>> net = ffnet.FFNet(ffnet.Config(), (1, 16, 16), named_set("fourier:paper10"))
+    >>> embedded = net.embedder.embed(torch.rand(3, 1, 16, 16), torch.tensor([0, 1, 2]))
+    >>> [tuple(y.shape) for y in net(embedded)]
+    [(3, 16, 16, 16), (3, 32, 8, 8), (3, 64, 4, 4)]
     """
 
     offered_code: Tensor | None
@@ -185,63 +194,63 @@ class FFNet(Net):
         if config.dtype == "float64":
             self.double()
         intensity, own_imprint = config.labels.intensity, config.net.label_every_layer and not waves
-        self.embedder = Embedder(labels, shape, intensity, self.wide, own_imprint=own_imprint)
+        self.embedder = Embedder(labels, shape, intensity, self.accumulate_dtype, own_imprint=own_imprint)
         self._draw_label_channels()
 
     def _draw_label_channels(self) -> None:
-        """Draw each label's waves at the size of the second layer's input."""
+        """Set each label's waves at the size of the second layer's input."""
         if self.offered_code is not None:
             _, height, width = self.shape
             size = self.layers[0].pooled_size(height, width)
             self.embedder.label_patterns = patterns(self.offered_code, (height, width), size).to(self.dtype)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load a state; what was fitted to the net, such as the classifier, comes along."""
+        """Load a state dict, including the heads that it contains, such as the linear classifier."""
         state = {_new_key(key): value for key, value in state_dict.items() if key != "calibration.offset_LC"}
         for name, head in HEADS.items():
             prefix = f"{name}."
-            own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-            if own:
-                setattr(self, name, head.from_state(own).to(self.device))
+            head_state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+            if head_state:
+                setattr(self, name, head.from_state(head_state).to(self.device))
         result = super().load_state_dict(state, *args, **kwargs)
         self._draw_label_channels()
         return result
 
     def activities(self, embedded: Embedded | Tensor) -> Iterator[Tensor]:
-        """Yield every layer's activity y (N, C, H, W), before pooling; earlier ones are not kept."""
-        walk = self.forward_pass(embedded)
-        for _, layer in walk:
-            walk.y = layer(walk.x)
-            yield walk.y
+        """Yield each layer's activity y (N, C, H, W), before pooling; earlier activities are not kept."""
+        forward_pass = self.forward_pass(embedded)
+        for _, layer in forward_pass:
+            forward_pass.y = layer(forward_pass.x)
+            yield forward_pass.y
 
     def forward_pass(self, embedded: Embedded | Tensor) -> ForwardPass:
-        """Return a pass through all layers, of images with their label, in the compute type.
+        """Return a pass of embedded images through all layers, in the compute type.
 
         Raises
         ------
         FFLabelsError
-            When later layers receive label channels and `embedded` has none.
+            If later layers receive label channels and `embedded` has none.
         """
         images, label = embedded if isinstance(embedded, Embedded) else (embedded, None)
         if label is None and self.config.net.offered:
             raise FFLabelsError(
                 "nothing for later layers", where="embedded images", got=type(embedded).__name__,
-                expected="what net.embedder.embed returns: later layers are offered the label too",
+                expected="the result of net.embedder.embed, which has the label channels of later layers",
             )  # fmt: skip
         return ForwardPass(
             self.layers, Embedded(images.to(self.dtype), None if label is None else label.to(self.dtype))
         )
 
     def forward(self, embedded: Embedded | Tensor) -> list[Tensor]:
-        """Return every layer's activity for images that carry a label: (N, C, H, W) tensors, or `Embedded`."""
+        """Return each layer's activity for embedded images: a tensor (N, C, H, W), or `Embedded`."""
         return list(self.activities(embedded))
 
     @torch.no_grad()
-    def scale_weights(self, embedded: Embedded | Tensor, ranks: Ranks = ALONE) -> None:
-        """Scale the weights of every layer by one number, so that mean y² of images that carry a label is 1.
+    def scale_weights(self, embedded: Embedded | Tensor, ranks: Ranks = SINGLE) -> None:
+        """Scale the weights of each layer by one number, so that mean y² over these embedded images is 1.
 
-        In training mode: the norms use these images' statistics. Biases are left alone: 0, as ``net.init=measured``
-        draws them. With several ranks the mean is over the images of all.
+        The net must be in training mode, so that the norms use the statistics of these images. Biases are unchanged:
+        ``net.init=measured`` starts them at 0. The mean is over the images of all ranks.
         """
         for layer, y_NCHW in zip(self.layers, self.activities(embedded), strict=True):
             square = ranks.mean(mean_squares(y_NCHW).mean())
@@ -250,7 +259,7 @@ class FFNet(Net):
             y_NCHW.mul_(scale)  # what the next layer receives
 
     def goodness_of(self, k: int, s_NC: Tensor, pixels: int) -> Tensor:
-        """Return the goodness (N,) of layer k, from 0, given its channels' mean squares."""
+        """Return the goodness (N,) of layer k, from 0, given the mean squares of its channels."""
         weight_C = self.layers[k].goodness_weight
         return self.goodness.of(s_NC, pixels) if weight_C is None else self.goodness.of(s_NC, pixels, weight_C)
 
@@ -268,7 +277,7 @@ def _new_key(key: str) -> str:
 
 
 def build_layers(config: Config, shape: Shape, *, label_channels: int = 0) -> Layers:
-    """Return the local layers, their weights drawn by the configuration's seed.
+    """Return the local layers, with initial weights drawn from the configuration's seed.
 
     Parameters
     ----------
@@ -278,8 +287,9 @@ def build_layers(config: Config, shape: Shape, *, label_channels: int = 0) -> La
     Raises
     ------
     FFLabelsError
-        When pooling and strides leave no pixel, or crops none of an image, or a contrast has a single channel.
+        If pooling and strides leave no pixel, a crop can remove a whole image, or a contrast has a single channel.
     """
+    # Refuse settings that the loop below would not catch.
     net = config.net
     if config.algorithm == "ff" and config.train.goodness.endswith("contrast") and min(net.widths) < 2:
         raise FFLabelsError("a contrast compares two halves", where="net.widths", got="1", expected="2 or more")
@@ -287,14 +297,14 @@ def build_layers(config: Config, shape: Shape, *, label_channels: int = 0) -> La
         raise FFLabelsError(
             "leaves nothing of an image", where="train.crop", got=config.train.crop, expected=f"below {min(shape[1:])}"
         )
-    first_weights = get_goodness(config.train.goodness).begin if config.algorithm == "ff" else None
+
+    # Build the layers one by one, each for the size that the one before leaves.
+    first_weights = get_goodness(config.train.goodness).first_weights if config.algorithm == "ff" else None
     generator = torch.Generator().manual_seed(config.seed)
     layers = Layers()
     channels, height, width = shape
-    depth = len(net.widths)
-    for k, (filters, stride, pool) in enumerate(
-        zip(net.widths, net.strides or (1,) * depth, net.pools or (1,) * depth, strict=True)
-    ):
+    ones = (1,) * len(net.widths)
+    for k, (filters, stride, pool) in enumerate(zip(net.widths, net.strides or ones, net.pools or ones, strict=True)):
         layer = LocalLayer(
             channels,
             filters,
@@ -314,7 +324,7 @@ def build_layers(config: Config, shape: Shape, *, label_channels: int = 0) -> La
         height, width = layer.pooled_size(height, width)
         if height * width == 0:
             raise FFLabelsError(
-                "no pixel is left behind a layer",
+                "no pixel is left after a layer",
                 where=f"net.pools and net.strides, layer {k + 1}",
                 got=f"images {shape[1]}×{shape[2]}",
                 hint="pool less, or use larger images",

@@ -1,7 +1,7 @@
-"""Norms: what is done to a layer's input before its convolution. A new one is a function of a few lines.
+"""Norms: normalise a layer's input before its convolution. To add one, write a function of a few lines.
 
-None has parameters, so that a layer's loss never needs a gradient by its input. Statistics are taken over all images of
-a step, positives and negatives together, and over all ranks. Letters of shapes: N samples, C channels, H×W pixels.
+Norms have no parameters, so a layer's loss never needs the gradient of its input. Statistics are taken over all images
+of a step, positives and negatives together, of all ranks. Letters of shapes: N samples, C channels, H×W pixels.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ffnet.system.ranks import Ranks
 
 EPSILON = 1e-5
 MOMENTUM = 0.1
-"""Share that a step has in the running statistics."""
+"""Weight of a step in the running statistics."""
 
 Running: TypeAlias = Mapping[str, Tensor]
-"""Running statistics by name; changed in place in training."""
+"""Running statistics by name; training updates them in place."""
 
 
 def _nothing(channels: int) -> dict[str, Tensor]:
@@ -39,10 +39,10 @@ class Norm:
     apply
         Input (N, C, H, W), running statistics, whether in training, ranks → the normalised input.
     running
-        Channels → the running statistics before training; the layer keeps them as buffers of these names.
+        Channels → the initial running statistics; the layer stores them as buffers of these names.
     in_place
-        In training, input that lies pixels first in a CPU's memory, running statistics → the normalised input, in the
-        same memory; None: `apply` is used there too.
+        Input in training (on a CPU, pixels first in memory), running statistics → the normalised input in the same
+        memory. None: `apply` is used there, too.
     """
 
     apply: Callable[[Tensor, Running, bool, Ranks], Tensor]
@@ -54,13 +54,13 @@ NORMS: dict[str, Norm] = {}
 
 
 def get_norm(name: str) -> Norm:
-    """Return the norm of a name, or name the nearest."""
+    """Return the norm registered under a name; the error for an unknown name suggests the nearest."""
     if name not in NORMS:
         raise FFLabelsError("unknown norm", where="net.norm", got=name, hint=nearest(name, NORMS))
     return NORMS[name]
 
 
-# layer: x/√mean x² per sample, over channels and pixels (paper, MNIST).
+# layer: x/√mean x², the mean per sample over channels and pixels (paper, MNIST).
 
 
 def _layer_scale(x_NCHW: Tensor) -> Tensor:
@@ -81,10 +81,10 @@ def _batch(x_NCHW: Tensor, running: Running, training: bool, ranks: Ranks) -> Te
     mean_C, var_C = running["running_mean"], running["running_var"]
     if not training or ranks.size == 1:
         return F.batch_norm(x_NCHW, mean_C, var_C, training=training, momentum=MOMENTUM, eps=EPSILON)
-    own_mean_C, own_var_C, count = ranks.statistics(x_NCHW)
-    mean_C.lerp_(own_mean_C.to(mean_C.dtype), MOMENTUM)
-    var_C.lerp_((own_var_C * count / (count - 1)).to(var_C.dtype), MOMENTUM)
-    return F.batch_norm(x_NCHW, own_mean_C.to(mean_C.dtype), own_var_C.to(var_C.dtype), eps=EPSILON)
+    step_mean_C, step_var_C, count = ranks.statistics(x_NCHW)
+    mean_C.lerp_(step_mean_C.to(mean_C.dtype), MOMENTUM)
+    var_C.lerp_((step_var_C * count / (count - 1)).to(var_C.dtype), MOMENTUM)
+    return F.batch_norm(x_NCHW, step_mean_C.to(mean_C.dtype), step_var_C.to(var_C.dtype), eps=EPSILON)
 
 
 def _batch_in_place(x_NCHW: Tensor, running: Running) -> Tensor:
@@ -103,15 +103,15 @@ NORMS["batch"] = Norm(
 )
 
 
-# rms: x/√mean x², one running number for the whole layer [ours].
+# rms: x/√mean x², one running mean for the whole layer [ours].
 
 
 def _rms(x_NCHW: Tensor, running: Running, training: bool, ranks: Ranks) -> Tensor:
     square = running["running_square"]
     if training:
-        own = ranks.mean(x_NCHW.to(square.dtype).square().mean())
-        square.lerp_(own.detach(), MOMENTUM)
-        square = own
+        step_square = ranks.mean(x_NCHW.to(square.dtype).square().mean())
+        square.lerp_(step_square.detach(), MOMENTUM)
+        square = step_square
     return x_NCHW * (square + EPSILON).rsqrt().to(x_NCHW.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Presets: a TOML file an experiment, each on top of another one's settings or of the defaults."""
+"""Presets: named configurations, one TOML file per experiment, based on another preset or on the defaults."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Preset(NamedTuple):
     Attributes
     ----------
     name, about
-        What it is called, and one line on what it reproduces.
+        The name, and one line that describes the experiment.
     ours
-        Whether the recipe is this project's own, and not the paper's.
+        Whether the settings are this project's own, not the paper's.
     config
         The settings.
     """
@@ -32,17 +32,30 @@ class Preset(NamedTuple):
 
 
 def list_presets(pattern: str = "*") -> list[Preset]:
-    """Return the presets whose names match a pattern such as ``paper-*``."""
+    """Return the presets whose names match a pattern such as ``paper-*``.
+
+    Examples
+    --------
+    >>> import ffnet
+    >>> [preset.name for preset in ffnet.list_presets("paper-mnist*")]
+    ['paper-mnist', 'paper-mnist-bp']
+    """
     return [load_preset(name) for name in _names() if fnmatchcase(name, pattern)]
 
 
 def load_preset(name: str) -> Preset:
-    """Return a preset.
+    """Return the preset of this name.
 
     Raises
     ------
     FFLabelsError
-        For an unknown name: the nearest is named.
+        For an unknown name; the error suggests the nearest.
+
+    Examples
+    --------
+    >>> import ffnet
+    >>> ffnet.load_preset("paper-mnist").config.net.widths
+    (128, 128, 128)
     """
     if name not in _names():
         raise FFLabelsError("no such preset", where="preset", got=name, hint=nearest(name, _names()))
@@ -63,13 +76,14 @@ def _names() -> list[str]:
 
 
 def _tree(name: str) -> dict[str, Any]:
-    own = read_toml(files(__name__).joinpath(f"{name}.toml").read_bytes(), f"preset {name}")
-    base = own.pop("base", None)
-    return _merged(_tree(base), own) if base else own
+    """Return the settings of a preset, merged into those of the preset that it is based on."""
+    tree = read_toml(files(__name__).joinpath(f"{name}.toml").read_bytes(), f"preset {name}")
+    base = tree.pop("base", None)
+    return _merged(_tree(base), tree) if base else tree
 
 
-def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    found = dict(base)
-    for key, value in own.items():
-        found[key] = _merged(base[key], value) if isinstance(value, dict) and key in base else value
-    return found
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        merged[key] = _merged(base[key], value) if isinstance(value, dict) and key in base else value
+    return merged

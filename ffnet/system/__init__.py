@@ -1,4 +1,1 @@
-"""The machine: devices, ranks and signals.
-
-Nothing here knows a net, a label or a data set.
-"""
+"""The machine: devices, ranks and signals; independent of nets, labels and data sets."""

@@ -1,4 +1,4 @@
-"""Where and in which type a net computes, and what it says when memory runs out."""
+"""Devices and compute types, and a clear error when memory runs out."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device of ``auto``, ``cpu``, ``cuda`` or ``cuda:i``; each rank of a machine has a GPU of its own.
+    """Return the device called ``auto``, ``cpu``, ``cuda`` or ``cuda:i``; ``cuda`` is a separate GPU for each rank.
 
     Raises
     ------
     FFLabelsError
-        For another name, or a GPU that is not there.
+        For another name, or a GPU that does not exist.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -42,7 +42,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def with_dtype(config: Config, device: torch.device) -> Config:
-    """Return the configuration with ``dtype = "auto"`` decided: bfloat16 where `device` computes it natively."""
+    """Return the configuration with ``dtype = "auto"`` resolved: bfloat16 if `device` computes it natively."""
     if config.dtype != "auto":
         return config
     on_cpu = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # torch has no public name for it
@@ -51,7 +51,7 @@ def with_dtype(config: Config, device: torch.device) -> Config:
 
 
 def device_name(device: torch.device) -> str:
-    """Return what the figures of a run were taken on."""
+    """Return the name of the GPU, or of the processor and its number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
@@ -64,13 +64,12 @@ def device_name(device: torch.device) -> str:
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Say what to lower where memory runs out, on any device."""
+    """Turn out-of-memory errors of any device into an error that names the settings to lower."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        told = ("can't allocate memory", "not enough memory")
-        known = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(text in str(error) for text in told)
-        if not known:
+        texts = ("can't allocate memory", "not enough memory")
+        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and not any(t in str(error) for t in texts):
             raise
         raise FFLabelsError(
             "out of memory",

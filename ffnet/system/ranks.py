@@ -1,6 +1,6 @@
-"""Ranks: processes, started by torchrun, that train one net together, each on its share of every batch.
+"""Ranks: processes started by torchrun that train one net together, each on its share of every batch.
 
-After a step all of them hold the same weights, statistics and tables, so that any one can write the checkpoint.
+After each step all ranks hold the same weights, statistics and tables, so any one of them can write the checkpoint.
 """
 
 from __future__ import annotations
@@ -19,47 +19,47 @@ from fflabels.errors import FFLabelsError
 
 
 class Ranks:
-    """What the processes do together, each call in the same order on all; one that is alone has nothing to do.
+    """Communication between ranks. All ranks must make the same calls in the same order; a single one does nothing.
 
     Parameters
     ----------
     rank, size
-        Which of how many this process is.
+        The number of this process, from 0, and the number of processes.
     """
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank, self.size = rank, size
-        self._begun: list[tuple[dist.Work, Tensor, tuple[Tensor, ...]]] = []
+        self._pending: list[tuple[dist.Work, Tensor, tuple[Tensor, ...]]] = []
 
     @property
     def first(self) -> bool:
-        """Whether this process writes the run folder and talks to people."""
+        """Whether this is rank 0, which writes the run folder and prints."""
         return self.rank == 0
 
     def share(self, batch: int) -> slice:
-        """Return which samples of a batch are this rank's."""
-        each = batch // self.size
-        return slice(self.rank * each, (self.rank + 1) * each)
+        """Return this rank's part of a batch."""
+        count = batch // self.size
+        return slice(self.rank * count, (self.rank + 1) * count)
 
     def begin_mean(self, *tensors: Tensor) -> None:
-        """Begin to replace tensors by their means over the ranks, in the background; `finish` waits for it."""
+        """Start replacing tensors by their means over the ranks, in the background; `finish` waits for it."""
         if self.size == 1:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors]) / self.size
         with _failures():
             work = dist.all_reduce(flat, async_op=True)
         assert work is not None
-        self._begun.append((work, flat, tensors))
+        self._pending.append((work, flat, tensors))
 
     def finish(self) -> None:
-        """Wait for all means that were begun."""
-        for work, flat, tensors in self._begun:
+        """Wait for all means that `begin_mean` started."""
+        for work, flat, tensors in self._pending:
             with _failures():
                 work.wait()
             parts = torch.split(flat, [tensor.numel() for tensor in tensors])
             for tensor, mean in zip(tensors, parts, strict=True):
                 tensor.copy_(mean.view_as(tensor))
-        self._begun.clear()
+        self._pending.clear()
 
     def mean(self, tensor: Tensor) -> Tensor:
         """Return a tensor's mean over the ranks."""
@@ -70,7 +70,7 @@ class Ranks:
         return self._reduced(tensor, dist.ReduceOp.MAX) if self.size > 1 else tensor
 
     def gathered(self, part_BK: Tensor) -> Tensor:
-        """Return the rows of all ranks' shares of a batch."""
+        """Return the rows of the whole batch, given this rank's share."""
         if self.size == 1:
             return part_BK
         whole_BK = part_BK.new_zeros(len(part_BK) * self.size, *part_BK.shape[1:])
@@ -78,30 +78,31 @@ class Ranks:
         return self._reduced(whole_BK, dist.ReduceOp.SUM)
 
     def statistics(self, x_NCHW: Tensor) -> tuple[Tensor, Tensor, int]:
-        """Return the channels' mean and variance over all ranks' samples and pixels, and how many these are.
+        """Return each channel's mean and variance over the samples and pixels of all ranks, and their number.
 
-        Put together in float64: a variance is the difference of two means.
+        Ranks are combined in float64, because a variance is a difference of two means.
         """
-        # Batch normalisation's kernel, several times as fast as var_mean; as wide as the running values it is given.
+        # This kernel of batch normalisation is several times faster than var_mean. The type of the running values that
+        # it is given sets the type of its sums.
         unused_C = x_NCHW.new_zeros(x_NCHW.shape[1], dtype=torch.promote_types(x_NCHW.dtype, torch.float32))
-        found = torch.batch_norm_update_stats(x_NCHW, unused_C, unused_C.clone(), 0.0)
-        mean_C, var_C = (each_C.double() for each_C in found)
+        mean_C, var_C = torch.batch_norm_update_stats(x_NCHW, unused_C, unused_C.clone(), 0.0)
+        mean_C, var_C = mean_C.double(), var_C.double()
         mean_C, square_C = self.mean(torch.stack([mean_C, var_C + mean_C.square()]))
         return mean_C, square_C - mean_C.square(), x_NCHW.numel() // x_NCHW.shape[1] * self.size
 
     def largest_of(self, *numbers: float) -> tuple[float, ...]:
-        """Return the maximum of each number over the ranks: where clocks and signals decide, all decide alike."""
+        """Return the maximum of each number over the ranks, so that all act alike on clocks and signals."""
         return tuple(self.largest_(torch.tensor(numbers, dtype=torch.float64)).tolist())
 
     def broadcast_text(self, text: str = "") -> str:
         """Broadcast a string from rank 0."""
         if self.size == 1:
             return text
-        length = self._from_first(torch.tensor([len(text.encode())]))
+        length = self._broadcast(torch.tensor([len(text.encode())]))
         content = text.encode() if self.first else bytes(int(length))
-        return bytes(self._from_first(torch.tensor(list(content), dtype=torch.uint8)).tolist()).decode()
+        return bytes(self._broadcast(torch.tensor(list(content), dtype=torch.uint8)).tolist()).decode()
 
-    def _from_first(self, tensor: Tensor) -> Tensor:
+    def _broadcast(self, tensor: Tensor) -> Tensor:
         with _failures():
             dist.broadcast(tensor, 0)
         return tensor
@@ -112,20 +113,20 @@ class Ranks:
         return tensor
 
 
-ALONE = Ranks()
-"""The one process of an ordinary training."""
+SINGLE = Ranks()
+"""The only process of an ordinary training."""
 
 
 def join_ranks() -> Ranks:
-    """Meet the other ranks that torchrun has started, until the process ends; without it, be alone.
+    """Join the ranks that torchrun started, until the process ends; without torchrun, return `SINGLE`.
 
-    CPU tensors go by gloo, those on a GPU by NCCL. A process group that the caller has made is used.
+    CPU tensors travel by gloo, GPU tensors by NCCL. An existing process group is used as it is.
     """
     if not (dist.is_available() and dist.is_initialized()):
         if int(os.environ.get("WORLD_SIZE", 1)) == 1:
-            return ALONE
-        # The optimizers import it. What of it is imported when there is a group keeps that group alive for good, and
-        # its threads abort the process at its end.
+            return SINGLE
+        # Optimizers import this module. If they did so after the group exists, it would keep the group alive, and the
+        # group's threads would abort the process when it ends.
         importlib.import_module("torch._dynamo")
         with _failures():
             dist.init_process_group()
@@ -139,18 +140,18 @@ def _leave() -> None:
 
 
 def local_rank() -> int:
-    """Return which of the ranks on this machine the process is: the GPU that it takes."""
+    """Return the number of this process among the ranks on this machine, which is also the number of its GPU."""
     return int(os.environ.get("LOCAL_RANK", 0))
 
 
 def is_first() -> bool:
-    """Return whether this process is the one that talks to people, before it has joined and after."""
+    """Return whether this process is rank 0; works before `join_ranks` too."""
     return int(os.environ.get("RANK", 0)) == 0
 
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Say of a broken connection what it means: the rank at its other end is gone."""
+    """Turn errors of the connection into one that says that another rank has ended."""
     try:
         yield
     except RuntimeError as error:
@@ -158,5 +159,5 @@ def _failures() -> Iterator[None]:
             "another rank has ended, and this one with it",
             where=f"rank {os.environ.get('RANK', 0)}",
             got=str(error).splitlines()[0][:200],
-            hint="its own message says why; ffnet resume goes on from the last checkpoint",
+            hint="that rank's own message says why; ffnet resume continues from the last checkpoint",
         ) from error

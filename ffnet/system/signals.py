@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, put off until a step is whole."""
+"""Handle SIGINT and SIGTERM between training steps, never within one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
-    """Work was stopped by a signal; `signum` says which."""
+    """Raised when SIGINT or SIGTERM stops the work; `signum` is its number."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")
@@ -21,9 +21,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """While entered, a signal raises `Interrupted`, but within `put_off` only sets `asked`.
+    """A context in which signals raise `Interrupted`; within `put_off` they only set `asked`.
 
-    Signals that are ignored stay so; outside the main thread nothing is changed.
+    Signals that the process ignores stay ignored. Outside the main thread nothing changes.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Interrupts:
 
     @contextmanager
     def put_off(self) -> Iterator[None]:
-        """Let signals wait: the caller looks at `asked` when it suits; at the end one that came raises."""
+        """Delay signals: the caller checks `asked`, and a signal that came is raised at the end of this context."""
         self._holding = True
         try:
             yield

@@ -1,4 +1,4 @@
-"""One training step and the loop of steps: losses, negatives, draws, forward-forward, back-propagation.
+"""Training: losses, negatives, random draws, steps of forward-forward and back-propagation, the loop over steps.
 
 Run folders, heads and accuracies are elsewhere.
 """

@@ -1,4 +1,4 @@
-"""One step of back-propagation: cross-entropy, end to end."""
+"""A training step of back-propagation: cross-entropy, end to end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ffnet.training.learner import EpochSums, Metrics, make_optimizer
 
 
 class BPLearner:
-    """The baseline's step: cross-entropy, end to end."""
+    """Trains a `BPNet` by cross-entropy, end to end."""
 
     def __init__(self, net: BPNet) -> None:
         self.net, config = net, net.config
@@ -20,7 +20,7 @@ class BPLearner:
         self.epoch_sums = EpochSums(next(net.parameters()).detach(), 2)
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
-        """Take one step."""
+        """Train on the images of step k."""
         self.net.train()
         index_B = draws.order_SB[k]
         loss, hits = loss_and_hits(self.net, draws.images(train, k), train.classes[index_B])
@@ -31,8 +31,8 @@ class BPLearner:
         self.epoch_sums.end_step()
 
     @property
-    def labels_on(self) -> torch.device | None:
-        """There are no labels to draw."""
+    def labels_device(self) -> torch.device | None:
+        """None: no labels are embedded."""
         return None
 
     def tensors(self) -> dict[str, Tensor]:
@@ -44,6 +44,6 @@ class BPLearner:
         return self.epoch_sums.first_bad_step()
 
     def epoch_metrics(self) -> Metrics:
-        """Return the mean loss and the accuracy on the training images as they came."""
-        loss, right = self.epoch_sums.take_means()
-        return {"loss": loss, "train_accuracy": right}
+        """Return the mean loss and the accuracy on the training images, each measured in its own step."""
+        loss, train_accuracy = self.epoch_sums.take_means()
+        return {"loss": loss, "train_accuracy": train_accuracy}

@@ -1,12 +1,13 @@
-"""One step of forward-forward learning: layer by layer in closed form.
+"""A training step of forward-forward learning: layer by layer, in closed form.
 
-- each layer sees, learns from its own goodness, pools and passes on; then its maps are freed
+- each layer computes its activity, gets the gradient of its own loss, and passes its pooled activity on
+- a layer's maps are freed before the next layer starts
 - the optimizer steps once for all layers, after the last one
-- `first_layer=with_next` and `detach=false`, which are not layer-local, go by autograd over the layers that they join
-- hard negatives come from a table of every image's logits, by the last layer's goodness when it was last seen
+- `first_layer=with_next` and `detach=false`, which are not layer-local, use autograd over the layers that they join
+- hard negatives come from a table: for each image and label the last layer's goodness when it was last seen, as a logit
 
 Letters of shapes: B images of a step (or of a rank's share), K labels per image (the right one first), N = K·B embedded
-images, C channels, H×W pixels, R rows of the table.
+images, C channels, H×W pixels.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ffnet.data.images import to_unit
 from ffnet.model.fast_cpu.scratch import Scratch
 from ffnet.model.layer import LocalLayer
 from ffnet.model.net import FFNet, ForwardPass
-from ffnet.system.ranks import ALONE, Ranks
+from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training import negatives
 from ffnet.training.draws import Draws
 from ffnet.training.learner import EpochSums, Metrics, make_optimizer
@@ -31,19 +32,19 @@ from ffnet.training.peer import PeerNormalization, mean_activity
 
 
 class FFLearner:
-    """Every layer learns from its own goodness, as soon as it is active; the next one receives what it passed on.
+    """Trains an `FFNet`: each layer by the loss of its own goodness.
 
     Parameters
     ----------
     net
         The net.
     images
-        How many training images there are: hard negatives keep a row of logits for each.
+        Number of training images; hard negatives keep a row of logits for each.
     ranks
-        The processes that train the net together: each sees its share of every batch, all keep the same state.
+        The processes that train the net together. Each takes its share of every batch; all keep the same state.
     """
 
-    def __init__(self, net: FFNet, images: int, ranks: Ranks = ALONE) -> None:
+    def __init__(self, net: FFNet, images: int, ranks: Ranks = SINGLE) -> None:
         config = net.config
         self.net, self.config, self.ranks = net, config, ranks
         self.loss = get_loss(config.train.loss)
@@ -51,31 +52,31 @@ class FFLearner:
         depth = len(net.layers)
         joined = depth if not config.net.detach else 2 if self.first_layer == "with_next" else 1
         self.joined = joined if joined > 1 else 0
-        """How many of the first layers learn together, by autograd; all others alone."""
+        """Number of first layers that learn together, by autograd; the others learn alone."""
         self.learning = [k for k in range(depth) if k > 0 or self.first_layer != "random"]
         self.parameters = [p for k in self.learning for p in net.layers[k].parameters()]
         self.optimizer = make_optimizer(self.parameters, config)
         biases = [layer.bias for layer in net.layers]
         self.peer = PeerNormalization(config.train.peer, biases, ranks) if config.train.peer else None
         self.epoch_sums = EpochSums(net.layers[0].weight.detach(), depth, 2)
-        self.figures = torch.zeros_like(self.epoch_sums.totals)
-        """Loss and discrimination accuracy of every layer in the step."""
+        self.step_metrics = torch.zeros_like(self.epoch_sums.totals)
+        """Loss and discrimination accuracy of each layer in this step."""
         self.scratch = Scratch()
         self.peaks = [torch.zeros_like(bias_C.detach()) for bias_C in biases]
-        """The largest mean square of every channel in the epoch: a layer without any is dead."""
+        """Largest mean square of each channel in this epoch; a layer with zeros only is dead."""
         self.last_theta = 1.0
-        """What the goodness of the last layer is divided by in the table: its threshold, where that is above 1."""
+        """Divides the last layer's goodness in the table: its threshold, but at least 1."""
         self.hard = config.train.negatives == "hard"
         self.table = torch.zeros(images if self.hard else 0, len(net.labels), device=net.device)
 
     @property
-    def labels_on(self) -> torch.device | None:
-        """Labels that are drawn image by image are grouped on the host: there they need not be waited for."""
+    def labels_device(self) -> torch.device | None:
+        """The CPU for image-dependent labels, so that grouping images by label need not wait for a GPU; else None."""
         on_host = not self.net.labels.labeler.image_independent and not self.hard
         return torch.device("cpu") if on_host else None
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
-        """Draw the labels of step k, then let each layer see, learn, pool, pass on."""
+        """Draw the wrong labels of step k, then train every layer on its images."""
         if self.config.net.init == "measured" and draws.epoch == 0 and k == 0:
             scale_weights(self.net, train, draws, self.ranks)
         index_B, labels_BK = draws.order_SB[k], draws.labels_SBK[k]
@@ -87,104 +88,107 @@ class FFLearner:
 
     @torch.no_grad()
     def learn(self, images_BCHW: Tensor, labels_BK: Tensor, index_B: Tensor | None = None) -> None:
-        """Take one step on images with a right label (column 0) and wrong ones.
+        """Train every layer on images, each with its right label (column 0) and with K − 1 wrong ones.
 
         Parameters
         ----------
         images_BCHW
             Bytes or floats in [0, 1].
         labels_BK
-            Labels to draw; K − 1 wrong ones.
+            Labels to embed.
         index_B
-            Which of the training images they are: their rows in the table of hard negatives.
+            Indices of the images in the training split: their rows in the table of hard negatives.
         """
         self.net.train()
         copies = labels_BK.shape[1]
 
         # Embed: all positives first, then all first negatives, and so on.
-        images_NCHW = to_unit(images_BCHW, self.net.wide).repeat(copies, 1, 1, 1)
-        walk = self.net.forward_pass(self.net.embedder.embed(images_NCHW, labels_BK.T.reshape(-1)))
+        images_NCHW = to_unit(images_BCHW, self.net.accumulate_dtype).repeat(copies, 1, 1, 1)
+        forward_pass = self.net.forward_pass(self.net.embedder.embed(images_NCHW, labels_BK.T.reshape(-1)))
         del images_NCHW
 
-        # Every layer leaves its gradient with its weights.
-        layers = iter(walk)
+        # Every layer stores its gradient with its weights.
+        layers = iter(forward_pass)
         if self.joined:
-            g_BK = self._joint(layers, walk, copies)
+            g_BK = self._joint(layers, forward_pass, copies)
         for k, _ in layers:
-            g_BK = self._local(k, walk, copies)
+            g_BK = self._local(k, forward_pass, copies)
 
-        # All layers step at once.
+        # One optimizer step for all layers.
         self.ranks.finish()
         self.optimizer.step()
-        self.epoch_sums.totals += self.ranks.mean(self.figures)
+        self.epoch_sums.totals += self.ranks.mean(self.step_metrics)
         self.epoch_sums.end_step()
 
-        # Remember what the net took for right.
+        # Update the table of hard negatives with the last layer's goodness.
         if len(self.table) and index_B is not None:
             hardness_BK = self.ranks.gathered(self.config.train.alpha / self.last_theta * g_BK)
             rows_B, labels_BK = self.ranks.gathered(index_B), self.ranks.gathered(labels_BK)
             self.table[rows_B[:, None], labels_BK] = hardness_BK.to(self.table.dtype)
 
-    def _local(self, k: int, walk: ForwardPass, copies: int) -> Tensor:
-        """Let layer k see and learn alone, in closed form; return its goodness."""
+    def _local(self, k: int, forward_pass: ForwardPass, copies: int) -> Tensor:
+        """Compute layer k's activity and, in closed form, its gradient; return its goodness (B, K)."""
+        # Forward. Assigning to `x` frees the input that is not normalised.
         layer = self.net.layers[k]
-        walk.x = layer.normalize_(walk.x, self.scratch, self.ranks)  # in this name: nothing holds the input any more
-        walk.y = y_NCHW = layer.activity(walk.x, self.scratch)
+        forward_pass.x = layer.normalize_(forward_pass.x, self.scratch, self.ranks)
+        forward_pass.y = y_NCHW = layer.activity(forward_pass.x, self.scratch)
         s_NC = layer.squares(y_NCHW)
         with torch.enable_grad():
             s_NC.requires_grad_()
             loss, g_BK = self._objective(k, s_NC, layer.goodness_pixels(y_NCHW), copies)
+
+        # Gradient: by autograd from the loss to s, in closed form from s to the weights.
         if k in self.learning:
             learned = [] if layer.goodness_weight is None else [layer.goodness_weight]
-            slope_NC, *by_weight_C = torch.autograd.grad(loss, [s_NC, *learned])
+            slope_NC, *goodness_grads = torch.autograd.grad(loss, [s_NC, *learned])
             offset_NC = self.peer.offset(k, y_NCHW, len(y_NCHW) // copies) if self.peer else None
             layer.weight.grad, layer.bias.grad = layer.gradient(
-                walk.x, y_NCHW, slope_NC, self.scratch, offset_NC=offset_NC
+                forward_pass.x, y_NCHW, slope_NC, self.scratch, offset_NC=offset_NC
             )
-            for parameter, gradient in zip(learned, by_weight_C, strict=True):
+            for parameter, gradient in zip(learned, goodness_grads, strict=True):
                 parameter.grad = gradient
-            self.ranks.begin_mean(layer.weight.grad, layer.bias.grad, *by_weight_C)
+            self.ranks.begin_mean(layer.weight.grad, layer.bias.grad, *goodness_grads)
         return g_BK
 
-    def _joint(self, layers: Iterator[tuple[int, LocalLayer]], walk: ForwardPass, copies: int) -> Tensor:
-        """Let the first layers see and learn together, by autograd: not layer-local; return the last one's goodness."""
+    def _joint(self, layers: Iterator[tuple[int, LocalLayer]], forward_pass: ForwardPass, copies: int) -> Tensor:
+        """Compute the gradients of the joined first layers by autograd; return the goodness (B, K) of the last one."""
         losses = []
         with torch.enable_grad():
             for k, layer in itertools.islice(layers, self.joined):
-                walk.y = y_NCHW = layer(walk.x)
+                forward_pass.y = y_NCHW = layer(forward_pass.x)
                 loss, g_BK = self._objective(k, layer.squares(y_NCHW), layer.goodness_pixels(y_NCHW), copies)
                 if k in self.net.counted or self.first_layer == "local":
                     losses.append(loss)
                     if self.peer:
                         losses.append(self.peer.loss(k, mean_activity(y_NCHW, len(y_NCHW) // copies)))
             parameters = [p for k in self.learning if k < self.joined for p in self.net.layers[k].parameters()]
-            # What weighs the goodness of a layer whose loss is not in the sum has no gradient, and stays.
+            # A goodness weight of a layer whose loss is not in the sum has no gradient: it does not change.
             gradients = torch.autograd.grad(torch.stack(losses).sum(), parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
-        walk.y = y_NCHW.detach()
+        forward_pass.y = y_NCHW.detach()
         return g_BK
 
     def _objective(self, k: int, s_NC: Tensor, pixels: int, copies: int) -> tuple[Tensor, Tensor]:
-        """Return the loss of layer k and its goodness, (B, K); its figures are added up on the device."""
+        """Return layer k's loss and its goodness (B, K); record its metrics and largest mean squares on the device."""
         g_BK = self.net.goodness_of(k, s_NC, pixels).view(copies, -1).T
         self.last_theta = max(1.0, self.net.goodness.theta(s_NC.shape[1], pixels))
         scale = self.scale(s_NC.shape[1], pixels)
         loss = self.loss(g_BK, scale).mean()
         right = discriminates(g_BK.detach(), self.config.train.loss, scale).mean()
-        self.figures[k] = torch.stack([loss.detach(), right.to(loss.dtype)])
+        self.step_metrics[k] = torch.stack([loss.detach(), right.to(loss.dtype)])
         largest_C = s_NC.detach().view(len(s_NC), len(self.peaks[k]), -1).amax((0, 2))
         torch.maximum(self.peaks[k], largest_C, out=self.peaks[k])
         return loss, g_BK.detach()
 
     def scale(self, channels: int, pixels: int) -> LogitScale:
-        """Return what turns a layer's goodness into logits."""
+        """Return the scale that turns a layer's goodness into logits."""
         train = self.config.train
         theta = self.net.goodness.theta(channels, pixels) if train.theta is None else train.theta
         return LogitScale(theta, train.temperature, train.alpha)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the sums of the epoch so far, the table of hard negatives, running means of peer normalisation."""
+        """Return the sums of this epoch, the table of hard negatives, and the running means of peer normalisation."""
         peaks = {f"peak.{k}": self.ranks.largest_(peak) for k, peak in enumerate(self.peaks)}
         means = {f"peer.{k}": mean_C for k, mean_C in enumerate(self.peer.means if self.peer else [])}
         return {**self.epoch_sums.tensors(), "table": self.table, **peaks, **means}
@@ -194,22 +198,22 @@ class FFLearner:
         return self.epoch_sums.first_bad_step()
 
     def epoch_metrics(self) -> Metrics:
-        """Return each layer's mean loss and discrimination accuracy, and which layers are dead."""
-        mean = self.epoch_sums.take_means()
+        """Return each layer's mean loss and discrimination accuracy, and the numbers of dead layers, from 1."""
+        means = self.epoch_sums.take_means()
         peaks = [float(self.ranks.largest_(peak).max()) for peak in self.peaks]
         dead = [k + 1 for k, peak in enumerate(peaks) if k in self.learning and peak == 0]
         for peak in self.peaks:
             peak.zero_()
         return {
-            "loss": sum(mean[k][0] for k in self.net.counted),
-            "layer_loss": [loss for loss, _ in mean],
-            "discrimination": [right for _, right in mean],
+            "loss": sum(means[k][0] for k in self.net.counted),
+            "layer_loss": [loss for loss, _ in means],
+            "discrimination": [right for _, right in means],
             "dead_layers": dead,
         }
 
 
-def scale_weights(net: FFNet, train: Split, draws: Draws, ranks: Ranks = ALONE) -> None:
-    """Scale the weights of every layer by the first step's images and labels (``net.init=measured``)."""
+def scale_weights(net: FFNet, train: Split, draws: Draws, ranks: Ranks = SINGLE) -> None:
+    """Scale each layer's weights so that mean y² is 1 on the first step's images (``net.init=measured``)."""
     net.train()
     share = ranks.share(len(draws.order_SB[0]))
     labels_BK = draws.labels_SBK[0, share]

@@ -1,4 +1,4 @@
-"""What the training loop needs of an algorithm; sums over the steps of an epoch; the optimizer."""
+"""The interface between training loop and algorithm, the sums over an epoch's steps, and the optimizer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Metrics = dict[str, object]
 
 
 class Learner(Protocol):
-    """What the loop needs of an algorithm."""
+    """The interface of a training algorithm."""
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -24,29 +24,29 @@ class Learner(Protocol):
         ...
 
     @property
-    def labels_on(self) -> torch.device | None:
-        """Return where it wants the labels of an epoch."""
+    def labels_device(self) -> torch.device | None:
+        """Return the device on which the labels of an epoch are needed; None: the net's."""
         ...
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
-        """Learn from step k's images."""
+        """Train on the images of step k."""
         ...
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all state beside the net's and the optimizer's, by name; written to when it is restored."""
+        """Return all state besides the net and the optimizer, by name. Resuming a run copies into these tensors."""
         ...
 
     def first_bad_step(self) -> int | None:
-        """Return the first step of the epoch whose loss was not finite; waits for the device."""
+        """Return the first step of the epoch whose loss was not finite, or None; waits for the device."""
         ...
 
     def epoch_metrics(self) -> Metrics:
-        """Return the epoch's figures and begin anew; waits for the device."""
+        """Return the metrics of the epoch and reset them; waits for the device."""
         ...
 
 
 class EpochSums:
-    """Figures of an epoch, added up on the device, and the step at which they ceased to be finite."""
+    """Sums of metrics over the steps of an epoch, kept on the device, and the first step that was not finite."""
 
     def __init__(self, like: Tensor, *shape: int) -> None:
         self.totals = like.new_zeros(shape)
@@ -54,29 +54,29 @@ class EpochSums:
         self.bad_step = like.new_full((), torch.inf)
 
     def end_step(self) -> None:
-        """Count a step whose figures were added."""
+        """Count a step, after its metrics were added to `totals`."""
         self.steps += 1
         self.bad_step = torch.where(self.totals.isfinite().all(), self.bad_step, self.bad_step.minimum(self.steps))
 
     def first_bad_step(self) -> int | None:
-        """Return the first step whose figures were not finite."""
+        """Return the first step after which the sums were not finite, or None."""
         step = float(self.bad_step)
         return int(step) if step != float("inf") else None
 
     def take_means(self) -> Any:
-        """Return the means over the steps, as nested lists, and begin anew."""
+        """Return the means over the steps as nested lists, and reset the sums."""
         means = (self.totals / self.steps.clamp_min(1)).tolist()
         self.totals.zero_()
         self.steps.zero_()
         return means
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return what a checkpoint holds of it: one is written only while all is finite."""
+        """Return the state for a checkpoint, without the bad step: checkpoints are written only while all is finite."""
         return {"sums": self.totals, "steps": self.steps}
 
 
 def make_optimizer(parameters: Sequence[nn.Parameter], config: Config) -> torch.optim.Optimizer:
-    """Return Adam for parameters in their order; weights decay as ``train.weight_decay`` says, biases do not."""
+    """Return Adam for these parameters; ``train.weight_decay`` applies to weights, not to biases."""
     train = config.train
     if not train.weight_decay:
         return torch.optim.Adam(parameters, lr=train.lr, fused=True)

@@ -1,4 +1,4 @@
-"""The loop: epochs of steps, and the learning rate of each."""
+"""The training loop: epochs, steps and the learning rate."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from ffnet.config import Config, TrainConfig
 from ffnet.data.dataset import Split
 from ffnet.model.baseline import BPNet
 from ffnet.model.net import FFNet, Net
-from ffnet.system.ranks import ALONE, Ranks
+from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training.backprop import BPLearner
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
 from ffnet.training.learner import Learner, Metrics
 
 
-def make_learner(net: Net, images: int, ranks: Ranks = ALONE) -> Learner:
-    """Return the learner of a net's algorithm.
+def make_learner(net: Net, images: int, ranks: Ranks = SINGLE) -> Learner:
+    """Return the learner for a net.
 
     Raises
     ------
     FFLabelsError
-        When several ranks are to train what is not layer-local, or cannot share a batch equally.
+        If there are several ranks and the net is not layer-local, or the ranks cannot share a batch equally.
     """
     check_ranks(net.config, images, ranks)
     return BPLearner(net) if isinstance(net, BPNet) else FFLearner(cast(FFNet, net), images, ranks)
 
 
 def check_ranks(config: Config, images: int, ranks: Ranks) -> None:
-    """Refuse several ranks for what is not layer-local, or for a batch of so many images that has no equal shares."""
+    """Refuse several ranks if training is not layer-local, or the batch is not divisible by their number."""
     batch = min(config.train.batch, images)
     if ranks.size > 1 and not config.layer_local:
         raise FFLabelsError(
-            "not layer-local", where=f"{ranks.size} ranks", expected="layers that learn alone", hint="train it with one"
+            "not layer-local", where=f"{ranks.size} ranks", expected="layers that learn alone", hint="train on one rank"
         )
     if batch % ranks.size:
         raise FFLabelsError(
@@ -44,9 +44,9 @@ def check_ranks(config: Config, images: int, ranks: Ranks) -> None:
 
 
 def learning_rate(train: TrainConfig, epoch: int, progress: float) -> float:
-    """Return the rate of an epoch (from 0) when the share `progress` of all steps is done.
+    """Return the learning rate in an epoch (from 0), when the share `progress` of all steps is done.
 
-    ``cooldown``: lr in the first half, then lr(e) = 2·lr/E·(1 + E − e), e from 1 (paper).
+    ``cooldown``: lr in the first half, then lr(e) = 2·lr/E·(1 + E − e) for epoch e of E, from 1 (paper).
     """
     match train.schedule:
         case "cooldown":
@@ -60,7 +60,7 @@ def learning_rate(train: TrainConfig, epoch: int, progress: float) -> float:
 
 
 class Position(NamedTuple):
-    """How far training has come: epochs done, and steps done of the next one. All draws follow from it."""
+    """The number of finished epochs, and of finished steps in the next epoch. It determines all random draws."""
 
     epoch: int = 0
     step: int = 0
@@ -72,28 +72,30 @@ START = Position()
 def steps(
     learner: Learner, config: Config, train: Split, classes: int, start: Position = START
 ) -> Iterator[tuple[Position, Metrics | None]]:
-    """Train, step by step; yield the position after each, and an epoch's figures where one has ended.
+    """Train step by step; yield the position after each step, with the metrics of the epoch after its last step.
 
     Parameters
     ----------
     learner
-        Of the net that is trained, in the state that it had at `start`.
+        The learner, in its state at `start`.
     config
-        Decides epochs, batch, schedule and, with the seed, every draw.
+        Epochs, batch, learning rate, and the settings and seed of all random draws.
     train
-        On the net's device.
+        The training split, on the net's device.
     classes
-        How many there are.
+        Number of classes.
+    start
+        Where to continue.
 
     Raises
     ------
     NotFiniteError
-        When a loss is not finite: says in which epoch and step.
+        If a loss is not finite; names the epoch and the step.
     """
-    first = start.step
+    first_step = start.step
     for epoch in range(start.epoch, config.train.epochs):
-        draws = Draws(config, train.classes, classes, epoch, labels_on=learner.labels_on)
-        for k in range(first, len(draws)):
+        draws = Draws(config, train.classes, classes, epoch, labels_device=learner.labels_device)
+        for k in range(first_step, len(draws)):
             progress = (epoch + k / len(draws)) / config.train.epochs
             for group in learner.optimizer.param_groups:
                 group["lr"] = learning_rate(config.train, epoch, progress)
@@ -102,11 +104,11 @@ def steps(
                 yield Position(epoch, k + 1), None
         check_finite(learner, epoch)
         yield Position(epoch + 1), {"epoch": epoch + 1, **learner.epoch_metrics()}
-        first = 0
+        first_step = 0
 
 
 class NotFiniteError(FFLabelsError):
-    """Training has left the finite numbers."""
+    """Raised when training produces infinite or undefined numbers; names the epoch and the step."""
 
     def __init__(self, what: str, epoch: int, step: int) -> None:
         hint = "lower train.lr, or compute in float32"
@@ -115,12 +117,12 @@ class NotFiniteError(FFLabelsError):
 
 
 def check_finite(learner: Learner, epoch: int) -> None:
-    """Raise an error that names the step at which the loss ceased to be finite; waits for the device."""
+    """Raise `NotFiniteError` if the loss of any step so far was not finite; waits for the device."""
     if (step := learner.first_bad_step()) is not None:
         raise NotFiniteError("the loss is not finite", epoch, step)
 
 
 def images_per_epoch(config: Config, train: Split) -> int:
-    """Return how many images an epoch sees: whole batches."""
+    """Return the number of images per epoch: whole batches only."""
     batch = min(config.train.batch, len(train))
     return len(train) // batch * batch

@@ -1,6 +1,7 @@
-"""Losses: functions of goodness. A new one is a function of a few lines.
+"""Losses: functions of goodness. To add one, write a function of a few lines.
 
-Each takes ``g_BK`` (column 0: the positive, the others: its negatives) and `LogitScale`, and returns one loss a sample.
+A loss takes ``g_BK`` (B images; column 0 the positive, the other columns its negatives) and a `LogitScale`, and returns
+one value per image.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from fflabels.errors import FFLabelsError, nearest
 
 
 class LogitScale(NamedTuple):
-    """What turns a goodness into a logit: (g − θ)/T for the BCE, α·g for losses that compare."""
+    """Turns goodness into a logit: (g − θ)/T for the BCE loss, α·g for losses that compare positive and negative."""
 
     theta: float
     temperature: float
@@ -28,7 +29,7 @@ LOSSES: dict[str, Loss] = {}
 
 
 def get_loss(name: str) -> Loss:
-    """Return the loss of a name, or name the nearest."""
+    """Return the loss registered under a name; the error for an unknown name suggests the nearest."""
     if name not in LOSSES:
         raise FFLabelsError("unknown loss", where="train.loss", got=name, hint=nearest(name, LOSSES))
     return LOSSES[name]
@@ -46,29 +47,29 @@ def loss(name: str) -> Callable[[Loss], Loss]:
 
 @loss("bce")
 def _bce(g_BK: Tensor, scale: LogitScale) -> Tensor:
-    """Binary cross-entropy of σ((g − θ)/T), positives against negatives (paper), from logits: σ saturates at θ = N."""
+    """Binary cross-entropy of σ((g − θ)/T), positives against negatives (paper), from logits because σ saturates."""
     logit = (g_BK - scale.theta) / scale.temperature
     return 0.5 * (softplus(-logit[:, 0]) + softplus(logit[:, 1:]).mean(1))
 
 
 @loss("softplus")
 def _softplus(g_BK: Tensor, scale: LogitScale) -> Tensor:
-    """softplus(−α·(g⁺ − g⁻)): symmetric (SymBa, Lee and Song 2023)."""
+    """softplus(−α·(g⁺ − g⁻)), symmetric in positive and negative (SymBa, Lee and Song 2023)."""
     return softplus(scale.alpha * (g_BK[:, 1:] - g_BK[:, :1])).mean(1)
 
 
 @loss("softmax")
 def _softmax(g_BK: Tensor, scale: LogitScale) -> Tensor:
-    """Cross-entropy of the softmax over α·goodness of the positive and its negatives [after Hinton 2022, section 4]."""
+    """Cross-entropy of a softmax over α·g of the positive and its negatives [after Hinton 2022, section 4]."""
     target = g_BK.new_zeros(len(g_BK)).long()
     return cross_entropy(scale.alpha * g_BK, target, reduction="none")
 
 
 def discriminates(g_BK: Tensor, name: str, scale: LogitScale) -> Tensor:
-    """Return each sample's share of right decisions between positive and negative.
+    """Return each image's discrimination accuracy between positive and negatives, (B,).
 
-    With the BCE: σ((g − θ)/T) > 0.5 for the positive, and not for the negatives (paper). Losses that compare have no
-    threshold: the share of negatives with less goodness than the positive.
+    For the BCE loss a positive is right if σ((g − θ)/T) > 0.5, a negative if not (paper). For losses that compare, a
+    negative is right if its goodness is below the positive's.
     """
     if name == "bce":
         above = (g_BK > scale.theta).float()

@@ -1,6 +1,11 @@
-"""Which wrong label: uniform and balanced, drawn for a whole epoch ahead, and hard, from the goodness seen so far."""
+"""Draw wrong labels: uniform and balanced ones for a whole epoch, hard ones by the goodness seen so far.
+
+Letters of shapes: B images per step, K wrong labels per image, C labels.
+"""
 
 from __future__ import annotations
+
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -10,50 +15,49 @@ from torch import Tensor
 Labels = npt.NDArray[np.int64]
 
 
-def uniform(classes: Labels, each: int, count: int, rng: np.random.Generator) -> Labels:
-    """Return wrong labels, each of the other ``count − 1`` as likely (paper).
+def uniform(classes: Labels, num_negatives: int, count: int, rng: np.random.Generator) -> Labels:
+    """Return wrong labels; all ``count − 1`` of them are equally likely (paper).
 
     Parameters
     ----------
     classes
         The right labels, of any shape.
-    each
-        How many wrong ones a right one; the result has one axis more.
+    num_negatives
+        Number of wrong labels per right label; the last axis of the result.
     count
-        How many labels there are.
+        Number of labels in the set.
     """
-    step = rng.integers(1, count, (*classes.shape, each))
-    found: Labels = (classes[..., None] + step) % count
-    return found
+    step = rng.integers(1, count, (*classes.shape, num_negatives))
+    return cast(Labels, (classes[..., None] + step) % count)
 
 
-def balanced(classes: Labels, each: int, count: int, rng: np.random.Generator) -> Labels:
-    """Return wrong labels that are in every batch as frequent as the right ones, so that no label tells by itself.
+def balanced(classes: Labels, num_negatives: int, count: int, rng: np.random.Generator) -> Labels:
+    """Return wrong labels as frequent in every batch as right ones, so that no label alone reveals which it is.
 
-    The images of a batch, sorted by class, take the label of the image a drawn distance (a quarter to three quarters
-    of the batch) further on. Where a class is so frequent that this hits itself, a uniform draw stands in.
+    The images of a batch are sorted by class. Each takes the label of the image a random distance ahead (a quarter to
+    three quarters of the batch). If that image is of the same class, the label is drawn uniformly.
 
     Parameters
     ----------
     classes
         The right labels, (steps, batch).
-    each, count
+    num_negatives, count
         As for `uniform`.
     """
-    found = uniform(classes, each, count, rng)
+    negatives = uniform(classes, num_negatives, count, rng)
     size = classes.shape[1]
-    for right_B, wrong_BK in zip(classes, found, strict=True):
-        for k in range(each):
+    for right_B, wrong_BK in zip(classes, negatives, strict=True):
+        for k in range(num_negatives):
             order = np.lexsort((rng.random(size), rng.permutation(count)[right_B]))
-            moved = np.roll(order, -int(rng.integers(size // 4, size - size // 4 + 1)))
-            labels = np.empty_like(right_B)
-            labels[order] = right_B[moved]
-            wrong_BK[:, k] = np.where(labels == right_B, wrong_BK[:, k], labels)
-    return found
+            source = np.roll(order, -int(rng.integers(size // 4, size - size // 4 + 1)))
+            labels_B = np.empty_like(right_B)
+            labels_B[order] = right_B[source]
+            wrong_BK[:, k] = np.where(labels_B == right_B, wrong_BK[:, k], labels_B)
+    return negatives
 
 
 def hard(classes_B: Tensor, noise_BK: Tensor, logits_BC: Tensor) -> Tensor:
-    """Return wrong labels (B, K), drawn in proportion to exp(logit): those that the net takes for right (Hinton 2022).
+    """Return wrong labels (B, K), drawn with probability proportional to exp(logit) (Hinton 2022).
 
     Parameters
     ----------
@@ -62,7 +66,7 @@ def hard(classes_B: Tensor, noise_BK: Tensor, logits_BC: Tensor) -> Tensor:
     noise_BK
         Uniform draws in [0, 1).
     logits_BC
-        α·goodness of every label of every image when it was last seen; 0 until then.
+        α·goodness of each label when the image was last seen with it; 0 before.
     """
     share_BC = logits_BC.scatter(1, classes_B[:, None], -torch.inf).softmax(1).cumsum(1)
     drawn_BK = torch.searchsorted(share_BC, noise_BK * share_BC[:, -1:], right=True)

@@ -98,7 +98,7 @@ def run(name, seed):
     learner, step, few = Recorder(net, len(data.train)), 0, data.validation[:VALIDATION]
     began, filters = time.process_time(), {}
     for epoch in range(-(-STEPS // (len(data.train) // config.train.batch))):
-        draws = Draws(config, data.train.classes, data.classes, epoch, labels_on=learner.labels_on)
+        draws = Draws(config, data.train.classes, data.classes, epoch, labels_device=learner.labels_device)
         for k in range(min(len(draws), STEPS - step)):
             if step in LOOKED_AT:
                 filters[step] = alike(net, few.images[:100])

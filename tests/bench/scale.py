@@ -24,7 +24,7 @@ from harness import Row, write  # noqa: E402
 import ffnet  # noqa: E402
 from fflabels import named_set  # noqa: E402
 from ffnet.data.dataset import Split  # noqa: E402
-from ffnet.system.ranks import ALONE, join_ranks  # noqa: E402
+from ffnet.system.ranks import SINGLE, join_ranks  # noqa: E402
 from ffnet.training.draws import Draws  # noqa: E402
 from ffnet.training.forward_forward import FFLearner  # noqa: E402
 
@@ -80,8 +80,8 @@ def measure(target):
     for preset, settings, batches in NETS:
         for batch in batches:
             net, together = steps_of(preset, settings, batch, ranks)
-            _, half = steps_of(preset, settings, batch // 2, ALONE)
-            _, alone = steps_of(preset, settings, batch, ALONE)
+            _, half = steps_of(preset, settings, batch // 2, SINGLE)
+            _, alone = steps_of(preset, settings, batch, SINGLE)
             times = []
             for run in (alone, half, together):
                 dist.barrier()

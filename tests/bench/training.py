@@ -67,7 +67,9 @@ class Ours:
         """Take the next batch; an epoch's draws and figures are part of it."""
         if self.k >= len(self.draws):
             self.epoch, self.k = self.epoch + 1, 0
-            self.draws = Draws(self.config, self.data.train.classes, 10, self.epoch, labels_on=self.learner.labels_on)
+            self.draws = Draws(
+                self.config, self.data.train.classes, 10, self.epoch, labels_device=self.learner.labels_device
+            )
             self.learner.epoch_metrics()
         self.learner.step(self.data.train, self.draws, self.k)
         if self.neutral:

@@ -13,7 +13,7 @@ import ffnet
 from fflabels import design, named_set
 from ffnet.runs.checkpoint import save_state
 from ffnet.runs.session import Watcher
-from ffnet.system.ranks import ALONE, join_ranks
+from ffnet.system.ranks import SINGLE, join_ranks
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
 
@@ -46,7 +46,7 @@ CASES = {
 RUN = [*SMALL_RUN, "dtype=float64"]
 
 
-def trained_state(settings, ranks=ALONE):
+def trained_state(settings, ranks=SINGLE):
     """All state after some steps, tables and figures included."""
     config = ffnet.Config().override([*SMALL, "dtype=float64", "train.batch=8", *settings])
     generator = torch.Generator().manual_seed(0)

@@ -37,7 +37,7 @@ def halves(channels):
 
 
 GOODNESS["learned-contrast"] = Goodness(
-    of=lambda s, pixels, weight: 2 * ((s + FLOOR).log() * weight).mean(1), theta=lambda *_: 0.0, begin=halves
+    of=lambda s, pixels, weight: 2 * ((s + FLOOR).log() * weight).mean(1), theta=lambda *_: 0.0, first_weights=halves
 )
 """A goodness with weights that a layer learns, of the tests alone: layers can have one."""
 

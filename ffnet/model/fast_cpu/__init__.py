@@ -1,4 +1,4 @@
-"""What makes a layer fast on a CPU: convolutions by Fourier transforms, memory that is used again.
+"""Make layers fast on a CPU: convolution by Fourier transforms, sums that fit the caches, reused memory.
 
-Same results but for rounding; no other package needs it.
+The results are the same up to rounding. Only the layers use this package.
 """

@@ -1,17 +1,18 @@
-"""Convolution in the Fourier domain, where it is one small matrix product between channels a frequency.
+"""Convolution in the Fourier domain, as one small matrix product between channels per frequency.
 
-A k×k filter of same padding costs k² multiplications a pixel and pair of channels; at its P×(P//2 + 1) frequencies,
-P = H + k//2, a map costs some six a frequency: for 28×28 pixels and k = 7 a twentieth. Nothing is truncated or
-approximated but by rounding.
+A direct k×k convolution takes k² multiplications per pixel and pair of channels. In the Fourier domain a map has
+P×(P//2 + 1) frequencies, P = H + k//2, with about six multiplications each: a twentieth for 28×28 pixels and k = 7.
+The result is exact up to rounding.
 
-All of it is one bilinear algorithm, y = Aᵀ[(G w) ⊙ (B x)], with small matrices A, B, G along either axis: along the
-width a DFT of real numbers, along the height one of complex numbers, whose products are three real ones each (Gauss).
-⊙ multiplies matrices, samples × channels by channels × filters. The weights' gradient is its transpose:
+The algorithm is bilinear: y = Aᵀ[(G w) ⊙ (B x)], with small matrices A, B, G along each axis. Along the width they are
+a DFT of real numbers; along the height a DFT of complex numbers, whose products are three real products each (Gauss).
+⊙ is a matrix product: samples × channels times channels × filters. The gradient of the weights is the transpose:
 ∂w = Gᵀ[(A ∂y)ᵀ ⊙ (B x)].
 
-Maps lie pixels first in memory, (H, W, N, C): then every step is a product of contiguous matrices.
-Tensor names: U frequencies along the width, J = 3·V products along the height, 2 real and imaginary part, K filter
-taps, I channels, O filters.
+Maps are pixels first in memory, (H, W, N, C), so every step multiplies contiguous matrices.
+
+Letters of shapes: N samples (S of them with a gradient), I channels, O filters, H×W pixels, K filter taps,
+U frequencies along the width, V along the height, J = 3·V products along the height, 2 real and imaginary part.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ from torch import Tensor
 from ffnet.model.fast_cpu.scratch import Scratch
 
 PASSES = 4
-"""Maps are transformed in so many parts of their frequencies: with each more, less memory and some more time."""
+"""The frequencies are processed in this many parts: more parts take less memory and somewhat more time."""
 
 GAIN = 2.5
-"""How many times fewer multiplications there must be: those of small matrices run at half the speed."""
+"""Required ratio of direct to spectral multiplications, since products of small matrices run at half the speed."""
 
 
 RowMap: TypeAlias = Callable[[Tensor], Tensor]
-"""A row of maps, (W, N, C) → another."""
+"""A function from one row of maps, (W, N, C), to another."""
 
 
 class Block(NamedTuple):
-    """The matrices along the width for some of the frequencies."""
+    """The matrices along the width for a part of the frequencies."""
 
     rows: Tensor
     """B, (2U, W)."""
@@ -48,7 +49,7 @@ class Block(NamedTuple):
 
 
 class Basis(NamedTuple):
-    """The matrices of maps of one size and filters of another."""
+    """The matrices for one size of maps and one size of filters."""
 
     rows: Tensor
     """B along the width, (2, U, W)."""
@@ -64,7 +65,7 @@ class Basis(NamedTuple):
     """Aᵀ along the height, (H2, J)."""
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the matrices along the width, a part of the frequencies at a time."""
+        """Yield the matrices along the width for each part of the frequencies."""
         frequencies, width = self.rows.shape[1:]
         size = -(-frequencies // PASSES)
         for start in range(0, frequencies, size):
@@ -75,9 +76,9 @@ class Basis(NamedTuple):
 
 @cache
 def basis(height: int, width: int, kernel: int, dtype: torch.dtype) -> Basis:
-    """Return the matrices, computed in double precision.
+    """Return the matrices, computed in float64 and converted to `dtype`.
 
-    The period is as long as the map and half a filter: what wraps around falls on pixels that are cut off.
+    The period is the length of the map plus half a filter, so values that wrap around land on pixels that are cut off.
     """
     reach = kernel // 2
     taps = torch.arange(kernel, dtype=torch.float64) - reach
@@ -89,20 +90,22 @@ def basis(height: int, width: int, kernel: int, dtype: torch.dtype) -> Basis:
         """Return the real and the imaginary part of (cos + i·sin)·(a + i·b) as matrices that act on (a, b)."""
         return torch.stack([cos, -sin], 2).flatten(1), torch.stack([sin, cos], 2).flatten(1)
 
+    # Along the width: a DFT of real numbers. Only frequencies u ≥ 0 are kept; all but 0 and period/2 stand for −u too.
     x, period = torch.arange(width, dtype=torch.float64), width + reach
     frequencies = period // 2 + 1
     pixel_UW, tap_UK = angles(frequencies, x, period), angles(frequencies, taps, period)
-    twice_U = torch.full((frequencies, 1), 2.0, dtype=torch.float64)  # for the frequencies −u
-    twice_U[0] = 1
+    multiplicity_U = torch.full((frequencies, 1), 2.0, dtype=torch.float64)
+    multiplicity_U[0] = 1
     if period % 2 == 0:
-        twice_U[-1] = 1
+        multiplicity_U[-1] = 1
     rows = torch.stack([pixel_UW.cos(), -pixel_UW.sin()])
-    row_taps = torch.stack([tap_UK.cos(), tap_UK.sin()])  # a layer correlates: conjugate
-    rows_back = (rows * twice_U / period).permute(2, 0, 1)
+    row_taps = torch.stack([tap_UK.cos(), tap_UK.sin()])  # the complex conjugate, because a layer correlates
+    rows_back = (rows * multiplicity_U / period).permute(2, 0, 1)
 
+    # Along the height: a DFT of complex numbers. Gauss multiplies two of them with three real products:
+    # with p = (a + b)·c, q = a·(d − c), r = b·(c + d), (a + i·b)·(c + i·d) = (p − r) + i·(p + q).
     y, period = torch.arange(height, dtype=torch.float64), height + reach
     pixel_VH, tap_VK = angles(period, y, period), angles(period, taps, period)
-    # Gauss: with p = (a + b)·c, q = a·(d − c), r = b·(c + d) it is (a + i·b)·(c + i·d) = (p − r) + i·(p + q).
     re, im = stacked(pixel_VH.cos(), -pixel_VH.sin())
     columns = torch.cat([re + im, re, im])
     re, im = stacked(tap_VK.cos(), tap_VK.sin())
@@ -115,7 +118,7 @@ def basis(height: int, width: int, kernel: int, dtype: torch.dtype) -> Basis:
 
 @cache
 def pays(samples: int, channels: int, filters: int, height: int, width: int, kernel: int) -> bool:
-    """Return whether it takes so many multiplications less that it is faster: a rule, so that runs can be repeated."""
+    """Return whether it saves enough multiplications to be faster: a fixed rule, so that runs are reproducible."""
     columns, rows = height + kernel // 2, (width + kernel // 2) // 2 + 1
     products = 3 * columns * rows
     of_maps = samples * (channels + filters) * height * 2 * (width * rows + products)
@@ -125,73 +128,88 @@ def pays(samples: int, channels: int, filters: int, height: int, width: int, ker
 
 
 def convolve(x_NIHW: Tensor, weight_OIKK: Tensor, scratch: Scratch) -> Tensor:
-    """Return the convolution of same padding and stride 1, (N, O, H, W), pixels first in memory.
+    """Return the convolution with same padding and stride 1, (N, O, H, W), pixels first in memory.
 
-    It lies in `scratch`, beside `x_NIHW` if that does too.
+    The result is in the memory of `scratch`, but does not overwrite `x_NIHW`, which may be there too.
     """
+    # Get the matrices, and the memory of the result.
     samples, channels, height, width = x_NIHW.shape
     filters, kernel = weight_OIKK.shape[0], weight_OIKK.shape[2]
     matrices = basis(height, width, kernel, x_NIHW.dtype)
     weight_KKOI = weight_OIKK.permute(2, 3, 0, 1).reshape(kernel, kernel, -1)
     y_HWNO = scratch.take_beside(x_NIHW, "map", (height, width, samples * filters))
     for part, block in enumerate(matrices.blocks()):
+        # Transform filters and maps along the width.
         frequencies = len(block.taps) // 2
         taps_KUOI = (block.taps @ weight_KKOI).view(2 * kernel, frequencies, -1)
         x_HUNI = _rows(x_NIHW, block.rows, scratch.take("x", (height, 2 * frequencies, samples * channels), x_NIHW))
+
+        # For each frequency: transform along the height, multiply channels by filters, transform back.
         y_HUNO = scratch.take("y", (2 * height, frequencies, samples * filters), x_NIHW)
         for u in range(frequencies):
             x_JNI = (matrices.columns @ x_HUNI[:, u]).view(-1, samples, channels)
             taps_JOI = (matrices.column_taps @ taps_KUOI[:, u]).view(-1, filters, channels)
             y_JNO = torch.bmm(x_JNI, taps_JOI.transpose(1, 2))
             torch.mm(matrices.columns_back, y_JNO.flatten(1), out=y_HUNO[:, u])
+
+        # Transform back along the width; add to the other parts.
         y_HUNO = y_HUNO.view(height, 2 * frequencies, -1)
         y_HWNO.baddbmm_(block.back.expand(height, -1, -1), y_HUNO, beta=float(part > 0))
     return y_HWNO.view(height, width, samples, filters).permute(2, 3, 0, 1)
 
 
 def weight_gradient(
-    x_NIHW: Tensor, y_NOHW: Tensor, by_y: RowMap, samples_S: Tensor | None, kernel: int, scratch: Scratch
+    x_NIHW: Tensor, y_NOHW: Tensor, row_gradient: RowMap, samples_S: Tensor | None, kernel: int, scratch: Scratch
 ) -> tuple[Tensor, Tensor]:
-    """Return the gradient by the weights, (O, I, K, K), and by the bias, (O,).
+    """Return the gradient with respect to the weights, (O, I, K, K), and to the bias, (O,).
 
     Parameters
     ----------
     x_NIHW, y_NOHW
-        What was convolved, and its activity.
-    by_y
-        A row of activities (W, S, O) → the gradient by the convolution there, of the samples that have a gradient.
+        Input of the convolution, and activity.
+    row_gradient
+        A row of activities (W, S, O) → the gradient with respect to the convolution there.
     samples_S
-        These samples; all unless given.
+        The samples that have a gradient; default: all.
     """
+    # Get the matrices, and the memory of the result.
     height, width = x_NIHW.shape[2:]
     channels, filters = x_NIHW.shape[1], y_NOHW.shape[1]
     samples = len(x_NIHW) if samples_S is None else len(samples_S)
     matrices = basis(height, width, kernel, x_NIHW.dtype)
-    by_weight_KKOI = x_NIHW.new_zeros(kernel, kernel, filters * channels)
-    by_bias_O = x_NIHW.new_zeros(filters)
+    grad_weight_KKOI = x_NIHW.new_zeros(kernel, kernel, filters * channels)
+    grad_bias_O = x_NIHW.new_zeros(filters)
     for part, block in enumerate(matrices.blocks()):
+        # Transform input and gradient along the width.
         frequencies = len(block.taps) // 2
         out = scratch.take("x", (height, 2 * frequencies, samples * channels), x_NIHW)
         x_HUNI = _rows(x_NIHW, block.rows, out, samples_S)
         out = scratch.take("y", (height, 2 * frequencies, samples * filters), x_NIHW)
-        y_HUNO = _rows(y_NOHW, block.back.T.contiguous(), out, samples_S, by_y)
+        y_HUNO = _rows(y_NOHW, block.back.T.contiguous(), out, samples_S, row_gradient)
+
+        # For each frequency: transform along the height, multiply filters by channels, transform back.
         taps_KUOI = x_NIHW.new_empty(2 * kernel, frequencies, filters * channels)
         for u in range(frequencies):
             x_JNI = (matrices.columns @ x_HUNI[:, u]).view(-1, samples, channels)
             y_JNO = (matrices.columns_back.T @ y_HUNO[:, u]).view(-1, samples, filters)
             taps_JOI = torch.bmm(y_JNO.transpose(1, 2), x_JNI)
             torch.mm(matrices.column_taps.T, taps_JOI.flatten(1), out=taps_KUOI[:, u])
+
+        # Transform back along the width; add to the other parts.
         taps_KUOI = taps_KUOI.view(kernel, 2 * frequencies, -1)
-        by_weight_KKOI.baddbmm_(block.taps.T.expand(kernel, -1, -1), taps_KUOI)
-        if part == 0:  # the row's mean over a period is its frequency 0
-            by_bias_O = y_HUNO[::2, 0].sum(0).view(samples, filters).sum(0) / block.back[0, 0]
-    return by_weight_KKOI.view(kernel, kernel, filters, channels).permute(2, 3, 0, 1), by_bias_O
+        grad_weight_KKOI.baddbmm_(block.taps.T.expand(kernel, -1, -1), taps_KUOI)
+        if part == 0:  # frequency 0 of a row is proportional to its sum over the pixels
+            grad_bias_O = y_HUNO[::2, 0].sum(0).view(samples, filters).sum(0) / block.back[0, 0]
+    return grad_weight_KKOI.view(kernel, kernel, filters, channels).permute(2, 3, 0, 1), grad_bias_O
 
 
 def _rows(
     maps_NCHW: Tensor, matrix: Tensor, out: Tensor, samples_S: Tensor | None = None, of_row: RowMap | None = None
 ) -> Tensor:
-    """Return every row of the chosen samples, mapped by `of_row`, transformed: (2H, U, N·C); in `out`."""
+    """Return all rows of the chosen samples transformed along the width, (2H, U, N·C), in `out`.
+
+    `of_row` is applied to each row first.
+    """
     for row_UNC, row_WNC in zip(out, maps_NCHW.permute(2, 3, 0, 1), strict=True):
         if samples_S is not None:
             row_WNC = row_WNC.index_select(1, samples_S)

@@ -31,5 +31,5 @@ def test_morphology_labels_of_an_epoch_wait_on_the_host():
     for draw, where in (("uniform", "cpu"), ("balanced", "cpu"), ("hard", "meta")):
         learner = FFLearner(ffnet.FFNet(config(f"train.negatives={draw}"), SHAPE, labels), 8)
         classes = torch.arange(40) % 10
-        draws = Draws(learner.config, classes, 10, 0, labels_on=learner.labels_on or torch.device("meta"))
+        draws = Draws(learner.config, classes, 10, 0, labels_device=learner.labels_device or torch.device("meta"))
         assert draws.labels_SBK.device.type == where
