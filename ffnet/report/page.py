@@ -24,7 +24,8 @@ from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.evaluation.diagnosis import diagnose
 from ffnet.inference.predict import scores
 from ffnet.model.net import FFNet
-from ffnet.runs.folder import CONFIG, LABELS, Run
+from ffnet.runs.files import CONFIG, LABELS
+from ffnet.runs.folder import Run
 from ffnet.runs.log import TIMINGS, read_lines
 
 try:
