@@ -232,7 +232,7 @@ def data_root(function: F) -> F:
     return click.option(
         "--data",
         metavar="DIR",
-        help="Folder of torchvision's data sets, or the present place of a run's own folder of images.  "
+        help="Folder of torchvision's data sets; for a run on your own images, the folder where these are now.  "
         "[default: FFNET_DATA or ~/.cache/ffnet]",
     )(function)
 

@@ -21,7 +21,7 @@ from fflabels_cli import options
 def command(
     labels: str, references: str, shape: tuple[int, int, int] | None, metric: Any, seed: int, out: Path
 ) -> None:
-    """Give similar labels to classes that look similar: write the set in another order.
+    """Reorder a label set, so that classes that look similar get similar labels.
 
     FILE is a label-set file or a built-in set such as fourier:low100. SOURCE is digits, a folder of class folders, or
     an .npz file with images and classes.

@@ -35,7 +35,7 @@ BUILT_IN = ("fourier", "morph", "onehot")
 @options.reference_images
 @options.intensity(0.35)
 @options.plugin_code
-@click.option("--plot", type=click.Path(path_type=Path), help="Also draw the table, a PNG file.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Also plot the table, as a PNG file.")
 @options.as_json
 def command(
     kinds: tuple[str, ...],

@@ -21,7 +21,7 @@ from fflabels_cli import options
 @click.option(
     "--probe", "probed", is_flag=True, help="Also measure how well a linear classifier recognises label and class."
 )
-@click.option("--page", type=click.Path(path_type=Path), help="Also write a page with pictures, an HTML file.")
+@click.option("--page", type=click.Path(path_type=Path), help="Also write an HTML page with pictures.")
 @options.as_json
 def command(
     labels: str,

@@ -32,10 +32,10 @@ from fflabels_cli import options
     is_flag=False,
     flag_value=60.0,
     metavar="[SECONDS]",
-    help="Prove how far this set is from the best possible one, at most; takes about SECONDS (60).",
+    help="Prove a bound on how far this set is from the best possible one; takes about SECONDS (60).",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The label-set file.  [default: labels-KIND-N.json]")
-@click.option("--gallery", type=click.Path(path_type=Path), help="Also draw a contact sheet, a PNG file.")
+@click.option("--gallery", type=click.Path(path_type=Path), help="Also draw a contact sheet, as a PNG file.")
 @options.as_json
 def command(
     n: int,

@@ -59,9 +59,8 @@ def command(
         pixels = read_pictures(images, loaded.net.shape)
     else:
         loaded_data = loaded.data(data)
-        pixels = one_a_class(
-            loaded_data.validation if len(loaded_data.validation) else loaded_data.train, MAX_IMAGES
-        ).images
+        split = loaded_data.validation if len(loaded_data.validation) else loaded_data.train
+        pixels = one_a_class(split, MAX_IMAGES).images
     classes = None if class_name is None else torch.full((len(pixels),), names.index(class_name))
     maps = activation_maps(loaded.net, pixels, classes)
     write_whole(path, activation(pixels, maps, [names[k] for k in maps.classes]))
