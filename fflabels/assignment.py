@@ -9,45 +9,46 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fflabels.diversity import GRID, Metric, similarity
+from fflabels.brief import Brief
 from fflabels.errors import FFLabelsError
-from fflabels.images import REFERENCE_COUNT, References, evenly, load_classed
+from fflabels.images import REFERENCE_COUNT, References, evenly, load_classed, load_references
 from fflabels.labelset import LabelSet
+from fflabels.metrics import GRID
 from fflabels.observer import Observer, pooling
 from fflabels.progress import Progress, silent
 
 Matrix = npt.NDArray[np.float64]
 
 STARTS = 16
-"""Searches that begin where the relaxed problem ends, and as many that begin with chance; the best end is taken."""
+"""Searches from solutions of the relaxed problem, and as many from random orders; the best result is kept."""
 
 TOGETHER = 256
-"""Images that are looked at at once."""
+"""Images per batch of the observer."""
 
 SILENT = 1e-6
-"""Variance within a class, and length of a class's offset, that are divided by at least."""
+"""Floor for divisors: the variance within a class, and the length of a class's offset."""
 
 
 def assign(
     labels: LabelSet,
     references: str | Path | References,
     *,
-    metric: Metric = "shift",
+    metric: str = "shift",
     seed: int = 0,
     progress: Progress = silent,
 ) -> LabelSet:
-    """Return the set in the order in which labels that are alike belong to classes that look alike.
+    """Return the set reordered so that similar labels go to classes that look alike.
 
-    Classes that look alike are told apart late; until then what a network learns of one serves the others, if their
-    labels are alike too. The sum over all pairs of classes of their likeness times their labels' similarity is made
-    large (quadratic assignment): by the fast approximate algorithm of Vogelstein et al. (2015), and from its ends and
-    from chance by the best exchanges of two. Labels that are all as alike as one another, such as waves of ten
-    frequencies, stay as they are. What the set was chosen by (`LabelSet.selection`) is not kept.
+    A network separates classes that look alike late in training; until then, what it learns about one also serves the
+    others if their labels are similar. The order maximises the sum over all pairs of classes of their likeness times
+    their labels' similarity (quadratic assignment): by the fast approximate algorithm of Vogelstein et al. (2015), then
+    from its results and from random orders by the best exchanges of two. Labels whose pairs are all equally similar,
+    such as waves of ten frequencies, keep their order. `LabelSet.selection` is not kept.
 
     Parameters
     ----------
     labels
-        As many as there are classes.
+        One per class.
     references
         Images with their classes, 0 to n − 1, each at least once: as for `load_classed`, at the shape that the set was
         scored at, or `References`.
@@ -56,18 +57,26 @@ def assign(
     seed
         Of the search.
     progress
-        Called with what is being done, how much is done, and how much in all.
+        Called with the name of the step, the number of parts done, and their total.
 
     Raises
     ------
     FFLabelsError
-        When the classes are not known, or not one label a class.
+        When the classes are unknown, or the number of labels differs from that of classes.
+
+    Examples
+    --------
+    >>> from fflabels import assign, named_set
+    >>> from fflabels.images import load_classed
+    >>> images = load_classed("digits", (1, 16, 16))
+    >>> assign(named_set("fourier:paper10"), images).provenance.method
+    'built-in set paper10'
     """
     return assignment(labels, references, metric=metric, seed=seed, progress=progress).labels
 
 
 class Assignment(NamedTuple):
-    """A set in the order that was found, and its `agreement` with the classes, before and after."""
+    """The reordered set, and its `agreement` with the classes before and after."""
 
     labels: LabelSet
     before: float
@@ -78,11 +87,11 @@ def assignment(
     labels: LabelSet,
     references: str | Path | References,
     *,
-    metric: Metric = "shift",
+    metric: str = "shift",
     seed: int = 0,
     progress: Progress = silent,
 ) -> Assignment:
-    """Return what `assign` does, and how well labels agree with classes before and after; see there."""
+    """Return the set as `assign` does, and how well labels agree with classes before and after."""
     if seed < 0:
         raise FFLabelsError("out of range", where="seed", got=seed, expected="0 or more")
     if not isinstance(references, References):
@@ -93,16 +102,18 @@ def assignment(
         return Assignment(labels, 0.0, 0.0)
     alike = likeness(references, progress=progress)
     order = _largest(alike, same, seed, progress)
-    found, provenance = labels.reordered(order.tolist()), labels.provenance
+    assigned, provenance = labels.reordered(order.tolist()), labels.provenance
     how = f"{provenance.method}, assigned by {metric} on {references.name}"
-    found = LabelSet(found.recipes, found.labeler, msgspec.structs.replace(provenance, method=how), found.scores)
-    return Assignment(found, _correlation(alike, same), _correlation(alike, same[np.ix_(order, order)]))
+    assigned = LabelSet(
+        assigned.recipes, assigned.labeler, msgspec.structs.replace(provenance, method=how), assigned.scores
+    )
+    return Assignment(assigned, _correlation(alike, same), _correlation(alike, same[np.ix_(order, order)]))
 
 
-def agreement(labels: LabelSet, references: References, *, metric: Metric = "shift") -> float:
+def agreement(labels: LabelSet, references: References, *, metric: str = "shift") -> float:
     """Return the correlation, over all pairs of classes, of their likeness with their labels' similarity; −1 to 1.
 
-    0 where all pairs are as alike as one another. See `assign` for the parameters and errors.
+    0 where all pairs are equally similar. See `assign` for the parameters and errors.
     """
     _check_classes(references, len(labels))
     return _correlation(likeness(references), _similarity(labels, references, metric))
@@ -111,7 +122,7 @@ def agreement(labels: LabelSet, references: References, *, metric: Metric = "shi
 def likeness(references: References, *, progress: Progress = silent) -> Matrix:
     """Return how much classes look alike, (n, n): correlations of their means to an untrained observer, diagonal 0.
 
-    What it sees are 64 random 5×5 filters after ReLU, averaged in 4×4 cells; differences are in standard deviations
+    The observer has 64 random 5×5 filters with ReLU, averaged in 4×4 cells; differences are in standard deviations
     within a class. Rounded to multiples of 2⁻²⁰, so that the last bits of a sum decide nothing.
 
     Raises
@@ -158,19 +169,11 @@ def _check_classes(references: References, expected: int | None = None) -> npt.N
     return classes
 
 
-def _similarity(labels: LabelSet, references: References, metric: Metric, progress: Progress = silent) -> Matrix:
+def _similarity(labels: LabelSet, references: References, metric: str, progress: Progress = silent) -> Matrix:
     """Return how alike labels are on some of the images, (n, n), diagonal 0."""
     few = References(references.images[evenly(len(references.images), REFERENCE_COUNT)], references.name)
-    found = similarity(
-        labels.recipes,
-        labels.labeler,
-        shape=few.shape,
-        metric=metric,
-        references=few,
-        intensity=labels.intensity,
-        progress=progress,
-    )
-    same = found.astype(np.float64)
+    few = load_references(few, few.shape)
+    same = Brief(labels.labeler, few, labels.intensity).similarity(labels.recipes, metric, progress).astype(np.float64)
     np.fill_diagonal(same, 0)
     return same
 
@@ -189,7 +192,7 @@ def _correlation(one: Matrix, other: Matrix) -> float:
 
 
 def _largest(alike: Matrix, same: Matrix, seed: int, progress: Progress) -> npt.NDArray[np.int64]:
-    """Return the order of the largest sum that was found; as they are, where none is larger."""
+    """Return the order with the largest sum; the present order if none is better."""
     from scipy.optimize import quadratic_assignment  # takes a moment to import
 
     best = _exchanged(alike, same, np.arange(len(same)))
@@ -198,9 +201,9 @@ def _largest(alike: Matrix, same: Matrix, seed: int, progress: Progress) -> npt.
         rng = np.random.default_rng([seed, start])
         relaxed = quadratic_assignment(alike, same, options={"maximize": True, "rng": rng, "P0": "randomized"})
         for begin in (relaxed.col_ind, rng.permutation(len(same))):
-            found = _exchanged(alike, same, begin)
-            if (value := _sum(alike, same, found)) > largest:
-                best, largest = found, value
+            order = _exchanged(alike, same, begin)
+            if (value := _sum(alike, same, order)) > largest:
+                best, largest = order, value
         progress("assigning", start + 1, STARTS)
     return best
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.checks import check_floor, check_seed
-from fflabels.diversity import Correlations, Effect, effect
+from fflabels.effect import Correlations, Effect, effect
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
 from fflabels.guard import draw
 from fflabels.images import References, load_references
@@ -19,35 +19,35 @@ from fflabels.progress import Progress, silent
 from fflabels.recipe import MAX_RECIPES, Recipe
 
 SAME = 0.999
-"""Two draws whose effects are more similar than this are the same label."""
+"""Two draws whose effects are more similar than this count as the same label."""
 
 SCREENED = 8
-"""Images that every draw meets every candidate on where their signatures do not fit into memory whole."""
+"""Images on which every draw is compared with every candidate, if signatures on all images do not fit in memory."""
 
 HELD_BYTES = 768 << 20
-"""The most that the candidates' signatures and correlations may take, but for signatures on one image."""
+"""The most memory for the candidates' signatures and correlations, except for signatures on one image."""
 
 MARGIN = 1e-2
-"""Products this near the limit are looked at again, by a sum whose order does not depend on the machine's threads."""
+"""Products this near the limit are recomputed by a sum whose order does not depend on the number of threads."""
 
 BATCH = 256
 
 
 class Candidates(Sequence[Recipe]):
-    """The recipes, in order of their draws, and what was passed over to find them.
+    """The recipes, in order of their draws, and the numbers of rejected draws.
 
     Attributes
     ----------
     recipes
         The candidates.
     drawn
-        How many draws were looked at.
+        How many draws were made.
     repeated, invisible
-        How many of them repeated an earlier one's effect, or fell below the visibility floor.
+        How many draws repeated an earlier one's effect, or fell below the visibility floor.
     min_visibility
         The floor.
     correlations
-        What the search for repeats has computed already; `similarity` takes it from here.
+        The pearson correlations that the search for repeats computed, for `similarity` to reuse.
     """
 
     def __init__(
@@ -95,11 +95,11 @@ def propose(
     Parameters
     ----------
     labeler
-        The maker of recipes.
+        It makes the recipes.
     n
         How many candidates to find (2000 in the paper).
     shape
-        (C, H, W) of the images that they are judged on.
+        (C, H, W) of the images that candidates are judged on.
     seed
         A non-negative integer.
     references
@@ -108,12 +108,18 @@ def propose(
         The floor of visibility, in units of the images' RMS contrast; the labeler's own (1 for most) unless given
         [ours].
     at_least
-        How few to be content with when the labeler runs dry; n unless given.
+        The fewest to accept when the labeler runs out of new recipes; n by default.
 
     Raises
     ------
     TooFewCandidatesError
         When the draws stop bringing anything new before `at_least` are found.
+
+    Examples
+    --------
+    >>> from fflabels import get_labeler, propose
+    >>> propose(get_labeler("fourier"), 5, shape=(1, 8, 8), references="digits")
+    <5 candidates of 5 draws: 0 repeated, 0 invisible>
     """
     if not 1 <= n <= MAX_RECIPES:
         raise FFLabelsError("bad number", where="candidates", got=n, expected=f"1 to {MAX_RECIPES}")
@@ -121,17 +127,23 @@ def propose(
     check_floor(min_visibility)
     floor = labeler.default_visibility if min_visibility is None else min_visibility
     shape = check_shape(shape)
-    found = load_references(references, shape)
-    distinct = _Distinct(labeler, found, n)
+    images = load_references(references, shape)
+
+    # Draw batch after batch, until there are n candidates or nothing new comes.
+    distinct = _Distinct(labeler, images, n)
     drawn = repeated = invisible = fruitless = 0
     met: set[Recipe] = set()
     while len(distinct.recipes) < n and fruitless < max(2000, 4 * len(distinct.recipes)):
         batch: list[tuple[int, Recipe, Effect | None]] = []
         for j in range(drawn, drawn + BATCH):
             recipe = draw(labeler, np.random.default_rng([seed, j]), shape)
-            batch.append((j, recipe, None if recipe in met else effect(labeler, recipe, found)))
+            batch.append((j, recipe, None if recipe in met else effect(labeler, recipe, images)))
             met.add(recipe)
+
+        # Compare the visible ones with all candidates and with each other.
         distinct.meet([e for _, _, e in batch if e is not None and e.changed and e.visibility >= floor])
+
+        # Sort each draw into repeated, invisible, or new.
         for j, recipe, seen in batch:
             drawn = j + 1
             fruitless += 1
@@ -146,6 +158,8 @@ def propose(
                     break
             else:
                 repeated += 1
+
+    # Too few.
     if len(distinct.recipes) < (n if at_least is None else at_least):
         raise TooFewCandidatesError(
             f"{labeler!r} runs dry",
@@ -158,11 +172,11 @@ def propose(
 
 
 class _Distinct:
-    """The recipes found so far, and the test whether another one's effect differs from all of theirs.
+    """The recipes so far, and the test whether another recipe's effect differs from theirs.
 
-    Every draw meets them in one matrix product a batch. Where memory allows, signatures are held on all images, and the
-    products are the correlations that `similarity` wants later; otherwise on the first few, and the rest decide where
-    those leave it open.
+    A batch of draws is compared with them by one matrix product. If memory allows, signatures on all images are kept,
+    and the products are the correlations that `similarity` needs later; otherwise signatures on the first few images
+    are kept, and close calls are decided on all images.
     """
 
     def __init__(self, labeler: Labeler[Any], references: References, n: int) -> None:
@@ -178,7 +192,7 @@ class _Distinct:
         self.products = np.zeros((n, n) if self.whole else (0, 0), np.float32)
 
     def meet(self, effects: Sequence[Effect]) -> None:
-        """Correlate a batch with all recipes found so far and with itself."""
+        """Correlate a batch with all recipes so far and with itself."""
         self.batch = np.empty((len(effects), self.signatures.shape[1]), np.float32)
         for k, seen in enumerate(effects):
             self.batch[k] = seen.signature[: self.held].ravel()
@@ -205,7 +219,7 @@ class _Distinct:
         return True
 
     def correlations(self) -> Correlations | None:
-        """Return what is known of the recipes' correlations, where that is all."""
+        """Return the recipes' correlations, if they were computed on all images."""
         count = len(self.recipes)
         if not self.whole:
             return None

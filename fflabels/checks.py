@@ -6,6 +6,9 @@ import math
 
 from fflabels.errors import FFLabelsError
 
+MAX_COMPARED = 20_000
+"""The most labels that are compared all with all: the matrix takes 1.5 GiB."""
+
 
 def check_seed(seed: int) -> None:
     """Refuse a seed below 0."""
@@ -23,3 +26,11 @@ def check_intensity(intensity: float) -> None:
     """Refuse a label intensity K at which nothing, or no number, is drawn."""
     if not 0 < intensity <= 1:
         raise FFLabelsError("out of range", where="intensity", got=intensity, expected="above 0, at most 1")
+
+
+def check_count(count: int, where: str) -> None:
+    """Refuse more labels than can be compared all with all."""
+    if count > MAX_COMPARED:
+        raise FFLabelsError(
+            "too many to compare all with all", where=where, got=count, expected=f"at most {MAX_COMPARED}"
+        )

@@ -10,16 +10,18 @@ import numpy as np
 
 from fflabels import registry
 from fflabels.arrays import Array, Shape, check_shape
-from fflabels.candidates import Candidates, propose
-from fflabels.checks import check_floor, check_intensity, check_seed
+from fflabels.brief import Brief
+from fflabels.candidates import Candidates
+from fflabels.checks import check_count, check_floor, check_intensity, check_seed
 from fflabels.design import chance_sets
-from fflabels.diversity import Matrix, Metric, check_count, check_metric, metrics_on, similarity, summarize
+from fflabels.diversity import summarize
 from fflabels.errors import FFLabelsError
 from fflabels.guard import complete
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler
 from fflabels.labelset import DEFAULT_SHAPE
-from fflabels.observer import DEFAULT_INTENSITY, check_enough
+from fflabels.metrics import METRICS, Matrix, check_metric, metrics_on
+from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from fflabels.selection.dispersion import select
 
@@ -49,7 +51,7 @@ class Reach:
 
     kind: str
     params: str
-    metric: Metric
+    metric: str
     n: int
     candidates: int | None
     selected: float | None
@@ -63,7 +65,7 @@ def compare(
     *,
     candidates: int = 2000,
     shape: Shape = DEFAULT_SHAPE,
-    metrics: Sequence[Metric] | None = None,
+    metrics: Sequence[str] | None = None,
     seed: int = 0,
     references: str | Array | References | None = None,
     min_visibility: float | None = None,
@@ -72,18 +74,18 @@ def compare(
 ) -> list[Reach]:
     """Return, for every kind, count and metric, the least largest similarity that selection reaches.
 
-    Each is selected by its own metric: the row of ``shift`` says what a set selected by ``shift`` has.
+    Sets are selected by the metric they are reported by: the row of ``shift`` is of a set selected by ``shift``.
 
     Parameters
     ----------
     labelers
         Labelers or their names.
     counts
-        How many labels, one a class.
+        How many labels, one per class.
     candidates
         The size of the pool; at least the largest count is asked for.
     metrics
-        By which; all that there are reference images enough for unless given.
+        Registered metrics; by default all that there are enough reference images for.
     shape, seed, references, min_visibility, intensity
         As for `design`.
 
@@ -95,7 +97,15 @@ def compare(
     Raises
     ------
     FFLabelsError
-        For arguments out of range; what a labeler cannot do is told in its rows.
+        For arguments out of range. What a labeler cannot do is reported in its rows.
+
+    Examples
+    --------
+    >>> from fflabels import compare
+    >>> small = {"candidates": 20, "shape": (1, 8, 8), "references": "digits"}
+    >>> [reach] = compare(["fourier"], [3], metrics=["pearson"], **small)
+    >>> reach.kind, reach.n, reach.selected
+    ('fourier', 3, 0.0)
     """
     if not labelers or not counts:
         raise FFLabelsError("nothing to compare", where="labelers" if not labelers else "counts")
@@ -108,21 +118,22 @@ def compare(
     check_floor(min_visibility)
     check_intensity(intensity)
     check_count(max(candidates, *counts), "candidates" if candidates >= max(counts) else "counts")
-    found = load_references(references, check_shape(shape))
-    if "dprime" in (metrics or ()):
-        check_enough(found)
+    images = load_references(references, check_shape(shape))
+    for metric in metrics or ():
+        METRICS[metric].check(images)
     reached = []
     for name in labelers:
         labeler = registry.get_labeler(name) if isinstance(name, str) else name
-        pools = _Pools(labeler, max(candidates, *counts), found, seed, min_visibility, intensity, progress)
-        for metric in metrics or metrics_on(found):
+        pools = _Pools(Brief(labeler, images, intensity, min_visibility, seed), max(candidates, *counts), progress)
+        for metric in metrics or metrics_on(images):
             for n in counts:
-                reached.append(_reach(pools, metric, n, seed, progress))
+                reached.append(_reach(pools, metric, n))
     return reached
 
 
-def _reach(pools: _Pools, metric: Metric, n: int, seed: int, progress: Progress) -> Reach:
-    kind, params = pools.labeler.name, _params(pools.labeler)
+def _reach(pools: _Pools, metric: str, n: int) -> Reach:
+    labeler, seed = pools.brief.labeler, pools.brief.seed
+    kind, params = labeler.name, _params(labeler)
     try:
         matrix, complete = pools.similarity(n, metric)
     except FFLabelsError as error:  # the labeler cannot draw n labels at this shape
@@ -130,60 +141,32 @@ def _reach(pools: _Pools, metric: Metric, n: int, seed: int, progress: Progress)
     size = None if complete else len(matrix)
     if n > len(matrix):
         return Reach(kind, params, metric, n, size, None, None, f"has no more than {size} distinct, visible labels")
-    chosen = select(matrix, n, seed=seed, progress=progress).score
+    chosen = select(matrix, n, seed=seed, progress=pools.progress).score
     return Reach(kind, params, metric, n, size, chosen, None if complete else _chance(matrix, n, seed))
 
 
 class _Pools:
-    """The candidates of a labeler and their similarities, made once; a kind without a choice has a pool for each n."""
+    """A labeler's candidates and their similarities, made once; a labeler with a complete set is asked anew per n."""
 
-    def __init__(
-        self,
-        labeler: Labeler[Any],
-        candidates: int,
-        references: References,
-        seed: int,
-        min_visibility: float | None,
-        intensity: float,
-        progress: Progress,
-    ) -> None:
-        self.labeler, self.candidates, self.references = labeler, candidates, references
-        self.seed, self.min_visibility, self.intensity, self.progress = seed, min_visibility, intensity, progress
+    def __init__(self, brief: Brief, candidates: int, progress: Progress) -> None:
+        self.brief, self.candidates, self.progress = brief, candidates, progress
         self._proposed: Candidates | FFLabelsError | None = None
-        self._known: dict[tuple[int, Metric], Matrix] = {}
+        self._known: dict[tuple[int, str], Matrix] = {}
 
-    def similarity(self, n: int, metric: Metric) -> tuple[Matrix, bool]:
-        """Return how alike those are that n labels are chosen from, and whether they are the only n there can be."""
-        shape = self.references.shape
-        only = complete(self.labeler, n, shape)
+    def similarity(self, n: int, metric: str) -> tuple[Matrix, bool]:
+        """Return the similarities of the labels to choose n from, and whether they are the only n there can be."""
+        only = complete(self.brief.labeler, n, self.brief.shape)
         pool = self._pool() if only is None else only
         key = (0 if only is None else n, metric)
         if key not in self._known:
-            self._known[key] = similarity(
-                pool,
-                self.labeler,
-                shape=shape,
-                metric=metric,
-                references=self.references,
-                intensity=self.intensity,
-                progress=self.progress,
-            )
+            self._known[key] = self.brief.similarity(pool, metric, self.progress)
         return self._known[key], only is not None
 
     def _pool(self) -> Candidates:
         if self._proposed is None:
             try:
-                self._proposed = propose(
-                    self.labeler,
-                    self.candidates,
-                    shape=self.references.shape,
-                    seed=self.seed,
-                    references=self.references,
-                    min_visibility=self.min_visibility,
-                    at_least=1,
-                    progress=self.progress,
-                )
-            except FFLabelsError as error:  # told for each count and metric, met once
+                self._proposed = self.brief.candidates(self.candidates, at_least=1, progress=self.progress)
+            except FFLabelsError as error:  # reported for each count and metric, met once
                 self._proposed = error
         if isinstance(self._proposed, FFLabelsError):
             raise self._proposed
@@ -191,8 +174,8 @@ class _Pools:
 
 
 def _chance(matrix: Matrix, n: int, seed: int) -> float:
-    found = [summarize(matrix[np.ix_(some, some)]).max for some in chance_sets(len(matrix), n, seed)]
-    return round(float(np.mean(found)), 6)
+    largest = [summarize(matrix[np.ix_(some, some)]).max for some in chance_sets(len(matrix), n, seed)]
+    return round(float(np.mean(largest)), 6)
 
 
 def _params(labeler: Labeler[Any]) -> str:

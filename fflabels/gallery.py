@@ -16,6 +16,7 @@ from fflabels.files import write_whole
 from fflabels.guard import checked_imprint
 from fflabels.images import References, load_references
 from fflabels.labelset import LabelSet
+from fflabels.metrics import METRICS
 from fflabels.observer import DEFAULT_INTENSITY
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ CAPTION = 16
 INK, PAPER, QUIET, FRAME = (24, 24, 27), (255, 255, 255), (113, 113, 122), (200, 200, 206)
 
 MAX_SHOWN = 2500
-"""Labels on one sheet; of larger sets, the first."""
+"""The most labels on one sheet; the first ones of a larger set."""
 
 
 def contact_sheet(
@@ -43,7 +44,7 @@ def contact_sheet(
     Parameters
     ----------
     labels
-        The set; a cell a label, in order, numbered from 0.
+        The set; one cell per label, in order, numbered from 0.
     shape
         (C, H, W) to draw at; the set's own unless given. One channel is shown grey, three in colour, others as
         their mean.
@@ -54,6 +55,7 @@ def contact_sheet(
     """
     from PIL import Image, ImageDraw, ImageFont
 
+    # Lay out the grid: columns so that the sheet is about 1.4 times as wide as high.
     images = load_references(references, check_shape(shape or labels.shape)).images[:SHOWN]
     tiles = [_thumbnail(image) for image in images]
     th, tw = tiles[0].shape[:2]
@@ -71,6 +73,7 @@ def contact_sheet(
         draw.rectangle((left - 1, top - 1, left + tw, top + th), outline=FRAME)
         sheet.paste(Image.fromarray(tile), (left, top))
 
+    # The title, and the images alone.
     draw.text((2 * GAP, GAP), text, fill=INK, font=large)
     draw.text(
         (2 * GAP, 22 + GAP),
@@ -80,6 +83,8 @@ def contact_sheet(
     )
     for i, tile in enumerate(tiles):
         put(tile, 2 * GAP + i * (tw + GAP), 22 + CAPTION + GAP)
+
+    # One cell per label.
     for k in range(shown):
         left, top = 2 * GAP + k % columns * cell_w, head + k // columns * cell_h
         draw.text((left, top), str(k), fill=QUIET, font=font)
@@ -118,8 +123,9 @@ def _title(labels: LabelSet) -> str:
     if len(labels) > MAX_SHOWN:
         parts.append(f"the first {MAX_SHOWN}")
     if scores := labels.scores:
-        parts += [f"largest {m} {found.max:.3f}" for m, found in scores.similarity.items() if m != "dprime"]
-        parts += [f"least dprime {least[0]:.2f}"] if (least := scores.least_dprime) else []
+        alike = {METRICS[name]: summary for name, summary in scores.similarity.items()}
+        parts += [f"largest {m.name} {s.max:.3f}" for m, s in alike.items() if not m.higher_is_better]
+        parts += [f"least {m.name} {m.score(s.max):.2f}" for m, s in alike.items() if m.higher_is_better and s.pair]
         parts.append(f"scored at {'x'.join(map(str, scores.shape))} on {one_line(scores.references.name)[:40]}")
     return " · ".join(parts)
 

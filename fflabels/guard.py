@@ -1,4 +1,4 @@
-"""The guard against plugins: what a labeler proposes and draws is checked, and what its code raises names it."""
+"""Checked calls of a labeler's methods: wrong results are refused, and errors name the labeler."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def draw(labeler: Labeler[Any], rng: np.random.Generator, shape: Shape) -> Recip
 
 
 def complete(labeler: Labeler[Any], n: int, shape: Shape) -> Sequence[Recipe] | None:
-    """Return the only n recipes that there can be, checked to be so many different ones of the labeler, or None."""
+    """Return the labeler's complete set of n recipes, checked to be n different ones, or None if it has none."""
     with blaming(labeler):
-        found = labeler.complete(n, shape)
-        if found is None:
+        proposed = labeler.complete(n, shape)
+        if proposed is None:
             return None
-        recipes = [_recipe(labeler, one) for one in found]
+        recipes = [_recipe(labeler, one) for one in proposed]
     if len(recipes) != n or len(set(recipes)) != n:
         got = f"{len(recipes)}, {len(set(recipes))} of them different"
         raise FFLabelsError("not the recipes of a complete set", where=source(labeler), got=got, expected=f"{n}")
@@ -38,7 +38,7 @@ def complete(labeler: Labeler[Any], n: int, shape: Shape) -> Sequence[Recipe] | 
 
 
 def _recipe(labeler: Labeler[Any], made: object) -> Recipe:
-    """Return what a labeler made, if it is a recipe of it that can be told from others."""
+    """Return what a labeler made, if it is a hashable recipe of the labeler's type."""
     if not isinstance(made, labeler.recipe_type):
         raise FFLabelsError(
             "not a recipe of the labeler", where=source(labeler), got=made, expected=labeler.recipe_type.__name__

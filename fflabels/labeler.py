@@ -37,7 +37,7 @@ class Labeler(Generic[R]):
     api_version
         The version of this contract that the labeler was written for.
     image_independent
-        Whether the imprint is the same for every image. It is then drawn once a label, not once an image.
+        Whether the imprint is the same for every image. It is then drawn once per label, not once per image.
     overwrites
         Whether the imprint replaces the image, so that the label intensity K plays no part (one-hot alone).
     default_visibility
@@ -149,10 +149,10 @@ def host_integers(index: Array) -> np.ndarray[Any, Any]:
     """Return integers of any array-API library as NumPy integers."""
     if hasattr(index, "cpu"):
         index = index.cpu()
-    found = np.asarray(index)
-    if found.ndim != 1 or found.dtype.kind not in "iu":
-        raise FFLabelsError("labels must be a vector of integers", got=f"{found.dtype} of shape {found.shape}")
-    return found
+    integers = np.asarray(index)
+    if integers.ndim != 1 or integers.dtype.kind not in "iu":
+        raise FFLabelsError("labels must be a vector of integers", got=f"{integers.dtype} of shape {integers.shape}")
+    return integers
 
 
 def convert_params(name: str, params_type: type[Params], params: Mapping[str, Any], *, typed: bool = True) -> Params:
@@ -168,11 +168,11 @@ def convert_params(name: str, params_type: type[Params], params: Mapping[str, An
         sequences = {f.name for f in info.fields if _takes_several(f.type)}
         values = {k: v.split(",") if k in sequences else v for k, v in values.items()}
     try:
-        found = msgspec.convert(values, params_type, strict=typed)
-        for key, value in msgspec.to_builtins(found).items():
+        converted = msgspec.convert(values, params_type, strict=typed)
+        for key, value in msgspec.to_builtins(converted).items():
             if not _is_finite(value):
                 raise FFLabelsError("not finite", where=f"labeler {name}", got=f"{key}={value}", expected="a number")
-        return found
+        return converted
     except msgspec.ValidationError as error:
         field = next((f for f in values if f"`$.{f}" in str(error)), None)
         raise FFLabelsError(
@@ -198,10 +198,10 @@ def _choices(params_type: type[Params], field: str | None) -> str | None:
     """Return the words that a parameter is one or several of, if it is."""
     info = msgspec.inspect.type_info(params_type)
     assert isinstance(info, msgspec.inspect.StructType)
-    found = next((f.type for f in info.fields if f.name == field), None)
-    if isinstance(found, msgspec.inspect.VarTupleType):
-        found = found.item_type
-    return ", ".join(map(str, found.values)) if isinstance(found, msgspec.inspect.LiteralType) else None
+    kind = next((f.type for f in info.fields if f.name == field), None)
+    if isinstance(kind, msgspec.inspect.VarTupleType):
+        kind = kind.item_type
+    return ", ".join(map(str, kind.values)) if isinstance(kind, msgspec.inspect.LiteralType) else None
 
 
 def _bind(imprint: Callable[[Array, Any], Array], recipe: Recipe) -> Callable[[Array], Array]:

@@ -1,4 +1,4 @@
-"""LabelSet: n recipes, one a class, with provenance and scores; load, save, embed."""
+"""LabelSet: n recipes, one per class, with provenance and scores; load, save, embed."""
 
 from __future__ import annotations
 
@@ -7,28 +7,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias, get_args
 
 import msgspec
 import numpy as np
 
 from fflabels import registry
 from fflabels.arrays import Array, Shape, array_namespace, check_images, check_shape
-from fflabels.diversity import (
-    Matrix,
-    Metric,
-    Summary,
-    dprime,
-    metrics_on,
-    similarity,
-    summarize,
-    visibility,
-    worst_pairs,
-)
+from fflabels.brief import Brief
+from fflabels.diversity import Summary, summarize, worst_pairs
+from fflabels.effect import visibility
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.images import References, load_references
 from fflabels.labeler import Labeler, host_integers
+from fflabels.metrics import METRICS, Matrix, metrics_on
+from fflabels.metrics.dprime import dprime
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from fflabels.recipe import MAX_RECIPES, Recipe, canonical_json, sha256
@@ -47,6 +41,9 @@ HARD = 2.0
 """Labels nearer than this, in d′, are likely hard to learn [ours]."""
 
 Pair: TypeAlias = tuple[int, int, float]
+
+ScoredMetric: TypeAlias = Literal["pearson", "shift", "dprime"]
+"""The metrics that version 1 of the file has fields for; sets are scored by these, and by no other registered one."""
 
 
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,54 +66,54 @@ class ReferenceMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a label set is worth at a shape, on reference images; rounded to 6 digits.
+    """Scores of a label set at a shape, on reference images; rounded to 6 digits.
 
     Attributes
     ----------
     shape, references
-        What it was scored at and on.
+        The shape and the images.
     similarity
         The largest and the mean similarity, by metric.
     random
-        The same of as many labels chosen by chance from the candidates, mean of several draws; empty for sets that
-        were not selected.
+        The same for n labels chosen by chance from the candidates, mean of several draws; empty for sets that were not
+        selected.
     visibility
         Each label's visibility.
     intensity
-        The label intensity K that ``dprime`` was taken at; None in files from before there was one.
+        The label intensity K of ``dprime``; None in files written before it was stored.
     """
 
     shape: tuple[int, int, int]
     references: ReferenceMark
-    similarity: dict[Metric, Summary]
-    random: dict[Metric, Summary]
+    similarity: dict[ScoredMetric, Summary]
+    random: dict[ScoredMetric, Summary]
     visibility: list[float]
     intensity: float | None = None
 
     @property
     def least_dprime(self) -> tuple[float, int, int] | None:
-        """The least d′ of any two labels, and which; None where it was not taken, and for a set of one."""
-        found = self.similarity.get("dprime")
-        return (dprime(found.max), *found.pair) if found and found.pair else None
+        """The least d′ of any two labels, and which; None if it was not computed, and for a set of one."""
+        summary = self.similarity.get("dprime")
+        return (dprime(summary.max), *summary.pair) if summary and summary.pair else None
 
     @property
     def readability(self) -> str | None:
         """The least d′ in words, beside chance's; None where there is none."""
-        if not (found := self.least_dprime):
+        if not (least := self.least_dprime):
             return None
         chance = self.random.get("dprime")
         beside = f"; chance {dprime(chance.max):.2f}" if chance else ""
-        return f"least d′: {found[0]:.2f} (labels {found[1]} and {found[2]}), at K {self.intensity:g}{beside}"
+        return f"least d′: {least[0]:.2f} (labels {least[1]} and {least[2]}), at K {self.intensity:g}{beside}"
 
 
 @dataclass(frozen=True)
 class Report:
-    """The scores of a set, and where they come from: the worst pairs by metric, and labels that are the same."""
+    """The scores of a set with all similarities: the worst pairs by metric, and duplicates."""
 
     scores: Scores
-    matrices: Mapping[Metric, Matrix]
+    matrices: Mapping[ScoredMetric, Matrix]
 
-    def worst(self, metric: Metric, count: int = 5) -> list[Pair]:
+    def worst(self, metric: ScoredMetric, count: int = 5) -> list[Pair]:
         """Return the most similar pairs (i, j, similarity)."""
         return worst_pairs(self.matrices[metric], count)
 
@@ -152,18 +149,18 @@ class LabelSet:
     Parameters
     ----------
     recipes
-        One a class.
+        One per class.
     labeler
         The labeler that draws them, or its name.
     provenance
         How they were chosen; by hand unless given.
     scores
-        What they are worth; see `score`.
+        Their scores; see `score`.
 
     Attributes
     ----------
     selection
-        How the search went, where the set was designed just now; no part of the file.
+        The result of the search, if the set was just designed; not stored in the file.
     """
 
     recipes: Sequence[Recipe]
@@ -244,7 +241,7 @@ class LabelSet:
         references: str | Array | References | None = None,
         *,
         intensity: float = DEFAULT_INTENSITY,
-        random: Mapping[Metric, Summary] | None = None,
+        random: Mapping[ScoredMetric, Summary] | None = None,
         progress: Progress = silent,
     ) -> Report:
         """Return the set's similarity by every metric, visibility, worst pairs and duplicates.
@@ -258,33 +255,23 @@ class LabelSet:
         intensity
             The label intensity K, for ``dprime``; that metric is left out where there is one reference image only.
         random
-            What choice by chance would have given, to stand beside.
+            The chance baseline, to be stored beside.
         """
-        found = load_references(references, check_shape(shape or self.shape))
-        matrices = {
-            metric: similarity(
-                self.recipes,
-                self.labeler,
-                shape=found.shape,
-                metric=metric,
-                references=found,
-                intensity=intensity,
-                progress=progress,
-            )
-            for metric in metrics_on(found)
-        }
+        images = load_references(references, check_shape(shape or self.shape))
+        brief = Brief(self.labeler, images, intensity)
+        matrices = {metric: brief.similarity(self.recipes, metric, progress) for metric in scored_metrics(images)}
         scores = Scores(
-            shape=found.shape,
-            references=ReferenceMark(found.name, len(found.images), found.digest),
+            shape=images.shape,
+            references=ReferenceMark(images.name, len(images.images), images.digest),
             similarity={metric: summarize(matrix) for metric, matrix in matrices.items()},
             random={**(random or {})},
-            visibility=[round(v, 6) for v in visibility(self.recipes, self.labeler, found)],
-            intensity=intensity if "dprime" in matrices else None,
+            visibility=[round(v, 6) for v in visibility(self.recipes, self.labeler, images)],
+            intensity=intensity if any(METRICS[metric].uses_intensity for metric in matrices) else None,
         )
         return Report(scores, matrices)
 
     def reordered(self, order: Sequence[int]) -> LabelSet:
-        """Return the set with its labels in another order: the k-th is the one that was ``order[k]``-th.
+        """Return the set with its labels in another order: label k is the present label ``order[k]``.
 
         Raises
         ------
@@ -299,9 +286,9 @@ class LabelSet:
             place = {old: new for new, old in enumerate(order)}
             similarity = {
                 metric: msgspec.structs.replace(
-                    found, pair=found.pair and _sorted_pair(*(place[k] for k in found.pair))
+                    summary, pair=summary.pair and _sorted_pair(*(place[k] for k in summary.pair))
                 )
-                for metric, found in scores.similarity.items()
+                for metric, summary in scores.similarity.items()
             }
             seen = [scores.visibility[k] for k in order]
             scores = msgspec.structs.replace(scores, similarity=similarity, visibility=seen)
@@ -309,15 +296,15 @@ class LabelSet:
 
     @property
     def warning(self) -> str | None:
-        """Why the set is likely hard to learn, and what may help; None where nothing speaks for it.
+        """Why the set is likely hard to learn, and what may help; None when no problem is expected.
 
-        Labels that overwrite pixels get none: a network reads them where they stand, which the observer of d′, who
-        averages over the image, cannot [measured: one-hot labels train well at d′ 0.1].
+        Labels that overwrite pixels get no warning: a network sees them in their place, but the observer of d′ averages
+        over the image [measured: one-hot labels train well at d′ 0.1].
         """
-        found = self.scores.least_dprime if self.scores and not self.labeler.overwrites else None
-        if not (self.scores and found) or found[0] >= HARD:
+        closest = self.scores.least_dprime if self.scores and not self.labeler.overwrites else None
+        if not (self.scores and closest) or closest[0] >= HARD:
             return None
-        least, i, j = found
+        least, i, j = closest
         visible = (self.provenance.min_visibility or 0) >= 1
         return (
             f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} apart at "
@@ -394,12 +381,25 @@ class LabelSet:
         return cls(recipes, labeler, document.provenance, document.scores)
 
 
+def scored_metrics(references: References) -> tuple[ScoredMetric, ...]:
+    """Return the metrics that a set is scored by: those of the file that there are enough reference images for."""
+    enough = metrics_on(references)
+    return tuple(metric for metric in get_args(ScoredMetric) if metric in enough)
+
+
 def _sorted_pair(i: int, j: int) -> tuple[int, int]:
     return (i, j) if i < j else (j, i)
 
 
 def named_set(name: str) -> LabelSet:
-    """Return a labeler's built-in set, for instance ``fourier:paper10``."""
+    """Return a labeler's built-in set, for instance ``fourier:paper10``.
+
+    Examples
+    --------
+    >>> from fflabels import named_set
+    >>> len(named_set("fourier:paper10"))
+    10
+    """
     kind, _, which = name.rpartition(":")
     labeler = registry.make(registry.find(kind))
     if which not in labeler.named_sets:
@@ -419,6 +419,8 @@ def open_set(name: str | Path) -> LabelSet:
 def _parse(data: bytes, where: str) -> _Document:
     if len(data) > MAX_BYTES:
         raise FFLabelsError("too large for a label-set file", where=where, expected=f"at most {MAX_BYTES >> 20} MiB")
+
+    # Strict JSON: UTF-8, no duplicate keys, finite numbers.
     try:
         content = json.loads(
             data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
@@ -429,6 +431,8 @@ def _parse(data: bytes, where: str) -> _Document:
         raise FFLabelsError("nested too deeply", where=where) from None
     except ValueError as error:
         raise FFLabelsError(f"not a label-set file: {error}", where=where) from None
+
+    # Format, version and size, before anything else is believed.
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FFLabelsError("not a label-set file", where=where, expected=f'an object with "format": "{FORMAT}"')
     if content.get("version") != VERSION:
@@ -442,17 +446,21 @@ def _parse(data: bytes, where: str) -> _Document:
     recipes = content.get("recipes")
     if isinstance(recipes, list) and not 1 <= len(recipes) <= MAX_RECIPES:
         raise FFLabelsError("bad number of recipes", where=where, got=len(recipes), expected=f"1 to {MAX_RECIPES}")
+
+    # The hash of the content.
     stated = content.pop("sha256", None)
     try:
-        found = sha256(canonical_json(content))
+        actual = sha256(canonical_json(content))
     except RecursionError:  # the writer's depth is a little less than the reader's
         raise FFLabelsError("nested too deeply", where=where) from None
     except UnicodeEncodeError:
         raise FFLabelsError("not text: half of a surrogate pair", where=where) from None
-    if stated != found:
+    if stated != actual:
         raise FFLabelsError(
-            "damaged or edited: the content does not match its hash", where=where, got=str(stated), expected=found
+            "damaged or edited: the content does not match its hash", where=where, got=str(stated), expected=actual
         )
+
+    # The fields and their types.
     try:
         return msgspec.convert(content, _Document)
     except msgspec.ValidationError as error:
@@ -475,11 +483,11 @@ def _labeler(mark: _LabelerMark, where: str) -> Labeler[Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    content = dict(pairs)
+    if len(content) != len(pairs):
         twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
         raise ValueError(f"duplicate key {twice[:40]!r}")
-    return found
+    return content
 
 
 def _refuse_constant(name: str) -> NoReturn:

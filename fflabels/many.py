@@ -1,4 +1,4 @@
-"""Candidates by the million: draws of image-independent labels, their patterns drawn when they are looked at."""
+"""Candidates by the million: draws of image-independent labels, their patterns drawn on demand."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from fflabels.progress import Progress, silent
 from fflabels.recipe import Recipe
 
 BLOCK = 1 << 13
-"""Draws that are made at once."""
+"""Draws per batch."""
 
 PATTERN_BYTES = 64 << 20
-"""Patterns that are drawn at once take so much, as float64."""
+"""Memory of the patterns drawn at once, as float64."""
 
 MAX_DRAWN = 5_000_000
-"""The most candidates: their recipes take some 300 bytes each."""
+"""The most candidates: a recipe takes about 300 bytes."""
 
 FRUITLESS = 20_000
-"""Draws without anything new after which the labeler has run dry."""
+"""After this many draws without a new recipe, the labeler has run out of them."""
 
 
 class Patterns:
@@ -45,10 +45,10 @@ class Patterns:
 
     def __getitem__(self, index: slice | npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
         some = self.recipes[index] if isinstance(index, slice) else [self.recipes[int(i)] for i in index]
-        found = np.empty((len(some), self.shape[1]), np.float32)
+        rows = np.empty((len(some), self.shape[1]), np.float32)
         for part in _parts(len(some), self.shape[1]):
-            found[part] = patterns(self.labeler, some[part], self.image).reshape(-1, self.shape[1])
-        return found
+            rows[part] = patterns(self.labeler, some[part], self.image).reshape(-1, self.shape[1])
+        return rows
 
 
 def propose_many(
@@ -64,7 +64,7 @@ def propose_many(
 ) -> Candidates:
     """Return the first n draws that are visible and no earlier draw's recipe.
 
-    Unlike `propose` it does not look for recipes that differ and look the same: a selection leaves those out anyhow.
+    Unlike `propose` it does not look for recipes that differ and look the same: a selection never takes both.
     Draw j depends on (seed, j) alone.
 
     Raises
@@ -84,6 +84,8 @@ def propose_many(
     check_seed(seed)
     check_floor(min_visibility)
     floor = labeler.default_visibility if min_visibility is None else min_visibility
+
+    # Draw batch after batch; keep recipes that are new and visible.
     recipes: list[Recipe] = []
     met: set[int] = set()
     drawn = repeated = invisible = fruitless = 0
@@ -115,12 +117,12 @@ def visibilities(labeler: Labeler[Any], recipes: Sequence[Recipe], references: R
     """Return each label's visibility: RMS of pattern − x over the reference images, over their RMS contrast."""
     x = references.images.reshape(len(references.images), -1)
     pixels, mean, power = x.shape[1], x.mean(axis=0), float(np.square(x).sum()) / len(x)
-    found = np.empty(len(recipes))
+    values = np.empty(len(recipes))
     for part in _parts(len(recipes), pixels):
         drawn = patterns(labeler, recipes[part], references.shape).reshape(-1, pixels)
         squares = np.einsum("np,np->n", drawn, drawn, dtype=np.float64) - 2.0 * (drawn @ mean) + power
-        found[part] = np.sqrt(np.maximum(squares, 0) / pixels) / references.contrast
-    return found
+        values[part] = np.sqrt(np.maximum(squares, 0) / pixels) / references.contrast
+    return values
 
 
 def _parts(count: int, pixels: int) -> Iterator[slice]:

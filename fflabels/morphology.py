@@ -154,20 +154,20 @@ def mirrored(footprint: Footprint) -> Footprint:
 
 def offsets(footprint: Footprint) -> set[Offset]:
     """Return every (dy, dx) of the footprint."""
-    found = set()
+    reached = set()
     for piece in footprint:
         sums = {(0, 0)}
         for run in piece:
             (y, x), (dy, dx) = run.start, run.step
             sums = {(v + y + i * dy, u + x + i * dx) for v, u in sums for i in range(run.length)}
-        found |= sums
-    return found
+        reached |= sums
+    return reached
 
 
 @cache
 def _margins(footprint: Footprint) -> Offset:
-    found = offsets(footprint)
-    return max(abs(dy) for dy, _ in found), max(abs(dx) for _, dx in found)
+    reached = offsets(footprint)
+    return max(abs(dy) for dy, _ in reached), max(abs(dx) for _, dx in reached)
 
 
 class _Frames:

@@ -27,31 +27,33 @@ FILTERS, WIDTH = 64, 5
 """How many filters the observer has, and their height and width in pixels."""
 
 SEED = 0
-"""Of the filters: they are the same everywhere and for ever."""
+"""Seed of the filters, fixed so that d′ is comparable everywhere."""
 
 CELLS = 4
-"""What a filter answers is averaged in so many rows and columns of cells, where the class is read."""
+"""The class probe averages each filter's response over a `CELLS` × `CELLS` grid."""
 
 RIDGE = 1e-3
 """This times the covariance's largest eigenvalue is added to its diagonal."""
 
 DEFAULT_INTENSITY = 0.35
-"""The label intensity K that labels are looked at with."""
+"""The default label intensity K."""
 
 NEEDED = 2
-"""Reference images without which nothing varies within a label."""
+"""The fewest reference images: with one, nothing varies within a label."""
+
+NEEDED_FOR = "it compares labels with how much images differ"
 
 MAP_VALUES = 1 << 17
-"""Values of the maps that are made at once: half a MiB, near the processor."""
+"""Values of the maps computed at once: half a MiB, which fits the cache."""
 
 TOGETHER, CHANNELS = 16, 8
-"""Patterns that are added to an image at once, and of how many filters: the maps of both stay near the processor."""
+"""Patterns added to an image at once, and filters per step: the maps of both stay in the cache."""
 
 LINE = 64
-"""Bytes of a cache line: NumPy adds arrays that begin on one twice as fast."""
+"""Bytes per cache line: NumPy adds arrays aligned to one twice as fast."""
 
 HELD_VALUES = 1 << 26
-"""Maps of all reference images are held, so that image-independent labels are added to them, up to 256 MiB."""
+"""Up to 256 MiB, the maps of all reference images are kept, and those of image-independent labels added to them."""
 
 
 def check_enough(references: References) -> None:
@@ -59,17 +61,17 @@ def check_enough(references: References) -> None:
     if len(references.images) < NEEDED:
         raise FFLabelsError(
             "too few reference images for dprime", where=references.name, got=len(references.images),
-            expected=f"at least {NEEDED}: it compares labels with how much images differ",
+            expected=f"at least {NEEDED}: {NEEDED_FOR}",
         )  # fmt: skip
 
 
 class Observer:
     """64 random 5×5 filters, ReLU, each channel's mean and RMS over the image: 128 features of an embedded image.
 
-    Images are brought to mean 0 and variance 1 first. Half of the filters have mean 0, all have unit length; they are
-    applied where they lie within the image whole. Differences are told in standard deviations of the features *within*
-    a label: their covariance over the images, pooled over labels that no set contains, the reference images laid over
-    each other. So d′ of two labels depends on the images and on K, and on no other label.
+    Images are standardised to mean 0 and variance 1 first. Half of the filters have mean 0, all have unit length; no
+    padding is used. Differences are in standard deviations of the features *within* a label: their covariance over the
+    images, pooled over artificial labels, the reference images themselves. So d′ of two labels depends on the images
+    and on K, and on no other label.
 
     Parameters
     ----------
@@ -78,7 +80,7 @@ class Observer:
     intensity
         The label intensity K, above 0 and at most 1.
     seed
-        Of the filters; another one makes another observer, whose d′ is nobody else's.
+        Of the filters; d′ of observers with different seeds cannot be compared.
     """
 
     def __init__(self, references: References, intensity: float = DEFAULT_INTENSITY, seed: int = SEED) -> None:
@@ -129,34 +131,35 @@ class Observer:
         return self._finished(sums.swapaxes(1, 2), deviation)
 
     def cells(self, images: Images, pooling: Images) -> Images:
-        """Return what the filters answer where in M images (M, C, H, W): weighted sums of the ReLU, and its RMS.
+        """Return the filters' responses by place in M images (M, C, H, W): weighted sums of the ReLU, and its RMS.
 
         Parameters
         ----------
         images
-            Brought to mean 0 and variance 1 first; one without contrast has zeros.
+            Standardised to mean 0 and variance 1 first; images without contrast give zeros.
         pooling
-            (positions, cells): the weights, of the positions in row order at which filters lie within the image whole.
+            (positions, cells): the weights of the filters' positions, in row order, without padding.
 
         Returns
         -------
         array
             (M, 64, cells + 1): the cells, then the RMS over the image.
         """
-        found = np.zeros((len(images), FILTERS, pooling.shape[1] + 1), np.float32)
+        features = np.zeros((len(images), FILTERS, pooling.shape[1] + 1), np.float32)
         for some, where, maps in self._maps(_centred(images)):
             np.maximum(maps, 0, out=maps)
-            found[some, :, :-1] += (maps @ pooling[where]).swapaxes(0, 1)
-            found[some, :, -1] += np.vecdot(maps, maps).T
-        found[..., -1] = np.sqrt(found[..., -1] / len(pooling))
-        found *= _scale(images.std(axis=(1, 2, 3)))[:, None, None]
-        return found
+            features[some, :, :-1] += (maps @ pooling[where]).swapaxes(0, 1)
+            features[some, :, -1] += np.vecdot(maps, maps).T
+        features[..., -1] = np.sqrt(features[..., -1] / len(pooling))
+        features *= _scale(images.std(axis=(1, 2, 3)))[:, None, None]
+        return features
 
     def mixtures(self, patterns: Iterator[Images]) -> Iterator[Images]:
         """Yield the features (M, 128) of the reference images mixed with one pattern (1, C, H, W) after the other.
 
         A convolution of a sum is the sum of two: each image and each pattern is convolved once, not each pair.
         """
+        # Convolve each reference image once, scaled as in the mixture.
         k, x = np.float32(self.intensity), self.references.images
         centred = _centred(x) * (1 - k)
         held = _empty(len(x), FILTERS, self._positions(x))
@@ -166,16 +169,22 @@ class Observer:
         flat = centred.reshape(len(x), -1)
         maps_of_all = _empty(TOGETHER, *held.shape[1:])
         sum_of_two = _empty(TOGETHER, CHANNELS, held.shape[2])
+
+        # Convolve each block of patterns once.
         while block := list(itertools.islice(patterns, TOGETHER)):
             added = _centred(np.concatenate(block)) * k
             own, mixed = maps_of_all[: len(block)], sum_of_two[: len(block)]
             for some, where, maps in self._maps(added):
                 own[some, :, where] = maps.swapaxes(0, 1)
+
+            # Add the maps of each image to those of the block, and sum over positions.
             sums = np.empty((len(x), 2, len(block), FILTERS), np.float32)
             for first in range(0, FILTERS, CHANNELS):
                 some = slice(first, first + CHANNELS)
-                for image, found in zip(held[:, some], sums[..., some], strict=True):
-                    _sums(np.add(image, own[:, some], out=mixed), found)
+                for image, image_sums in zip(held[:, some], sums[..., some], strict=True):
+                    _sums(np.add(image, own[:, some], out=mixed), image_sums)
+
+            # The variance of each mixture standardises its features.
             overlap = added.reshape(len(block), -1) @ flat.T / np.float32(flat.shape[1])
             variance = np.square(added).mean(axis=(1, 2, 3))[:, None] + power + 2 * overlap
             yield from self._finished(sums.transpose(1, 2, 0, 3), np.sqrt(np.maximum(variance, 0)))
@@ -231,7 +240,7 @@ FLAT = 1e-4
 """An image whose standard deviation is below this (a fortieth of a grey level) is constant."""
 
 TINY = 1e-12
-"""Variance below which the observer's eye does not reach: at K = 1 nothing varies within a label."""
+"""Floor for the variance: at K = 1 nothing varies within a label."""
 
 
 def _filters(shape: tuple[int, int, int], seed: int) -> Images:
@@ -250,7 +259,7 @@ def _centred(images: Images) -> Images:
 
 
 def _scale(deviation: Images) -> Images:
-    """Return what brings an image to variance 1; 0 for one without contrast."""
+    """Return the factor that gives an image variance 1; 0 for one without contrast."""
     return np.where(deviation > FLAT, 1 / np.maximum(deviation, FLAT), 0).astype(np.float32)
 
 
@@ -267,20 +276,20 @@ def _sums(maps: Images, out: Images) -> None:
 
 @lru_cache(maxsize=8)
 def _row(value: float, count: int) -> Images:
-    """Return `count` times a value: NumPy takes the larger of two rows four times as fast as that of a row and it."""
+    """Return a row that repeats a value: np.maximum(row, row) is four times faster than np.maximum(row, scalar)."""
     return np.full(count, value, np.float32)
 
 
 def _empty(*shape: int) -> Images:
     """Return an array that begins on a cache line."""
     size = math.prod(shape)
-    found = np.empty(size + LINE // 4, np.float32)
-    first = -found.ctypes.data % LINE // 4
-    return found[first : first + size].reshape(shape)
+    buffer = np.empty(size + LINE // 4, np.float32)
+    first = -buffer.ctypes.data % LINE // 4
+    return buffer[first : first + size].reshape(shape)
 
 
 def pooling(shape: tuple[int, int, int]) -> Images:
-    """Return the weights (positions, cells) that average the filters' answers in each cell; fewer on small images."""
+    """Return the weights (positions, cells) that average the filters' responses per cell, up to 4×4 cells."""
     sides = [_segments(side - min(WIDTH, side) + 1) for side in shape[1:]]
     return np.kron(*sides).astype(np.float32)
 

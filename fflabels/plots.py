@@ -8,9 +8,9 @@ from math import nan
 from pathlib import Path
 
 from fflabels.comparison import Reach
-from fflabels.diversity import Matrix
 from fflabels.errors import MissingExtraError
 from fflabels.files import write_whole
+from fflabels.metrics import Matrix
 
 try:
     from matplotlib.figure import Figure
@@ -23,16 +23,16 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 """Okabe and Ito's, which the colour-blind tell apart."""
 
 
-def draw_comparison(found: Sequence[Reach], path: Path) -> None:
+def draw_comparison(reaches: Sequence[Reach], path: Path) -> None:
     """Draw a panel a metric: the largest similarity against n, a line a kind, dotted what chance gives."""
-    metrics = list(dict.fromkeys(reach.metric for reach in found))
-    kinds = list(dict.fromkeys((reach.kind, reach.params) for reach in found))
-    counts = sorted({reach.n for reach in found})
+    metrics = list(dict.fromkeys(reach.metric for reach in reaches))
+    kinds = list(dict.fromkeys((reach.kind, reach.params) for reach in reaches))
+    counts = sorted({reach.n for reach in reaches})
     figure = Figure(figsize=(9, 4 + 0.12 * len(kinds)), layout="constrained")
     axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axis, metric in zip(axes, metrics, strict=True):
         for k, kind in enumerate(kinds):
-            line = [r for r in found if (r.kind, r.params) == kind and r.metric == metric and r.selected is not None]
+            line = [r for r in reaches if (r.kind, r.params) == kind and r.metric == metric and r.selected is not None]
             colour, name = COLOURS[k % len(COLOURS)], " ".join(kind).strip()
             axis.plot([r.n for r in line], [r.selected for r in line], "o-", color=colour, label=name, zorder=3)
             random = [r.random if r.random is not None else nan for r in line]

@@ -22,16 +22,16 @@ Features: TypeAlias = npt.NDArray[np.float32]
 Indices: TypeAlias = npt.NDArray[np.int64]
 
 NEEDED = 4
-"""Reference images that can be halved and still vary."""
+"""The fewest reference images: each half must vary."""
 
 RIDGE = 1e-3
-"""The penalty of the classifier's weights, for each sample that it is trained on."""
+"""The penalty of the classifier's weights, per training sample."""
 
 MAX_FEATURES = 1 << 27
-"""Features of all embedded images that are held: half a GiB."""
+"""The most features of all embedded images: half a GiB."""
 
 SHOWN = 5
-"""Pairs of labels most often taken for one another that are told."""
+"""How many of the most often confused pairs of labels are reported."""
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -40,15 +40,16 @@ class Probe(msgspec.Struct, frozen=True):
     Attributes
     ----------
     references, images, intensity
-        The images' name, how many there are, and the label intensity K.
+        The images' name, their number, and the label intensity K.
     label_accuracy, label_chance
-        Share of embedded images whose label is read right, and 1/n.
+        Share of embedded images whose label is classified correctly, and 1/n.
     confused
-        The pairs (i, j, share) most often taken for one another: of their images, the share that is.
+        The most often confused pairs (i, j, share of their images).
     classes
-        How many classes the images have; None, as are the next three, where these are not known.
+        The number of classes; None if unknown, as are the next three.
     class_accuracy, plain_accuracy, class_chance
-        Share of images whose class is read right with a label embedded, and without, and that of the largest class.
+        Share of images whose class is classified correctly with a label embedded and without; share of the largest
+        class.
     """
 
     references: str
@@ -64,7 +65,7 @@ class Probe(msgspec.Struct, frozen=True):
 
     @property
     def lines(self) -> list[str]:
-        """What was found, in two sentences."""
+        """The result in two sentences."""
         often = ", ".join(f"{i}–{j} {share:.2f}" for i, j, share in self.confused)
         first = (
             f"label probe: {self.label_accuracy:.3f} of labels are read right (chance {self.label_chance:.3f}) "
@@ -92,9 +93,10 @@ def probe(
 ) -> Probe:
     """Return how well a linear classifier reads labels, and classes, off embedded images.
 
-    It is trained on half of the images and tested on the other half, both ways round, all labels on all images. What
-    it sees are 64 random filters, others than those of `dprime`, after ReLU. The label is read off their mean and RMS
-    over the image, as a label is everywhere; the class off their means in 4×4 cells, as a class is a matter of where.
+    It is trained on half of the images and tested on the other half, both ways round, with all labels on all images.
+    Its features are 64 random filters with ReLU, other filters than those of `dprime`. The label is predicted from
+    their mean and RMS over the image, because a label is everywhere; the class from their means in 4×4 cells, because
+    it depends on the place.
 
     Parameters
     ----------
@@ -107,33 +109,33 @@ def probe(
     seed
         Of the filters, and of which images are in which half.
     progress
-        Called with what is being done, labels done, and labels in all.
+        Called with the name of the step, the number of labels done, and their total.
 
     Raises
     ------
     FFLabelsError
-        When there are too few images, or of a class, or too many labels; when an imprint is not finite.
+        When there are too few images (of a class), too many labels, or an imprint is not finite.
     """
     halves = check_probe(labels, references, seed)
     eye = Observer(references, intensity, seed=SEED + 1 + seed)
     cells = pooling(references.shape)
     seen = _look(labels, eye, cells, progress)
     n, count = seen.shape[:2]
-    told: Indices = np.repeat(np.arange(n), count).reshape(n, count)
+    labels_NM: Indices = np.repeat(np.arange(n), count).reshape(n, count)
     whole = np.concatenate([seen[..., :-1] @ np.count_nonzero(cells, axis=0) / len(cells), seen[..., -1]], axis=2)
-    read = _read_off(whole, told, n, halves)
-    found = Probe(
-        references.name, count, intensity, _share(read == told), round(1 / n, 6), _confused(read, n)
+    read = _read_off(whole, labels_NM, n, halves)
+    result = Probe(
+        references.name, count, intensity, _share(read == labels_NM), round(1 / n, 6), _confused(read, n)
     )  # fmt: skip
     if references.classes is None:
-        return found
+        return result
     names, classes = np.unique(references.classes, return_inverse=True)
     there = seen[..., :-1].reshape(n, count, -1)
     under = _read_off(there, np.broadcast_to(classes, (n, count)), len(names), halves)
     bare = eye.cells(references.images, cells)[..., :-1].reshape(1, count, -1)
     plain = _read_off(bare, classes[None], len(names), halves)
     return msgspec.structs.replace(
-        found,
+        result,
         classes=len(names),
         class_accuracy=_share(under == classes),
         plain_accuracy=_share(plain == classes),
@@ -144,7 +146,7 @@ def probe(
 def ridge(x: Features, classes: Indices, count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return weights (features + 1, count) of the least-squares fit to each class's indicator, and features' means.
 
-    Features are centred; the last row is the intercept. Weights are penalised by `RIDGE` a sample, the unit being the
+    Features are centred; the last row is the intercept. Weights are penalised by `RIDGE` per sample, the unit being the
     features' mean variance.
     """
     mean = x.mean(axis=0, dtype=np.float64)
@@ -159,7 +161,7 @@ def ridge(x: Features, classes: Indices, count: int) -> tuple[npt.NDArray[np.flo
 
 
 def _read_off(seen: Features, classes: Indices, count: int, halves: Sequence[Indices]) -> Indices:
-    """Return what is read off each embedded image (n, M) when trained on the half that it is not in."""
+    """Return the prediction for each embedded image (n, M) by the classifier that was trained on the other half."""
     read = np.empty(classes.shape, np.int64)
     for train, test in (halves, halves[::-1]):
         x = seen[:, train].reshape(-1, seen.shape[2])
@@ -183,12 +185,12 @@ def _look(labels: LabelSet, eye: Observer, cells: Features, progress: Progress) 
 
 
 def check_probe(labels: LabelSet, references: References, seed: int = 0) -> tuple[Indices, Indices]:
-    """Return the images in each half: shuffled, each class halved where there are classes.
+    """Return the images of each half: shuffled, each class halved if classes are known.
 
     Raises
     ------
     FFLabelsError
-        When there are too few images, or of a class, or too many labels.
+        When there are too few images (of a class), or too many labels.
     """
     count = len(references.images)
     most = MAX_FEATURES // (FILTERS * (CELLS**2 + 1) * count)
@@ -216,7 +218,7 @@ def check_probe(labels: LabelSet, references: References, seed: int = 0) -> tupl
 
 
 def _confused(read: Indices, n: int) -> list[Pair]:
-    """Return the pairs most often taken for one another, worst first, ties by index."""
+    """Return the most often confused pairs, worst first, ties by index."""
     times = np.zeros((n, n), np.int64)
     np.add.at(times, (np.arange(n)[:, None], read), 1)
     rows, columns = np.triu_indices(n, 1)

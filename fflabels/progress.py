@@ -1,4 +1,4 @@
-"""How far long work has come: a function that the work calls, and that does nothing unless one is given."""
+"""Progress of long work: a function that the work calls, which does nothing by default."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with what is being done, how many steps are done, and how many there are."""
+"""Called with the name of the work, the number of steps done, and their total."""
 
 
 def silent(what: str, done: int, total: int) -> None:

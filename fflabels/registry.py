@@ -76,16 +76,16 @@ def entries() -> list[Entry]:
     """
     allowed = os.environ.get("FFLABELS_PLUGINS")
     wanted = None if allowed is None else {_normal(a) for a in allowed.split(",") if a.strip()}
-    found: dict[tuple[str, str], tuple[str, str]] = {}
+    points: dict[tuple[str, str], tuple[str, str]] = {}
     for point in metadata.entry_points(group=GROUP):
         distribution, version = _distribution(point)
         third_party = _normal(distribution) != DISTRIBUTION
         if not third_party or wanted is None or {_normal(point.name), _normal(distribution)} & wanted:
-            found[point.name, distribution] = version, point.value
-    names = [name for name, _ in found]
+            points[point.name, distribution] = version, point.value
+    names = [name for name, _ in points]
     installed = [
         Entry(name, distribution, version, value, _state(distribution, names.count(name)))
-        for (name, distribution), (version, value) in found.items()
+        for (name, distribution), (version, value) in points.items()
     ]
     return sorted([*installed, *(entry for entry, _ in _offered.values())])
 
@@ -147,7 +147,14 @@ def offer_file(spec: str) -> Entry:
 
 
 def list_labelers(pattern: str = "*") -> list[str]:
-    """Return the names of the labelers that match a shell pattern, sorted."""
+    """Return the names of the labelers that match a shell pattern, sorted.
+
+    Examples
+    --------
+    >>> from fflabels import list_labelers
+    >>> list_labelers("fou*")
+    ['fourier']
+    """
     return sorted({entry.name for entry in entries() if fnmatch.fnmatch(entry.name, pattern)})
 
 
@@ -166,6 +173,12 @@ def get_labeler(name: str, **params: Any) -> Labeler[Any]:
     FFLabelsError
         For an unknown or ambiguous name, a plugin that cannot be imported or does not fulfil the contract, or bad
         parameters.
+
+    Examples
+    --------
+    >>> from fflabels import get_labeler
+    >>> get_labeler("fourier", waves=2).params.waves
+    2
     """
     return make(resolve(name), **params)
 
@@ -238,8 +251,8 @@ def load_class(entry: Entry) -> type[Labeler[Any]]:
         raise FFLabelsError(malformed, where=source(entry))
     if entry.state != "builtin":
         before_import(entry)
-    found = _load(metadata.EntryPoint(entry.name, entry.value, GROUP), source(entry))
-    return _checked(found, entry, source(entry))
+    labeler_type = _load(metadata.EntryPoint(entry.name, entry.value, GROUP), source(entry))
+    return _checked(labeler_type, entry, source(entry))
 
 
 def malformation(entry: Entry) -> str | None:
@@ -258,33 +271,35 @@ def _load(point: metadata.EntryPoint, where: str) -> Any:
         raise FFLabelsError(f"cannot be imported: {type(error).__name__}: {error}", where=where) from error
 
 
-def _checked(found: object, entry: Entry, where: str) -> type[Labeler[Any]]:
+def _checked(labeler_type: object, entry: Entry, where: str) -> type[Labeler[Any]]:
     """Return a labeler's class; refuse what breaks the contract or goes by another name than its entry."""
-    if not (isinstance(found, type) and issubclass(found, Labeler)):
-        raise FFLabelsError("not a labeler", where=where, got=repr(found), expected="a subclass of fflabels.Labeler")
-    if found.api_version != API_VERSION:
+    if not (isinstance(labeler_type, type) and issubclass(labeler_type, Labeler)):
+        raise FFLabelsError(
+            "not a labeler", where=where, got=repr(labeler_type), expected="a subclass of fflabels.Labeler"
+        )
+    if labeler_type.api_version != API_VERSION:
         raise FFLabelsError(
             "written for another version of the contract",
             where=where,
-            got=str(found.api_version),
+            got=str(labeler_type.api_version),
             expected=str(API_VERSION),
         )
-    name = getattr(found, "name", None)
+    name = getattr(labeler_type, "name", None)
     if not name:
         raise FFLabelsError("has no name", where=where, expected='name = "…" in the class')
     if name != entry.name:
         raise FFLabelsError(
             "its name differs from its entry point's", where=where, got=repr(name), expected=repr(entry.name)
         )
-    needed = [field.name for field in msgspec.structs.fields(found.params_type) if field.required]
+    needed = [field.name for field in msgspec.structs.fields(labeler_type.params_type) if field.required]
     if needed:
         raise FFLabelsError("parameters without a default", where=where, got=", ".join(needed), expected="one for each")
-    recipe_type = getattr(found, "recipe_type", None)
+    recipe_type = getattr(labeler_type, "recipe_type", None)
     if not (isinstance(recipe_type, type) and issubclass(recipe_type, Recipe)):
         raise FFLabelsError(
             "recipe_type is not a recipe", where=where, got=repr(recipe_type), expected="a subclass of fflabels.Recipe"
         )
-    return found
+    return labeler_type
 
 
 def owner(labeler: Labeler[Any]) -> tuple[str, str]:
@@ -300,8 +315,8 @@ def _distribution(point: metadata.EntryPoint) -> tuple[str, str]:
     """Return the name and the version of an entry point's distribution, as far as its metadata can be read."""
     try:
         assert point.dist
-        found = point.dist.metadata
-        return str(found["Name"] or "unknown"), str(found["Version"] or "0")
+        fields = point.dist.metadata
+        return str(fields["Name"] or "unknown"), str(fields["Version"] or "0")
     except Exception:  # metadata may be broken in any way, and harm nobody who does not name them
         return "unknown", "0"
 

@@ -11,7 +11,8 @@ if find_spec("torch") is None:
     raise MissingExtraError('ffnet needs PyTorch: pip install "fflabels[net]"')
 
 from ffnet.config import Config
-from ffnet.data.load import Data, load_data
+from ffnet.data.dataset import Data
+from ffnet.data.load import load_data
 from ffnet.estimator import FFClassifier
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.evaluation.activation_maps import activation_maps

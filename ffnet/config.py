@@ -11,6 +11,7 @@ import msgspec
 import tomli_w
 
 from fflabels.errors import FFLabelsError, nearest
+from fflabels.metrics import check_metric
 
 REMOVED: dict[str, Any] = {
     "labels.cache": 0, "net.regions": 1, "inference.offsets": False, "inference.channel_images": 0,
@@ -55,16 +56,19 @@ class LabelsConfig(_Section, frozen=True):
     """Which class carries which label: ``order``, class k label k; ``alike``, classes that look alike labels that are
     alike by `shift` (`fflabels.assign`, on training images) [ours]."""
     candidates: Positive = 2000
-    metric: Literal["pearson", "shift", "dprime"] = "pearson"
+    metric: str = "pearson"
+    """How alike labels are, where a set is designed: a registered metric (`fflabels.metrics`)."""
     method: Literal["best", "greedy", "random"] = "best"
+
+    def __post_init__(self) -> None:
+        check_metric(self.metric, "labels.metric")
 
 
 class DataConfig(_Section, frozen=True):
     """Which images."""
 
     name: str = "digits"
-    """``digits``, ``mnist``, ``fashion-mnist``, ``cifar10``, ``cifar100``, ``mnist-pairs`` (two digits side by side, 55
-    classes), or a folder of class folders."""
+    """A registered data set (`ffnet.data.load`), such as ``digits`` or ``cifar10``, or a folder of class folders."""
     root: str | None = None
     """The folder that torchvision's data sets are in; environment FFNET_DATA or ~/.cache/ffnet unless given."""
     offline: bool = False

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config, Inference
-from ffnet.data.load import Data, Split
+from ffnet.data.dataset import Data, Split
 from ffnet.fitting import fit, fit_forecast
 from ffnet.inference.predict import scores
 from ffnet.inference.registry import get_inference

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from fflabels.progress import Progress, silent
 from ffnet.config import InferenceConfig
-from ffnet.data.load import Data, Split
+from ffnet.data.dataset import Data, Split
 from ffnet.inference.passes import decision_scores, decision_scores_up_to, features, layer_goodness, neutral_scores
 from ffnet.inference.shortlist import halving_rounds
 from ffnet.model.heads import Forecast, LayerWeights, LinearHead

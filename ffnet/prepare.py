@@ -8,7 +8,7 @@ from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
-from ffnet.data.load import Data
+from ffnet.data.dataset import Data
 from ffnet.labels.choose import check_count, choose_labels, is_labeler
 from ffnet.labels.waves import code
 from ffnet.model.goodness import get_goodness

@@ -88,7 +88,7 @@ def test_what_a_labeler_cannot_draw_is_met_once(monkeypatch):
         calls.append(1)
         raise FFLabelsError("cannot")
 
-    monkeypatch.setattr("fflabels.comparison.propose", fails)
+    monkeypatch.setattr("fflabels.brief.propose", fails)
     assert [one.reason for one in compare(["morph"], (3, 5), **SMALL)] == ["cannot"] * 6
     assert len(calls) == 1
 

@@ -86,7 +86,7 @@ ONE = np.random.default_rng(0).random((1, 1, 16, 16), np.float32)
 )
 def test_bad_arguments_are_named(arguments, message, monkeypatch):
     monkeypatch.setattr(
-        sys.modules["fflabels.design"], "propose", lambda *_, **__: pytest.fail("candidates were proposed")
+        sys.modules["fflabels.brief"], "propose", lambda *_, **__: pytest.fail("candidates were proposed")
     )
     with pytest.raises(FFLabelsError, match=message):
         design(**{"labeler": "fourier", "shape": SHAPE, **arguments})

@@ -8,6 +8,9 @@ from fflabels import Labeler, Recipe, References, get_labeler, load_references, 
 from fflabels import diversity as module
 from fflabels.diversity import effect, summarize, visibility, worst_pairs
 from fflabels.errors import FFLabelsError, NoEffectWarning
+from fflabels.metrics import blocks
+from fflabels.metrics.pearson import Pearson
+from fflabels.metrics.shift import Shift
 
 SHAPES = [(1, 12, 12), (3, 8, 10), (2, 7, 9)]
 
@@ -60,9 +63,9 @@ def test_blocks_change_nothing(metric, monkeypatch):
     labeler, references = get_labeler("morph"), images_of((1, 8, 8))
     recipes = propose(labeler, 25, shape=(1, 8, 8), references=references, min_visibility=0)
     whole = similarity(recipes, labeler, shape=(1, 8, 8), metric=metric, references=references)
-    one = module._CORRELATIONS[metric]((6, 1, 8, 8)).bytes_each()
+    one = {"pearson": Pearson, "shift": Shift}[metric]((6, 1, 8, 8)).bytes_each()
     for held in (1, 4, 24):
-        monkeypatch.setattr(module, "BLOCK_BYTES", held * one)
+        monkeypatch.setattr(blocks, "BLOCK_BYTES", held * one)
         parts = similarity(recipes, labeler, shape=(1, 8, 8), metric=metric, references=references)
         np.testing.assert_allclose(parts, whole, atol=2e-6)
 

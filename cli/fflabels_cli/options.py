@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,7 +17,34 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-METRICS = ("pearson", "shift", "dprime")
+
+class MetricType(click.ParamType[Any]):
+    """A registered similarity metric. Its help lists the built-in ones without importing them."""
+
+    name = "metric"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Return the names to choose from."""
+        return f"[{'|'.join(_metric_names())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, if there is a metric of that name; an error suggests the nearest."""
+        from fflabels.errors import nearest
+        from fflabels.metrics import METRICS
+
+        if value not in METRICS:
+            self.fail(f"{value!r} is not one of the metrics: {nearest(value, METRICS)}", param, ctx)
+        return str(value)
+
+
+def _metric_names() -> list[str]:
+    """Return the names of all registered metrics, or of the built-in ones where fflabels is not imported yet."""
+    if registry := sys.modules.get("fflabels.metrics"):
+        return list(registry.METRICS)
+    package = find_spec("fflabels")
+    assert package
+    assert package.origin
+    return Path(package.origin).with_name("metrics").joinpath("names.txt").read_text(encoding="utf-8").split()
 
 
 class ShapeType(click.ParamType[Any]):
@@ -74,7 +104,7 @@ def param(function: F) -> F:
 
 def metric(default: str, meaning: str) -> Callable[[F], F]:
     """Add ``--metric``."""
-    return click.option("--metric", type=click.Choice(METRICS), default=default, show_default=True, help=meaning)
+    return click.option("--metric", type=MetricType(), default=default, show_default=True, help=meaning)
 
 
 def intensity(default: float | None) -> Callable[[F], F]:
@@ -239,8 +269,6 @@ def data_root(function: F) -> F:
 
 def check_data_root(dataset: str | None, root: str | None) -> None:
     """Refuse ``--data`` together with a folder of images: that is already their place."""
-    from pathlib import Path
-
     from ffnet.data.load import KNOWN
 
     if root and dataset and dataset not in KNOWN and Path(dataset).is_dir():

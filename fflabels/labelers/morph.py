@@ -61,7 +61,7 @@ class Morph(Labeler[MorphRecipe]):
         return images
 
     def imprint_each(self, images: Array, recipes: Sequence[MorphRecipe], index: Array) -> Array:
-        """Return the imprints of a batch of mixed labels, stage by stage: one pass an operator, not one a label."""
+        """Return the imprints of a batch of mixed labels, stage by stage: one pass per operator, not one per label."""
         labels = host_integers(index)
         present = [(int(k), recipes[int(k)].chain) for k in np.unique(labels)]
         for stage in range(max((len(chain) for _, chain in present), default=0)):

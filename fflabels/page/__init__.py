@@ -104,10 +104,10 @@ def _lines(labels: LabelSet, scores: Scores, intensity: float) -> list[str]:
 
 def _rows(scores: Scores) -> list[list[str]]:
     rows = []
-    for metric, found in scores.similarity.items():
+    for metric, summary in scores.similarity.items():
         chance = scores.random.get(metric)
         beside = [f"{chance.max:.3f}", f"{chance.mean:.3f}"] if chance else ["–", "–"]
-        rows.append([metric, f"{found.max:.3f}", f"{found.mean:.3f}", *beside])
+        rows.append([metric, f"{summary.max:.3f}", f"{summary.mean:.3f}", *beside])
     return rows
 
 

@@ -14,7 +14,7 @@ from fflabels.selection.construct import Chosen, largest_inside
 from fflabels.selection.independence import independence_bound, most_independent
 
 SECONDS = 60.0
-"""What a certificate may take unless told otherwise."""
+"""The default time limit of a certificate."""
 
 SLICE = 4
 """One threshold gets this part of the time that is left."""
@@ -62,11 +62,11 @@ def certify(
     bound = float(values[_bisected(matrix, values, n, proved, reach, 1 / SLICE, deadline, progress)])  # by cuts
     while bound < score and (left := deadline - time.monotonic()) > LEAST:
         progress("proof by integer programming", 0, 1)
-        found, most = most_independent(matrix >= score, left)
+        independent, most = most_independent(matrix >= score, left)
         if most < n:
             bound = score
-        elif len(found) >= n:
-            chosen = found[:n]
+        elif len(independent) >= n:
+            chosen = independent[:n]
             score = largest_inside(matrix, chosen)
         else:
             break

@@ -21,13 +21,13 @@ Method = Literal["best", "greedy", "random"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 ITERATIONS = 40_000
-"""Swaps that ``best`` may make unless told otherwise: about a second for 2000 candidates."""
+"""Swaps that ``best`` may make by default: about a second for 2000 candidates."""
 
 STARTS = 32
 """Greedy constructions, each from another candidate, of which the best is kept."""
 
 EXHAUSTIVE = 20_000
-"""Up to as many subsets, every one is looked at, unless they have more than `EXHAUSTIVE_PAIRS` in all."""
+"""Up to this many subsets, all are compared, unless they have more than `EXHAUSTIVE_PAIRS` pairs in total."""
 
 EXHAUSTIVE_PAIRS = 20_000_000
 """A fraction of a second."""
@@ -35,7 +35,7 @@ EXHAUSTIVE_PAIRS = 20_000_000
 
 @dataclass(frozen=True)
 class Selection:
-    """The set that `select` chose, and what it is worth.
+    """The set that `select` chose, and its score.
 
     Attributes
     ----------
@@ -108,6 +108,12 @@ def select(
     ------
     FFLabelsError
         For a matrix that is not square, symmetric and finite, and n outside 1 to N.
+
+    Examples
+    --------
+    >>> from fflabels import select
+    >>> select([[1, 0.9, 0.2], [0.9, 1, 0.3], [0.2, 0.3, 1]], 2).indices.tolist()
+    [0, 2]
     """
     matrix = _checked(similarity)
     count = len(matrix)
@@ -119,12 +125,12 @@ def select(
         raise FFLabelsError("unknown method", where="method", got=method, hint=nearest(method, METHODS))
     check_effort(seed, iterations)
     check_certify(certify, count)
-    found = _chosen(matrix, n, seed, iterations, method, progress)
-    if certify is False or found.bound is not None:
-        return found
-    bound, better = prove(matrix, found.indices, SECONDS if certify is True else certify, progress)
-    chosen = better if method == "best" else found.indices  # a baseline stays what it is
-    return replace(_result(matrix, chosen, method, found.greedy, found.iterations), bound=bound)
+    selection = _chosen(matrix, n, seed, iterations, method, progress)
+    if certify is False or selection.bound is not None:
+        return selection
+    bound, better = prove(matrix, selection.indices, SECONDS if certify is True else certify, progress)
+    chosen = better if method == "best" else selection.indices  # a baseline stays what it is
+    return replace(_result(matrix, chosen, method, selection.greedy, selection.iterations), bound=bound)
 
 
 def check_effort(seed: int, iterations: int | None) -> None:
@@ -154,8 +160,8 @@ def _chosen(
     if method == "random":
         return _result(matrix, rng.choice(count, n, replace=False), method)
     starts = rng.permutation(count)[:STARTS]
-    found = [farthest_first(matrix, n, int(start)) for start in starts]
-    greedy = min(found, key=lambda chosen: (largest_inside(matrix, chosen), sorted(chosen)))
+    greedy_sets = [farthest_first(matrix, n, int(start)) for start in starts]
+    greedy = min(greedy_sets, key=lambda chosen: (largest_inside(matrix, chosen), sorted(chosen)))
     greedy_score = largest_inside(matrix, greedy)
     if method == "greedy":
         return _result(matrix, greedy, method, greedy_score)

@@ -176,15 +176,15 @@ def most_independent(adjacency: Adjacency, seconds: float) -> tuple[Clique, int]
     )
     proved = solved.mip_dual_bound is not None and math.isfinite(solved.mip_dual_bound)
     bound = math.floor(-solved.mip_dual_bound + ROUNDING) if proved else len(graph)
-    found = kept[solved.x > 0.5] if solved.x is not None else kept[:0]
-    return (found if not adjacency[np.ix_(found, found)].any() else kept[:0]), bound
+    independent = kept[solved.x > 0.5] if solved.x is not None else kept[:0]
+    return (independent if not adjacency[np.ix_(independent, independent)].any() else kept[:0]), bound
 
 
 def _violated(adjacency: Adjacency, values: npt.NDArray[np.float64]) -> list[Clique]:
     """Return maximal cliques whose values sum to more than 1, grown from the heaviest candidates."""
-    found: dict[bytes, Clique] = {}
+    cliques: dict[bytes, Clique] = {}
     for start in np.argsort(-values, kind="stable")[:ROUND_CLIQUES]:
         clique = grown(adjacency, [int(start)], values)
         if values[clique].sum() > 1 + VIOLATED:
-            found[clique.tobytes()] = clique
-    return list(found.values())
+            cliques[clique.tobytes()] = clique
+    return list(cliques.values())

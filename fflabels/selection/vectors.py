@@ -36,13 +36,13 @@ ROUNDS = 7
 """Pools that are searched, at most; fewer where one brings nothing better."""
 
 ITERATIONS = 5000
-"""Swaps in a round unless told otherwise."""
+"""Swaps per round by default."""
 
 STARTS = 8
 """Greedy constructions in the first pool."""
 
 BLOCK_BYTES = 64 << 20
-"""Vectors that are looked at at once take so much, as float32."""
+"""Memory of a block of vectors, as float32."""
 
 OFFSET = 1e-2
 """A row whose deviation from its mean is smaller than this part of its length is centred before it is multiplied."""
@@ -89,6 +89,13 @@ def select_vectors(
         For an array that is not (N, D) finite floats, and n outside 1 to N.
     TooFewCandidatesError
         When fewer than n rows are distinct and not constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fflabels import select_vectors
+    >>> select_vectors(np.array([[1.0, 0, 0], [0.9, 0.1, 0], [0, 0, 1]]), 2).indices.tolist()
+    [0, 2]
     """
     x: Any = vectors if isinstance(getattr(vectors, "dtype", None), np.dtype) else np.asarray(vectors)
     if len(x.shape) != 2 or x.dtype.kind != "f" or not all(x.shape):
@@ -150,7 +157,7 @@ def _search_pools(
 
 def _scales(x: Rows) -> npt.NDArray[np.float32]:
     """Return 1/‖row − mean‖ of each row, 0 for constant rows, NaN where that would not be exact enough to work with."""
-    found = np.empty(len(x), np.float32)
+    scales = np.empty(len(x), np.float32)
     for part in _blocks(x):
         block = x[part]
         if not np.isfinite(block).all():
@@ -165,8 +172,8 @@ def _scales(x: Rows) -> npt.NDArray[np.float32]:
             scale[plain] = 1 / varying[plain]
         others = np.flatnonzero(np.isnan(scale))
         scale[others[~_units(block[others]).any(axis=1)]] = 0
-        found[part] = scale
-    return found
+        scales[part] = scale
+    return scales
 
 
 def _blocks(x: Rows) -> Iterator[slice]:
@@ -190,13 +197,13 @@ def _units(rows: Vectors) -> npt.NDArray[np.float32]:
 def _similarities(x: Rows, index: Chosen) -> npt.NDArray[np.float32]:
     """Return the |correlations| of some rows, the diagonal −∞."""
     units = _units(x[index])
-    found: npt.NDArray[np.float32] = units @ units.T
-    np.abs(found, out=found)
-    np.rint(found * GRID, out=found)
-    found /= GRID
-    found = np.maximum(found, found.T)
-    np.fill_diagonal(found, -np.inf)
-    return found
+    similarity: npt.NDArray[np.float32] = units @ units.T
+    np.abs(similarity, out=similarity)
+    np.rint(similarity * GRID, out=similarity)
+    similarity /= GRID
+    similarity = np.maximum(similarity, similarity.T)
+    np.fill_diagonal(similarity, -np.inf)
+    return similarity
 
 
 def _largest(x: Rows, chosen: Chosen) -> float:
@@ -223,5 +230,5 @@ def _least_conflicting(x: Rows, scale: npt.NDArray[np.float32], chosen: Chosen, 
         rank[part] = conflicts + np.einsum("nk,nk->n", products, products) / (1 + len(chosen))
     rank[scale == 0] = np.inf
     rank[chosen] = np.inf
-    found: Chosen = np.sort(np.argpartition(rank, many - 1)[:many]) if many < len(x) else np.flatnonzero(rank < np.inf)
-    return found[rank[found] < np.inf]
+    kept: Chosen = np.sort(np.argpartition(rank, many - 1)[:many]) if many < len(x) else np.flatnonzero(rank < np.inf)
+    return kept[rank[kept] < np.inf]

@@ -19,7 +19,7 @@ import numpy as np
 
 from fflabels import registry
 from fflabels.arrays import Shape
-from fflabels.diversity import effect
+from fflabels.effect import effect
 from fflabels.errors import FFLabelsError, one_line
 from fflabels.guard import draw
 from fflabels.images import References
@@ -51,8 +51,8 @@ def trouble_with(name: str, seconds: float = SECONDS) -> str | None:
 
 def refuse_broken(entry: Entry) -> None:
     """Raise the error that names a plugin, its distribution and version, where it does not work in another process."""
-    if found := trouble_with(entry.full_name):
-        raise FFLabelsError(found, where=registry.source(entry))
+    if trouble := trouble_with(entry.full_name):
+        raise FFLabelsError(trouble, where=registry.source(entry))
 
 
 def check_apart(name: str, checks: Sequence[str] | None = None, *, seconds: float = SECONDS) -> Iterator[CheckResult]:
@@ -179,16 +179,16 @@ def _follow(stream: IO[bytes] | None, keep: int = 0) -> queue.Queue[bytes]:
     With ``keep`` only the last so many are kept: whatever a plugin prints, memory stays bounded.
     """
     assert stream is not None
-    found: queue.Queue[bytes] = queue.Queue()
+    lines: queue.Queue[bytes] = queue.Queue()
 
     def read() -> None:
         with stream:
             while line := stream.readline(1 << 16):
-                if keep and found.qsize() >= keep:
+                if keep and lines.qsize() >= keep:
                     with suppress(queue.Empty):
-                        found.get_nowait()
-                found.put(line)
-        found.put(b"")
+                        lines.get_nowait()
+                lines.put(line)
+        lines.put(b"")
 
     threading.Thread(target=read, daemon=True).start()
-    return found
+    return lines

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape
 from fflabels.candidates import propose
-from fflabels.diversity import effect
+from fflabels.effect import effect
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
 from fflabels.guard import draw
 from fflabels.images import load_references
@@ -101,11 +101,11 @@ def parameters(labeler: Labeler[Any]) -> None:
     _expect(again == labeler and hash(again) == hash(labeler), "made from its own parameters", again, repr(labeler))
     for name in ("no_such_parameter", *(field.name for field in msgspec.structs.fields(labeler.params_type))):
         try:
-            found = type(labeler)(**{name: object()})
+            made = type(labeler)(**{name: object()})
         except FFLabelsError as error:
             _expect(name in str(error), f"error of a bad {name}", str(error), f"one that names {name}")
         else:
-            raise CheckFailedError(f"takes {name}=<object>; got {found!r}; expected an FFLabelsError that names {name}")
+            raise CheckFailedError(f"takes {name}=<object>; got {made!r}; expected an FFLabelsError that names {name}")
 
 
 @check(since=1)
@@ -131,10 +131,10 @@ def distinctness(labeler: Labeler[Any]) -> str:
         _expect(len(set(complete)) == CLASSES, "complete(10)", f"{len(set(complete))} recipes", f"{CLASSES}")
         return f"all {CLASSES} that there are"
     try:
-        found = propose(labeler, CLASSES, shape=SHAPE)
+        pool = propose(labeler, CLASSES, shape=SHAPE)
     except TooFewCandidatesError as error:
         raise CheckFailedError(str(error)) from None
-    return f"{CLASSES} of {found.drawn} draws"
+    return f"{CLASSES} of {pool.drawn} draws"
 
 
 @check(since=1)
@@ -156,9 +156,9 @@ def pixel_range(labeler: Labeler[Any]) -> None:
     flat = np.stack([np.full(SHAPE, v, np.float32) for v in (0.0, 0.5, 1.0)])
     for x, which in ((images(SHAPE), "random images"), (flat, "black, grey and white images")):
         for recipe in samples(labeler, SHAPE, 16):
-            found = _drawn(labeler, x, recipe)
-            _expect(bool(np.isfinite(found).all()), f"imprint of {recipe!r} on {which}", "NaN or infinity", "numbers")
-            low, high = float(found.min()), float(found.max())
+            imprint = _drawn(labeler, x, recipe)
+            _expect(bool(np.isfinite(imprint).all()), f"imprint of {recipe!r} on {which}", "NaN or infinity", "numbers")
+            low, high = float(imprint.min()), float(imprint.max())
             within = low >= -CLOSE and high <= 1 + CLOSE
             _expect(within, f"imprint of {recipe!r} on {which}", f"values from {low:g} to {high:g}", "0 to 1")
 
@@ -169,8 +169,8 @@ def precision(labeler: Labeler[Any]) -> None:
     for recipe in samples(labeler, SHAPE, 8):
         single = labeler.imprint(images(SHAPE), recipe)
         double = labeler.imprint(images(SHAPE).astype(np.float64), recipe)
-        for found, expected in ((single, "float32"), (double, "float64")):
-            _expect(str(found.dtype) == expected, f"imprint on {expected} images", found.dtype, expected)
+        for imprint, expected in ((single, "float32"), (double, "float64")):
+            _expect(str(imprint.dtype) == expected, f"imprint on {expected} images", imprint.dtype, expected)
         _expect_close(double, single, f"{recipe!r} on float64 images", "as on float32 images", 1e-3)
 
 
@@ -198,9 +198,9 @@ def batches(labeler: Labeler[Any]) -> None:
     together = np.concatenate([_drawn(labeler, x, recipe)[index == k] for k, recipe in enumerate(recipes)])
     order = np.argsort(np.argsort(index, kind="stable"))
     _expect_close(together[order], alone, "imprint on many images", "as on each alone")
-    found = labeler.imprint_each(x, recipes, index)
-    _expect_alike(found, x, "imprint_each")
-    _expect_close(np.asarray(found), alone, "imprint_each", "as one by one")
+    imprints = labeler.imprint_each(x, recipes, index)
+    _expect_alike(imprints, x, "imprint_each")
+    _expect_close(np.asarray(imprints), alone, "imprint_each", "as one by one")
     if labeler.image_independent:
         patterns = labeler.patterns(recipes, SHAPE)
         single = np.stack([_drawn(labeler, x[:1], recipe)[0] for recipe in recipes])
@@ -217,16 +217,18 @@ def torch_tensors(labeler: Labeler[Any]) -> None:
     tensor = torch.from_numpy(x.copy())
     for recipe in recipes:
         try:
-            found = labeler.imprint(tensor, recipe)
+            imprint = labeler.imprint(tensor, recipe)
         except (TypeError, AttributeError, ValueError, RuntimeError) as error:
             hint = "write imprint over fflabels.arrays.array_namespace(images)"
             raise CheckFailedError(f"a tensor is refused: {type(error).__name__}: {error} ({hint})") from None
-        _expect(isinstance(found, torch.Tensor), "imprint on a tensor", type(found).__name__, "a tensor")
-        _expect_alike(found, tensor, "imprint on a tensor")
-        _expect_close(found.numpy(), _drawn(labeler, x, recipe), f"{recipe!r} on a tensor", "as on an array")
+        _expect(isinstance(imprint, torch.Tensor), "imprint on a tensor", type(imprint).__name__, "a tensor")
+        _expect_alike(imprint, tensor, "imprint on a tensor")
+        _expect_close(imprint.numpy(), _drawn(labeler, x, recipe), f"{recipe!r} on a tensor", "as on an array")
     index = np.array([5, 1, 1, 0, 2, 5])
-    found = labeler.imprint_each(tensor, recipes, torch.from_numpy(index))
-    _expect_close(found.numpy(), np.asarray(labeler.imprint_each(x, recipes, index)), "imprint_each", "as on an array")
+    imprints = labeler.imprint_each(tensor, recipes, torch.from_numpy(index))
+    _expect_close(
+        imprints.numpy(), np.asarray(labeler.imprint_each(x, recipes, index)), "imprint_each", "as on an array"
+    )
 
 
 @check(since=1)
@@ -252,8 +254,8 @@ def threads(labeler: Labeler[Any]) -> None:
         return [np.array(labeler.imprint(x, recipes[k])) for _ in range(8)]
 
     with ThreadPoolExecutor(len(recipes)) as pool:
-        for k, found in enumerate(pool.map(work, range(len(recipes)))):
-            same = all(np.array_equal(f, alone[k]) for f in found)
+        for k, imprints in enumerate(pool.map(work, range(len(recipes)))):
+            same = all(np.array_equal(f, alone[k]) for f in imprints)
             _expect(same, f"{recipes[k]!r}, drawn beside other threads", "other pixels", "as drawn alone")
 
 
@@ -266,10 +268,10 @@ def spawned_processes(labeler: Labeler[Any]) -> None:
     recipes, imprints = spawned.run(labeler, x, count=4, seconds=120)
     here = samples(labeler, SHAPE, 4)
     _expect(recipes == here, "recipes proposed in a new process", recipes, repr(here))
-    for recipe, found in zip(here, imprints, strict=True):
+    for recipe, imprint in zip(here, imprints, strict=True):
         expected = _drawn(labeler, x, recipe)
         _expect(
-            np.array_equal(found, expected), f"{recipe!r} in a new process", _apart(found, expected), "equal pixels"
+            np.array_equal(imprint, expected), f"{recipe!r} in a new process", _apart(imprint, expected), "equal pixels"
         )
 
 
@@ -293,8 +295,10 @@ def intensity(labeler: Labeler[Any]) -> None:
         imprint = _drawn(labeler, x, recipe)
         for k in (0.0, 1.0):
             expected = imprint if labeler.overwrites or k == 1 else x
-            found = np.asarray(labeler.embed(x, imprint, k))
-            _expect(np.array_equal(found, expected), f"embed at K = {k:g}", _apart(found, expected), "equal pixels")
+            embedded = np.asarray(labeler.embed(x, imprint, k))
+            _expect(
+                np.array_equal(embedded, expected), f"embed at K = {k:g}", _apart(embedded, expected), "equal pixels"
+            )
 
 
 @check(since=1)
@@ -327,9 +331,9 @@ def fresh(labeler: Labeler[Any]) -> Labeler[Any]:
 
 
 def _drawn(labeler: Labeler[Any], x: Images, recipe: Recipe) -> Images:
-    found = np.asarray(labeler.imprint(x, recipe))
-    _expect_alike(found, x, f"imprint of {recipe!r}", precise=False)
-    return found
+    imprint = np.asarray(labeler.imprint(x, recipe))
+    _expect_alike(imprint, x, f"imprint of {recipe!r}", precise=False)
+    return imprint
 
 
 def _expect(holds: bool, where: str, got: object, expected: str) -> None:
@@ -337,22 +341,22 @@ def _expect(holds: bool, where: str, got: object, expected: str) -> None:
         raise CheckFailedError(str(FFLabelsError("does not hold", where=where, got=got, expected=expected)))
 
 
-def _expect_alike(found: Array, x: Array, where: str, *, precise: bool = True) -> None:
+def _expect_alike(imprint: Array, x: Array, where: str, *, precise: bool = True) -> None:
     """Fail unless an imprint has the images' shape and, if `precise`, their type."""
-    shape, dtype = tuple(getattr(found, "shape", ())), getattr(found, "dtype", type(found).__name__)
+    shape, dtype = tuple(getattr(imprint, "shape", ())), getattr(imprint, "dtype", type(imprint).__name__)
     same = shape == tuple(x.shape) and (not precise or dtype == x.dtype)
     _expect(same, where, f"{dtype} {shape}", f"{x.dtype} {tuple(x.shape)}")
 
 
-def _expect_close(found: Images, expected: Images, where: str, how: str, tolerance: float = CLOSE) -> None:
-    alike = found.shape == expected.shape and np.allclose(found, expected, rtol=0, atol=tolerance, equal_nan=True)
-    _expect(bool(alike), where, _apart(found, expected), how)
+def _expect_close(drawn: Images, expected: Images, where: str, how: str, tolerance: float = CLOSE) -> None:
+    alike = drawn.shape == expected.shape and np.allclose(drawn, expected, rtol=0, atol=tolerance, equal_nan=True)
+    _expect(bool(alike), where, _apart(drawn, expected), how)
 
 
-def _apart(found: Images, expected: Images) -> str:
-    if found.shape != expected.shape:
-        return f"shape {found.shape} and {expected.shape}"
-    return f"pixels that differ by up to {np.abs(found - expected).max():.2g}"
+def _apart(drawn: Images, expected: Images) -> str:
+    if drawn.shape != expected.shape:
+        return f"shape {drawn.shape} and {expected.shape}"
+    return f"pixels that differ by up to {np.abs(drawn - expected).max():.2g}"
 
 
 def _frozen(kind: object, base: type[msgspec.Struct]) -> bool:

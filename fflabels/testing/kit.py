@@ -92,7 +92,7 @@ def checks_of(kit: int = KIT) -> list[Check]:
     """Return the checks of a version of the kit, in their order."""
     if not 1 <= kit <= KIT:
         raise FFLabelsError("no such version of the kit", where="kit", got=kit, expected=f"1 to {KIT}")
-    return [found for found in CHECKS.values() if found.since <= kit]
+    return [check for check in CHECKS.values() if check.since <= kit]
 
 
 def check_labeler(

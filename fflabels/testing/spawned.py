@@ -50,8 +50,8 @@ def run(labeler: Labeler[Any], x: Images, *, count: int, seconds: float) -> tupl
         if done.returncode:
             last = (errors.read().decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"])[-1]
             raise CheckFailedError(f"a new process failed: {last[:200]}")
-        found: tuple[list[Recipe], list[Images]] = pickle.load(out)  # noqa: S301 - of a process of our own
-        return found
+        answer: tuple[list[Recipe], list[Images]] = pickle.load(out)  # noqa: S301 - of a process of our own
+        return answer
 
 
 def new_process_environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Images before the label is drawn: crops and mirror images in training, both sides in reading."""
+"""Augmentation before the label is drawn: random crops and mirror images in training, both views at inference."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Moves = npt.NDArray[np.int64]
 
 
 def draw_moves(shape: tuple[int, ...], crop: int, flip: bool, rng: np.random.Generator) -> Moves:
-    """Return how images are moved, (…, 3): pixels down and right, −crop to crop, and 1 where one is mirrored.
+    """Draw random moves (…, 3): pixels down and right from −crop to crop, and 1 where an image is mirrored.
 
     Parameters
     ----------
     shape
-        Of the images that moves are drawn for.
+        One move is drawn per element of this shape.
     crop
-        By how many pixels, at most.
+        The largest shift in pixels.
     flip
-        Whether every second image, by chance, is mirrored left to right.
+        Whether images are mirrored left to right with probability 1/2.
     """
     shifts = rng.integers(-crop, crop + 1, (*shape, 2))
     mirrored = rng.integers(0, 1 + flip, (*shape, 1))
@@ -29,7 +29,7 @@ def draw_moves(shape: tuple[int, ...], crop: int, flip: bool, rng: np.random.Gen
 
 
 def moved(images_BCHW: Tensor, moves_B3: Tensor, crop: int) -> Tensor:
-    """Return images moved by up to `crop` pixels, black where nothing comes from, then mirrored.
+    """Return images shifted by up to `crop` pixels, filled with black, then mirrored.
 
     Parameters
     ----------
@@ -45,10 +45,10 @@ def moved(images_BCHW: Tensor, moves_B3: Tensor, crop: int) -> Tensor:
     columns_BW = torch.where(mirrored_B1 == 1, x_W.flip(0), x_W) + crop - right_B1
     padded = F.pad(images_BCHW, (crop, crop, crop, crop))
     # The indices stand on either side of the channels' slice: they come first, (B, H, W, C).
-    found = padded[index_B[:, None, None], :, rows_BH[:, :, None], columns_BW[:, None, :]]
-    return found.permute(0, 3, 1, 2).contiguous()
+    moved_BHWC = padded[index_B[:, None, None], :, rows_BH[:, :, None], columns_BW[:, None, :]]
+    return moved_BHWC.permute(0, 3, 1, 2).contiguous()
 
 
 def views(images_NCHW: Tensor, mirror: bool) -> list[Tensor]:
-    """Return what is read of images: themselves, and with `mirror` their mirror images too."""
+    """Return the views for inference: the images, and with `mirror` their mirror images too."""
     return [images_NCHW, images_NCHW.flip(-1)] if mirror else [images_NCHW]

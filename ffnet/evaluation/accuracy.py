@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Inference
-from ffnet.data.load import Data, Split
+from ffnet.data.dataset import Data, Split
 from ffnet.fitting import untrained
 from ffnet.inference.passes import decision_scores, layer_goodness
 from ffnet.inference.predict import check_inference

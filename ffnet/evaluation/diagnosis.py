@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fflabels.diversity import metrics_on, similarity
 from fflabels.observer import DEFAULT_INTENSITY
-from ffnet.data.load import Data, Split
+from ffnet.data.dataset import Data, Split
 from ffnet.evaluation.accuracy import confusion_matrix
 from ffnet.inference.passes import decision_scores, layer_goodness
 from ffnet.labels.choose import references_of

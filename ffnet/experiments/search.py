@@ -13,7 +13,8 @@ from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.progress import Progress, silent
 from fflabels.recipe import canonical_json, sha256
 from ffnet.config import Config, type_of, typed
-from ffnet.data.load import Data, load_data
+from ffnet.data.dataset import Data
+from ffnet.data.load import load_data
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.fitting import fit
 from ffnet.prepare import check_names, label_set

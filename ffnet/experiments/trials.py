@@ -18,7 +18,8 @@ from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
 from fflabels.recipe import canonical_json, sha256
 from ffnet.config import REMOVED, Config, DataConfig, result_settings
-from ffnet.data.load import Data, Split, load_data
+from ffnet.data.dataset import Data, Split
+from ffnet.data.load import load_data
 from ffnet.evaluation.accuracy import accuracy
 from ffnet.fitting import fit_layer_weights, fit_linear, layer_weights_of, untrained
 from ffnet.inference.linear import linear_scores

@@ -14,8 +14,8 @@ from fflabels.labelset import open_set
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
+from ffnet.data.dataset import Data
 from ffnet.data.images import to_unit
-from ffnet.data.load import Data
 
 REFERENCES = 64
 """A set is designed on this many training images."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from fflabels.errors import FFLabelsError, nearest
 from ffnet.config import Config, convert, read_toml
+from ffnet.data.load import DATASETS
 
 
 class Preset(NamedTuple):
@@ -28,15 +29,6 @@ class Preset(NamedTuple):
     about: str
     ours: bool
     config: Config
-
-
-QUICK = {
-    "mnist": "quick-mnist",
-    "fashion-mnist": "quick-mnist",
-    "cifar10": "quick-cifar10",
-    "cifar100": "quick-cifar10",
-}
-"""The preset that a data set is trained with unless one is named; quick-digits for all others."""
 
 
 def list_presets(pattern: str = "*") -> list[Preset]:
@@ -60,10 +52,10 @@ def load_preset(name: str) -> Preset:
 
 
 def quick_preset(dataset: str) -> Preset:
-    """Return the preset of a data set, with a label for each of its classes where they are not ten."""
-    preset = load_preset(QUICK.get(dataset, "quick-digits"))
-    labels = {"labels.set": "fourier:low100", "labels.assign": "alike"} if dataset == "cifar100" else {}
-    return preset._replace(config=preset.config.replaced({"data.name": dataset, **labels}))
+    """Return the quick preset that a data set is registered with; quick-digits for a folder."""
+    known = DATASETS.get(dataset)
+    preset = load_preset(known.preset if known else "quick-digits")
+    return preset._replace(config=preset.config.replaced({"data.name": dataset, **(known.settings if known else {})}))
 
 
 def _names() -> list[str]:

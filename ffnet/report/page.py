@@ -18,8 +18,8 @@ from fflabels.gallery import contact_sheet
 from fflabels.images import References
 from fflabels.labelset import LabelSet
 from fflabels.progress import Progress, silent
+from ffnet.data.dataset import Data, Split, one_a_class
 from ffnet.data.images import to_unit
-from ffnet.data.load import Data, Split, one_a_class
 from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.evaluation.diagnosis import diagnose
 from ffnet.inference.predict import scores

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Inference
-from ffnet.data.load import Data, Split
+from ffnet.data.dataset import Data, Split
 from ffnet.evaluation.accuracy import Evaluation, SplitName, accuracy, accuracy_of
 from ffnet.fitting import likeliest_weights
 from ffnet.inference.linear import linear_scores

@@ -15,7 +15,8 @@ from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
 from fflabels.progress import Progress, silent
 from ffnet.config import Config, Inference
-from ffnet.data.load import Data, load_data
+from ffnet.data.dataset import Data
+from ffnet.data.load import load_data
 from ffnet.evaluation.accuracy import Evaluation, SplitName, evaluate
 from ffnet.fitting import fit_forecast, untrained
 from ffnet.inference.predict import check_inference, predict, renamed_method

@@ -15,7 +15,8 @@ from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
-from ffnet.data.load import KNOWN, Data, load_data
+from ffnet.data.dataset import Data
+from ffnet.data.load import KNOWN, load_data
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.fitting import fit_heads, untrained
 from ffnet.labels.choose import choose_labels

@@ -13,7 +13,8 @@ import torch
 from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config
-from ffnet.data.load import KNOWN, Data
+from ffnet.data.dataset import Data
+from ffnet.data.load import KNOWN
 from ffnet.runs.files import ABOUT, CONFIG, LABELS, read_json
 from ffnet.system.devices import device_name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ffnet.data.load import Split
+from ffnet.data.dataset import Split
 from ffnet.model.baseline import BPNet, loss_and_hits
 from ffnet.training.draws import Draws
 from ffnet.training.learner import EpochSums, Metrics, make_optimizer

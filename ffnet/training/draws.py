@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ffnet.config import Config
 from ffnet.data.augment import draw_moves, moved
-from ffnet.data.load import Split
+from ffnet.data.dataset import Split
 from ffnet.training import negatives
 
 

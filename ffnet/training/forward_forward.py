@@ -17,8 +17,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ffnet.data.dataset import Split
 from ffnet.data.images import to_unit
-from ffnet.data.load import Split
 from ffnet.model.fast_cpu.scratch import Scratch
 from ffnet.model.layer import LocalLayer
 from ffnet.model.net import FFNet, ForwardPass

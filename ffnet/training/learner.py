@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ffnet.config import Config
-from ffnet.data.load import Split
+from ffnet.data.dataset import Split
 from ffnet.training.draws import Draws
 
 Metrics = dict[str, object]

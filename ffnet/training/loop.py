@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config, TrainConfig
-from ffnet.data.load import Split
+from ffnet.data.dataset import Split
 from ffnet.model.baseline import BPNet
 from ffnet.model.net import FFNet, Net
 from ffnet.system.ranks import ALONE, Ranks

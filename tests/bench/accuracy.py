@@ -21,6 +21,7 @@ import torch
 from ffnet import Ensemble, Run, load_preset, load_run
 from ffnet.evaluation.accuracy import Evaluation
 from ffnet.evaluation.statistics import spread
+from ffnet.experiments.studies import BEFORE_BASE
 from ffnet.report.figures import learning_curves
 from ffnet.report.tables import markdown
 from ffnet.runs.files import CONFIG, MODEL, RESULTS, read_json, write_json
@@ -194,7 +195,7 @@ PAGES = (
             Row("best-mnist-morph", "best-mnist", MORPH, 1),
             Row("best-mnist-own", "best-mnist", NO_WAVES, 3),
             Row("best-mnist-own-morph", "best-mnist", {**MORPH, **NO_WAVES}, 1),
-            Row("best-mnist-paper", "paper-mnist", {**NET_OF_MNIST, "train.epochs": 40}, 1),
+            Row("best-mnist-paper", "paper-mnist", {**BEFORE_BASE, **NET_OF_MNIST, "train.epochs": 40}, 1),
             Row("best-mnist-bp", "best-mnist", BP, 1),
             Row("best-cifar10", "best-cifar10", {}, 3),
             Row("best-cifar10-morph", "best-cifar10", MORPH, 3),
@@ -202,12 +203,19 @@ PAGES = (
             Row("best-cifar10-wide", "best-cifar10", WIDE, 1),
             Row("best-cifar10-own", "best-cifar10", NO_WAVES, 3),
             Row("best-cifar10-own-morph", "best-cifar10", {**MORPH, **NO_WAVES}, 1),
-            Row("best-cifar10-paper", "paper-cifar10-fourier", {**NET_OF_CIFAR10, "train.epochs": 55}, 1),
+            Row(
+                "best-cifar10-paper", "paper-cifar10-fourier", {**BEFORE_BASE, **NET_OF_CIFAR10, "train.epochs": 55}, 1
+            ),
             Row("best-cifar10-bp", "best-cifar10", BP, 1),
             Row("best-cifar100", "best-cifar100", {}, 1),
             Row("best-cifar100-morph", "best-cifar100", {**MORPH, "train.epochs": 100}, 1),
             Row("best-cifar100-waves", "best-cifar100", WAVES, 1),
-            Row("best-cifar100-paper", "paper-cifar100-fourier", {**NET_OF_CIFAR100, "train.epochs": 150}, 1),
+            Row(
+                "best-cifar100-paper",
+                "paper-cifar100-fourier",
+                {**BEFORE_BASE, **NET_OF_CIFAR100, "train.epochs": 150},
+                1,
+            ),
             Row("best-cifar100-bp", "best-cifar100", {**BP, "train.epochs": 40}, 1),
         ),
         (

@@ -24,6 +24,8 @@ STEPS = 3000
 EVERY = 25
 """Steps that a point of the curves is the mean of."""
 VALIDATION = 1000
+LOOKED_AT = (0, 100, 1000, STEPS)
+"""Steps after which the filters' activities are compared."""
 
 SMALL = {
     "mnist": ("paper-mnist", ["net.widths=[16,16,16]", "net.kernel=5"]),
@@ -69,34 +71,141 @@ class Recorder(FFLearner):
         return super()._objective(k, s_NC, pixels, each)
 
 
+@torch.no_grad()
+def alike(net, images):
+    """Return for each layer how alike its filters' activities are, and the share of neurons that are active.
+
+    Alike: the mean cosine of two filters' activities over all images and pixels; 1 where all filters do the same.
+    """
+    net.eval()
+    embedded = net.embedder.embed(net.prepare(images), torch.arange(len(images)) % len(net.labels))
+    found = []
+    for y_NCHW in net.activities(embedded):
+        a_CP = torch.nn.functional.normalize(y_NCHW.float().transpose(0, 1).flatten(1))
+        cosine_CC, count = a_CP @ a_CP.T, len(a_CP)
+        mean = (cosine_CC.sum() - cosine_CC.trace()) / (count * (count - 1))
+        found.append([round(float(mean), 4), round(float((y_NCHW > 0).float().mean()), 4)])
+    net.train()
+    return found
+
+
 def run(name, seed):
     """Train one net and keep its curves."""
     preset, settings = ARMS[name]
     config = ffnet.load_preset(preset).config.override([*settings, "dtype=auto", f"seed={seed}"])
     data = ffnet.load_data(config.data)
     net = ffnet.FFNet(config, data.shape, ffnet.label_set(config, data))
-    learner, step = Recorder(net, len(data.train)), 0
-    began = time.process_time()
+    learner, step, few = Recorder(net, len(data.train)), 0, data.validation[:VALIDATION]
+    began, filters = time.process_time(), {}
     for epoch in range(-(-STEPS // (len(data.train) // config.train.batch))):
         draws = Draws(config, data.train.classes, data.classes, epoch, labels_on=learner.labels_on)
         for k in range(min(len(draws), STEPS - step)):
+            if step in LOOKED_AT:
+                filters[step] = alike(net, few.images[:100])
             learner.step(data.train, draws, k)
             step += 1
+    filters[step] = alike(net, few.images[:100])
     seconds = time.process_time() - began
     points = torch.stack([torch.stack(rows) for rows in learner.seen])  # layers, steps, figures
     curves = points.unflatten(1, (-1, EVERY)).mean(2)
-    few = data.validation[:VALIDATION]
     right = ffnet.goodness_scores(net.eval(), few.images).argmax(1) == few.classes
     found = {
         "name": name, "seed": seed, "settings": settings, "steps": STEPS, "cpu_seconds": round(seconds),
         "accuracy": round(float(right.float().mean()), 4),
         "discrimination_last_500": [round(float(x), 4) for x in points[:, -500:, 4].mean(1)],
         "discrimination_least": [round(float(x), 4) for x in curves[:, :, 4].min(1).values],
+        "alike_and_active": filters,
         "curves": [[[round(float(v), 4) for v in point] for point in layer] for layer in curves],
     }  # fmt: skip
     ROWS.mkdir(exist_ok=True)
     (ROWS / f"{name}-{seed}.json").write_text(json.dumps(found) + "\n")
     print({key: value for key, value in found.items() if key != "curves"}, flush=True)
+
+
+def rows():
+    """Return what was kept of every net, by name, seeds in order."""
+    found = {}
+    for path in sorted(ROWS.glob("*.json")):
+        row = json.loads(path.read_text())
+        found.setdefault(row["name"], []).append(row)
+    return {name: found[name] for name in ARMS if name in found}
+
+
+def table(found, data):
+    """Return the lines of the table of one data set."""
+    head = ("initial weights, and what else", "n", "discrimination of the layers, last 500 steps", "least",
+            "filters alike after 100 steps", "neurons active then", "accuracy, %", "CPU s")  # fmt: skip
+    lines = ["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head))]
+    for name, nets in found.items():
+        if name.startswith("cifar10-") is (data == "cifar10"):
+            cells = [
+                " / ".join(f"{sum(net[key][k] for net in nets) / len(nets):.3f}" for k in range(len(nets[0][key])))
+                for key in ("discrimination_last_500", "discrimination_least")
+            ]
+            shapes = [[net["alike_and_active"]["100"] for net in nets] for _ in (0, 1)]
+            cells += [
+                " / ".join(
+                    f"{sum(shape[k][i] for shape in shapes[i]) / len(nets):.2f}" for k in range(len(shapes[i][0]))
+                )
+                for i in (0, 1)
+            ]
+            accuracy = 100 * sum(net["accuracy"] for net in nets) / len(nets)
+            seconds = sum(net["cpu_seconds"] for net in nets) / len(nets)
+            title = name.removeprefix("cifar10-").replace("+", ", +")
+            lines.append(f"| {title} | {len(nets)} | {' | '.join(cells)} | {accuracy:.1f} | {seconds:.0f} |")
+    return lines
+
+
+def plot(found, data, path):
+    """Draw mean y² of positives and negatives, with their spread, over the first steps: a row for each layer."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    prefix = "cifar10-" if data == "cifar10" else ""
+    names = [prefix + init for init in INITS if prefix + init in found]
+    depth = len(found[names[0]][0]["curves"])
+    layers = range(1, depth) if depth <= 3 else (1, depth // 2, depth - 1)
+    figure, axes = plt.subplots(
+        len(layers), len(names), figsize=(3.1 * len(names), 2.5 * len(layers)), sharex=True, sharey="row", squeeze=False
+    )
+    for column, name in enumerate(names):
+        for row, k in enumerate(layers):
+            axis, points = axes[row][column], found[name][0]["curves"][k]
+            steps = [EVERY * (i + 0.5) for i in range(len(points))]
+            for start, label, colour in ((0, "positives", "#1b6ca8"), (2, "negatives", "#c1440e")):
+                middle = [p[start] for p in points]
+                low, high = ([max(p[start] + sign * p[start + 1], 1e-3) for p in points] for sign in (-1, 1))
+                axis.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
+                axis.plot(steps, middle, color=colour, label=label, linewidth=1.2)
+            axis.axhline(1, color="black", linewidth=0.8, linestyle=":")
+            axis.set_yscale("log")
+            if row == 0:
+                axis.set_title(name.removeprefix(prefix))
+            if row == len(layers) - 1:
+                axis.set_xlabel("step")
+            if column == 0:
+                axis.set_ylabel(f"layer {k + 1}: mean y²")
+    axes[0][0].legend(frameon=False, fontsize=8)
+    figure.suptitle("Goodness per neuron at the start of training; dotted: the threshold", fontsize=11)
+    figure.tight_layout()
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=130)
+
+
+def page():
+    """Write the tables between the marks of docs/results/first-steps.md, and the plots."""
+    found = rows()
+    target = RESULTS / "first-steps.md"
+    text = target.read_text()
+    for data in SMALL:
+        if any(name.startswith("cifar10-") is (data == "cifar10") for name in found):
+            begin, end = f"<!-- {data} -->", f"<!-- end of {data} -->"
+            head, _, rest = text.partition(begin)
+            text = "\n".join([head + begin, *table(found, data), end]) + rest.partition(end)[2]
+            plot(found, data, RESULTS.parent / "_static" / "first-steps" / f"{data}.png")
+    target.write_text(text)
 
 
 if __name__ == "__main__":
@@ -105,5 +214,8 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", choices=[*ARMS, []])
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    for name in given.names or ARMS:
-        run(name, given.seed)
+    if given.what == "page":
+        page()
+    else:
+        for name in given.names or ARMS:
+            run(name, given.seed)

@@ -57,7 +57,7 @@ def rise(settings):
     config = config.override([f"train.batch={MAPS if config.algorithm == 'bp' else MAPS // 2}"])
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (MAPS, 3, 32, 32), generator=generator, dtype=torch.uint8)
-    train = ffnet.data.load.Split(images, torch.arange(MAPS) % 10)
+    train = ffnet.data.dataset.Split(images, torch.arange(MAPS) % 10)
     labels = named_set("fourier:paper10") if config.algorithm == "ff" else None
     net = build(config, (3, 32, 32), labels, 10)
     learner = make_learner(net, MAPS)

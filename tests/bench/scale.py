@@ -23,7 +23,7 @@ from harness import Row, write  # noqa: E402
 
 import ffnet  # noqa: E402
 from fflabels import named_set  # noqa: E402
-from ffnet.data.load import Split  # noqa: E402
+from ffnet.data.dataset import Split  # noqa: E402
 from ffnet.system.ranks import ALONE, join_ranks  # noqa: E402
 from ffnet.training.draws import Draws  # noqa: E402
 from ffnet.training.forward_forward import FFLearner  # noqa: E402

@@ -17,7 +17,7 @@ from natural import Natural  # noqa: E402
 
 import ffnet  # noqa: E402
 from fflabels import design, named_set  # noqa: E402
-from ffnet.data.load import Data, Split  # noqa: E402
+from ffnet.data.dataset import Data, Split  # noqa: E402
 from ffnet.inference.passes import features  # noqa: E402
 from ffnet.system.devices import with_dtype  # noqa: E402
 from ffnet.training.draws import Draws  # noqa: E402

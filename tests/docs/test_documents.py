@@ -65,5 +65,16 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
+def test_the_layout_names_every_module_and_none_that_is_gone():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = {path for path in re.findall(r"`((?:ffnet|fflabels|cli|tests|docs)/[\w./-]+)`", page) if "NAME" not in path}
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+    [tree] = re.findall(r"## The tree\n\n```text\n(.*?)```", page, re.DOTALL)
+    for package, listed in re.findall(r"^(fflabels|ffnet)/\n((?:  .*\n)+)", tree, re.MULTILINE):
+        there = {path.name + "/" * path.is_dir() for path in (ROOT / package).glob("[a-z]*")} - {"py.typed"}
+        entries = re.findall(r"^  ((?:[\w.]+/?(?: (?=\w))?)+)", listed, re.MULTILINE)
+        assert {name for entry in entries for name in entry.split() if re.search(r"/$|\.py$", name)} == there
+
+
 def test_the_pages_of_help_are_current():
     subprocess.run([sys.executable, ROOT / "docs" / "generate_cli.py", "--check"], check=True)

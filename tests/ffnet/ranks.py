@@ -51,7 +51,7 @@ def trained_state(settings, ranks=ALONE):
     config = ffnet.Config().override([*SMALL, "dtype=float64", "train.batch=8", *settings])
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (IMAGES, *SHAPE), generator=generator, dtype=torch.uint8)
-    train = ffnet.data.load.Split(images, torch.randint(10, (IMAGES,), generator=generator))
+    train = ffnet.data.dataset.Split(images, torch.randint(10, (IMAGES,), generator=generator))
     morph = config.labels.set == "morph"
     labels = design("morph", 10, candidates=40, shape=SHAPE) if morph else named_set("fourier:paper10")
     net = ffnet.FFNet(config, SHAPE, labels)

@@ -28,9 +28,7 @@ BUILT_IN = ("fourier", "morph", "onehot")
     help="Number of labels. Repeatable.",
 )
 @options.shape("1x32x32")
-@click.option(
-    "--metric", "metrics", type=click.Choice(options.METRICS), multiple=True, help="One metric only.  [default: all]"
-)
+@click.option("--metric", "metrics", type=options.MetricType(), multiple=True, help="One metric only.  [default: all]")
 @options.pool
 @options.reference_images
 @options.intensity(0.35)

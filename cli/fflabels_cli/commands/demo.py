@@ -21,12 +21,12 @@ JOBS = (("onehot", 10), ("fourier", 100), ("morph", 100))
 def command(out: Path) -> None:
     """Select a label set of each built-in kind, draw their contact sheets, and compare them."""
     from fflabels.design import design
-    from fflabels.diversity import METRICS
     from fflabels.gallery import contact_sheet, save_sheet
     from fflabels_cli import output
 
     out.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows: list[list[str]] = []
+    measured: list[str] = []
     with output.Bars() as progress:
         for kind, n in JOBS:
             begin = time.perf_counter()
@@ -35,12 +35,12 @@ def command(out: Path) -> None:
             labels.save(out / f"labels-{kind}-{n}.json")
             save_sheet(contact_sheet(labels), out / f"labels-{kind}-{n}.png")
             assert labels.scores is not None
-            cells = []
+            cells, measured = [], []
             for metric, similarity in labels.scores.similarity.items():
                 chance = labels.scores.random.get(metric)
+                measured += [metric, "chance"]
                 cells += [output.number(similarity.max), output.number(chance.max if chance else None)]
             rows.append([kind, str(labels.provenance.candidates or "–"), str(n), *cells, f"{seconds:.1f} s"])
-    measured = [word for metric in METRICS for word in (metric, "chance")]
     head = ("kind", "candidates", "n", *measured, "time")
     output.print_table(
         "label sets at 1x32x32 on 64 photographs: largest similarity of two labels, and by chance", head, rows

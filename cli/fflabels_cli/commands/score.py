@@ -43,6 +43,7 @@ def command(
     from fflabels.errors import one_line
     from fflabels.images import load_classed, load_references
     from fflabels.labelset import LabelSet, Report, open_set
+    from fflabels.metrics import METRICS
     from fflabels.probe import check_probe, probe
     from fflabels_cli import output
 
@@ -66,7 +67,8 @@ def command(
     scores = report.scores
     other_images = filed is not None and filed.references.sha256 != scores.references.sha256
     if filed and not other_images:  # the file's values by chance hold for these scores too
-        beside = {m: s for m, s in filed.random.items() if m != "dprime" or filed.intensity == scores.intensity}
+        same_intensity = filed.intensity == scores.intensity
+        beside = {m: s for m, s in filed.random.items() if same_intensity or not METRICS[m].uses_intensity}
         scores = msgspec.structs.replace(scores, random=beside)
 
     # Show the scores.

@@ -39,7 +39,8 @@ def command(
     from fflabels.files import write_whole
     from fflabels_cli import output
     from ffnet import activation_maps, load_run
-    from ffnet.data.load import one_a_class, read_pictures
+    from ffnet.data.dataset import one_a_class
+    from ffnet.data.folders import read_pictures
     from ffnet.report.figures import activation
 
     # Refuse bad arguments before the work.

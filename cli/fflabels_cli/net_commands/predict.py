@@ -25,7 +25,7 @@ def command(run: str, images: tuple[str, ...], inference: Any, device: str | Non
 
     from fflabels_cli import output
     from ffnet import load_run
-    from ffnet.data.load import read_pictures
+    from ffnet.data.folders import read_pictures
     from ffnet.inference.predict import scores
 
     loaded = load_run(run, device=device or "auto")

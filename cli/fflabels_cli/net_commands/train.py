@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.option("--n", type=click.IntRange(min=1), help="Number of labels to design.  [default: one per class]")
 @options.param
 @click.option(
-    "--dataset", metavar="NAME|PATH", help="digits, mnist, fashion-mnist, cifar10, cifar100, mnist-pairs, or a folder."
+    "--dataset",
+    metavar="NAME|PATH",
+    help="A data set, such as digits, mnist or cifar10 (a wrong name lists all), or a folder of class folders.",
 )
 @options.data_root
 @click.option("--offline", is_flag=True, help="Never download.")

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from fflabels.errors import FFLabelsError
+from fflabels.errors import FFLabelsError, nearest
+from fflabels.metrics import METRICS
 from ffnet.config import Config, Natural, Positive, result_settings
 from ffnet.experiments.studies import known, load_checked, parse_shard, plain
 from ffnet.prepare import check_unweighted
@@ -66,8 +67,13 @@ class Rule(_Part, frozen=True):
 
     name: str
     method: Literal["best", "random", "given"] = "best"
-    by: Literal["pearson", "shift", "dprime", "pixel"] = "pearson"
+    by: str = "pearson"
     min_visibility: Floor = 1.0
+
+    def __post_init__(self) -> None:
+        known = (*METRICS, "pixel")
+        if self.by not in known:
+            raise ValueError(f"Invalid enum value {self.by!r}: {nearest(self.by, known)}")
 
 
 class Rows(_Part, frozen=True):

@@ -18,8 +18,8 @@ from fflabels.labelset import Provenance, open_set
 from fflabels.observer import RIDGE, Observer
 from fflabels.probe import probe
 from fflabels.recipe import Recipe
+from ffnet.data.dataset import Data, Split
 from ffnet.data.images import to_unit
-from ffnet.data.load import Data, Split
 from ffnet.experiments.labelstudy import Cell, Kind
 from ffnet.labels.choose import references_of
 

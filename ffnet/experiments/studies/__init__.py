@@ -106,6 +106,13 @@ class Job(NamedTuple):
         return "-".join("".join(c if c.isalnum() or c == "." else "_" for c in word) for word in words)
 
 
+BEFORE_BASE = {
+    "net.init": "torch", "net.first_layer": "local",
+    "train.peer": 0.0, "train.relu_gradient": "true", "train.weight_decay": 0.0,
+}  # fmt: skip
+"""What the paper presets had when the rows of the smaller scales were measured: these stay comparable."""
+
+
 class Study(NamedTuple):
     """A result of the paper.
 
@@ -166,13 +173,14 @@ class Study(NamedTuple):
         """
         size, points = self.at(scale), self.points_at(scale)
         extra = {"data.root": data} if data else {}
+        as_measured = {} if scale == "full" else BEFORE_BASE
         found = []
         for seed, group, (k, point) in itertools.product(
             range(size.seeds if seeds is None else seeds), self.groups, enumerate(points)
         ):
             varied = {key: size.vary.get(key, values)[k] for key, values in group.vary.items()}
             config = load_preset(group.preset).config.replaced(
-                {**group.settings, **size.settings, **varied, **extra, "seed": seed}
+                {**as_measured, **group.settings, **size.settings, **varied, **extra, "seed": seed}
             )
             found.append(Job(group, point, seed, config))
         return found

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.files import write_whole
-from ffnet.data.load import KNOWN, one_a_class
+from ffnet.data.dataset import one_a_class
+from ffnet.data.load import KNOWN
 from ffnet.evaluation.accuracy import Evaluation
 from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.evaluation.statistics import spread

@@ -11,7 +11,7 @@ from reference import make_folder
 
 import ffnet
 from fflabels.errors import FFLabelsError
-from ffnet.data.load import read_pictures
+from ffnet.data.folders import read_pictures
 from ffnet.presets import quick_preset
 
 REAL = Path(os.environ.get("FFNET_DATA", "/nowhere"))

@@ -6,7 +6,7 @@ from reference import config
 
 import ffnet
 from fflabels import named_set
-from ffnet.data.load import Split
+from ffnet.data.dataset import Split
 from ffnet.evaluation.accuracy import accuracy_of
 from ffnet.fitting import untrained
 

@@ -10,7 +10,9 @@ from scipy import stats
 
 from fflabels import FFLabelsError, LabelSet, References, get_labeler, propose, similarity
 from ffnet.config import DataConfig
-from ffnet.data.load import Split, digit_pairs, load_data
+from ffnet.data.dataset import Split
+from ffnet.data.load import load_data
+from ffnet.data.sources import digit_pairs
 from ffnet.experiments.labelstudy import load_label_study, shard
 from ffnet.experiments.labelstudy.report import paired, rank_correlation, write
 from ffnet.experiments.labelstudy.sets import STATISTICS, pixel_distances

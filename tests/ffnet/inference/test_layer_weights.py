@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 
 import ffnet
 from fflabels.errors import FFLabelsError
-from ffnet.data.load import Split
+from ffnet.data.dataset import Split
 from ffnet.fitting import layer_weights_of
 from ffnet.inference.passes import decision_scores, layer_goodness
 from ffnet.model.heads import LayerWeights

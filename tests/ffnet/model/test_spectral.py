@@ -22,8 +22,8 @@ kernels = st.sampled_from([1, 3, 5, 7, 9])
 seeds = st.integers(0, 2**32)
 
 
-def assert_close(found, expected, tolerance):
-    assert (found - expected).abs().max() <= tolerance * expected.abs().max().clamp_min(1e-30)
+def assert_close(found, expected, tolerance, floor=1e-30):
+    assert (found - expected).abs().max() <= tolerance * expected.abs().max().clamp_min(floor)
 
 
 @settings(deadline=None, max_examples=150)
@@ -81,7 +81,8 @@ def test_a_step_of_a_net_equals_the_direct_one(widths, kernel, pools, norm, good
     ours, direct = learners
     assert ours.epoch_metrics()["layer_loss"] == pytest.approx(direct.epoch_metrics()["layer_loss"], rel=1e-10)
     for parameter, other in zip(ours.parameters, direct.parameters, strict=True):
-        assert_close(parameter.grad, other.grad, 1e-10)
+        # A filter that is dead has activities of rounding's size in the spectral step: a gradient near 0 instead of 0.
+        assert_close(parameter.grad, other.grad, 1e-10, floor=1e-2)
     for buffer, other in zip(ours.net.buffers(), direct.net.buffers(), strict=True):
         torch.testing.assert_close(buffer, other, rtol=1e-10, atol=1e-12)
 

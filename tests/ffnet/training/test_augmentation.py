@@ -10,7 +10,7 @@ import ffnet
 from fflabels import named_set
 from fflabels.errors import FFLabelsError
 from ffnet.data import augment as augmentation
-from ffnet.data.load import Split
+from ffnet.data.dataset import Split
 from ffnet.fitting import untrained
 from ffnet.training.backprop import BPLearner
 from ffnet.training.draws import Draws

@@ -4,7 +4,7 @@ import pytest
 import torch
 from reference import batch, net
 
-from ffnet.data.load import Split
+from ffnet.data.dataset import Split
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
 

@@ -9,31 +9,26 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.errors import FFLabelsError
-
-Images: TypeAlias = npt.NDArray[np.float32]
+from fflabels.images.read import SUFFIXES, channels_first, class_folders, layout, pictures, read_file, scaled
+from fflabels.images.resize import Images, check_total, fit
 
 REFERENCE_COUNT = 64
-"""How many reference images a label set is scored on, unless there are fewer."""
+"""The most reference images that a label set is scored on."""
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm"})
 CLASS_COUNT = 20
-"""How many images of each class are taken where classes are looked at, unless there are fewer."""
+"""The most images per class, where classes matter."""
 
 MAX_CLASSED = 640
-"""The most images that are taken then, at least two a class."""
+"""The most images of all classes together, at least two per class."""
 
 PHOTOGRAPHS = ("astronaut", "camera", "cat", "coffee", "stereo_motorcycle", "rocket", "coins", "grass")
-MAX_CHANNELS = 64
-
-MAX_PIXELS = 1 << 28
-"""Values of all reference images together: 1 GiB as float32."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +74,12 @@ def load_references(source: str | Path | Array | References | None, shape: Shape
     ------
     FFLabelsError
         When there is no image, sizes are mixed, values are out of range, or all images are constant.
+
+    Examples
+    --------
+    >>> from fflabels import load_references
+    >>> load_references("digits", (1, 16, 16)).images.shape
+    (64, 1, 16, 16)
     """
     shape = check_shape(shape)
     if isinstance(source, References):
@@ -89,10 +90,10 @@ def load_references(source: str | Path | Array | References | None, shape: Shape
         images, _ = digits()
         references = References(fit(images[evenly(len(images))], shape), "digits")
     elif isinstance(source, (str, Path)):
-        stored = _scaled(_read(Path(source)), str(source))
+        stored = scaled(_read(Path(source)), str(source))
         references = References(fit(stored[evenly(len(stored))], shape), _name(source))
     else:
-        given = _scaled(_layout(np.asarray(source), "references"), "references")
+        given = scaled(layout(np.asarray(source), "references"), "references")
         references = References(fit(given[evenly(len(given))], shape))
     return _with_contrast(references)
 
@@ -109,24 +110,24 @@ def load_classed(source: str | Path | Array | References | None, shape: Shape) -
     ----------
     source
         ``"digits"``, a folder of class folders, or an ``.npz`` file with ``images`` and ``classes``.
-        The same number of each class is taken where there are enough: up to `CLASS_COUNT`, evenly spaced.
+        Up to `CLASS_COUNT` images per class, evenly spaced.
     shape
         (C, H, W) to bring them to.
 
     Raises
     ------
     FFLabelsError
-        As `load_references`; and when there are not as many classes as images, or more classes than are looked at.
+        As `load_references`; and when the numbers of classes and images differ, or there are too many classes.
     """
     shape, name = check_shape(shape), str(source)
     path = Path(source) if isinstance(source, (str, Path)) and source != "photographs" else None
     if isinstance(source, str) and source == "digits":
         images, classes = digits()
-    elif path is None or (found := _read_classed(path)) is None:
+    elif path is None or (classed := _read_classed(path)) is None:
         return load_references(source, shape)
     else:
-        (stored, classes), name = found, _name(path)
-        images = _scaled(stored, str(source))
+        (stored, classes), name = classed, _name(path)
+        images = scaled(stored, str(source))
     if 2 * (count := len(np.unique(classes))) > MAX_CLASSED:
         raise FFLabelsError("too many classes", where=name, got=count, expected=f"at most {MAX_CLASSED // 2}")
     chosen = of_each_class(classes, min(CLASS_COUNT, MAX_CLASSED // count))
@@ -153,66 +154,27 @@ def photographs(shape: Shape) -> Images:
     import skimage.data
 
     c, h, w = shape
-    _check_total(REFERENCE_COUNT, shape)
+    check_total(REFERENCE_COUNT, shape)
     colour = 3 if c == 3 else 1
     each = REFERENCE_COUNT // len(PHOTOGRAPHS)
     rng = np.random.default_rng(0)
     crops: list[list[Images]] = []
     for name in PHOTOGRAPHS:
         loaded = getattr(skimage.data, name)()
-        photograph = _channels_first(loaded[0] if isinstance(loaded, tuple) else loaded)[None]
+        photograph = channels_first(loaded[0] if isinstance(loaded, tuple) else loaded)[None]
         _, _, height, width = photograph.shape
-        found: list[Images] = []
+        drawn: list[Images] = []
         for _ in range(3 * each):
             scale = rng.uniform(0.3, 0.6) * min(height / h, width / w)
             crop_h, crop_w = max(1, round(scale * h)), max(1, round(scale * w))
             top, left = rng.integers(height - crop_h + 1), rng.integers(width - crop_w + 1)
             crop = photograph[:, :, top : top + crop_h, left : left + crop_w]
-            found.append(fit(_scaled(crop, name), (colour, h, w)))
-        sharpest = sorted(range(3 * each), key=lambda k: -float(found[k].std()))[:each]
-        crops.append([fit(found[k], shape) for k in sorted(sharpest)])
+            drawn.append(fit(scaled(crop, name), (colour, h, w)))
+        sharpest = sorted(range(3 * each), key=lambda k: -float(drawn[k].std()))[:each]
+        crops.append([fit(drawn[k], shape) for k in sorted(sharpest)])
     images = np.concatenate([crop for nth in zip(*crops, strict=True) for crop in nth])
     images.flags.writeable = False
     return images
-
-
-def fit(images: Images, shape: Shape) -> Images:
-    """Return `images` (N, C, H, W) brought to `shape`: channels converted, then resized."""
-    from PIL import Image
-
-    c, h, w = shape
-    n, channels, height, width = images.shape
-    _check_total(n, shape)
-    if channels == 3 and c == 1:
-        images = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), images, axes=(0, 1))[:, None]
-    elif channels == 1 and c > 1:
-        images = np.repeat(images, c, axis=1)
-    elif channels != c:
-        raise FFLabelsError(
-            "channels do not fit",
-            where="references",
-            got=f"{channels} channels",
-            expected=f"{c}, as in the shape {c}x{h}x{w}",
-            hint=f"the shape {channels}x{h}x{w} takes them",
-        )
-    if (height, width) != (h, w):
-        planes = [
-            np.asarray(Image.fromarray(plane).resize((w, h), Image.Resampling.BILINEAR))
-            for plane in np.ascontiguousarray(images).reshape(n * c, height, width)
-        ]
-        images = np.stack(planes).reshape(n, c, h, w)
-    return np.clip(images, 0.0, 1.0).astype(np.float32)
-
-
-def _check_total(count: int, shape: Shape) -> None:
-    c, h, w = shape
-    if count * c * h * w > MAX_PIXELS:
-        raise FFLabelsError(
-            "too large",
-            where="references",
-            got=f"{count} images at {c}x{h}x{w}",
-            expected=f"at most {MAX_PIXELS} values in all",
-        )
 
 
 def evenly(count: int, most: int = REFERENCE_COUNT) -> npt.NDArray[np.int64]:
@@ -227,20 +189,20 @@ def of_each_class(classes: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.i
 
 
 def _read_classed(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]] | None:
-    """Return images (N, C, H, W) as they are stored, and their classes; None where there are no classes."""
+    """Return images (N, C, H, W) with stored values, and their classes; None where there are no classes."""
     if path.is_dir():
-        folders = [] if _pictures(path) else _class_folders(path)
-        files = [_some(_pictures(folder), CLASS_COUNT) for folder in folders]
+        folders = [] if pictures(path) else class_folders(path)
+        files = [_some(pictures(folder), CLASS_COUNT) for folder in folders]
         if len(folders) < 2 or not any(files):
             return None
         flat = [file for of in files for file in of]
-        stacks = [_read_file(file) for file in flat]
+        stacks = [read_file(file) for file in flat]
         _check_alike(stacks, flat)
         owners = np.repeat(np.arange(len(files)), [len(of) for of in files])
         return np.concatenate(stacks), np.repeat(owners, [len(stack) for stack in stacks])
     if path.suffix.lower() != ".npz" or not path.exists():
         return None
-    images = _read_file(path)
+    images = read_file(path)
     with np.load(path, allow_pickle=False) as file:
         if "classes" not in file.files or "images" not in file.files:
             return None
@@ -255,14 +217,6 @@ def _read_classed(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]] 
     return images, np.unique(classes, return_inverse=True)[1].astype(np.int64)
 
 
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-
-
-def _class_folders(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
 def _some(files: list[Path], count: int) -> list[Path]:
     return [files[i] for i in evenly(len(files), count)]
 
@@ -270,13 +224,13 @@ def _some(files: list[Path], count: int) -> list[Path]:
 def _read(path: Path) -> npt.NDArray[Any]:
     """Return the images of a folder or file as (N, C, H, W), values as they are stored."""
     if path.is_dir():
-        files = _pictures(path) or [file for folder in _class_folders(path) for file in _pictures(folder)]
+        files = pictures(path) or [file for folder in class_folders(path) for file in pictures(folder)]
         if not files:
             raise FFLabelsError(
                 "no image in the folder", where=str(path), expected="files ending in " + ", ".join(sorted(SUFFIXES))
             )
         files = _some(files, REFERENCE_COUNT)
-        stacks = [_read_file(file) for file in files]
+        stacks = [read_file(file) for file in files]
         _check_alike(stacks, files)
         return np.concatenate(stacks)
     if not path.exists():
@@ -286,7 +240,7 @@ def _read(path: Path) -> npt.NDArray[Any]:
             got=str(path),
             expected="photographs, digits, a folder, or an image file, .npy or .npz",
         )
-    return _read_file(path)
+    return read_file(path)
 
 
 def _check_alike(stacks: Sequence[npt.NDArray[Any]], files: Sequence[Path]) -> None:
@@ -302,105 +256,3 @@ def _check_alike(stacks: Sequence[npt.NDArray[Any]], files: Sequence[Path]) -> N
 
 def _describe(stack: npt.NDArray[Any]) -> str:
     return "x".join(map(str, stack.shape[1:])) + f" {stack.dtype}"
-
-
-def _read_file(path: Path) -> npt.NDArray[Any]:
-    try:
-        match path.suffix.lower():
-            case ".npy":
-                return _layout(np.load(path, allow_pickle=False), str(path))
-            case ".npz":
-                return _layout(_only_array(path), str(path))
-            case ".tif" | ".tiff":
-                return _read_tiff(path)
-        return _read_picture(path)
-    except FFLabelsError:
-        raise
-    except MemoryError:
-        raise FFLabelsError("too large for this machine's memory", where=str(path)) from None
-    except Exception as error:  # decoders raise anything on damaged files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FFLabelsError(f"cannot be read as images: {reason}", where=str(path)) from error
-
-
-def _only_array(path: Path) -> npt.NDArray[Any]:
-    with np.load(path, allow_pickle=False) as file:
-        names = file.files
-        if "images" not in names and len(names) != 1:
-            raise FFLabelsError(
-                "which array holds the images?",
-                where=str(path),
-                got=", ".join(names),
-                expected="one array, or one named images",
-            )
-        found: npt.NDArray[Any] = file["images" if "images" in names else names[0]]
-        return found
-
-
-def _read_tiff(path: Path) -> npt.NDArray[Any]:
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        image, axes = np.asarray(series.asarray()), series.axes
-    order = [i for i, a in enumerate(axes) if a not in "CSYX"] + [i for a in "CSYX" if (i := axes.find(a)) >= 0]
-    stacks = sum(a not in "CSYX" for a in axes)
-    moved = image.transpose(order)
-    if not {"Y", "X"} <= set(axes):
-        raise FFLabelsError("not an image", where=str(path), got=f"axes {axes}", expected="Y and X among them")
-    return moved.reshape(int(np.prod(moved.shape[:stacks])), -1, *moved.shape[-2:])
-
-
-def _read_picture(path: Path) -> npt.NDArray[Any]:
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        if picture.mode in ("P", "RGBA", "CMYK", "YCbCr", "PA"):
-            return _channels_first(np.asarray(picture.convert("RGB")))[None]
-        if picture.mode in ("1", "LA"):
-            return np.asarray(picture.convert("L"))[None, None]
-        return _channels_first(np.asarray(picture))[None]
-
-
-def _channels_first(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return (C, H, W) of a picture (H, W) or (H, W, C)."""
-    return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
-
-
-def _layout(images: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
-    """Return (N, C, H, W) of (H, W), (N, H, W) or 4 axes, of which the smaller of the second and last is channels."""
-    if images.ndim == 3 and images.shape[2] in (3, 4):
-        raise FFLabelsError(
-            "one picture, or a stack of images 3 or 4 pixels wide?", where=where, got=f"shape {images.shape}",
-            expected="(N, C, H, W) or (N, H, W, C)",
-        )  # fmt: skip
-    if images.ndim in (2, 3):
-        images = images.reshape(-1, 1, *images.shape[-2:])
-    elif images.ndim == 4 and images.shape[3] < images.shape[1]:
-        images = images.transpose(0, 3, 1, 2)
-    if images.ndim != 4 or 0 in images.shape or images.shape[1] > MAX_CHANNELS:
-        raise FFLabelsError(
-            "not a stack of images",
-            where=where,
-            got=f"shape {images.shape}",
-            expected="(N, H, W), (N, C, H, W) or (N, H, W, C), at least one",
-        )
-    return images
-
-
-def _scaled(images: npt.NDArray[Any], where: str) -> Images:
-    """Return float32 in [0, 1]: bytes by 255, wider integers by the largest value there is, floats as they are."""
-    if images.dtype.kind == "b" or images.dtype == np.uint8:
-        return images.astype(np.float32) / np.float32(255 if images.dtype == np.uint8 else 1)
-    if images.dtype.kind not in "iuf":
-        raise FFLabelsError("not numbers", where=where, got=str(images.dtype), expected="integers, or floats in [0, 1]")
-    low, high = images.min(), images.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise FFLabelsError("NaN or infinite pixels", where=where)
-    if low < 0 or (images.dtype.kind == "f" and high > 1):
-        raise FFLabelsError(
-            "values out of range", where=where, got=f"{low:g} to {high:g}", expected="integers ≥ 0, or floats in [0, 1]"
-        )
-    if images.dtype.kind == "f":
-        return images.astype(np.float32)
-    return (images / max(float(high), 1.0)).astype(np.float32)

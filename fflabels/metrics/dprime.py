@@ -1,0 +1,47 @@
+"""``dprime``: how many standard deviations labels lie apart to an untrained local observer [ours]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from fflabels.metrics.metric import GRID, Matrix, Metric, finished
+from fflabels.observer import NEEDED, NEEDED_FOR, Observer
+from fflabels.progress import Progress
+from fflabels.recipe import Recipe
+
+if TYPE_CHECKING:
+    from fflabels.brief import Brief
+
+BATCH = 512
+"""Labels whose distances from all others are made at once: 80 MiB for 20,000."""
+
+
+def compute(recipes: Sequence[Recipe], brief: Brief, progress: Progress) -> Matrix:
+    """Return 1/(1 + d′²), (n, n), of the d′ that `Observer` sees between two labels."""
+    seen = Observer(brief.references, brief.intensity).look(brief.labeler, recipes, progress)
+    result = np.zeros((len(seen), len(seen)), np.float32)
+    for k in range(0, len(seen), BATCH):
+        result[k : k + BATCH] = 1 / (1 + cdist(seen[k : k + BATCH], seen, "sqeuclidean"))
+    return finished(result)
+
+
+def dprime(similarity: float) -> float:
+    """Return d′ for a similarity by ``dprime``: the distance that 1/(1 + d′²) was made of."""
+    return float(np.sqrt(max(1 / max(similarity, 1 / GRID) - 1, 0)))
+
+
+METRIC = Metric(
+    "dprime",
+    compute,
+    title="d′",
+    score=dprime,
+    higher_is_better=True,
+    min_images=NEEDED,
+    needs=NEEDED_FOR,
+    uses_intensity=True,
+    slow=True,
+)

@@ -1,0 +1,111 @@
+"""What a similarity metric is, and the matrix that every metric returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fflabels.errors import FFLabelsError
+from fflabels.images import References
+from fflabels.progress import Progress
+from fflabels.recipe import Recipe
+
+if TYPE_CHECKING:
+    from fflabels.brief import Brief
+
+Matrix: TypeAlias = npt.NDArray[np.float32]
+
+GRID = float(1 << 20)
+"""Similarities are rounded to multiples of 2⁻²⁰, so that the last bits of a sum decide nothing."""
+
+Compute: TypeAlias = "Callable[[Sequence[Recipe], Brief, Progress], Matrix]"
+"""Called with n recipes, the labeler and images to compare them by, and a progress function; returns (n, n)."""
+
+
+def _same(similarity: float) -> float:
+    return similarity
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One way to say how alike labels are.
+
+    Attributes
+    ----------
+    name
+        What options and label-set files call it.
+    compute
+        Returns the similarities (n, n), 0 (unrelated) to 1 (the same), symmetric, with a diagonal of 1: see `finished`.
+    title
+        What tables call its score.
+    score
+        Returns the score of a similarity, in the metric's own unit; the similarity itself by default.
+    higher_is_better
+        Whether a larger score means that labels are less alike. The similarity is always better small.
+    min_images
+        The number of reference images it needs, and why, as an error says it (`needs`).
+    uses_intensity
+        Whether the similarities depend on the label intensity K.
+    slow
+        Whether the chance baseline takes fewer sets.
+    tie_breaker
+        The metric that chooses among sets whose largest similarity is 0; none by default.
+    by_vectors
+        Whether it is the plain correlation of patterns, so that `select_vectors` finds sets among millions.
+    """
+
+    name: str
+    compute: Compute
+    title: str = ""
+    score: Callable[[float], float] = _same
+    higher_is_better: bool = False
+    min_images: int = 1
+    needs: str = ""
+    uses_intensity: bool = False
+    slow: bool = False
+    tie_breaker: str | None = None
+    by_vectors: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.title:
+            object.__setattr__(self, "title", self.name)
+
+    def has_enough(self, references: References) -> bool:
+        """Return whether there are as many reference images as the metric needs."""
+        return len(references.images) >= self.min_images
+
+    def check(self, references: References) -> None:
+        """Refuse fewer reference images than the metric needs."""
+        if not self.has_enough(references):
+            reason = f": {self.needs}" if self.needs else ""
+            raise FFLabelsError(
+                f"too few reference images for {self.name}", where=references.name, got=len(references.images),
+                expected=f"at least {self.min_images}{reason}",
+            )  # fmt: skip
+
+    def similarity(self, recipes: Sequence[Recipe], brief: Brief, progress: Progress) -> Matrix:
+        """Return the similarities (n, n) of recipes, refusing a matrix of another shape."""
+        self.check(brief.references)
+        matrix = np.asarray(self.compute(recipes, brief, progress), np.float32)
+        if matrix.shape != (len(recipes), len(recipes)):
+            raise FFLabelsError(
+                "not a similarity of all pairs", where=f"metric {self.name}", got=f"shape {matrix.shape}",
+                expected=f"{(len(recipes), len(recipes))}",
+            )  # fmt: skip
+        return matrix
+
+
+def finished(correlations: Matrix) -> Matrix:
+    """Return similarities: absolute, symmetric, rounded, 1 on the diagonal; of the entries above it."""
+    matrix: Matrix = np.abs(np.triu(correlations, 1))
+    matrix += matrix.T
+    matrix *= GRID
+    np.round(matrix, out=matrix)
+    matrix /= GRID
+    np.minimum(matrix, 1, out=matrix)
+    np.fill_diagonal(matrix, 1)
+    return matrix

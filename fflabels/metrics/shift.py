@@ -1,0 +1,64 @@
+"""``shift``: the largest correlation of two labels over all cyclic shifts of one against the other [ours]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.fft import irfft2, rfft2
+
+from fflabels.metrics.blocks import Block, Correlation, Signature, Tile, correlate
+from fflabels.metrics.metric import Matrix, Metric
+from fflabels.progress import Progress
+from fflabels.recipe import Recipe
+
+if TYPE_CHECKING:
+    from fflabels.brief import Brief
+
+TILE = 64
+"""Pairs of 64 × 64 labels go through one inverse transform: 16 MiB at 32×32, near the processor."""
+
+
+class Shift(Correlation):
+    """The largest |Σ| over all cyclic shifts of one label against the other, by the correlation theorem."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.planes = shape[0] * shape[1]
+        self.height, self.width = shape[2:]
+
+    def bytes_each(self) -> int:
+        """Return 8 a value of the half spectrum."""
+        return 8 * self.planes * self.height * (self.width // 2 + 1)
+
+    def stack(self, signatures: Iterable[Signature], count: int) -> Block:
+        """Return the half spectra, (H, W//2 + 1, count, M·C) complex64."""
+        block = np.empty((self.height, self.width // 2 + 1, count, self.planes), np.complex64)
+        for k, signature in enumerate(signatures):
+            spectra = rfft2(signature).reshape(self.planes, self.height, -1)
+            block[:, :, k] = np.moveaxis(spectra, 0, -1)
+        return block
+
+    def tiles(self, a: Block, b: Block, same: bool) -> Iterator[Tile]:
+        """Yield tiles of `TILE` × `TILE` pairs: cross-spectra summed over images, back-transformed, largest taken."""
+        for rows in _parts(a.shape[2]):
+            conjugate = a[:, :, rows].conj()
+            for columns in _parts(b.shape[2]):
+                if same and columns.stop <= rows.start:
+                    continue
+                cross = np.matmul(conjugate, b[:, :, columns].swapaxes(2, 3))
+                everywhere = irfft2(cross, s=(self.height, self.width), axes=(0, 1), overwrite_x=True)
+                yield rows, columns, np.maximum(everywhere.max((0, 1)), -everywhere.min((0, 1)))
+
+
+def compute(recipes: Sequence[Recipe], brief: Brief, progress: Progress) -> Matrix:
+    """Return the largest absolute mean correlation over all cyclic shifts, (n, n): convolutions are blind to shifts."""
+    return correlate("shift", Shift, recipes, brief, progress)
+
+
+METRIC = Metric("shift", compute)
+
+
+def _parts(count: int) -> Iterator[slice]:
+    for start in range(0, count, TILE):
+        yield slice(start, min(start + TILE, count))
