@@ -1,1 +1,1 @@
-"""The commands ``fflabels`` and ``ffnet``: thin, lazy, one file a command."""
+"""The commands ``fflabels`` and ``ffnet``: thin, lazily imported, one file per command."""

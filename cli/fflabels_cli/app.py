@@ -1,6 +1,6 @@
-"""The two commands: which subcommands there are, and how every failure becomes one line and an exit code.
+"""The commands ``fflabels`` and ``ffnet``: their subcommands; every failure becomes one line and an exit code.
 
-Nothing heavy is imported here: ``--help`` and ``--version`` must not load NumPy or anyone's plugin.
+Nothing heavy is imported here: ``--help`` and ``--version`` must not load NumPy or a plugin.
 """
 
 from __future__ import annotations
@@ -37,53 +37,53 @@ FFNET_COMMANDS = (
 
 
 RENAMED = {"labels": "diagnose"}
-"""Old names of subcommands of ffnet → those of today; kept for one release."""
+"""Old name of a subcommand of ffnet → its new name. Old names work for one release."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are modules of one package and are imported when they are called."""
+    """A group whose commands are the modules of a package, each imported when it is called."""
 
-    def __init__(self, *, package: str, commands_there: tuple[str, ...], **kwargs: object) -> None:
+    def __init__(self, *, package: str, command_names: tuple[str, ...], **kwargs: object) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]
-        self.package, self.commands_there = package, commands_there
+        self.package, self.command_names = package, command_names
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order in which a user meets them."""
-        return list(self.commands_there)
+        """Return the names in the order in which a user needs them."""
+        return list(self.command_names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
-        if cmd_name not in self.commands_there:
+        if cmd_name not in self.command_names:
             return None
-        found = getattr(importlib.import_module(f"{self.package}.{cmd_name}"), "command")  # noqa: B009
-        assert isinstance(found, click.Command)
-        return found
+        command = getattr(importlib.import_module(f"{self.package}.{cmd_name}"), "command")  # noqa: B009
+        assert isinstance(command, click.Command)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name the nearest command where there is none of the name."""
+        """Accept old names, and suggest the nearest name for an unknown one."""
         import difflib
 
         if self.name == "ffnet" and args and args[0] in RENAMED:
             click.echo(f"Warning: ffnet {args[0]} is now ffnet {RENAMED[args[0]]}", err=True)
             args = [RENAMED[args[0]], *args[1:]]
 
-        if args and args[0] not in self.commands_there and not args[0].startswith("-"):
-            close = difflib.get_close_matches(args[0], self.commands_there, n=1)
+        if args and args[0] not in self.command_names and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], self.command_names, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-EPILOG = "Add --debug to any command for the whole traceback of an error."
+EPILOG = "Add --debug to any command to see the full traceback of an error."
 
 fflabels_group = LazyGroup(
     name="fflabels",
     package="fflabels_cli.commands",
-    commands_there=FFLABELS_COMMANDS,
-    help="Design the labels of forward-forward networks: propose candidates, score their diversity, select the best.",
+    command_names=FFLABELS_COMMANDS,
+    help="Design label sets for forward-forward networks: propose candidates, score their diversity, select the best.",
     epilog=EPILOG,
     context_settings=HELP,
 )
@@ -91,8 +91,8 @@ click.version_option(version("fflabels"), prog_name="fflabels")(fflabels_group)
 ffnet_group = LazyGroup(
     name="ffnet",
     package="fflabels_cli.net_commands",
-    commands_there=FFNET_COMMANDS,
-    help="Train and evaluate forward-forward networks with any registered labeler.",
+    command_names=FFNET_COMMANDS,
+    help="Train and evaluate forward-forward networks, with labels of any kind.",
     epilog=EPILOG,
     context_settings=HELP,
 )
@@ -100,21 +100,24 @@ click.version_option(version("fflabels"), prog_name="ffnet")(ffnet_group)
 
 
 def fflabels() -> NoReturn:
-    """Run ``fflabels`` on the process's arguments."""
+    """Run ``fflabels`` with the process's arguments."""
     _run(fflabels_group)
 
 
 def ffnet() -> NoReturn:
-    """Run ``ffnet`` on the process's arguments."""
+    """Run ``ffnet`` with the process's arguments."""
     _run(ffnet_group)
 
 
 def _run(command: click.Command) -> NoReturn:
+    # Set up.
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     if command is ffnet_group:
         keep_freed_memory()
+
+    # Run; turn every failure into one line and an exit code.
     try:
         command.main([a for a in arguments if a != "--debug"], standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -143,7 +146,7 @@ def _run(command: click.Command) -> NoReturn:
         from fflabels.errors import FFLabelsError
 
         known = isinstance(error, FFLabelsError)
-        unexpected = f"unexpected {type(error).__name__}: {error} (a defect of ours; --debug shows where)"
+        unexpected = f"unexpected {type(error).__name__}: {error} (a bug in {command.name}; --debug shows where)"
         _fail(str(error) if known else unexpected, debug)
     sys.exit(0)
 

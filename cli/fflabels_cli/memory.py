@@ -1,4 +1,4 @@
-"""Let memory that was freed stay with the process: the maps of the next step need it again."""
+"""Keep freed memory in the process, since the activation maps of the next step need it again."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import os
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""As in glibc's malloc.h."""
+"""Constants of glibc's malloc.h."""
 LARGEST_BLOCK, KEPT = 1 << 25, 1 << 30
-"""Bytes: glibc takes no larger block from memory that it keeps; this much of it may lie free."""
+"""Bytes: blocks of up to 32 MiB are taken from kept memory, of which at most 1 GiB may be free."""
 
 
 def keep_freed_memory() -> None:
-    """Let freed memory stay with this process, as PyTorch keeps a GPU's.
+    """Keep freed memory in this process, as PyTorch does on a GPU.
 
-    For glibc, whose allocator otherwise returns large blocks at once: fresh pages cost a CPU more than the arithmetic
-    on them. Where the environment sets the allocator (``MALLOC_…_``, ``GLIBC_TUNABLES``), and with other allocators,
-    nothing changes. Only commands and benchmarks call it: a library has no say over its caller's process.
+    glibc returns large blocks to the system at once, and fresh pages cost a CPU more time than the arithmetic on them.
+    Nothing changes with other allocators, or if the environment configures the allocator (``MALLOC_…_``,
+    ``GLIBC_TUNABLES``). Only commands and benchmarks call this: a library must not change its caller's process.
     """
-    chosen = "GLIBC_TUNABLES" in os.environ or any(name.startswith("MALLOC_") for name in os.environ)
-    if sys.platform != "linux" or chosen:
+    configured = "GLIBC_TUNABLES" in os.environ or any(name.startswith("MALLOC_") for name in os.environ)
+    if sys.platform != "linux" or configured:
         return
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)

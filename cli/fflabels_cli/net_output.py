@@ -1,4 +1,4 @@
-"""What people see of a run: the epochs as they pass, its description, its accuracies."""
+"""Output about runs: progress of training, descriptions, accuracies."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from ffnet.runs.session import Watcher
     from ffnet.runs.tensorboard import TensorBoard
 
-FEW = 20
-"""Up to so many classes a confusion matrix is printed."""
+MAX_CONFUSION = 20
+"""A confusion matrix is printed for at most this many classes."""
 
 
 class Training:
-    """Shows training on stderr: a line an epoch and, on a terminal, a bar; turns a signal into its exit code."""
+    """Shows training on stderr: one line per epoch and, on a terminal, a bar. Turns a signal into its exit code."""
 
     def __init__(self, quiet: bool, tensorboard: bool = False) -> None:
         self.quiet, self.progress = quiet, output.Bars()
@@ -40,33 +40,32 @@ class Training:
         from ffnet.system.ranks import is_first
 
         if isinstance(error, Interrupted):
-            if not is_first():
-                raise SystemExit(128 + error.signum)
-            go_on = f"; saved, go on with: ffnet resume {self.folder}" if self.folder else "; nothing was begun"
-            click.echo(f"{error}{go_on}", err=True)
+            if is_first():
+                saved = f"; saved, go on with: ffnet resume {self.folder}" if self.folder else "; no run was started"
+                click.echo(f"{error}{saved}", err=True)
             raise SystemExit(128 + error.signum)
 
     def watcher(self) -> Watcher:
-        """Return what `ffnet.train` and `ffnet.resume` call."""
+        """Return the watcher for `ffnet.train` and `ffnet.resume`."""
         from ffnet.runs.session import Watcher
 
         return Watcher(self.started, self.epoch, self.progress)
 
     def started(self, run: Run) -> None:
-        """Say what is trained."""
+        """Print what is trained."""
         self.folder, self.epochs = str(run.folder), run.config.train.epochs
         if self.board:
             self.board.started(run)
         if not self.quiet:
             for line in description(run):
-                self.progress.say(line)
+                self.progress.print_line(line)
 
     def epoch(self, metrics: Mapping[str, Any]) -> None:
-        """Say how an epoch went."""
+        """Print the metrics of an epoch."""
         if self.board:
             self.board.epoch(metrics)
         if not self.quiet:
-            self.progress.say(epoch_line(metrics, self.epochs))
+            self.progress.print_line(epoch_line(metrics, self.epochs))
 
 
 def _tensorboard() -> TensorBoard:
@@ -76,127 +75,125 @@ def _tensorboard() -> TensorBoard:
 
 
 def description(run: Run) -> Iterator[str]:
-    """Yield what a run is: data, labels, net, and what a reader of its numbers must know."""
+    """Yield lines that describe a run: data, labels, net, training."""
     from ffnet import FFNet
 
     config, data, net, train = run.config, run.about.data, run.config.net, run.config.train
     counts = ", ".join(f"{count:,} {split}" for split, count in data.counts.items())
     yield f"data    {data.name} {'x'.join(map(str, data.shape))}, {len(data.class_names)} classes: {counts}"
-    how = ""
+    learning = ""
     if isinstance(run.net, FFNet):
         labels = run.net.labels
         scores = labels.scores.similarity if labels.scores else {}
-        worst = ", ".join(f"{metric} {found.max:.3f}" for metric, found in scores.items())
-        chosen = f"{output.describe(labels)}; {labels.provenance.method}; largest {worst}"
+        largest = ", ".join(f"{metric} {similarity.max:.3f}" for metric, similarity in scores.items())
+        label_set = f"{output.describe(labels)}; {labels.provenance.method}; largest {largest}"
         waves = f"{net.offered_waves} low waves " if net.offered_waves else ""
         offered = f"; {waves}offered to later layers" if net.offered else ""
-        yield f"labels  {chosen}; K {config.labels.intensity:g}{offered}"
-        how = f"{train.goodness} goodness, {train.loss} loss, {train.negatives} negatives, "
+        yield f"labels  {label_set}; K {config.labels.intensity:g}{offered}"
+        learning = f"{train.goodness} goodness, {train.loss} loss, {train.negatives} negatives, "
     widths = "-".join(map(str, net.widths))
     pools = f" pools {'-'.join(map(str, net.pools))}" if net.pools else ""
     local = "layer-local" if config.layer_local else "NOT layer-local"
     size = f"{net.kernel}x{net.kernel}{pools}, {net.norm} norm, {parameters(run):,} parameters"
     yield f"net     {widths} {size}, {config.algorithm} ({local})"
-    done = f"{train.epochs} epochs, batch {train.batch}, {how}{config.dtype}, seed {config.seed}"
-    yield f"train   {done}, {run.about.device}"
+    plan = f"{train.epochs} epochs, batch {train.batch}, {learning}{config.dtype}, seed {config.seed}"
+    yield f"train   {plan}, {run.about.device}"
 
 
 def parameters(run: Run) -> int:
-    """Return how many parameters the net has, what was fitted to it afterwards apart."""
-    fitted = ("linear.", "forecast.")
-    return sum(p.numel() for name, p in run.net.named_parameters() if not name.startswith(fitted))
+    """Return the number of parameters of the net, without the heads that are fitted after training."""
+    heads = ("linear.", "forecast.")
+    return sum(p.numel() for name, p in run.net.named_parameters() if not name.startswith(heads))
 
 
 def epoch_line(metrics: Mapping[str, Any], epochs: int) -> str:
-    """Return an epoch's figures as a line."""
-    found = [f"epoch {metrics['epoch']:>{len(str(epochs))}}/{epochs}", f"loss {metrics['loss']:.4f}"]
+    """Return the metrics of an epoch as one line."""
+    parts = [f"epoch {metrics['epoch']:>{len(str(epochs))}}/{epochs}", f"loss {metrics['loss']:.4f}"]
     if "discrimination" in metrics:
-        found.append("discrimination " + " ".join(percent(d) for d in metrics["discrimination"]))
+        parts.append("discrimination " + " ".join(percent(d) for d in metrics["discrimination"]))
     if "train_accuracy" in metrics:
-        found.append(f"train {percent(metrics['train_accuracy'])}")
+        parts.append(f"train {percent(metrics['train_accuracy'])}")
     if "validation" in metrics:
-        found.append(f"validation {percent(metrics['validation'])}")
+        parts.append(f"validation {percent(metrics['validation'])}")
     if "images_per_second" in metrics:
-        found.append(f"{metrics['images_per_second']:,.0f} images/s")
-        found.append(f"{_time(metrics['seconds_left'])} left")
+        parts.append(f"{metrics['images_per_second']:,.0f} images/s")
+        parts.append(f"{duration(metrics['seconds_left'])} left")
     if dead := metrics.get("dead_layers"):
-        found.append(f"DEAD: layer {', '.join(map(str, dead))} never fires, lower train.lr")
-    return "  ".join(found)
+        parts.append(f"DEAD: layer {', '.join(map(str, dead))} never fires, lower train.lr")
+    return "  ".join(parts)
 
 
 def print_results(run: Run, json_: bool) -> None:
-    """Print a finished run's accuracies and its folder; of several ranks, the first has them."""
+    """Print a finished run's accuracies and its folder. On ranks other than 0 there are no results to print."""
     if not run.results:
         return
-    found = run.results
+    validation, test = run.results.validation, run.results.test
     if json_:
-        output.print_json({"run": str(run.folder), "test_reads": run.test_reads, **found.to_builtins()})
+        output.print_json({"run": str(run.folder), "test_reads": run.test_reads, **run.results.to_builtins()})
         return
-    parts = [part for part in (found.validation, found.test) if part]
     rows = []
-    for part in parts:
-        cells = [percent(reading.accuracy) for reading in part.accuracies.values()]
-        cells += [percent(reading.untrained) for reading in part.accuracies.values() if reading.untrained is not None]
+    for part in [validation, test] if validation else [test]:
+        accuracies = part.accuracies.values()
+        cells = [percent(accuracy.accuracy) for accuracy in accuracies]
+        cells += [percent(accuracy.untrained) for accuracy in accuracies if accuracy.untrained is not None]
         rows.append([f"{part.split} ({part.images:,})", *cells])
-    names = found.test.accuracies
-    control = [f"{name}, untrained net" for name, reading in names.items() if reading.untrained is not None]
-    output.print_table("accuracy, % (one seed)", ("split", *names, *control), rows)
-    if found.test.goodness:
-        layers = " ".join(percent(accuracy) for accuracy in found.test.goodness.layers)
+    names = test.accuracies
+    untrained = [f"{name}, untrained net" for name, accuracy in names.items() if accuracy.untrained is not None]
+    output.print_table("accuracy, % (one seed)", ("split", *names, *untrained), rows)
+    if test.goodness:
+        layers = " ".join(percent(accuracy) for accuracy in test.goodness.layers)
         click.echo(f"goodness of each layer alone, test: {layers}")
     click.echo(f"run folder: {run.folder}")
 
 
-def print_evaluation(found: Evaluation, class_names: Sequence[str]) -> None:
-    """Print every reading of a split: accuracy, confusion matrix, accuracy a class."""
-    for name, reading in found.accuracies.items():
-        beside = (
-            f"; the same reading fitted to the untrained net: {percent(reading.untrained)} %"
-            if reading.untrained is not None
-            else ""
-        )
-        if reading.agreement is not None:
-            beside += f"; the answer of goodness over all labels for {percent(reading.agreement)} % of them"
-        click.echo(f"{found.split}, {name}: {percent(reading.accuracy)} % of {found.images:,} images{beside}")
-        if reading.passes is not None:
-            click.echo(f"{name}: {reading.passes:.2f} passes an image instead of {len(class_names)}")
-        if reading.layers:
-            click.echo("each layer alone: " + " ".join(percent(accuracy) for accuracy in reading.layers))
-        per_class = [("–" if a is None else percent(a)) for a in reading.per_class]
-        if len(class_names) <= FEW:
+def print_evaluation(evaluation: Evaluation, class_names: Sequence[str]) -> None:
+    """Print the accuracy on a split by each inference method, with confusion matrix and accuracy per class."""
+    for name, accuracy in evaluation.accuracies.items():
+        beside = ""
+        if accuracy.untrained is not None:
+            beside += f"; the same reading fitted to the untrained net: {percent(accuracy.untrained)} %"
+        if accuracy.agreement is not None:
+            beside += f"; the answer of goodness over all labels for {percent(accuracy.agreement)} % of them"
+        counted = f"{percent(accuracy.accuracy)} % of {evaluation.images:,} images"
+        click.echo(f"{evaluation.split}, {name}: {counted}{beside}")
+        if accuracy.passes is not None:
+            click.echo(f"{name}: {accuracy.passes:.2f} passes an image instead of {len(class_names)}")
+        if accuracy.layers:
+            click.echo("each layer alone: " + " ".join(percent(share) for share in accuracy.layers))
+        per_class = [percent(share) for share in accuracy.per_class]
+        if len(class_names) <= MAX_CONFUSION:
             rows = [
-                [right, *map(str, row), accuracy]
-                for right, row, accuracy in zip(class_names, reading.confusion, per_class, strict=True)
+                [right, *map(str, row), share]
+                for right, row, share in zip(class_names, accuracy.confusion, per_class, strict=True)
             ]
             output.print_table("right class by row, predicted by column", ("", *class_names, "%"), rows)
         else:
-            order = sorted(range(len(class_names)), key=lambda k: (reading.per_class[k] is None, reading.per_class[k]))
-            listed = ", ".join(f"{class_names[k]} {per_class[k]}" for k in order[:10])
-            click.echo(f"least accurate classes: {listed} (--json has all, and the confusion matrix)")
+            shares = accuracy.per_class
+            order = sorted(range(len(shares)), key=lambda k: (shares[k] is None, shares[k]))
+            least = ", ".join(f"{class_names[k]} {per_class[k]}" for k in order[:10])
+            click.echo(f"least accurate classes: {least} (--json has all, and the confusion matrix)")
 
 
-def print_beside(runs: Sequence[Run], together: Evaluation) -> None:
-    """Print what each of several runs reaches alone, as its results have it, above what they reach together."""
-    names = list(dict.fromkeys(("goodness", "linear", *together.accuracies)))
-    alone = {str(run.folder): getattr(run.results, together.split) for run in runs}
+def print_beside_runs(runs: Sequence[Run], ensemble: Evaluation) -> None:
+    """Print the accuracies of each run, from its results, above those of their ensemble."""
+    names = list(dict.fromkeys(("goodness", "linear", *ensemble.accuracies)))
+    evaluations = {str(run.folder): getattr(run.results, ensemble.split) for run in runs}
     rows = []
-    for name, found in {**alone, "together": together}.items():
-        readings = found.accuracies if found else {}
-        rows.append([name, *(percent(readings[n].accuracy if n in readings else None) for n in names)])
-    output.print_table(f"accuracy, %, {together.split}", ("run", *names), rows)
+    for name, evaluation in {**evaluations, "together": ensemble}.items():
+        accuracies = evaluation.accuracies if evaluation else {}
+        rows.append([name, *(percent(accuracies[n].accuracy if n in accuracies else None) for n in names)])
+    output.print_table(f"accuracy, %, {ensemble.split}", ("run", *names), rows)
 
 
 def percent(share: float | None) -> str:
-    """Return a share in percent."""
+    """Return a share in percent, or a dash for None."""
     return "–" if share is None else f"{100 * share:.1f}"
 
 
 def duration(seconds: float | None) -> str:
-    """Return seconds as h:mm:ss or m:ss."""
-    return "–" if seconds is None else _time(seconds)
-
-
-def _time(seconds: float) -> str:
+    """Return seconds as h:mm:ss or m:ss; – for None."""
+    if seconds is None:
+        return "–"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

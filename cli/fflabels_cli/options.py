@@ -1,4 +1,4 @@
-"""Options that several commands share, so that they mean and read the same."""
+"""Options that several commands share, so that they mean the same everywhere."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ class ShapeType(click.ParamType[Any]):
 
 
 class Finite(click.FloatRange):
-    """A number of a range, neither NaN nor infinite."""
+    """A number in a range, neither NaN nor infinite."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return it."""
+        """Return the number."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is not finite.", param, ctx)
@@ -98,7 +98,7 @@ def param(function: F) -> F:
         "params",
         type=ParamType(),
         multiple=True,
-        help="A parameter of the labeler; lists with commas. Repeatable.",
+        help="A parameter of the labeler; separate the items of a list with commas. Repeatable.",
     )(function)
 
 
@@ -108,7 +108,7 @@ def metric(default: str, meaning: str) -> Callable[[F], F]:
 
 
 def intensity(default: float | None) -> Callable[[F], F]:
-    """Return the option ``--intensity``; without a default it is the label set's."""
+    """Return the option ``--intensity``; without a default the label set decides."""
     return click.option(
         "--intensity",
         type=Finite(0, 1, min_open=True),
@@ -119,11 +119,9 @@ def intensity(default: float | None) -> Callable[[F], F]:
 
 
 def kind(function: F) -> F:
-    """Add ``--kind``, ``--labeler`` and ``--param``; the function gets one name as ``kind``, wherever it came from."""
+    """Add ``--kind``, ``--labeler`` and ``--param``; the function gets the labeler's name as ``kind``."""
 
-    @click.option(
-        "--kind", metavar="NAME", help="The labeler: morph, fourier, onehot, or a plugin's; see fflabels list."
-    )
+    @click.option("--kind", metavar="NAME", help="The labeler: morph, fourier, onehot or a plugin; see fflabels list.")
     @labeler_in_a_file
     @param
     @functools.wraps(function)
@@ -132,21 +130,21 @@ def kind(function: F) -> F:
             raise click.UsageError("--kind or --labeler, not both", click.get_current_context())
         if not (kind or labeler):
             raise click.UsageError("Missing option '--kind'.", click.get_current_context())
-        try_plugins_first()
-        return function(*args, kind=admit(labeler) if labeler else kind, **kwargs)
+        try_plugins_before_import()
+        return function(*args, kind=load_labeler_file(labeler) if labeler else kind, **kwargs)
 
     return command  # type: ignore[return-value]
 
 
 def plugin_code(function: F) -> F:
-    """Let a command read label sets of any labeler: installed plugins' and, with ``--labeler``, one in a file."""
+    """Let a command read label sets of any labeler: of installed plugins and, with ``--labeler``, of one in a file."""
 
     @labeler_in_a_file
     @functools.wraps(function)
     def command(*args: Any, labeler: str | None, **kwargs: Any) -> Any:
-        try_plugins_first()
+        try_plugins_before_import()
         if labeler:
-            admit(labeler)
+            load_labeler_file(labeler)
         return function(*args, **kwargs)
 
     return command  # type: ignore[return-value]
@@ -155,46 +153,49 @@ def plugin_code(function: F) -> F:
 def labeler_in_a_file(function: F) -> F:
     """Add ``--labeler``."""
     return click.option(
-        "--labeler", metavar="FILE.py:CLASS", help="A labeler in a file, installed nowhere. Runs the file's code."
+        "--labeler",
+        metavar="FILE.py:CLASS",
+        help="A labeler in a file that is not installed. Runs the code in the file.",
     )(function)
 
 
-def try_plugins_first() -> None:
-    """From now on, try each plugin in another process before it is imported here."""
+def try_plugins_before_import() -> None:
+    """Try each plugin in another process before it is imported in this one."""
     from fflabels import registry
     from fflabels.testing.apart import refuse_broken
 
     registry.before_import = functools.cache(refuse_broken)
 
 
-def admit(spec: str) -> str:
-    """Run the code of a labeler in a file, tried in another process first; return the labeler's name."""
+def load_labeler_file(spec: str) -> str:
+    """Load a labeler from a file, after a trial in another process; return the labeler's name."""
     from fflabels import registry
     from fflabels.errors import FFLabelsError
     from fflabels.testing.apart import trouble_with
 
     click.echo(f"note: runs the code in {registry.file_of(spec)[0]}", err=True)
-    if found := trouble_with(spec):
-        raise FFLabelsError(found, where=f"labeler {spec}")
+    if trouble := trouble_with(spec):
+        raise FFLabelsError(trouble, where=f"labeler {spec}")
     return registry.offer_file(spec).name
 
 
 def pool(function: F) -> F:
-    """Add what decides the candidates: ``--candidates --seed --min-visibility``."""
+    """Add the options that decide the candidates: ``--candidates --seed --min-visibility``."""
     function = click.option(
         "--min-visibility",
         type=float,
-        help="Least change that a label makes, in units of the images' contrast.  [default: the labeler's, 1 for most]",
+        help="Smallest visibility of a candidate: its change of the images, in units of their contrast.  "
+        "[default: the labeler's, 1 for most]",
     )(function)
     function = click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every draw."
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random draws."
     )(function)
     return click.option(
         "--candidates",
         type=click.IntRange(min=1),
         default=2000,
         show_default=True,
-        help="Distinct, visible draws to choose from.",
+        help="Number of distinct, visible labels to choose from.",
     )(function)
 
 
@@ -205,7 +206,7 @@ def reference_images(function: F) -> F:
         metavar="SOURCE",
         default="photographs",
         show_default=True,
-        help="Images to score on: photographs, digits, a folder of images or of classes, a TIFF, .npy or .npz file.",
+        help="Images to score on: photographs, digits, a folder of images or class folders, a TIFF, .npy or .npz file.",
     )(function)
 
 
@@ -235,23 +236,23 @@ def shape(default: str | None) -> Callable[[F], F]:
         metavar="CxHxW",
         default=default,
         show_default=default is not None,
-        help="Channels, height and width to score at" + ("." if default else "; the one in the file unless given."),
+        help="Channels, height and width to score at" + ("." if default else "; the label set's own unless given."),
     )
 
 
 def run_folder(function: F) -> F:
-    """Add the argument RUN; its labels may be any labeler's."""
+    """Add the argument RUN, a run folder with labels of any labeler."""
     return click.argument("run", metavar="RUN", type=click.Path())(plugin_code(function))
 
 
 def run_folders(function: F) -> F:
-    """Add the arguments RUN…; their labels may be any labeler's."""
+    """Add the arguments RUN…, run folders with labels of any labeler."""
     return click.argument("runs", metavar="RUN…", nargs=-1, required=True, type=click.Path())(plugin_code(function))
 
 
 def tensorboard(function: F) -> F:
     """Add ``--tensorboard``."""
-    return click.option("--tensorboard", is_flag=True, help="Write the epochs for TensorBoard too, in the run folder.")(
+    return click.option("--tensorboard", is_flag=True, help="Also write metrics for TensorBoard, in the run folder.")(
         function
     )
 
@@ -261,39 +262,37 @@ def data_root(function: F) -> F:
     return click.option(
         "--data",
         metavar="DIR",
-        help="Where torchvision's data sets are, or where a run's own images are now.  "
+        help="Folder of torchvision's data sets; for a run on your own images, the folder where these are now.  "
         "[default: FFNET_DATA or ~/.cache/ffnet]",
     )(function)
 
 
 def check_data_root(dataset: str | None, root: str | None) -> None:
-    """Refuse ``--data`` beside a folder of images, which says already where they are."""
+    """Refuse ``--data`` together with a folder of images: that is already their place."""
     from ffnet.data.load import KNOWN
 
     if root and dataset and dataset not in KNOWN and Path(dataset).is_dir():
-        raise click.UsageError(f"--data is where torchvision's data sets are, and {dataset} is a folder of images")
+        raise click.UsageError(f"--data is for torchvision's data sets, but {dataset} is a folder of images")
 
 
 def device(function: F) -> F:
     """Add ``--device``."""
-    return click.option("--device", metavar="NAME", help="auto (a GPU where there is one), cpu, cuda or cuda:i.")(
-        function
-    )
+    return click.option("--device", metavar="NAME", help="auto (a GPU if there is one), cpu, cuda or cuda:i.")(function)
 
 
 def inference(text: str, *more: str) -> Callable[[F], F]:
-    """Return the option ``--inference``, with more methods than a single net has."""
+    """Return the option ``--inference``, with `more` methods than a single net has."""
     methods = ("linear", "goodness", "cascade[:K]", "halving", *more)
     return click.option("--inference", metavar="|".join(methods), help=text)
 
 
 def make_labeler(name: str, params: tuple[tuple[str, str], ...]) -> Labeler[Any]:
-    """Return the labeler with parameters as they were typed."""
+    """Return the labeler with the parameters that the user typed."""
     import msgspec
 
     from fflabels import registry
     from fflabels.labeler import convert_params
 
-    entry = registry.find(admit(name) if registry.IN_A_FILE.fullmatch(name) else name)
+    entry = registry.find(load_labeler_file(name) if registry.IN_A_FILE.fullmatch(name) else name)
     typed = convert_params(entry.name, registry.load_class(entry).params_type, dict(params), typed=False)
     return registry.make(entry, **msgspec.structs.asdict(typed))

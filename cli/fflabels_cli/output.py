@@ -1,4 +1,4 @@
-"""What people see: tables on stdout, progress on stderr where that is a terminal, JSON on request."""
+"""Output: tables on stdout, progress on stderr if that is a terminal, JSON on request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Bars:
-    """A progress function: a bar for what is being done where stderr is a terminal, nothing elsewhere."""
+    """A progress function: shows bars if stderr is a terminal, and nothing otherwise."""
 
     def __init__(self) -> None:
         self._bars: RichProgress | None = None
@@ -45,7 +45,7 @@ class Bars:
             self._bars.stop()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Show how far something has come; what is done vanishes."""
+        """Update the bar of some work; remove it when the work is done."""
         if not self._bars:
             return
         if what not in self._tasks:
@@ -54,7 +54,7 @@ class Bars:
         if done >= total:
             self._bars.remove_task(self._tasks.pop(what))
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """Print a line on stderr, above the bars."""
         if self._bars:
             self._bars.console.print(line, soft_wrap=True)
@@ -63,9 +63,9 @@ class Bars:
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> None:
-    """Print a table, the first `words` columns to the left, numbers to the right.
+    """Print a table: the first `words` columns aligned left, the others right.
 
-    In a narrow terminal headings wrap, cells are never cut.
+    In a narrow terminal headings wrap; cells are never cut.
     """
     from rich.console import Console
     from rich.table import Table
@@ -82,24 +82,24 @@ def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], 
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    """Return whether people read `stream`; None is one that the caller has closed."""
+    """Return whether a stream is a terminal; None is a stream that the caller has closed."""
     return stream is not None and stream.isatty()
 
 
 def print_json(value: Any) -> None:
-    """Print JSON, sorted keys."""
+    """Print JSON with sorted keys."""
     import json
 
     click.echo(json.dumps(value, sort_keys=True, indent=1, allow_nan=False))
 
 
 def number(value: float | None) -> str:
-    """Return a similarity as people read it."""
+    """Return a similarity with three decimals, or a dash for None."""
     return "–" if value is None else f"{value:.3f}"
 
 
 def similarity_rows(labels: LabelSet) -> list[list[str]]:
-    """Return one row a metric: largest and mean, of the set and of choice by chance."""
+    """Return one row per metric: largest and mean similarity of the set and of sets chosen by chance."""
     assert labels.scores is not None
     rows = []
     for metric, summary in labels.scores.similarity.items():
@@ -110,36 +110,36 @@ def similarity_rows(labels: LabelSet) -> list[list[str]]:
 
 
 def search_figures(labels: LabelSet) -> dict[str, Any] | None:
-    """Return how the search went: the largest similarity by greedy construction, of the set, and proved as a bound."""
-    found = labels.selection
-    if found is None:
+    """Return the largest similarity after greedy construction and after the search, and the proved bound, for JSON."""
+    selection = labels.selection
+    if selection is None:
         return None
-    gap = None if found.gap is None or found.gap == float("inf") else found.gap
-    figures = {"greedy": found.greedy, "score": found.score, "bound": found.bound, "gap": gap}
-    return {**figures, "optimal": found.optimal, "iterations": found.iterations}
+    gap = None if selection.gap is None or selection.gap == float("inf") else selection.gap
+    figures = {"greedy": selection.greedy, "score": selection.score, "bound": selection.bound, "gap": gap}
+    return {**figures, "optimal": selection.optimal, "iterations": selection.iterations}
 
 
 def search_line(labels: LabelSet) -> str | None:
-    """Return the same in one line, beside what chance gives; None for a set that was not searched for."""
-    found, of = labels.selection, labels.provenance
-    if found is None or labels.scores is None or of.metric is None:
+    """Return the same in one line, beside the value by chance; None for a set that was not searched for."""
+    selection, metric = labels.selection, labels.provenance.metric
+    if selection is None or labels.scores is None or metric is None:
         return None
-    chance = labels.scores.random.get(of.metric)  # type: ignore[call-overload]
+    chance = labels.scores.random.get(metric)  # type: ignore[call-overload]
     parts = [f"chance {number(chance.max)}"] if chance else []
-    parts += [f"greedy {number(found.greedy)}"] if found.greedy is not None else []
-    parts.append(f"this set {number(found.score)}")
-    if found.bound is not None:
-        gap = found.gap if found.gap is not None and found.gap < float("inf") else None
-        proved = "OPTIMAL" if found.optimal else "gap unknown" if gap is None else f"gap {100 * gap:.1f} %"
-        parts.append(f"no set below {number(found.bound)}: {proved}")
-    return f"largest {of.metric}: {', '.join(parts)}"
+    parts += [f"greedy {number(selection.greedy)}"] if selection.greedy is not None else []
+    parts.append(f"this set {number(selection.score)}")
+    if selection.bound is not None:
+        gap = selection.gap if selection.gap is not None and selection.gap < float("inf") else None
+        proved = "OPTIMAL" if selection.optimal else "gap unknown" if gap is None else f"gap {100 * gap:.1f} %"
+        parts.append(f"no set below {number(selection.bound)}: {proved}")
+    return f"largest {metric}: {', '.join(parts)}"
 
 
 def print_readability(labels: LabelSet) -> None:
-    """Print the least d′ beside chance's, and whether that is likely too little."""
+    """Print the smallest d′, the value by chance, and a warning if it is likely too small."""
     assert labels.scores is not None
-    if said := labels.scores.readability:
-        click.echo(said)
+    if readability := labels.scores.readability:
+        click.echo(readability)
     if warning := labels.warning:
         click.echo(warning)
 
@@ -148,17 +148,17 @@ SIMILARITY_HEAD = ("similarity", "largest", "mean", "chance: largest", "chance: 
 
 
 def describe(labels: LabelSet) -> str:
-    """Return the set in one line: how many of how many, at which shape, on which images."""
+    """Return one line about a set: number of labels and candidates, shape, reference images."""
     assert labels.scores is not None
-    of, scores = labels.provenance, labels.scores
-    pool = f" of {of.candidates} candidates ({of.drawn} draws)" if of.candidates else ""
+    origin, scores = labels.provenance, labels.scores
+    pool = f" of {origin.candidates} candidates ({origin.drawn} draws)" if origin.candidates else ""
     shape = "x".join(map(str, scores.shape))
     images = f"{scores.references.count} {scores.references.name}"
     return f"{len(labels)} {labels.labeler.name} labels{pool}, at {shape} on {images}"
 
 
 def summary(labels: LabelSet) -> dict[str, Any]:
-    """Return what a machine wants to know of a set: the file's content but for the recipes."""
+    """Return the content of a label-set file without the recipes, for JSON."""
     import json
 
     content: dict[str, Any] = json.loads(labels.to_json())
@@ -167,7 +167,7 @@ def summary(labels: LabelSet) -> dict[str, Any]:
 
 
 def check_output(path: Path, suffix: str | None = None) -> None:
-    """Refuse, before the work, a place that cannot be written, or a file that is not ours to replace."""
+    """Refuse, before any work, a path that cannot be written, and an existing file that is not a label set."""
     from fflabels.errors import FFLabelsError
     from fflabels.files import check_writable
     from fflabels.labelset import FORMAT, MAX_BYTES

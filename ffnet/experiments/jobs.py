@@ -13,10 +13,12 @@ from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from ffnet.data.load import KNOWN
 from ffnet.experiments.factors import Job
-from ffnet.runs.folder import CONFIG, Run, is_finished, load_run, read_settings
+from ffnet.runs.files import CONFIG
+from ffnet.runs.folder import Run, is_finished, load_run
 from ffnet.runs.locks import LockedError, is_locked
 from ffnet.runs.log import METRICS, TIMINGS, read_lines
 from ffnet.runs.session import Watcher, resume, train, with_absolute_paths
+from ffnet.runs.settings import read_settings
 
 State: TypeAlias = Literal["finished", "running", "stopped", "waiting"]
 Begin: TypeAlias = Callable[[Job, int, int], None]

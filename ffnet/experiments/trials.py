@@ -16,7 +16,6 @@ from torch import Tensor
 
 from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
-from fflabels.files import write_whole
 from fflabels.recipe import canonical_json, sha256
 from ffnet.config import REMOVED, Config, DataConfig, result_settings
 from ffnet.data.dataset import Data, Split
@@ -26,6 +25,7 @@ from ffnet.fitting import fit_layer_weights, fit_linear, layer_weights_of, untra
 from ffnet.inference.linear import linear_scores
 from ffnet.inference.passes import decision_scores, layer_goodness
 from ffnet.model.net import FFNet
+from ffnet.runs.files import read_json, write_json
 from ffnet.system.devices import device_name, resolve_device, with_dtype
 from ffnet.training.loop import make_learner, steps
 
@@ -182,17 +182,12 @@ def read_figures(path: Path, settings: Mapping[str, Any]) -> Figures | None:
 
 def read(path: Path, kind: type[T]) -> T | None:
     """Return what is in a file, None where there is none."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.DecodeError) as error:
-        raise FFLabelsError(f"cannot be read: {error}", where=str(path)) from None
+    return read_json(path, kind) if path.exists() else None
 
 
 def write(path: Path, figures: msgspec.Struct) -> None:
     """Write a struct as JSON, whole or not at all."""
-    write_whole(path, msgspec.json.format(msgspec.json.encode(figures, order="deterministic"), indent=1) + b"\n")
+    write_json(path, figures, sort_keys=True)
 
 
 def _accuracy(scores_NC: Tensor, part: Split) -> float:

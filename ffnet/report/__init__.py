@@ -1,4 +1,1 @@
-"""What people look at: the report page of a run, figures, Markdown tables.
-
-Nothing is computed here that a run folder does not hold.
-"""
+"""Output for people: the HTML report of a run, figures, Markdown tables."""

@@ -1,4 +1,4 @@
-"""Figures of runs, each a PNG file of a few kilobytes that reads on a phone."""
+"""Figures of runs, each a small PNG file that is legible on a phone."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from ffnet.evaluation.activation_maps import ActivationMaps
 from ffnet.evaluation.statistics import Gap
 
 FOR_AND_AGAINST = "PiYG"
-"""Green speaks for the class, pink against it; white is neutral."""
+"""The colour map of activation maps: green is evidence for the class, pink against it, white neither."""
 
 OVER_CURVES: dict[str, Any] = {"facecolor": "white", "framealpha": 0.85, "edgecolor": "none"}
-"""A legend that stays legible where curves pass beneath it."""
+"""Style of a legend that stays legible over curves."""
 
 MARKS = ("o", "^", "s", "D")
-"""Of kinds that share a colour."""
+"""Marker shapes, which tell apart kinds of the same colour."""
 
-WIDE = 30
-"""Positive values whose largest is so many times the least are drawn on a logarithmic axis."""
+LOG_RATIO = 30
+"""Positive values get a logarithmic axis if the largest is more than this many times the smallest."""
 
-FEW = 20
-"""Up to so many classes a confusion matrix shows its numbers and names."""
+MAX_NUMBERED = 20
+"""A confusion matrix of at most this many classes shows counts and class names."""
 
 
 def learning_curves(metrics: Sequence[Mapping[str, Any]]) -> bytes:
-    """Draw loss and discrimination accuracy (or training accuracy) over the epochs, a line a layer."""
+    """Draw loss and discrimination accuracy (or training accuracy) per epoch, one line per layer."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     _curves(left, right, metrics)
@@ -44,17 +44,18 @@ def learning_curves(metrics: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def learning_side_by_side(runs: Mapping[str, Sequence[Mapping[str, Any]]], title: str) -> bytes:
-    """Draw the learning curves of several runs, a row each."""
+    """Draw the learning curves of several runs, one row per run."""
     figure = Figure(figsize=(8, 0.4 + 2.9 * len(runs)), layout="constrained")
     grid = figure.subplots(len(runs), 2, squeeze=False)
     for (name, metrics), (left, right) in zip(runs.items(), grid, strict=True):
         _curves(left, right, metrics)
         left.set_title(name)
-    _head(figure, title)
+    _title(figure, title)
     return png(figure)
 
 
 def _curves(left: Axes, right: Axes, metrics: Sequence[Mapping[str, Any]]) -> None:
+    """Draw loss on the left and accuracy on the right."""
     epochs = [line["epoch"] for line in metrics]
     layered = "layer_loss" in metrics[0]
     if layered:
@@ -82,31 +83,31 @@ def _curves(left: Axes, right: Axes, metrics: Sequence[Mapping[str, Any]]) -> No
 def accuracy_by_point(
     lines: Mapping[str, Mapping[str, Sequence[float]]], points: Sequence[str], x: str, y: str, title: str
 ) -> bytes:
-    """Draw accuracies, mean ± standard deviation over seeds, against the points: a line a kind of run and reading.
+    """Draw accuracies per point, mean ± standard deviation over seeds: one line per kind of run and inference method.
 
     Parameters
     ----------
     lines
-        By name and point the shares of each seed.
+        The accuracy of each seed, in [0, 1], by name of the line and by point.
     points
-        In their order; a single one gives bars, grey where they are of an untrained net.
+        The points from left to right. A single point gives bars, grey for an untrained net.
     x, y, title
-        What is written beside the axes, and above.
+        Labels of the axes, and the title.
     """
     names = list(lines)
     single = len(points) == 1
     figure = Figure(figsize=(8, 1.2 + 0.42 * len(names) if single else 4.2), layout="constrained")
     axis = figure.subplots()
     for k, name in enumerate(names):
-        there = [p for p in points if p in lines[name]]
-        values = [100 * np.array(lines[name][p]) for p in there]
+        measured = [p for p in points if p in lines[name]]
+        values = [100 * np.array(lines[name][p]) for p in measured]
         means, spreads = [v.mean() for v in values], [v.std(ddof=min(1, len(v) - 1)) for v in values]
         colour = COLOURS[k % len(COLOURS)]
         if single:
             bars = axis.barh([name], means, xerr=spreads, color="0.7" if "untrained" in name else COLOURS[0], capsize=3)
             axis.bar_label(bars, fmt="%.1f", label_type="center", color="w")
         else:
-            axis.errorbar(there, means, spreads, marker="o", capsize=3, color=colour, label=name)
+            axis.errorbar(measured, means, spreads, marker="o", capsize=3, color=colour, label=name)
     if single:
         axis.invert_yaxis()
         axis.set(xlabel=y)
@@ -121,16 +122,16 @@ def accuracy_by_point(
 def scatter_by_kind(
     panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], y: str, title: str, columns: int = 4
 ) -> bytes:
-    """Draw shares against what foretells them, a panel a statistic, a colour and mark a kind.
+    """Draw accuracies against statistics that may predict them: one panel per statistic, a colour and marker per kind.
 
     Parameters
     ----------
     panels
-        By statistic and kind the points: its value, and the share.
+        The points (value of the statistic, accuracy in [0, 1]), by statistic and kind.
     y, title
-        What is written beside the axes, and above.
+        Label of the vertical axes, and the title.
     columns
-        Panels side by side.
+        Number of panels side by side.
     """
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(2.6 * columns, 0.9 + 2.5 * rows), layout="constrained")
@@ -141,9 +142,9 @@ def scatter_by_kind(
             values, shares = zip(*points, strict=True)
             axis.plot(values, [100 * s for s in shares], mark, color=colour, ms=4, alpha=0.7, label=kind)
         axis.set_xlabel(name)
-        if np.min(flat := [v for points in kinds.values() for v, _ in points]) > 0 and np.max(flat) > WIDE * np.min(
-            flat
-        ):
+        every_value = [value for points in kinds.values() for value, _ in points]
+        least, largest = np.min(every_value), np.max(every_value)
+        if least > 0 and largest > LOG_RATIO * least:
             axis.set_xscale("log")
         _plain(axis)
     for axis in grid.flat[len(panels) :]:
@@ -151,35 +152,37 @@ def scatter_by_kind(
     for row in grid:
         row[0].set_ylabel(y)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
-    _head(figure, title)
+    _title(figure, title)
     return png(figure)
 
 
 def effects(panels: Mapping[str, Mapping[str, Mapping[str, Gap]]], names: Sequence[str], x: str, title: str) -> bytes:
-    """Draw differences with their intervals, a row a change, a panel a reading, a colour and mark a kind of labels.
+    """Draw differences with their intervals: one row per change, one panel per inference method.
+
+    Each kind of labels has a colour and a marker.
 
     Parameters
     ----------
     panels
-        By reading, kind and change the difference.
+        The differences, by inference method, kind of labels and change.
     names
-        The changes, from the top.
+        The changes, from top to bottom.
     x, title
-        What is written below each panel, and above.
+        Label of the horizontal axes, and the title.
     """
     figure = Figure(figsize=(4.2 + 2.4 * len(panels), 1.4 + 0.21 * len(names)), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, (reading, kinds) in zip(axes, panels.items(), strict=True):
         axis.axvline(0, color="0.4", lw=1)
-        for k, (kind, found) in enumerate(kinds.items()):
-            for change, gap in found.items():
+        for k, (kind, gaps) in enumerate(kinds.items()):
+            for change, gap in gaps.items():
                 place, look = names.index(change) + 0.15 * (2 * k - len(kinds) + 1), {"color": COLOURS[k]}
                 if gap.low is not None and gap.high is not None:
                     axis.plot([100 * gap.low, 100 * gap.high], [place, place], lw=1, **look)
                 axis.plot(100 * gap.mean, place, MARKS[k], ms=4, **look)
             axis.plot([], [], MARKS[k], color=COLOURS[k], ms=4, label=kind)
-        # An interval of few seeds may be far wider than all differences: it is cut, not they.
-        means = [100 * gap.mean for found in kinds.values() for gap in found.values()]
+        # Fit the axis to the differences: an interval from few seeds may be far wider, and is cut off.
+        means = [100 * gap.mean for gaps in kinds.values() for gap in gaps.values()]
         margin = 0.25 * (max(*means, 0) - min(*means, 0)) or 1.0
         axis.set_xlim(min(*means, 0) - margin, max(*means, 0) + margin)
         axis.set(xlabel=x, title=reading)
@@ -187,12 +190,12 @@ def effects(panels: Mapping[str, Mapping[str, Mapping[str, Gap]]], names: Sequen
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.4, -0.6)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
-    _head(figure, title)
+    _title(figure, title)
     return png(figure)
 
 
 def layer_accuracies(layers: Mapping[str, Sequence[float]], chance: float) -> bytes:
-    """Draw the accuracy of each layer's goodness alone, a group of bars a split."""
+    """Draw the accuracy by the goodness of each layer alone: one group of bars per layer, one colour per split."""
     figure = Figure(figsize=(8, 2.8), layout="constrained")
     axis = figure.subplots()
     count = len(next(iter(layers.values())))
@@ -210,26 +213,26 @@ def layer_accuracies(layers: Mapping[str, Sequence[float]], chance: float) -> by
 
 
 def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str], title: str = "") -> bytes:
-    """Draw a confusion matrix, row by row as shares; up to 20 classes with numbers and names."""
+    """Draw a confusion matrix as the shares of each row; with at most 20 classes also counts and names."""
     table = np.array(matrix)
     share = table / np.maximum(1, table.sum(1, keepdims=True))
     figure = Figure(figsize=(6, 5.4), layout="constrained")
     axis = figure.subplots()
     image = axis.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
     axis.set(xlabel="predicted", ylabel="right")
-    if len(names) <= FEW:
+    if len(names) <= MAX_NUMBERED:
         axis.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)
         axis.set_yticks(range(len(names)), names)
         for (i, j), value in np.ndenumerate(table):
             if value:
                 axis.text(j, i, value, ha="center", va="center", fontsize=7, color="w" if share[i, j] > 0.5 else "k")
     figure.colorbar(image, shrink=0.8, label="% of the class")
-    _head(figure, title)
+    _title(figure, title)
     return png(figure)
 
 
 def mistakes(images: Tensor, right: Sequence[str], predicted: Sequence[str]) -> bytes:
-    """Draw images with their right and predicted classes, eight a row."""
+    """Draw images with their right and predicted classes, eight per row."""
     columns = min(8, len(images))
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(1.1 * columns, 1.45 * rows), layout="constrained")
@@ -243,7 +246,7 @@ def mistakes(images: Tensor, right: Sequence[str], predicted: Sequence[str]) -> 
 
 
 def offered(patterns_NMHW: Tensor, names: Sequence[str]) -> bytes:
-    """Draw what later layers are offered of each label: a column a label, a row a channel."""
+    """Draw the label channels that later layers receive: one column per label, one row per channel."""
     count, channels, height, width = patterns_NMHW.shape
     tile = min(0.7, 7.2 / count)
     figure = Figure(figsize=(0.8 + tile * count, 0.4 + tile * channels * height / width), layout="constrained")
@@ -260,7 +263,7 @@ def offered(patterns_NMHW: Tensor, names: Sequence[str]) -> bytes:
 
 
 def activation(images: Tensor, maps: ActivationMaps, titles: Sequence[str]) -> bytes:
-    """Draw images, their maps layer by layer, and the sum over the image; one scale a map."""
+    """Draw images, the activation maps of each layer, and their sum over the image; each map has its own scale."""
     columns = 2 + len(maps.layers)
     figure = Figure(figsize=(1.25 * columns, 1.35 * len(images)), layout="constrained")
     for i, axes in enumerate(figure.subplots(len(images), columns, squeeze=False)):
@@ -275,7 +278,7 @@ def activation(images: Tensor, maps: ActivationMaps, titles: Sequence[str]) -> b
 
 
 def activation_side_by_side(images: Tensor, runs: Mapping[str, ActivationMaps], title: str) -> bytes:
-    """Draw images in a row and, below each, the sum of its maps in every run."""
+    """Draw a row of images and, below each image, the sum of its activation maps in every run."""
     count = len(images)
     figure = Figure(figsize=(1.3 * count + 0.8, 1.4 * (1 + len(runs)) + 0.4), layout="constrained")
     grid = figure.subplots(1 + len(runs), count, squeeze=False)
@@ -285,7 +288,7 @@ def activation_side_by_side(images: Tensor, runs: Mapping[str, ActivationMaps], 
         for axis, image, total in zip(row, images, maps.total, strict=True):
             _overlay(axis, image, total)
         row[0].set_title(name, fontsize=8, loc="left")
-    _head(figure, title)
+    _title(figure, title)
     return png(figure)
 
 
@@ -309,8 +312,8 @@ def _show(axis: Axes, image_CHW: Tensor) -> None:
     axis.set_axis_off()
 
 
-def _head(figure: Figure, title: str) -> None:
-    """Write a title above everything, on as many lines as it takes."""
+def _title(figure: Figure, title: str) -> None:
+    """Write a title above everything, on as many lines as it needs."""
     figure.suptitle(textwrap.fill(title, int(12 * figure.get_figwidth())), fontsize="medium")
 
 

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page with all its pictures inside, which opens from a file and on a phone."""
+"""The report of a run: one HTML file that contains all its pictures and needs no network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.evaluation.diagnosis import diagnose
 from ffnet.inference.predict import scores
 from ffnet.model.net import FFNet
-from ffnet.runs.folder import CONFIG, LABELS, Run
+from ffnet.runs.files import CONFIG, LABELS
+from ffnet.runs.folder import Run
 from ffnet.runs.log import TIMINGS, read_lines
 
 try:
@@ -36,22 +37,22 @@ except ModuleNotFoundError as error:
 
 REPORT = "report.html"
 
-GALLERY = 20
-"""Labels in the gallery, at most."""
+MAX_LABELS = 20
+"""At most this many labels are drawn."""
 
-LOOKED_AT = 1000
-"""Validation images among which mistakes are looked for and labels are diagnosed."""
+MAX_IMAGES = 1000
+"""Mistakes and label confusions are taken from at most this many validation images."""
 
-SHOWN = 16
-"""Mistakes shown."""
+MAX_MISTAKES = 16
+"""At most this many mistakes are drawn."""
 
-EXPLAINED = 6
-"""Images whose activation maps are shown."""
+MAPPED_IMAGES = 6
+"""Number of images whose activation maps are drawn."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: a heading, words, pictures (data URL, what it shows), a table (head, rows), a file's text."""
+    """A section of the page: heading, text, pictures (data URL, caption), table (head, rows), the content of a file."""
 
     title: str
     words: str = ""
@@ -68,16 +69,17 @@ def write_report(
     Parameters
     ----------
     run
-        Finished or not: the page has what there is, and says what there is not.
+        Finished or not; the page names the sections that it cannot have.
     data
-        The run's data set; without it the page has no mistakes, maps or diagnosis.
+        The run's data set; without it there are no mistakes, activation maps and label confusions.
     out
         The file; ``report.html`` in the run folder unless given.
     progress
-        Called with what is being done, sections done, and sections in all.
+        Called with the name of the work being done, sections done, and sections in all.
     """
+    # Make the sections.
     makers: list[Callable[[], Section | None]] = [
-        partial(_results, run), partial(_labels, run, data), partial(_offered, run), partial(_learning, run),
+        partial(_results, run), partial(_labels, run, data), partial(_label_channels, run), partial(_learning, run),
         partial(_layers, run), partial(_confusion, run), partial(_mistakes, run, data), partial(_maps, run, data),
         partial(_diagnosis, run, data), partial(_settings, run), partial(_provenance, run),
     ]  # fmt: skip
@@ -86,10 +88,12 @@ def write_report(
         if section := make():
             sections.append(section)
         progress("report", k + 1, len(makers))
+
+    # Fill the template.
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("ffnet.report").joinpath("page.html").read_text(encoding="utf-8"))
     page = template.render(
-        title=run.folder.resolve().name, lines=_lines(run), verdict=verdict(run), missing=_missing(run, data),
+        title=run.folder.resolve().name, lines=_summary(run), verdict=verdict(run), missing=_missing(run, data),
         sections=sections,
     )  # fmt: skip
     path = Path(out) if out else run.folder / REPORT
@@ -98,45 +102,46 @@ def write_report(
 
 
 def verdict(run: Run) -> str:
-    """Return in a line whether a run is really forward–forward: what each layer learns from, where the label enters."""
+    """Return one line that says whether a run is layer-local, and where the label enters the net."""
     net = run.config.net
     if run.config.algorithm == "bp":
         return "Back-propagation: the baseline, not forward–forward."
-    offered = "at every layer" if run.config.labels.intensity else "behind layer 1"
-    enters = f"{offered if net.label_every_layer else 'only at the input'}, as an image"
+    everywhere = "at every layer" if run.config.labels.intensity else "behind layer 1"
+    enters = f"{everywhere if net.label_every_layer else 'only at the input'}, as an image"
     if run.config.layer_local:
-        chosen = (
-            ", with wrong labels that the last layer takes for right"
-            if run.config.train.negatives == "hard"
-            else " alone"
-        )
-        return f"Pure forward–forward: each layer learns from its own activity{chosen}; the label enters {enters}."
+        hard = run.config.train.negatives == "hard"
+        negatives = ", with wrong labels that the last layer takes for right" if hard else " alone"
+        return f"Pure forward–forward: each layer learns from its own activity{negatives}; the label enters {enters}."
     why = "the summed loss reaches back through all layers" if not net.detach else "layer 1 learns from layer 2's loss"
     return f"Not layer-local: {why}. The label enters {enters}."
 
 
-def _lines(run: Run) -> list[str]:
+def _summary(run: Run) -> list[str]:
+    """Return the lines below the title: data, net, labels, training."""
     about, config = run.about, run.config
     shape = "×".join(map(str, about.data.shape))
     counts = ", ".join(f"{count:,} {split}" for split, count in about.data.counts.items())
     widths = "-".join(map(str, config.net.widths))
-    found = [f"{about.data.name}, {shape}, {len(about.data.class_names)} classes: {counts} images"]
-    found.append(f"{widths} filters of {config.net.kernel}×{config.net.kernel}, {config.net.norm} norm")
+    lines = [f"{about.data.name}, {shape}, {len(about.data.class_names)} classes: {counts} images"]
+    lines.append(f"{widths} filters of {config.net.kernel}×{config.net.kernel}, {config.net.norm} norm")
     if isinstance(run.net, FFNet):
-        found.append(f"{len(run.net.labels)} {run.net.labels.labeler.name} labels, K = {config.labels.intensity:g}")
-        found.append(f"{config.train.goodness} goodness, {config.train.loss} loss, {config.train.negatives} negatives")
+        lines.append(f"{len(run.net.labels)} {run.net.labels.labeler.name} labels, K = {config.labels.intensity:g}")
+        lines.append(f"{config.train.goodness} goodness, {config.train.loss} loss, {config.train.negatives} negatives")
     done = len(run.metrics)
-    found.append(f"{done} of {config.train.epochs} epochs, batch {config.train.batch}, seed {config.seed}")
-    return found
+    lines.append(f"{done} of {config.train.epochs} epochs, batch {config.train.batch}, seed {config.seed}")
+    return lines
 
 
 def _missing(run: Run, data: Data | None) -> list[str]:
-    found = []
+    """Return notes on what the page does not have."""
+    notes = []
     if run.results is None:
-        found.append(f"This run is not finished: ffnet resume {run.folder} goes on with it. No accuracies yet.")
+        notes.append(f"This run is not finished: ffnet resume {run.folder} continues it. There are no accuracies yet.")
     if data is None:
-        found.append("The run's data set was not at hand: no mistakes, no activation maps, no diagnosis of labels.")
-    return found
+        notes.append(
+            "The run's data set was not at hand: there are no mistakes, activation maps and label confusions here."
+        )
+    return notes
 
 
 def _results(run: Run) -> Section | None:
@@ -144,56 +149,59 @@ def _results(run: Run) -> Section | None:
         return None
     rows = []
     for part in filter(None, (run.results.validation, run.results.test)):
-        for name, reading in part.accuracies.items():
-            beside = "–" if reading.untrained is None else _percent(reading.untrained)
-            rows.append([f"{part.split}, {part.images:,}", name, _percent(reading.accuracy), beside])
-    words = "One seed. Choices belong to validation; the test images of this run were read "
+        for name, accuracy in part.accuracies.items():
+            row = [f"{part.split}, {part.images:,}", name, _percent(accuracy.accuracy), _percent(accuracy.untrained)]
+            rows.append(row)
+    words = "One seed. Make choices on validation images; the test images of this run were read "
     words += f"{run.test_reads} times. " if run.test_reads != 1 else "once. "
     if isinstance(run.net, FFNet):
-        words += "The last column is the same reading fitted to the untrained net: what random filters give."
-    return Section("Accuracy, %", words, table=(["images", "read by", "accuracy", "untrained"], rows))
+        words += "The last column is the same inference method on the untrained net: the accuracy of random filters."
+    return Section("Accuracy, %", words, table=(["images", "inference", "accuracy", "untrained net"], rows))
 
 
 def _labels(run: Run, data: Data | None) -> Section | None:
     if not isinstance(run.net, FFNet):
         return None
     labels = run.net.labels
-    shown = LabelSet(labels.recipes[:GALLERY], labels.labeler, labels.provenance, None)
+    shown = LabelSet(labels.recipes[:MAX_LABELS], labels.labeler, labels.provenance, None)
     references = References(to_unit(data.train.images[:8]).numpy(), data.name) if data else None
     sheet = io.BytesIO()
     contact_sheet(
         shown, shape=run.net.shape, references=references, intensity=run.config.labels.intensity
     ).save(sheet, format="PNG")  # fmt: skip
-    words = _first(len(labels))
+    words = _first_labels(len(labels))
     if labels.scores:
-        scored = [f"{metric} {found.max:.3f}" for metric, found in labels.scores.similarity.items()]
-        words += f"The most similar pair: {', '.join(scored)}. Chosen: {labels.provenance.method}."
-    return Section("Labels", words, (_picture(sheet.getvalue(), "every label, embedded and alone"),))
+        largest = [f"{metric} {similarity.max:.3f}" for metric, similarity in labels.scores.similarity.items()]
+        words += (
+            f"Similarity of the most similar pair: {', '.join(largest)}. Selection method: {labels.provenance.method}."
+        )
+    return Section("Labels", words, (_picture(sheet.getvalue(), "each label, on images and alone"),))
 
 
-def _first(count: int) -> str:
-    """Return a sentence, where not all labels are shown."""
-    return "" if count <= GALLERY else f"The first {GALLERY} of {count}. "
+def _first_labels(count: int) -> str:
+    """Return a sentence if not all labels are shown."""
+    return "" if count <= MAX_LABELS else f"The first {MAX_LABELS} of {count}. "
 
 
-def _offered(run: Run) -> Section | None:
+def _label_channels(run: Run) -> Section | None:
     if not isinstance(run.net, FFNet) or not isinstance(patterns_NMHW := run.net.embedder.offered, Tensor):
         return None
-    names = run.about.data.class_names[:GALLERY]
-    words = _first(len(patterns_NMHW))
-    words += f"Each layer behind the first is offered {patterns_NMHW.shape[1]} low waves of the label, a channel each, "
-    words += "beside the activity of the one before. In the linear classifier's pass: the mean of all labels."
-    picture = figures.offered(patterns_NMHW[:GALLERY], names)
-    return Section("The label in later layers", words, (_picture(picture, "what the second layer is offered"),))
+    names = run.about.data.class_names[:MAX_LABELS]
+    words = _first_labels(len(patterns_NMHW))
+    words += f"Each layer after the first is offered {patterns_NMHW.shape[1]} low waves of the label, a channel each, "
+    words += (
+        "beside the activity of the layer before. In the linear classifier's pass it receives the mean over labels."
+    )
+    picture = figures.offered(patterns_NMHW[:MAX_LABELS], names)
+    return Section("The label in later layers", words, (_picture(picture, "the label channels of the second layer"),))
 
 
 def _learning(run: Run) -> Section | None:
     if not run.metrics:
         return None
-    words = (
-        "" if run.config.algorithm == "bp" else "Discrimination: how often a layer tells a positive from a negative."
-    )
-    return Section("Learning", words, (_picture(figures.learning_curves(run.metrics), "loss and accuracy by epoch"),))
+    discrimination = "Discrimination: how often a layer gives the right label more goodness than a wrong one."
+    words = "" if run.config.algorithm == "bp" else discrimination
+    return Section("Learning", words, (_picture(figures.learning_curves(run.metrics), "loss and accuracy per epoch"),))
 
 
 def _layers(run: Run) -> Section | None:
@@ -202,8 +210,9 @@ def _layers(run: Run) -> Section | None:
     if not layers:
         return None
     chance = 1 / len(run.about.data.class_names)
-    picture = _picture(figures.layer_accuracies(layers, chance), "accuracy of each layer's goodness alone")
-    return Section("Each layer alone", "The class whose label has the most goodness in this layer.", (picture,))
+    picture = _picture(figures.layer_accuracies(layers, chance), "accuracy by the goodness of each layer alone")
+    words = "The predicted class is the one whose label has the most goodness in this layer."
+    return Section("Each layer alone", words, (picture,))
 
 
 def _confusion(run: Run) -> Section | None:
@@ -211,76 +220,79 @@ def _confusion(run: Run) -> Section | None:
         return None
     names = run.about.data.class_names
     pictures = [
-        _picture(figures.confusion(reading.confusion, names), f"test images, read by {name}")
-        for name, reading in run.results.test.accuracies.items()
+        _picture(figures.confusion(accuracy.confusion, names), f"test images, inference: {name}")
+        for name, accuracy in run.results.test.accuracies.items()
     ]
     return Section("Which class is taken for which", "", tuple(pictures))
 
 
-def _looked_at(data: Data) -> tuple[str, Split]:
+def _first_images(data: Data) -> tuple[str, Split]:
+    """Return the first validation images, or training images if there are none, and the name of their split."""
     name = "validation" if len(data.validation) else "train"
     part: Split = getattr(data, name)
-    return name, part[:LOOKED_AT]
+    return name, part[:MAX_IMAGES]
 
 
 def _mistakes(run: Run, data: Data | None) -> Section | None:
     if data is None or run.results is None:
         return None
-    name, part = _looked_at(data)
+    name, part = _first_images(data)
     scores_NC = scores(run.net, part.images).cpu()
-    sure_N = scores_NC.softmax(1).amax(1)
-    wrong = (scores_NC.argmax(1) != part.classes).nonzero()[:, 0]
+    predicted, confidence_N = scores_NC.argmax(1), scores_NC.softmax(1).amax(1)
+    wrong = (predicted != part.classes).nonzero()[:, 0]
     if not len(wrong):
         return Section("Most confident mistakes", f"None among {len(part):,} {name} images.")
-    worst = wrong[sure_N[wrong].argsort(descending=True)][:SHOWN]
+    worst = wrong[confidence_N[wrong].argsort(descending=True)][:MAX_MISTAKES]
     names = run.about.data.class_names
-    predicted = scores_NC.argmax(1)
     picture = figures.mistakes(
         part.images[worst], [names[k] for k in part.classes[worst]], [names[k] for k in predicted[worst]]
     )
-    read = "the linear classifier" if isinstance(run.net, FFNet) else "the net"
-    words = f"{len(wrong):,} of {len(part):,} {name} images are mistaken by {read}; these with most confidence."
+    by = "The linear classifier" if isinstance(run.net, FFNet) else "The net"
+    words = f"{by} is wrong on {len(wrong):,} of {len(part):,} {name} images, most confidently on these."
     return Section("Most confident mistakes", words, (_picture(picture, "right class → predicted class"),))
 
 
 def _maps(run: Run, data: Data | None) -> Section | None:
     if data is None or run.results is None:
         return None
-    _, part = _looked_at(data)
-    images = one_a_class(part, EXPLAINED).images
-    found = activation_maps(run.net, images)
+    _, part = _first_images(data)
+    images = one_a_class(part, MAPPED_IMAGES).images
+    maps = activation_maps(run.net, images)
     names = run.about.data.class_names
-    picture = figures.activation(images, found, [names[k] for k in found.classes])
-    words = "What each pixel adds to the evidence for the predicted class: green speaks for it, pink against it."
+    picture = figures.activation(images, maps, [names[k] for k in maps.classes])
+    words = "What each pixel adds to the evidence for the predicted class: green is for it, pink against it."
     return Section("Class activation maps", words, (_picture(picture, "image, each layer's map, their sum"),))
 
 
 def _diagnosis(run: Run, data: Data | None) -> Section | None:
     if data is None or not run.metrics or not isinstance(run.net, FFNet):
         return None
-    found = diagnose(run.net, data, count=LOOKED_AT)
+    # How often the right label wins, on an image, on noise and on an image of a third class.
+    diagnosis = diagnose(run.net, data, count=MAX_IMAGES)
     names = run.about.data.class_names
     rows = [
         [
             "what decides" if line.layer == 0 else f"layer {line.layer}",
             *map(_percent, (line.images, line.noise, line.other, line.favourite)),
         ]
-        for line in found.shortcuts
+        for line in diagnosis.shortcuts
     ]
+
+    # The pairs of labels that are confused most often.
     pairs = "; ".join(
         f"{names[p.a]}–{names[p.b]} {_percent(p.mistaken)} % "
         f"({', '.join(f'{metric} {value:.3f}' for metric, value in p.similarity.items())})"
-        for p in found.pairs[:5]
+        for p in diagnosis.pairs[:5]
         if p.mistaken
     )
-    words = f"Taken for one another most often, with the similarity of their labels: {pairs or 'none'}. "
-    ranks = [f"{metric} {value:+.2f}" for metric, value in found.rank_correlation.items() if value is not None]
+    words = f"Classes most often mistaken for one another, with the similarity of their labels: {pairs or 'none'}. "
+    ranks = [f"{metric} {value:+.2f}" for metric, value in diagnosis.rank_correlation.items() if value is not None]
     if ranks:
         words += f"Rank correlation of similarity and mistakes over all pairs: {', '.join(ranks)}. "
     words += (
-        "The table: how often the right label has more goodness than a wrong one, on the image, on noise, and on an "
-        "image of a third class. Above 50 in the last two, a layer reads the label alone: the shortcut. Favourite: the "
-        "share of noise images that are given the most frequent label."
+        "The table shows how often the right label has more goodness than a wrong one: on the image, on noise, and on "
+        "an image of a third class. A layer above 50 in the last two uses the label alone: the shortcut. Favourite is "
+        "the share of noise images that get the most frequent label."
     )
     head = ["%", "image", "noise", "third class", "favourite"]
     return Section("What the net makes of its labels", words, table=(head, rows))
@@ -294,15 +306,15 @@ def _provenance(run: Run) -> Section:
     rows = [[name, version] for name, version in sorted(run.about.versions.items())]
     rows += [["device", run.about.device], ["data", f"{run.about.data.name}, SHA-256 {run.about.data.sha256[:16]}…"]]
     timings = read_lines(run.folder / TIMINGS)
-    rows.append(["processor seconds", f"{sum(float(str(line['cpu_seconds'])) for line in timings):,.0f}"])
+    rows.append(["CPU seconds", f"{sum(float(str(line['cpu_seconds'])) for line in timings):,.0f}"])
     if (run.folder / LABELS).exists():
         assert isinstance(run.net, FFNet)
         rows.append(["labels", f"{LABELS}, {run.net.labels.labeler!r}"])
     return Section("Provenance", table=(["what", "which"], rows))
 
 
-def _picture(data: bytes, what: str) -> tuple[str, str]:
-    return f"data:image/png;base64,{b64encode(data).decode()}", what
+def _picture(data: bytes, caption: str) -> tuple[str, str]:
+    return f"data:image/png;base64,{b64encode(data).decode()}", caption
 
 
 def _percent(share: float | None) -> str:

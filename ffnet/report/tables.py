@@ -1,4 +1,4 @@
-"""What studies' tables are made of: Markdown, paired differences with their intervals, where nets were computed."""
+"""Markdown tables, and differences with their intervals as text."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from ffnet.evaluation.statistics import Gap
 
 READINGS = {"last": "goodness, last layer", "goodness": "goodness, sum", "linear": "linear"}
-"""How accuracy is read, and what tables call it."""
+"""Inference methods of the studies, and their names in tables."""
 
 
 def format_gap(gap: Gap | None) -> str:
-    """Return a difference of shares in points of %, with its interval; bold where that is clear of zero."""
+    """Return a difference of shares in percentage points, with its interval; bold if the interval excludes zero."""
     if not gap:
         return "–"
     text = f"{100 * gap.mean:+.2f}"
@@ -22,6 +22,6 @@ def format_gap(gap: Gap | None) -> str:
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the lines of a table."""
+    """Return the lines of a Markdown table."""
     rows = list(rows)
     return ["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows)] if rows else ["Nothing yet."]

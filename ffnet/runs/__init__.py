@@ -1,4 +1,4 @@
-"""Run folders: train, resume, checkpoints, logs; runs compared and combined.
+"""Runs: training with checkpoints and logs in a run folder, continuing a stopped run, comparisons, ensembles.
 
-How a net learns is in `ffnet.training.loop`.
+The training loop itself is in `ffnet.training.loop`.
 """

@@ -1,4 +1,4 @@
-"""Checkpoints: the whole state in the middle of training, in safetensors files that are hashed and written whole."""
+"""Checkpoints: the whole state of a training, in hashed safetensors files that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ffnet.training.learner import Learner
 from ffnet.training.loop import Position
 
 KEPT = 2
-"""The newest so many are kept: a damaged one leaves another."""
+"""How many of the newest checkpoints are kept, so that one is left if another is damaged."""
 
 
 class DamagedWarning(UserWarning):
@@ -27,11 +27,11 @@ class DamagedWarning(UserWarning):
 
 
 class DamagedError(FFLabelsError):
-    """A checkpoint is not what was written."""
+    """A checkpoint does not hold what was written."""
 
 
-class _Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The one metadata key: several are not written in a fixed order."""
+class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file's metadata, under a single key: safetensors writes several keys in no fixed order."""
 
     epoch: int
     step: int
@@ -40,71 +40,74 @@ class _Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def save_state(net: nn.Module, learner: Learner) -> dict[str, Tensor]:
-    """Return all that training goes on from: weights, statistics, optimizer, the learner's sums and tables."""
-    found = {f"net.{name}": tensor for name, tensor in net.state_dict().items()}
+    """Return all that is needed to continue: weights, statistics, optimizer state, the learner's sums and tables."""
+    state = {f"net.{name}": tensor for name, tensor in net.state_dict().items()}
     for index, parameter in enumerate(_parameters(learner)):
         for name, tensor in learner.optimizer.state[parameter].items():
-            found[f"optimizer.{index}.{name}"] = tensor
-    found |= {f"learner.{name}": tensor for name, tensor in learner.tensors().items()}
-    return on_host(found)
+            state[f"optimizer.{index}.{name}"] = tensor
+    state |= {f"learner.{name}": tensor for name, tensor in learner.tensors().items()}
+    return on_host(state)
 
 
 def on_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors as safetensors takes them."""
+    """Return tensors as safetensors needs them: contiguous and in main memory."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def net_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the net's part of what `save_state` returned."""
+    """Return the net's part of a state from `save_state`."""
     return {name.removeprefix("net."): tensor for name, tensor in state.items() if name.startswith("net.")}
 
 
 @torch.no_grad()
 def restore_state(net: nn.Module, learner: Learner, state: dict[str, Tensor]) -> None:
-    """Put a net and its learner into the state that `save_state` returned.
+    """Restore a net and its learner from a state that `save_state` returned.
 
     Raises
     ------
     FFLabelsError
-        When the state lacks a part of the learner's: it comes from other settings.
+        When the state lacks a tensor of the learner, because it comes from other settings.
     """
+    # Check before anything is changed.
     if missing := sorted(f"learner.{name}" for name in learner.tensors() if f"learner.{name}" not in state):
         raise FFLabelsError(
             "a checkpoint of other settings", where="checkpoint", got=f"no {missing[0]}", hint="train in a new folder"
         )
+
+    # The net, then the optimizer, then the learner.
     net.load_state_dict(net_state(state))
     for index, parameter in enumerate(_parameters(learner)):
         prefix = f"optimizer.{index}."
         for name, tensor in state.items():
             if name.startswith(prefix):
                 like = parameter if tensor.shape == parameter.shape else tensor.to(parameter.device)
-                # In the parameter's memory layout, as the optimizer makes its own.
+                # Copy into the parameter's memory layout: the optimizer's own state has that layout.
                 learner.optimizer.state[parameter][name.removeprefix(prefix)] = torch.empty_like(like).copy_(tensor)
     for name, tensor in learner.tensors().items():
         tensor.copy_(state[f"learner.{name}"])
 
 
 def write_checkpoint(folder: Path, state: dict[str, Tensor], position: Position, settings: str) -> None:
-    """Write a checkpoint and remove all but the newest.
+    """Write a checkpoint and remove all but the newest ones.
 
     Parameters
     ----------
     folder
-        Of the checkpoints.
+        The folder of the checkpoints.
     state, position
-        What training goes on from, and where that is.
+        The state to continue from, and how far training has come.
     settings
-        A hash of the run's settings: with others it does not go on.
+        A hash of the run's settings; the checkpoint is refused under other settings.
 
     Raises
     ------
     FFLabelsError
-        When the disk is full or the folder read-only; the earlier ones are as they were.
+        When the disk is full or the folder is read-only; earlier checkpoints are unchanged.
     """
     folder.mkdir(exist_ok=True)
-    mark = _Mark(position.epoch, position.step, settings, _digest(state, position))
+    header = _Header(position.epoch, position.step, settings, _digest(state, position))
     path = folder / f"epoch-{position.epoch:06d}-step-{position.step:08d}.safetensors"
-    write_whole(path, save(state, metadata={"checkpoint": msgspec.json.encode(mark).decode()}))
+    write_whole(path, save(state, metadata={"checkpoint": msgspec.json.encode(header).decode()}))
     for old in _paths(folder)[:-KEPT]:
         old.unlink()
 
@@ -115,20 +118,20 @@ def read_checkpoint(path: Path, settings: str) -> tuple[dict[str, Tensor], Posit
     Raises
     ------
     DamagedError
-        When it is damaged.
+        When the checkpoint is damaged.
     FFLabelsError
-        When it was written under other settings.
+        When the checkpoint was written under other settings.
     """
     try:
         with safe_open(str(path), "pt") as file:
-            mark = msgspec.json.decode((file.metadata() or {}).get("checkpoint", ""), type=_Mark)
+            header = msgspec.json.decode((file.metadata() or {}).get("checkpoint", ""), type=_Header)
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError, msgspec.DecodeError) as error:
         raise DamagedError(f"damaged: {error}", where=str(path)) from None
-    position = Position(mark.epoch, mark.step)
-    if mark.sha256 != _digest(state, position):
+    position = Position(header.epoch, header.step)
+    if header.sha256 != _digest(state, position):
         raise DamagedError("damaged: the content does not match its hash", where=str(path))
-    if mark.settings != settings:
+    if header.settings != settings:
         raise FFLabelsError(
             "written under other settings: config.toml or labels.json were edited since", where=str(path)
         )
@@ -138,21 +141,21 @@ def read_checkpoint(path: Path, settings: str) -> tuple[dict[str, Tensor], Posit
 def newest_checkpoint(
     folder: Path, settings: str, *, set_aside: bool = False
 ) -> tuple[dict[str, Tensor], Position] | None:
-    """Return the newest good checkpoint, or None where there never was one; damaged ones are named in warnings.
+    """Return the newest good checkpoint, or None if there is no checkpoint; warn of damaged ones.
 
     Parameters
     ----------
     folder
-        Of the checkpoints.
+        The folder of the checkpoints.
     settings
-        The hash that they were written with.
+        The hash of the run's settings.
     set_aside
-        Whether damaged ones get the suffix ``.damaged``, so that they do not count any more.
+        Rename damaged checkpoints to ``.damaged``, so that they no longer count. The oldest one keeps its name.
 
     Raises
     ------
     FFLabelsError
-        When there are some and all are damaged, or one was written under other settings.
+        When every checkpoint is damaged, or one was written under other settings.
     """
     paths = _paths(folder)
     for path in reversed(paths):
@@ -163,7 +166,7 @@ def newest_checkpoint(
             if set_aside and path != paths[0]:
                 path.rename(path.with_suffix(".damaged"))
     if paths:
-        raise FFLabelsError("no checkpoint is good", where=str(folder), hint="remove them all to begin anew")
+        raise FFLabelsError("no checkpoint is good", where=str(folder), hint="remove all of them to start over")
     return None
 
 

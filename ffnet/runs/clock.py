@@ -1,4 +1,4 @@
-"""Clocks: seconds on the wall and of the CPU, the pace of training, the time that is left."""
+"""Clocks: wall and CPU seconds, training speed, estimated time left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ffnet.training.loop import Position
 
 
 class Clock:
-    """Seconds on the wall and of the CPU, lap by lap."""
+    """Wall seconds and CPU seconds, lap by lap."""
 
     def __init__(self) -> None:
         self.wall, self.cpu = time.perf_counter(), time.process_time()
@@ -22,7 +22,7 @@ class Clock:
 
 
 class TrainingClock(Clock):
-    """How fast training goes, how much time is left, and how old the last checkpoint is."""
+    """Training speed, estimated time left, and the age of the last checkpoint."""
 
     def __init__(self, config: Config, images: int, first: Position) -> None:
         super().__init__()
@@ -34,22 +34,22 @@ class TrainingClock(Clock):
         self.saved()
 
     def done(self, position: Position) -> int:
-        """Return how many steps are done."""
+        """Return the number of steps done since the start of training."""
         return position.epoch * self.steps + position.step
 
     def pace(self, position: Position) -> dict[str, float]:
-        """Return the seconds of training since the last lap, and the images per second."""
+        """Return the seconds, images and images per second since the last lap."""
         images, self.at_lap = (self.done(position) - self.at_lap) * self.batch, self.done(position)
         lap = self.lap()
         return {**lap, "images": images, "images_per_second": round(images / max(lap["seconds"], 1e-9), 1)}
 
     def left(self, position: Position) -> float:
-        """Return the seconds of training that are left, at the mean speed so far."""
-        past, new = time.perf_counter() - self.began, self.done(position) - self.first
-        return past / max(new, 1) * (self.total - self.done(position))
+        """Return the seconds of training left, at the mean speed since this process began."""
+        seconds, steps = time.perf_counter() - self.began, self.done(position) - self.first
+        return seconds / max(steps, 1) * (self.total - self.done(position))
 
     def saved(self) -> None:
-        """Note that a checkpoint was written."""
+        """Restart the age of the last checkpoint."""
         self._saved = time.monotonic()
 
     @property

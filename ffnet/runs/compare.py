@@ -1,4 +1,4 @@
-"""Runs side by side: those that differ in their seed alone are one group; means, spreads, tests of difference."""
+"""Comparison of runs: groups of runs that differ only in their seed, and tests of differences between groups."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Group(msgspec.Struct, frozen=True):
     Attributes
     ----------
     name
-        The settings in which the groups differ, or the first run's folder.
+        The settings in which the groups differ, or the first run's folder if there is one group only.
     runs
-        Folders.
+        The run folders.
     accuracies
-        Test accuracy of each run, by reading: goodness, linear, bp, and untrained for the linear classifier's control,
-        channels and its control.
+        Test accuracy of each run, by inference method: ``goodness``, ``linear``, ``bp``; ``untrained`` is the linear
+        classifier on the untrained net.
     """
 
     name: str
@@ -34,16 +34,16 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A group's accuracy less the first group's, by one reading.
+    """A group's mean accuracy minus that of the first group, by one inference method.
 
     Attributes
     ----------
     group, reading
-        Whose, and read how.
+        The group, and the inference method.
     difference, low, high
-        Of the means, and its 95 % interval by Welch's t; None where a group has a single run.
+        The difference of the means, and its 95 % interval by Welch's t; None if a group has one run or no spread.
     p
-        Of Welch's test that the means are equal; None as above.
+        The p-value of Welch's test that the means are equal; None as above.
     """
 
     group: str
@@ -55,57 +55,59 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
-    """Return the runs in groups of equal settings, in the order in which each first comes.
+    """Return the runs in groups of equal settings, in the order of each group's first run.
 
     Raises
     ------
     FFLabelsError
-        When a run is not finished, is given twice, or another data set was read.
+        When a run is unfinished, is given twice, or used another data set.
     """
     check_alike(runs)
     settings = [result_settings(run.config, without=("seed",)) for run in runs]
-    distinct = [one for k, one in enumerate(settings) if one not in settings[:k]]
-    found = []
-    for one in distinct:
-        members = [run for run, its in zip(runs, settings, strict=True) if its == one]
+    distinct = [values for k, values in enumerate(settings) if values not in settings[:k]]
+    groups = []
+    for shared in distinct:
+        members = [run for run, values in zip(runs, settings, strict=True) if values == shared]
         seeds = [run.config.seed for run in members]
         if len(set(seeds)) < len(seeds):
             raise FFLabelsError("two runs of one seed are one run", where=f"{members[0].folder} and others", got=seeds)
-        found.append(Group(_name(one, distinct) or str(members[0].folder), *_figures(members)))
-    return found
+        name = _varied_settings(shared, distinct) or str(members[0].folder)
+        groups.append(Group(name, [str(run.folder) for run in members], _test_accuracies(members)))
+    return groups
 
 
 def differences(groups: Sequence[Group]) -> list[Difference]:
-    """Return how every other group differs from the first one, reading by reading that both have.
+    """Return the difference of every other group to the first one, by each inference method that both have.
 
-    Back-propagation has a reading of its own: it is set against each of the other's, but for those of untrained nets.
+    Back-propagation has an inference method of its own. It is compared with each of the other group's, except on
+    untrained nets.
     """
-    found = []
+    compared = []
     for group in groups[1:]:
         for (reading, values), (other, base) in itertools.product(
             group.accuracies.items(), groups[0].accuracies.items()
         ):
             if reading == other:
-                found.append(Difference(group.name, reading, *Welch.of(values, base)))
+                compared.append(Difference(group.name, reading, *Welch.of(values, base)))
             elif "bp" in (reading, other) and not reading.endswith("untrained") and not other.endswith("untrained"):
-                found.append(Difference(group.name, f"{reading} against {other}", *Welch.of(values, base)))
-    return found
+                compared.append(Difference(group.name, f"{reading} against {other}", *Welch.of(values, base)))
+    return compared
 
 
-def _figures(runs: Sequence[Run]) -> tuple[list[str], dict[str, list[float]]]:
+def _test_accuracies(runs: Sequence[Run]) -> dict[str, list[float]]:
+    """Return the test accuracies of finished runs, by inference method."""
     accuracies: dict[str, list[float]] = {}
     for run in runs:
         assert run.results
-        for name, reading in run.results.test.accuracies.items():
-            accuracies.setdefault(name, []).append(reading.accuracy)
-            if reading.untrained is not None:
-                accuracies.setdefault("untrained" if name == "linear" else f"{name}, untrained", []).append(
-                    reading.untrained
-                )
-    return [str(run.folder) for run in runs], accuracies
+        for name, accuracy in run.results.test.accuracies.items():
+            accuracies.setdefault(name, []).append(accuracy.accuracy)
+            if accuracy.untrained is not None:
+                untrained = "untrained" if name == "linear" else f"{name}, untrained"
+                accuracies.setdefault(untrained, []).append(accuracy.untrained)
+    return accuracies
 
 
-def _name(one: dict[str, Any], all_: Sequence[dict[str, Any]]) -> str:
-    """Return the settings in which a group differs from others."""
-    varied = [key for key in one if any(other[key] != one[key] for other in all_)]
-    return " ".join(f"{key}={one[key]}" for key in varied)
+def _varied_settings(settings: dict[str, Any], distinct: Sequence[dict[str, Any]]) -> str:
+    """Return the settings in which a group differs from any other, as ``key=value``."""
+    varied = [key for key in settings if any(other[key] != settings[key] for other in distinct)]
+    return " ".join(f"{key}={settings[key]}" for key in varied)

@@ -1,4 +1,4 @@
-"""Several runs read as one: every net learnt alone, with labels of its own; what they say is summed."""
+"""Ensembles: nets that were trained separately, each with its own labels, and whose scores are summed."""
 
 from __future__ import annotations
 
@@ -22,81 +22,103 @@ from ffnet.runs.folder import Run, check_alike
 from ffnet.system.devices import memory_errors
 
 SCORES = {"goodness": goodness_scores, "linear": linear_scores}
-READINGS = {"goodness": ("goodness",), "linear": ("linear",), "both": ("goodness", "linear")}
-"""What each reading sums, of every net."""
+SUMMED = {"goodness": ("goodness",), "linear": ("linear",), "both": ("goodness", "linear")}
+"""Which scores of every net each inference method sums."""
 
 UNTRAINED = "linear, untrained"
+"""The kind of scores of the linear classifiers on the untrained nets."""
 
 DECAY = 1e-3
-"""Of the squares of the weights, where what each net says varies by 1."""
+"""Strength of the L2 penalty on the weights, for scores of unit standard deviation."""
 
-Measured = dict[str, Tensor]
-"""For goodness and for linear, what every net says: (nets, N, classes)."""
+NetScores = dict[str, Tensor]
+"""The scores of every net, (nets, N, classes), by kind: goodness, linear."""
 
 
 class Ensemble:
-    """Trained nets that answer together [ours].
+    """An ensemble of trained nets [ours].
 
-    *goodness* sums the nets' goodness of each label, *linear* their classifiers' logits, *both* all of these. Every
-    summand has a weight; the weights make the right classes of the validation images likeliest, less a little of their
-    squares, and one may be negative. No net is trained further, and nothing passes between them.
+    *goodness* sums the nets' goodness of each label, *linear* sums the logits of their linear classifiers, *both* sums
+    all of these. Each summand has a weight, which may be negative. The weights are fitted on validation images by
+    regularised logistic regression. No net is trained further, and the nets exchange nothing.
 
     Parameters
     ----------
     runs
-        Finished forward-forward runs on the same images, set apart in the same way; one is enough for *both*.
+        Finished forward-forward runs on the same images, split in the same way. A single run is enough for *both*.
 
     Attributes
     ----------
     nets
         The nets.
     weights
-        Of each reading, since `fit`: a weight a net; for *both* those of goodness, then those of linear.
+        The fitted weights of each inference method, one per net; for *both* those of goodness, then those of linear.
+        Empty before `fit`.
 
     Raises
     ------
     FFLabelsError
-        For runs that are unfinished, trained by back-propagation, of other images, or there twice; it names the folder.
+        For a run that is unfinished, was trained by back-propagation, used another data set, or is given twice. The
+        error names its folder.
+
+    Examples
+    --------
+    >>> import tempfile, ffnet
+    >>> small = ["labels.set=fourier:paper10", "data.limit=100", "train.epochs=1", "net.widths=[4,4,4]"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = ffnet.train(ffnet.Config().override(small), out=folder)
+    ...     ensemble = ffnet.Ensemble([run]).fit(run.data())
+    ...     ensemble.predict(run.data().test.images[:5], inference="both").shape
+    torch.Size([5])
     """
 
     def __init__(self, runs: Iterable[Run]) -> None:
         self.runs = list(runs)
         self.nets = [run.net for run in self.runs if isinstance(run.net, FFNet)]
         self.weights: dict[str, Tensor] = {}
-        self._kept: dict[tuple[Path, str, str, str], Tensor] = {}
-        _check(self.runs)
+        self._cache: dict[tuple[Path, str, str, str], Tensor] = {}
+        _check_runs(self.runs)
 
     def some(self, runs: Iterable[Run]) -> Ensemble:
-        """Return an ensemble of these runs that does not read again what was read of them here."""
-        found = Ensemble(runs)
-        found._kept = self._kept
-        return found
+        """Return an ensemble of these runs that shares this one's cache of scores."""
+        ensemble = Ensemble(runs)
+        ensemble._cache = self._cache
+        return ensemble
 
     @memory_errors()
     def fit(self, data: Data) -> Self:
-        """Fit the weights of every reading to the validation images, of which there have to be some."""
-        measured = self._measured(data, "validation", SCORES)
-        self.weights = {name: _fitted(measured, name, data.validation.classes) for name in READINGS}
+        """Fit the weights of every inference method on the validation images; there must be some."""
+        scores = self._split_scores(data, "validation", SCORES)
+        self.weights = {name: _fit_weights(scores, name, data.validation.classes) for name in SUMMED}
         return self
 
     @memory_errors()
     def scores(self, images: Tensor, *, inference: Inference = "both", method: Inference | None = None) -> Tensor:
-        """Return what `predict` takes the largest of, (N, classes) float64 on the CPU. `method` is an old name.
+        """Return the scores whose largest decides the class, (N, classes) float64 on the CPU.
+
+        Parameters
+        ----------
+        images
+            (N, C, H, W), bytes or floats in [0, 1].
+        inference
+            ``goodness``, ``linear`` or ``both``.
+        method
+            The old name of `inference`.
 
         Raises
         ------
         FFLabelsError
-            For another reading, and before `fit`.
+            For another inference method, and before `fit`.
         """
         inference = renamed_method(inference, method) or "both"
         _check_inference(inference)
         if inference not in self.weights:
             raise FFLabelsError("not fitted", where="Ensemble", hint="call fit first, with the data of the runs")
         images = torch.as_tensor(images)
-        measured = {
-            kind: torch.stack([SCORES[kind](net, images).cpu() for net in self.nets]) for kind in READINGS[inference]
+        scores = {
+            kind: torch.stack([SCORES[kind](net, images).cpu() for net in self.nets]) for kind in SUMMED[inference]
         }
-        return _summed(measured, inference, self.weights[inference])
+        return _weighted_sum(scores, inference, self.weights[inference])
 
     def predict(self, images: Tensor, *, inference: Inference = "both", method: Inference | None = None) -> Tensor:
         """Return the predicted classes of images (N, C, H, W), (N,) int64: see `scores`."""
@@ -106,98 +128,106 @@ class Ensemble:
     def evaluate(
         self, data: Data, split: SplitName = "validation", *, inference: Inference | None = None
     ) -> Evaluation:
-        """Return accuracies on a split; a look at the test images is counted in every run's folder.
+        """Return accuracies on a split; every run's folder counts each reading of the test images.
 
-        Test images are read with weights fitted to all validation images, as `predict` does after `fit`; of the
-        validation images each half with weights fitted to the other. Beside *linear* stands the same of the nets as
-        they were before training.
+        Test images are evaluated with weights fitted on all validation images, as after `fit`. Each half of the
+        validation images is evaluated with weights fitted on the other half. Beside *linear* stands the same for the
+        linear classifiers on the untrained nets, with weights of their own.
 
         Raises
         ------
         FFLabelsError
-            For an unknown split or reading, and for an empty split, validation images always being needed.
+            For an unknown split or inference method, and for an empty split. Validation images are always needed.
         """
+        # Check the arguments before a reading of the test images is counted.
         if split not in get_args(SplitName):
             raise FFLabelsError("unknown split", where="split", got=split, expected="validation or test")
         if inference:
             _check_inference(inference)
-        names = [inference] if inference else list(READINGS)
-        kinds = [kind for kind in SCORES if any(kind in READINGS[name] for name in names)]
-        chosen_by, seen = self._measured(data, "validation", kinds), None
+        names = [inference] if inference else list(SUMMED)
+        kinds = [kind for kind in SCORES if any(kind in SUMMED[name] for name in names)]
+
+        # The scores of every net: validation images fit the weights, test images are read only when asked for.
+        validation, test = self._split_scores(data, "validation", kinds), None
         if split == "test":
             for run in self.runs if len(data.test) else ():
                 run.count_test_read()
-            seen = self._measured(data, split, kinds)
+            test = self._split_scores(data, split, kinds)
+
+        # Accuracy by each inference method.
         part: Split = getattr(data, split)
         accuracies = {}
         for name in names:
-            scores_NC = _read(name, chosen_by, data.validation.classes, seen)
-            first = self._untrained(data, split) if name == "linear" else None
-            accuracies[name] = accuracy_of(scores_NC, part, data.classes, untrained=first)
+            scores_NC = _ensemble_scores(name, validation, data.validation.classes, test)
+            untrained = self._untrained_accuracy(data, split) if name == "linear" else None
+            accuracies[name] = accuracy_of(scores_NC, part, data.classes, untrained=untrained)
         return Evaluation(split, len(part), accuracies)
 
-    def _measured(self, data: Data, split: SplitName, kinds: Iterable[str]) -> Measured:
+    def _split_scores(self, data: Data, split: SplitName, kinds: Iterable[str]) -> NetScores:
+        """Return the scores of every net on a split, by kind."""
         part: Split = getattr(data, split)
         if not len(part):
             raise FFLabelsError("no images", where=f"split {split}", hint="data.validation sets some apart")
-        return {kind: torch.stack([self._said(run, data, split, kind) for run in self.runs]) for kind in kinds}
+        return {kind: torch.stack([self._run_scores(run, data, split, kind) for run in self.runs]) for kind in kinds}
 
-    def _untrained(self, data: Data, split: SplitName) -> float:
-        """Return the accuracy of the classifiers on the nets as they were before training, weighted likewise."""
-        whole = {
-            name: {"linear": torch.stack([self._said(run, data, name, UNTRAINED) for run in self.runs])}
+    def _untrained_accuracy(self, data: Data, split: SplitName) -> float:
+        """Return the accuracy of the linear classifiers on the untrained nets, with weights fitted in the same way."""
+        scores = {
+            name: {"linear": torch.stack([self._run_scores(run, data, name, UNTRAINED) for run in self.runs])}
             for name in dict.fromkeys(("validation", split))
         }
-        scores_NC = _read("linear", whole.pop("validation"), data.validation.classes, whole.get(split))
+        scores_NC = _ensemble_scores("linear", scores["validation"], data.validation.classes, scores.get("test"))
         part: Split = getattr(data, split)
         return accuracy(scores_NC.argmax(1), part.classes)
 
-    def _said(self, run: Run, data: Data, split: str, kind: str) -> Tensor:
-        """Return what a net says of a split, (N, classes), which is kept."""
+    def _run_scores(self, run: Run, data: Data, split: str, kind: str) -> Tensor:
+        """Return the scores of one net on a split, (N, classes); they are cached."""
         key = (run.folder, data.digest, split, kind)
-        if key not in self._kept:
+        if key not in self._cache:
             net = run.control(data) if kind == UNTRAINED else run.net
             assert isinstance(net, FFNet)
-            read = SCORES.get(kind, linear_scores)
-            self._kept[key] = read(net, getattr(data, split).images).cpu()
-        return self._kept[key]
+            scores_of = SCORES.get(kind, linear_scores)
+            self._cache[key] = scores_of(net, getattr(data, split).images).cpu()
+        return self._cache[key]
 
 
-def _read(name: str, chosen_by: Measured, classes_N: Tensor, seen: Measured | None = None) -> Tensor:
-    """Return the scores (N, classes) of images; without any, of those that the weights are fitted to, half by half."""
-    if seen:
-        return _summed(seen, name, _fitted(chosen_by, name, classes_N))
-    halves = torch.arange(len(classes_N)) % 2
-    found = torch.empty(len(classes_N), next(iter(chosen_by.values())).shape[2], dtype=torch.float64)
-    for half in (0, 1):
-        own, other = (
-            {kind: said[:, where] for kind, said in chosen_by.items()} for where in (halves == half, halves != half)
-        )
-        found[halves == half] = _summed(own, name, _fitted(other, name, classes_N[halves != half]))
-    return found
+def _ensemble_scores(name: str, validation: NetScores, classes_N: Tensor, test: NetScores | None = None) -> Tensor:
+    """Return the ensemble's scores (N, classes) of the test images, or of the validation images if there are none.
+
+    The weights are fitted on the validation images, whose classes are given. For the validation images themselves the
+    weights of each half are fitted on the other half.
+    """
+    if test:
+        return _weighted_sum(test, name, _fit_weights(validation, name, classes_N))
+    odd_N = torch.arange(len(classes_N)) % 2 == 1
+    scores_NC = torch.empty(len(classes_N), next(iter(validation.values())).shape[2], dtype=torch.float64)
+    for half_N in (~odd_N, odd_N):
+        own, other = ({kind: scores[:, part] for kind, scores in validation.items()} for part in (half_N, ~half_N))
+        scores_NC[half_N] = _weighted_sum(own, name, _fit_weights(other, name, classes_N[~half_N]))
+    return scores_NC
 
 
-def _fitted(measured: Measured, name: str, classes_N: Tensor) -> Tensor:
-    return likeliest_weights(_summands(measured, name), classes_N, decay=DECAY)
+def _fit_weights(scores: NetScores, name: str, classes_N: Tensor) -> Tensor:
+    return likeliest_weights(_summands(scores, name), classes_N, decay=DECAY)
 
 
-def _summed(measured: Measured, name: str, weight_K: Tensor) -> Tensor:
-    return torch.einsum("knc,k->nc", _summands(measured, name).double(), weight_K)
+def _weighted_sum(scores: NetScores, name: str, weight_K: Tensor) -> Tensor:
+    return torch.einsum("knc,k->nc", _summands(scores, name).double(), weight_K)
 
 
-def _summands(measured: Measured, name: str) -> Tensor:
-    return torch.cat([measured[kind] for kind in READINGS[name]])
+def _summands(scores: NetScores, name: str) -> Tensor:
+    return torch.cat([scores[kind] for kind in SUMMED[name]])
 
 
 def _check_inference(inference: Inference) -> None:
-    if inference not in READINGS:
+    if inference not in SUMMED:
         raise FFLabelsError(
-            "unknown inference of an ensemble", where="inference", got=inference, expected=", ".join(READINGS)
+            "unknown inference of an ensemble", where="inference", got=inference, expected=", ".join(SUMMED)
         )
 
 
-def _check(runs: Sequence[Run]) -> None:
-    """Refuse runs that cannot answer together."""
+def _check_runs(runs: Sequence[Run]) -> None:
+    """Refuse runs that do not form an ensemble."""
     if not runs:
         raise FFLabelsError("no run", where="Ensemble", expected="one or more")
     check_alike(runs)
@@ -205,7 +235,7 @@ def _check(runs: Sequence[Run]) -> None:
     for run in runs:
         if not isinstance(run.net, FFNet):
             raise FFLabelsError("not forward-forward", where=str(run.folder), got="algorithm bp")
-        if (one := (run.config, run.net.labels.recipes)) in seen:
+        if (settings := (run.config, run.net.labels.recipes)) in seen:
             where, got = str(run.folder), f"seed {run.config.seed}"
             raise FFLabelsError("two runs of one seed are one run", where=where, got=got)
-        seen.append(one)
+        seen.append(settings)

@@ -1,82 +1,46 @@
-"""The run folder: what is in it, and a run read from it."""
+"""A run and its folder: load it, predict and evaluate with its net."""
 
 from __future__ import annotations
 
-import hashlib
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor
 
 from fflabels import LabelSet
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
-from fflabels.files import write_whole
 from fflabels.progress import Progress, silent
 from ffnet.config import Config, Inference
 from ffnet.data.dataset import Data
-from ffnet.data.load import KNOWN, load_data
+from ffnet.data.load import load_data
 from ffnet.evaluation.accuracy import Evaluation, SplitName, evaluate
 from ffnet.fitting import fit_forecast, untrained
 from ffnet.inference.predict import check_inference, predict, renamed_method
 from ffnet.inference.registry import get_inference
 from ffnet.model.baseline import BPNet
-from ffnet.model.heads import Forecast
 from ffnet.model.net import FFNet
-from ffnet.runs.checkpoint import net_state, newest_checkpoint, on_host
+from ffnet.runs.checkpoint import net_state, newest_checkpoint
+from ffnet.runs.files import (
+    CHECKPOINTS,
+    FORECAST,
+    MODEL,
+    READS,
+    RESULTS,
+    UNTRAINED,
+    load_forecast,
+    load_weights,
+    read_json,
+    save_weights,
+    write_json,
+)
 from ffnet.runs.log import METRICS, read_lines
-from ffnet.system.devices import device_name, memory_errors, resolve_device
+from ffnet.runs.settings import About, check_data, read_settings, settings_digest, with_root
+from ffnet.system.devices import memory_errors, resolve_device
 from ffnet.training.learner import Metrics
-
-FORMAT = 1
-CONFIG, LABELS, ABOUT, RESULTS, READS = "config.toml", "labels.json", "run.json", "results.json", "reads.json"
-MODEL, UNTRAINED, CHECKPOINTS = "model.safetensors", "untrained.safetensors", "checkpoints"
-FORECAST = "forecast.safetensors"
-
-S = TypeVar("S", bound=msgspec.Struct)
-
-
-class DataMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which images a run has seen: their hash, (C, H, W), classes, and how many in each split."""
-
-    name: str
-    sha256: str
-    shape: tuple[int, int, int]
-    class_names: list[str]
-    counts: dict[str, int]
-
-    def __str__(self) -> str:
-        return f"{self.name}, {'x'.join(map(str, self.shape))}, {self.counts}, {self.sha256[:12]}"
-
-    @classmethod
-    def of(cls, data: Data) -> DataMark:
-        """Return the mark of a data set."""
-        counts = {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
-        return cls(data.name, data.digest, data.shape, list(data.class_names), counts)
-
-
-class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is true of a run from its first second: format, data, and what it began on."""
-
-    format: int
-    data: DataMark
-    device: str
-    versions: dict[str, str]
-
-    @classmethod
-    def of(cls, data: Data, device: torch.device, ranks: int = 1) -> About:
-        """Return it for a run that begins here and now, on so many ranks."""
-        versions = {name: version(name) for name in ("fflabels", "torch", "numpy")}
-        name = device_name(device) + (f", {ranks} ranks" if ranks > 1 else "")
-        return cls(FORMAT, DataMark.of(data), name, versions | {"python": platform.python_version()})
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -90,13 +54,9 @@ class Results(msgspec.Struct, frozen=True):
         validation = self.validation.to_builtins() if self.validation else None
         return {"validation": validation, "test": self.test.to_builtins()}
 
-    def write(self, path: Path) -> None:
-        """Write the file, whole or not at all."""
-        write_whole(path, msgspec.json.format(msgspec.json.encode(self.to_builtins()), indent=1) + b"\n")
-
     @classmethod
     def read(cls, path: Path) -> Results:
-        """Read the file; errors name it."""
+        """Read results.json; errors name the file."""
         try:
             value = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any] | None])
             parts = {name: Evaluation.from_builtins(part) for name, part in value.items() if part}
@@ -107,27 +67,36 @@ class Results(msgspec.Struct, frozen=True):
 
 
 class Reads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How often the test images were looked at."""
+    """How often the test images were read."""
 
     test: int
 
 
 @dataclass
 class Run:
-    """A run: its folder, settings, net, diary and, when it is finished, results.
+    """A run: its folder, settings, net, metrics and, once it is finished, results.
 
     Attributes
     ----------
     folder
-        Where it lives.
+        The run folder.
     config, about
-        Its settings; its data and what it began on.
+        The settings; the data set, device and versions that the run began with.
     net
-        `FFNet` or `BPNet`; of an unfinished run, as of its newest checkpoint.
+        `FFNet` or `BPNet`; in an unfinished run, as of the newest checkpoint.
     metrics
-        Each epoch's figures.
+        The metrics of each epoch.
     results
-        None until it is finished.
+        Accuracies, or None while the run is unfinished.
+
+    Examples
+    --------
+    >>> import tempfile, ffnet
+    >>> small = ["labels.set=fourier:paper10", "data.limit=100", "train.epochs=1", "net.widths=[4,4,4]"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = ffnet.train(ffnet.Config().override(small), out=folder)
+    ...     run.predict(run.data().test.images[:5], inference="goodness").shape
+    torch.Size([5])
     """
 
     folder: Path
@@ -138,70 +107,82 @@ class Run:
     results: Results | None = None
 
     def check_trained(self) -> None:
-        """Refuse a net that is as it began, or not far from it."""
+        """Refuse a run without a complete epoch."""
         if not self.metrics and not self.results:
             raise FFLabelsError(
                 "no epoch was trained yet", where=str(self.folder), hint="ffnet resume goes on with it"
             )  # fmt: skip
 
     def predict(self, images: Tensor, *, inference: Inference | None = None, method: Inference | None = None) -> Tensor:
-        """Return the predicted classes of images, (N,) int64; see `ffnet.predict`. `method` is its old name.
+        """Return the predicted classes of images, (N,) int64, as `ffnet.predict` does; `method` is an old name.
 
         Raises
         ------
         FFLabelsError
-            Before an epoch was trained, and as `ffnet.predict` does.
+            Before the first epoch is complete, and as `ffnet.predict` does.
         """
         self.check_trained()
         return predict(self.net, images, inference=renamed_method(inference, method))
 
     @property
     def test_reads(self) -> int:
-        """How often the test images were looked at, by this run and after it."""
+        """How often the test images were read, by the training and since."""
         return read_json(self.folder / READS, Reads).test if (self.folder / READS).exists() else 0
 
     def count_test_read(self) -> None:
-        """Count a look at the test images: before it is taken."""
+        """Count one more reading of the test images; call this before they are read."""
         write_json(self.folder / READS, Reads(self.test_reads + 1))
 
     def data(self, root: str | None = None) -> Data:
-        """Return the data set of the run, from the folder `root` if one is given: torchvision's, or the images' own.
+        """Return the run's data set.
+
+        Parameters
+        ----------
+        root
+            Where the data are now: the folder of torchvision's data sets, or the run's own folder of images.
 
         Raises
         ------
         FFLabelsError
-            When it cannot be read, or is not the one that the run began with.
+            When the data set cannot be read, or is not the one that the run began with.
         """
-        return checked(load_data(with_root(self.config, root).data), self.about, self.folder)
+        return check_data(load_data(with_root(self.config, root).data), self.about, self.folder)
 
     @memory_errors()
     def fit_forecast(self, data: Data, *, progress: Progress = silent) -> None:
-        """Fit what a halving begins with, unless the folder holds it already, and keep it there."""
+        """Fit the forecast that halving starts from and save it in the folder, unless the net has one already."""
         if isinstance(self.net, FFNet) and self.net.forecast is None:
             self.net.forecast = fit_forecast(self.net, data.train.images, progress=progress)
-            write_whole(self.folder / FORECAST, save(on_host(self.net.forecast.state_dict())))
+            save_weights(self.net.forecast, self.folder / FORECAST)
 
     @memory_errors()
     def control(self, data: Data) -> FFNet | None:
-        """Return the net as it was before training, its classifier fitted, from the folder or made anew.
+        """Return the untrained net with its linear classifier fitted, from the folder or built again.
 
-        None for back-propagation's.
+        None for back-propagation.
         """
-        return _load_control(self) or untrained(self.net, data) if isinstance(self.net, FFNet) else None
+        if not isinstance(self.net, FFNet):
+            return None
+        if not (self.folder / UNTRAINED).exists():
+            return untrained(self.net, data)
+        net = FFNet(self.config, self.net.shape, self.net.labels).to(self.net.device)
+        load_weights(net, self.folder / UNTRAINED)
+        return net.eval()
 
     @memory_errors()
     def evaluate(self, data: Data, split: SplitName, *, inference: Inference | None = None) -> Evaluation:
-        """Return accuracies on a split; a look at the test images is counted in the folder.
+        """Return accuracies on a split; the folder counts every reading of the test images.
 
-        A halving's forecast is fitted where there is none yet.
+        For halving the forecast is fitted first, if the net has none yet.
 
         Raises
         ------
         FFLabelsError
-            For an empty split, a reading that the net does not have, before an epoch was trained, and before the run is
-            finished for the test split and a linear reading.
+            For an empty split, an inference method that the net does not have, and a run without a complete epoch. For
+            an unfinished run: for the test split, and for any inference method but goodness.
         """
-        check_inference(self.net, inference)  # before a look is counted
+        # Refuse what cannot be evaluated, before a reading of the test images is counted.
+        check_inference(self.net, inference)
         self.check_trained()
         if not len(getattr(data, split, [0])):
             raise FFLabelsError("no images", where=f"split {split}", hint="data.validation sets some apart")
@@ -212,10 +193,12 @@ class Run:
             )
         if isinstance(self.net, FFNet) and not finished and inference != "goodness":
             raise FFLabelsError(
-                "other readings than goodness are fitted at the end",
+                "other inference methods than goodness are fitted at the end",
                 where=str(self.folder),
                 hint="ffnet resume finishes the run; --inference goodness works now",
             )
+
+        # Fit what is missing, count the reading, evaluate.
         method = get_inference(inference)[1] if inference else None
         if method and method.needs == "forecast":
             self.fit_forecast(data)
@@ -228,10 +211,26 @@ class Run:
 def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
     """Return a run, finished or not.
 
+    Parameters
+    ----------
+    folder
+        The run folder.
+    device
+        Where to put the net.
+
     Raises
     ------
     FFLabelsError
-        When the folder holds none, or something in it is damaged.
+        When the folder holds no run, or a file in it is damaged.
+
+    Examples
+    --------
+    >>> import tempfile, ffnet
+    >>> small = ["labels.set=fourier:paper10", "data.limit=100", "train.epochs=1", "net.widths=[4,4,4]"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = ffnet.train(ffnet.Config().override(small), out=folder)
+    ...     ffnet.load_run(folder).results == run.results
+    True
     """
     folder = Path(folder)
     config, about, labels = read_settings(folder)
@@ -243,8 +242,8 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
             net.forecast = load_forecast(folder / FORECAST).to(net.device)
     elif (folder / RESULTS).exists():
         raise FFLabelsError("is missing", where=str(folder / MODEL), hint="ffnet resume makes it again")
-    elif found := newest_checkpoint(folder / CHECKPOINTS, settings_digest(folder)):
-        state, position = found
+    elif newest := newest_checkpoint(folder / CHECKPOINTS, settings_digest(folder)):
+        state, position = newest
         net.load_state_dict(net_state(state))
         del metrics[position.epoch :]
     results = Results.read(folder / RESULTS) if (folder / RESULTS).exists() else None
@@ -253,71 +252,17 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
 
 
 def is_finished(folder: Path) -> bool:
-    """Return whether a folder holds a run's results and the net that they belong to."""
+    """Return whether a folder holds a run's results and its trained net."""
     return (folder / RESULTS).exists() and (folder / MODEL).exists()
 
 
 def build(config: Config, shape: Shape, labels: LabelSet | None, classes: int) -> FFNet | BPNet:
-    """Return the net of a configuration with its first weights; without labels, the baseline."""
+    """Return a net with its initial weights: forward-forward or, without labels, the back-propagation baseline."""
     return FFNet(config, shape, labels) if labels else BPNet(config, shape, classes)
 
 
-def with_root(config: Config, root: str | None) -> Config:
-    """Return the configuration with another place of its data, if one is given.
-
-    That is the folder of torchvision's data sets or, for a folder of class folders, that folder.
-    """
-    if not root:
-        return config
-    return config.replaced({"data.root" if config.data.name in KNOWN else "data.name": root})
-
-
-def settings_digest(folder: Path) -> str:
-    """Return a hash of what decides a run: its settings and its labels."""
-    found = hashlib.sha256((folder / CONFIG).read_bytes())
-    if (folder / LABELS).exists():
-        found.update((folder / LABELS).read_bytes())
-    return found.hexdigest()
-
-
-def read_settings(folder: Path) -> tuple[Config, About, LabelSet | None]:
-    """Return what a run began with."""
-    if not (folder / CONFIG).is_file():
-        raise FFLabelsError("no run there", where=str(folder), expected=f"a folder with {CONFIG}")
-    config = Config.from_toml((folder / CONFIG).read_bytes(), str(folder / CONFIG))
-    about = read_json(folder / ABOUT, About)
-    if about.format != FORMAT:
-        raise FFLabelsError(
-            "unknown format", where=str(folder / ABOUT), got=about.format, expected=str(FORMAT), hint="a newer ffnet?"
-        )
-    if config.algorithm == "bp":
-        return config, about, None
-    labels = LabelSet.load(folder / LABELS)
-    if len(labels) != len(about.data.class_names):
-        raise FFLabelsError(
-            "not one label a class",
-            where=str(folder / LABELS),
-            got=len(labels),
-            expected=f"{len(about.data.class_names)}",
-        )
-    return config, about, labels
-
-
-def checked(data: Data, about: About, folder: Path) -> Data:
-    """Return the data set if it is the one that the run began with."""
-    mark = DataMark.of(data)
-    if mark.sha256 != about.data.sha256:
-        raise FFLabelsError(
-            "the data set is not the one that the run began with",
-            where=str(folder),
-            got=str(mark),
-            expected=str(about.data),
-        )
-    return data
-
-
 def check_alike(runs: Sequence[Run]) -> None:
-    """Refuse runs of different data sets, one that is not finished, and one that is there twice."""
+    """Refuse runs of different data sets, an unfinished run, and the same run twice."""
     if len({run.folder.resolve() for run in runs}) < len(runs):
         raise FFLabelsError("the same run twice", where="runs")
     for run in runs:
@@ -326,48 +271,3 @@ def check_alike(runs: Sequence[Run]) -> None:
         if run.about.data.sha256 != runs[0].about.data.sha256:
             got, expected = str(run.about.data), str(runs[0].about.data)
             raise FFLabelsError("another data set", where=str(run.folder), got=got, expected=expected)
-
-
-def save_weights(net: FFNet | BPNet, path: Path) -> None:
-    """Write a net's state, classifier included, as safetensors."""
-    write_whole(path, save(on_host(net.state_dict())))
-
-
-def load_weights(net: FFNet | BPNet, path: Path) -> None:
-    """Put a net into the state in a file."""
-    try:
-        net.load_state_dict(load(path.read_bytes()))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise FFLabelsError(f"damaged: {error}", where=str(path)) from None
-
-
-def load_forecast(path: Path) -> Forecast:
-    """Return the forecast in a file."""
-    try:
-        return Forecast.from_state(load(path.read_bytes()))
-    except (OSError, SafetensorError, RuntimeError, LookupError, ValueError) as error:
-        raise FFLabelsError(f"damaged: {error}", where=str(path), hint="remove it: ffnet eval fits it anew") from None
-
-
-def write_json(path: Path, value: msgspec.Struct) -> None:
-    """Write a struct as JSON, whole or not at all."""
-    write_whole(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
-
-
-def read_json(path: Path, kind: type[S]) -> S:
-    """Read a struct; errors name the file."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FFLabelsError(f"cannot be read: {reason}", where=str(path)) from None
-
-
-def _load_control(run: Run) -> FFNet | None:
-    path = run.folder / UNTRAINED
-    if not path.exists() or not isinstance(run.net, FFNet):
-        return None
-    control = FFNet(run.config, run.net.shape, run.net.labels).to(run.net.device)
-    load_weights(control, path)
-    control.eval()
-    return control

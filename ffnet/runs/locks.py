@@ -1,4 +1,4 @@
-"""Folders of runs: a new one is made, and held by one process at a time."""
+"""New run folders, and locks that let one process at a time work in a run folder."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import filelock
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config
-from ffnet.runs.folder import CONFIG
+from ffnet.runs.files import CONFIG
 
 RUNS = Path("runs")
-"""Where runs are made that are given no folder."""
+"""Where a run gets its folder if none is given."""
 
 LOCK = ".lock"
-"""Held by the process that works in a run folder."""
+"""The file that the process working in a run folder holds."""
 
 
 class LockedError(FFLabelsError):
@@ -39,7 +39,7 @@ def is_locked(folder: Path) -> bool:
 
 @contextmanager
 def new_run_folder(out: str | Path | None, config: Config) -> Iterator[Path]:
-    """Make the folder of a new run and lock it; if no run comes of it, it is removed or left as it was."""
+    """Make and lock the folder of a new run; if it fails before there is a run, remove a folder made here."""
     folder, made = _new_folder(out, config)
     try:
         with locked(folder):
@@ -58,15 +58,15 @@ def new_run_folder(out: str | Path | None, config: Config) -> Iterator[Path]:
 
 
 def _new_folder(out: str | Path | None, config: Config) -> tuple[Path, bool]:
-    """Return the folder of a new run, and whether it was made just now."""
+    """Return the folder of a new run, and whether it was made here."""
     if out is not None:
         folder = Path(out)
-        there = folder.exists()
+        existed = folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FFLabelsError(f"cannot be made: {error.strerror or error}", where=f"out {folder}") from error
-        return folder, not there
+        return folder, not existed
     labels = config.labels.set if config.algorithm == "ff" else "bp"
     labels = Path(labels).stem if Path(labels).is_file() else re.sub(r"[:/]", "-", re.sub(r".*\.py:", "", labels))
     name = f"{Path(config.data.name).name}-{labels}-{config.seed}"
@@ -84,7 +84,7 @@ def _new_folder(out: str | Path | None, config: Config) -> tuple[Path, bool]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a run folder."""
+    """Lock a run folder against other processes."""
     lock = filelock.FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()

@@ -1,4 +1,4 @@
-"""The diary of a run: a line of JSON an epoch, the same as CSV, and timings apart, since they differ between runs."""
+"""A run's log: metrics per epoch as JSON lines and as CSV. Timings are in a file of their own: they never repeat."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ METRICS, TABLE, TIMINGS = "metrics.jsonl", "metrics.csv", "timings.jsonl"
 
 
 class Log:
-    """Writes a run's diary.
+    """Writes a run's metrics and timings.
 
     Parameters
     ----------
     folder
-        The run's.
+        The run folder.
     epochs
-        How many epochs the state has seen: later lines are dropped, and written again as they come again.
+        Number of epochs that training starts after. Lines of later epochs are dropped: training repeats them.
 
     Raises
     ------
     FFLabelsError
-        When there are fewer lines than epochs.
+        When the log has fewer lines than epochs.
     """
 
     def __init__(self, folder: Path, epochs: int) -> None:
@@ -44,19 +44,19 @@ class Log:
             write_whole(folder / name, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
 
     def epoch(self, metrics: Metrics) -> None:
-        """Add the figures of an epoch."""
+        """Add the metrics of an epoch."""
         self.metrics.append(metrics)
         _append(self.folder / METRICS, metrics)
         write_whole(self.folder / TABLE, as_csv(self.metrics).encode())
 
     def timing(self, what: str, *, seconds: float, cpu_seconds: float, **more: object) -> None:
-        """Add how long something took, on the clock and of the processor."""
-        figures = {"seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3)}
-        _append(self.folder / TIMINGS, {"what": what, **figures, **more})
+        """Add how long something took, in wall and CPU seconds."""
+        durations = {"seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3)}
+        _append(self.folder / TIMINGS, {"what": what, **durations, **more})
 
 
 def read_lines(path: Path) -> list[Metrics]:
-    """Return the lines of a diary; a last one that was cut off in writing does not count."""
+    """Return the lines of a log file, without a last line that was cut off."""
     if not path.exists():
         return []
     lines = path.read_bytes().split(b"\n")[:-1]
@@ -67,8 +67,8 @@ def read_lines(path: Path) -> list[Metrics]:
 
 
 def as_csv(lines: list[Metrics]) -> str:
-    """Return the diary as a table: a column a figure, lists spread over columns such as ``layer_loss_1``."""
-    rows = [_flat(line) for line in lines]
+    """Return metrics as CSV, one column per metric; a list gets a column per layer, such as ``layer_loss_1``."""
+    rows = [_one_column_each(line) for line in lines]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
@@ -77,16 +77,16 @@ def as_csv(lines: list[Metrics]) -> str:
     return text.getvalue()
 
 
-def _flat(line: Metrics) -> dict[str, object]:
-    found: dict[str, object] = {}
+def _one_column_each(line: Metrics) -> dict[str, object]:
+    row: dict[str, object] = {}
     for name, value in line.items():
         if name == "dead_layers":
-            found[name] = " ".join(map(str, value)) if isinstance(value, list) else value
+            row[name] = " ".join(map(str, value)) if isinstance(value, list) else value
         elif isinstance(value, list):
-            found |= {f"{name}_{k + 1}": entry for k, entry in enumerate(value)}
+            row |= {f"{name}_{k + 1}": entry for k, entry in enumerate(value)}
         else:
-            found[name] = value
-    return found
+            row[name] = value
+    return row
 
 
 def _append(path: Path, line: Metrics) -> None:
@@ -94,6 +94,6 @@ def _append(path: Path, line: Metrics) -> None:
         with path.open("ab") as file:
             file.write(msgspec.json.encode(line) + b"\n")
             file.flush()
-            os.fsync(file.fileno())  # before the checkpoint that counts on it
+            os.fsync(file.fileno())  # must be on disk before the checkpoint that follows it
     except OSError as error:
         raise FFLabelsError(f"cannot be written: {error.strerror or error}", where=str(path)) from error

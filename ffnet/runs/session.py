@@ -25,29 +25,11 @@ from ffnet.prepare import check_names, check_run
 from ffnet.presets import Preset, load_preset
 from ffnet.runs.checkpoint import newest_checkpoint, restore_state, save_state, write_checkpoint
 from ffnet.runs.clock import Clock, TrainingClock
-from ffnet.runs.folder import (
-    ABOUT,
-    CHECKPOINTS,
-    CONFIG,
-    LABELS,
-    MODEL,
-    RESULTS,
-    UNTRAINED,
-    About,
-    Results,
-    Run,
-    build,
-    checked,
-    is_finished,
-    load_run,
-    read_settings,
-    save_weights,
-    settings_digest,
-    with_root,
-    write_json,
-)
+from ffnet.runs.files import ABOUT, CHECKPOINTS, CONFIG, LABELS, MODEL, RESULTS, UNTRAINED, save_weights, write_json
+from ffnet.runs.folder import Results, Run, build, is_finished, load_run
 from ffnet.runs.locks import locked, new_run_folder
 from ffnet.runs.log import Log
+from ffnet.runs.settings import About, check_data, read_settings, settings_digest, with_root
 from ffnet.system.devices import memory_errors, resolve_device, with_dtype
 from ffnet.system.ranks import Ranks, join_ranks
 from ffnet.system.signals import Interrupted, Interrupts
@@ -61,16 +43,23 @@ def _ignore(*_: Any) -> None:
 
 @dataclass(frozen=True)
 class Watcher:
-    """What wants to know how a training goes; rank 0 alone calls it.
+    """Functions that a training calls on rank 0, so that others can follow it.
 
     Attributes
     ----------
     started
-        Called with the run when its folder is there and training begins.
+        Called with the run when training begins; its folder exists then.
     report
-        Called after every epoch with its figures, images per second and seconds left.
+        Called after every epoch with its metrics, images per second and seconds left.
     progress
-        Called with what is being done, steps done, and steps in all.
+        Called with the name of the work being done, steps done, and steps in all.
+
+    Examples
+    --------
+    >>> from ffnet.runs.session import Watcher
+    >>> watcher = Watcher(report=lambda metrics: print(f"epoch {metrics['epoch']}"))
+    >>> watcher.report({"epoch": 3, "loss": 0.5})
+    epoch 3
     """
 
     started: Callable[[Run], None] = _ignore
@@ -80,7 +69,7 @@ class Watcher:
 
 @dataclass
 class _Session:
-    """One training of a run by this process."""
+    """The training of a run by this process."""
 
     run: Run
     data: Data
@@ -95,29 +84,39 @@ def train(
     data: Data | None = None,
     watcher: Watcher | None = None,
 ) -> Run:
-    """Design the labels, train, fit the classifier, evaluate; everything is kept in the run folder.
+    """Design the labels, train, fit the linear classifier, evaluate; the run folder keeps everything.
 
-    Under torchrun the ranks train one net together, on shares of every batch. Rank 0 alone writes the folder, which all
-    must see, and calls the watcher; it alone returns results.
+    Under torchrun the ranks train one net together, each on its share of every batch. All ranks must see the run
+    folder. Only rank 0 writes it, calls the watcher and returns results.
 
     Parameters
     ----------
     config
-        The settings, or a preset or its name; ``quick-digits``, on the embedded digits, unless given.
+        The settings, a preset or a preset's name; ``quick-digits``, on the embedded digits, unless given.
     out
-        The run folder, new or empty; one under ``runs/`` unless given.
+        The run folder, new or empty; a new folder under ``runs/`` unless given.
     data
-        Read as the settings say unless given.
+        The data set; loaded as the settings say unless given.
     watcher
-        Called while the run goes on.
+        Called during training.
 
     Raises
     ------
     FFLabelsError
-        For settings, labels and data that do not fit each other, a loss that is not finite, memory or disk exhausted.
+        When settings, labels and data do not fit each other, the loss is not finite, or memory or disk is full.
     Interrupted
-        On SIGINT or SIGTERM, after the step was finished and saved.
+        On SIGINT or SIGTERM, after the current step is done and saved.
+
+    Examples
+    --------
+    >>> import tempfile, ffnet
+    >>> small = ["labels.set=fourier:paper10", "data.limit=100", "train.epochs=1", "net.widths=[4,4,4]"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = ffnet.train(ffnet.Config().override(small), out=folder)
+    ...     list(run.results.test.accuracies), run.test_reads
+    (['goodness', 'linear'], 1)
     """
+    # Decide the settings.
     watcher = watcher or Watcher()
     config = "quick-digits" if config is None else config
     config = load_preset(config) if isinstance(config, str) else config
@@ -125,20 +124,24 @@ def train(
     device = resolve_device(config.device)
     config = with_absolute_paths(with_dtype(config, device))
     check_names(config)
+
     with Interrupts() as interrupts, memory_errors():
+        # Other ranks wait until rank 0 has written the settings.
         ranks = join_ranks()
         if not ranks.first:
             return _continue(Path(ranks.broadcast_text()), ranks, interrupts, watcher, data=data)
         with new_run_folder(out, config) as folder:
+            # Refuse what cannot be trained before the labels are designed; then build the net.
             data = data or load_data(config.data)
             check_run(config, data, ranks)
             labels = choose_labels(config, data, progress=watcher.progress) if config.algorithm == "ff" else None
             net = build(config, data.shape, labels, data.classes).to(device)
             run = Run(folder, config, About.of(data, device, ranks.size), net)
+            # Write what the run begins with, and train.
             if labels:
                 labels.save(folder / LABELS)
             write_json(folder / ABOUT, run.about)
-            write_whole(folder / CONFIG, config.to_toml())  # the last: with it, there is a run
+            write_whole(folder / CONFIG, config.to_toml())  # last: a folder with this file holds a run
             ranks.broadcast_text(str(folder.resolve()))
             return _train(_Session(run, data, ranks, watcher), interrupts)
 
@@ -151,21 +154,35 @@ def resume(
     data: Data | None = None,
     watcher: Watcher | None = None,
 ) -> Run:
-    """Continue a run that was stopped or killed, as if it had not been; a finished one is returned as it is.
+    """Continue a run that was stopped or killed; a finished run is returned as it is.
+
+    On the same device the result is bit for bit that of a run that was never stopped.
 
     Parameters
     ----------
     folder
-        The run's.
-    device, root
-        Instead of what the run's settings say: where to compute, and where the data are, torchvision's or the images.
+        The run folder.
+    device
+        Where to compute, instead of the device in the run's settings.
+    root
+        Where the data are now: the folder of torchvision's data sets, or the run's own folder of images.
     data, watcher
         As for `train`.
 
     Raises
     ------
     FFLabelsError
-        When there is no run, another process works in it, its data set has changed, or no checkpoint is good.
+        When the folder holds no run, another process works in it, the data set has changed, or every checkpoint is
+        damaged.
+
+    Examples
+    --------
+    >>> import tempfile, ffnet
+    >>> small = ["labels.set=fourier:paper10", "data.limit=100", "train.epochs=1", "net.widths=[4,4,4]"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = ffnet.train(ffnet.Config().override(small), out=folder)
+    ...     ffnet.resume(folder).results == run.results  # already finished
+    True
     """
     folder = Path(folder)
     device = device or read_settings(folder)[0].device
@@ -174,7 +191,7 @@ def resume(
     with Interrupts() as interrupts, memory_errors():
         ranks = join_ranks()
         with locked(folder) if ranks.first else nullcontext():
-            ranks.broadcast_text()  # that rank 0 holds the folder
+            ranks.broadcast_text()  # the others wait here until rank 0 has locked the folder
             return _continue(folder, ranks, interrupts, watcher or Watcher(), device, root, data)
 
 
@@ -187,16 +204,16 @@ def _continue(
     root: str | None = None,
     data: Data | None = None,
 ) -> Run:
-    """Train in a run folder that is there."""
+    """Train in a run folder that exists."""
     config, about, labels = read_settings(folder)
-    data = checked(data or load_data(with_root(config, root).data), about, folder)
+    data = check_data(data or load_data(with_root(config, root).data), about, folder)
     check_run(config, data, ranks)
     net = build(config, data.shape, labels, data.classes).to(resolve_device(device or config.device))
     return _train(_Session(Run(folder, config, about, net), data, ranks, watcher), interrupts)
 
 
 def _train(session: _Session, interrupts: Interrupts) -> Run:
-    """Train from the newest checkpoint on, then finish; rank 0 alone has a log, writes and reports."""
+    """Train from the newest checkpoint on, then finish the run. Only rank 0 writes, logs and calls the watcher."""
     run, data, ranks, watcher = session.run, session.data, session.ranks, session.watcher
     config, net = run.config, run.net
     train = data.train.to(net.device)
@@ -215,25 +232,26 @@ def _train(session: _Session, interrupts: Interrupts) -> Run:
     if log and start != START:
         log.timing(f"resumed after step {start.step} of epoch {start.epoch + 1}", seconds=0, cpu_seconds=0)
 
-    # Step by step: log an epoch, save where it is due, stop where a signal asked for it.
-    with _deterministic(), _last_good_state_named(run.folder), interrupts.put_off():
+    # Train step by step: log each epoch, save when a checkpoint is due, stop when a signal asked for it.
+    with _deterministic(), _name_last_checkpoint(run.folder), interrupts.put_off():
         for position, metrics in steps(learner, config, train, data.classes, start):
             if log and metrics:
                 pace = clock.pace(position)
                 log.timing(f"epoch {position.epoch}", **pace)
-                if validation := _validated(run, data, position):
+                if validation := _validation_metrics(run, data, position):
                     metrics |= validation
                     log.timing(f"validation after epoch {position.epoch}", **clock.lap())
                 log.epoch(metrics)
-            late = clock.since_saved >= config.train.checkpoint_seconds
-            asked, due = (int(number) for number in ranks.largest_of(interrupts.asked or 0, late))
-            if log and asked and not metrics:
+            # The ranks agree on signals and on the time: all save, and stop, after the same step.
+            is_due = clock.since_saved >= config.train.checkpoint_seconds
+            signum, due = (int(number) for number in ranks.largest_of(interrupts.asked or 0, is_due))
+            if log and signum and not metrics:
                 log.timing(f"part of epoch {position.epoch + 1}", **clock.pace(position))
-            if metrics or asked or due:
-                _save(run, learner, position, settings, ranks)
+            if metrics or signum or due:
+                _save_checkpoint(run, learner, position, settings, ranks)
                 clock.saved()
-            if asked:
-                raise Interrupted(asked)
+            if signum:
+                raise Interrupted(signum)
             if log:
                 watcher.progress("training", clock.done(position), clock.total)
                 if metrics:
@@ -253,7 +271,8 @@ def _newest_checkpoint(run: Run, settings: str, ranks: Ranks) -> tuple[dict[str,
 
 
 def _finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
-    """Fit the heads of the trained net and of the untrained one, and evaluate every split once."""
+    """Fit the heads of the trained and of the untrained net, and evaluate every split once."""
+    # Fit the heads, and save both nets.
     net, clock, control = run.net, Clock(), None
     net.eval()
     if isinstance(net, FFNet):
@@ -262,6 +281,8 @@ def _finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
         log.timing("untrained net", **clock.lap())
         save_weights(control, run.folder / UNTRAINED)
     save_weights(net, run.folder / MODEL)
+
+    # Evaluate, and save the results.
     progress("evaluation", 0, 2)
     validation = evaluate(net, data, "validation", control=control) if len(data.validation) else None
     progress("evaluation", 1, 2)
@@ -270,22 +291,23 @@ def _finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
     progress("evaluation", 2, 2)
     log.timing("evaluation", **clock.lap())
     run.results = Results(validation, test)
-    run.results.write(run.folder / RESULTS)
+    write_json(run.folder / RESULTS, run.results.to_builtins())
     return run
 
 
-def _validated(run: Run, data: Data, position: Position) -> Metrics:
-    """Return the accuracy on the validation images where it is due after an epoch."""
+def _validation_metrics(run: Run, data: Data, position: Position) -> Metrics:
+    """Return the validation accuracy if ``train.validate_every`` asks for it after this epoch, else nothing."""
     every = run.config.train.validate_every
     if not every or position.epoch % every or not len(data.validation):
         return {}
     inference = "goodness" if isinstance(run.net, FFNet) else None
-    (found,) = evaluate(run.net, data, "validation", inference=inference).accuracies.values()
-    return {"validation": found.accuracy} | ({"validation_layers": found.layers} if found.layers else {})
+    (validation,) = evaluate(run.net, data, "validation", inference=inference).accuracies.values()
+    layers = {"validation_layers": validation.layers} if validation.layers else {}
+    return {"validation": validation.accuracy, **layers}
 
 
-def _save(run: Run, learner: Learner, position: Position, settings: str, ranks: Ranks) -> None:
-    """Write a checkpoint, unless something in it is not finite; every rank brings its part of the state."""
+def _save_checkpoint(run: Run, learner: Learner, position: Position, settings: str, ranks: Ranks) -> None:
+    """Write a checkpoint on rank 0. Every rank refuses a state that is not finite."""
     check_finite(learner, position.epoch)
     state = save_state(run.net, learner)
     for name, tensor in state.items():
@@ -296,17 +318,18 @@ def _save(run: Run, learner: Learner, position: Position, settings: str, ranks: 
 
 
 @contextmanager
-def _last_good_state_named(folder: Path) -> Iterator[None]:
+def _name_last_checkpoint(folder: Path) -> Iterator[None]:
+    """When the loss is not finite, add to the error where the last good state is."""
     try:
         yield
     except NotFiniteError as error:
-        kept = sorted((folder / CHECKPOINTS).glob("*.safetensors"))
-        where = f"the last good state is {kept[-1]}" if kept else "it came before the first checkpoint"
+        checkpoints = sorted((folder / CHECKPOINTS).glob("*.safetensors"))
+        where = f"the last good state is {checkpoints[-1]}" if checkpoints else "it came before the first checkpoint"
         raise FFLabelsError(f"{error}; {where}") from None
 
 
 def with_absolute_paths(config: Config) -> Config:
-    """Return the configuration with the data's paths absolute, so that a run goes on from any working directory."""
+    """Return the configuration with absolute paths to the data, so that a run continues from any working directory."""
     name, root = config.data.name, config.data.root
     paths = {"data.root": root, "data.name": name if name not in KNOWN and Path(name).is_dir() else None}
     return config.replaced({key: str(Path(path).expanduser().resolve()) for key, path in paths.items() if path})
@@ -314,6 +337,6 @@ def with_absolute_paths(config: Config) -> Config:
 
 @contextmanager
 def _deterministic() -> Iterator[None]:
-    """Let convolutions on a GPU add in a fixed order: a resumed run equals one that was left alone."""
+    """Make convolutions on a GPU add in a fixed order, so that a resumed run equals one that was never stopped."""
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         yield

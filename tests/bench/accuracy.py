@@ -24,7 +24,7 @@ from ffnet.evaluation.statistics import spread
 from ffnet.experiments.studies import BEFORE_BASE
 from ffnet.report.figures import learning_curves
 from ffnet.report.tables import markdown
-from ffnet.runs.folder import CONFIG, MODEL, RESULTS, read_json, write_json
+from ffnet.runs.files import CONFIG, MODEL, RESULTS, read_json, write_json
 from ffnet.runs.log import METRICS, TIMINGS, read_lines
 from ffnet.system.devices import with_dtype
 

@@ -1,1 +1,1 @@
-"""One file a command; what is heavy is imported inside it."""
+"""The subcommands of ``fflabels``, one file per command; heavy modules are imported inside it."""

@@ -1,4 +1,4 @@
-"""``fflabels compare``: several kinds of labels side by side."""
+"""``fflabels compare``: compare kinds of labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BUILT_IN = ("fourier", "morph", "onehot")
     multiple=True,
     default=(10, 100, 500),
     show_default="10, 100 and 500",
-    help="How many labels. Repeatable.",
+    help="Number of labels. Repeatable.",
 )
 @options.shape("1x32x32")
 @click.option("--metric", "metrics", type=options.MetricType(), multiple=True, help="One metric only.  [default: all]")
@@ -33,7 +33,7 @@ BUILT_IN = ("fourier", "morph", "onehot")
 @options.reference_images
 @options.intensity(0.35)
 @options.plugin_code
-@click.option("--plot", type=click.Path(path_type=Path), help="Also draw the table, a PNG file.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Also plot the table, as a PNG file.")
 @options.as_json
 def command(
     kinds: tuple[str, ...],
@@ -48,29 +48,32 @@ def command(
     plot: Path | None,
     json_: bool,
 ) -> None:
-    """Compare kinds of labels: how alike the most similar two of n labels are, selected and by chance.
+    """Compare kinds of labels by the largest similarity of any two of n labels, selected and chosen by chance.
 
-    KIND is a labeler's name, with its parameters if need be; fourier, morph and onehot unless given.
+    KIND is a labeler's name, optionally with parameters; fourier, morph and onehot unless given.
 
     \b
     fflabels compare
     fflabels compare fourier "fourier waves=3" "morph families=morphology" --plot kinds.png
     fflabels compare fourier gabor walsh --n 10 --n 100
 
-    Each set is selected by the metric that it is compared by.
+    Each set is selected and compared by the same metric.
     """
     import dataclasses
 
     from fflabels.comparison import compare
     from fflabels_cli import output
 
+    # Refuse bad arguments before the work.
     if plot:
         from fflabels.plots import draw_comparison
 
         output.check_output(plot, ".png")
     labelers = [_labeler(kind) for kind in kinds or BUILT_IN]
+
+    # Select and score the sets.
     with output.Bars() as progress:
-        found = compare(
+        reaches = compare(
             labelers,
             sorted(set(counts)),
             candidates=candidates,
@@ -82,19 +85,21 @@ def command(
             intensity=intensity,
             progress=progress,
         )
+
+    # Show them.
     if plot:
-        draw_comparison(found, plot)
+        draw_comparison(reaches, plot)
     if json_:
-        output.print_json([dataclasses.asdict(reach) for reach in found])
+        output.print_json([dataclasses.asdict(reach) for reach in reaches])
         return
     size = "x".join(map(str, shape))
-    title = f"similarity of the most similar two of n labels at {size}, selected (and chosen by chance)"
-    output.print_table(title, *_table(found), words=1)
-    for note in dict.fromkeys(f"{_name(r)}, n = {r.n}: {r.reason}" for r in found if r.reason):
+    title = f"largest similarity of any two of n labels at {size}, selected (and chosen by chance)"
+    output.print_table(title, *_table(reaches), words=1)
+    for note in dict.fromkeys(f"{_name(r)}, n = {r.n}: {r.reason}" for r in reaches if r.reason):
         click.echo(f"note: {note}")
     if plot:
         click.echo(f"plot: {plot}")
-    if all(reach.selected is None for reach in found):
+    if all(reach.selected is None for reach in reaches):
         raise SystemExit(1)
 
 
@@ -107,16 +112,16 @@ def _labeler(kind: str) -> Labeler[Any]:
     return options.make_labeler(name, tuple(params))
 
 
-def _table(found: list[Reach]) -> tuple[list[str], list[list[str]]]:
-    """Return the heading and one row a kind."""
+def _table(reaches: list[Reach]) -> tuple[list[str], list[list[str]]]:
+    """Return the heading and one row per kind."""
     from fflabels_cli.output import number
 
     rows: dict[str, list[str]] = {}
-    for reach in found:
+    for reach in reaches:
         chance = f" ({number(reach.random)})" if reach.random is not None else ""
         cell = "–" if reach.selected is None else f"{number(reach.selected)}{chance}"
         rows.setdefault(_name(reach), [str(reach.candidates or "–")]).append(cell)
-    head = list(dict.fromkeys(f"{reach.metric}, n = {reach.n}" for reach in found))
+    head = list(dict.fromkeys(f"{reach.metric}, n = {reach.n}" for reach in reaches))
     return ["kind", "candidates", *head], [[name, *cells] for name, cells in rows.items()]
 
 

@@ -1,4 +1,4 @@
-"""``fflabels demo``: the main job, once for every built-in kind."""
+"""``fflabels demo``: select a label set of each built-in kind."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def command(out: Path) -> None:
             save_sheet(contact_sheet(labels), out / f"labels-{kind}-{n}.png")
             assert labels.scores is not None
             cells, measured = [], []
-            for metric, found in labels.scores.similarity.items():
+            for metric, similarity in labels.scores.similarity.items():
                 chance = labels.scores.random.get(metric)
                 measured += [metric, "chance"]
-                cells += [output.number(found.max), output.number(chance.max if chance else None)]
+                cells += [output.number(similarity.max), output.number(chance.max if chance else None)]
             rows.append([kind, str(labels.provenance.candidates or "–"), str(n), *cells, f"{seconds:.1f} s"])
     head = ("kind", "candidates", "n", *measured, "time")
     output.print_table(
-        "label sets at 1x32x32 on 64 photographs: largest similarity of two labels, and what chance gives", head, rows
+        "label sets at 1x32x32 on 64 photographs: largest similarity of two labels, and by chance", head, rows
     )
-    click.echo("one-hot leaves nothing to choose: a label is a pixel")
+    click.echo("one-hot labels leave nothing to choose: each is one pixel")
     click.echo(f"label sets and contact sheets: {out.resolve()}")
     for kind, n in JOBS:
         click.echo(f"  {out / f'labels-{kind}-{n}.png'}")

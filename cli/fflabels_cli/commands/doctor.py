@@ -1,4 +1,4 @@
-"""``fflabels doctor``: whether this installation is sound."""
+"""``fflabels doctor``: check the installation."""
 
 from __future__ import annotations
 
@@ -29,36 +29,38 @@ OPTIONAL = (
 
 
 @click.command("doctor")
-@click.option("--check", is_flag=True, help="Import every plugin, each in a process of its own: runs their code.")
+@click.option("--check", is_flag=True, help="Import every plugin, each in a process of its own. Runs their code.")
 @options.as_json
 def command(check: bool, json_: bool) -> None:
-    """Show versions, and what is wrong: names with two owners, missing modules, plugins that do not load.
+    """Show versions and problems: names with two owners, missing modules, plugins that do not load.
 
     Without --check no plugin is imported. Exits with 1 when something is wrong.
     """
     from fflabels.registry import entries
     from fflabels_cli import output
 
+    # Collect versions and problems.
     versions = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
-    found = entries()
+    labelers = entries()
     troubles = [f"{name} is not installed: pip install {name}" for name in NEEDED if versions[name] is None]
-    troubles += [trouble for entry in found if (trouble := _trouble(entry, check))]
+    troubles += [trouble for entry in labelers if (trouble := _trouble(entry, check))]
     owners = sorted(set(metadata.packages_distributions().get("ffnet", [])))
     if set(owners) - {"fflabels"}:
         troubles.append(
             f"the package ffnet belongs to {' and '.join(owners)}; PyPI's ffnet is another project: "
             "pip uninstall ffnet, then pip install --force-reinstall fflabels"
         )
+
+    # Show them.
     if json_:
-        labelers = [
-            {"name": e.name, "state": e.state, "distribution": e.distribution, "version": e.version} for e in found
-        ]
+        fields = ("name", "state", "distribution", "version")
+        listed = [{field: getattr(entry, field) for field in fields} for entry in labelers]
         python = platform.python_version()
-        output.print_json({"python": python, "versions": versions, "labelers": labelers, "troubles": troubles})
+        output.print_json({"python": python, "versions": versions, "labelers": listed, "troubles": troubles})
     else:
         rows = [["python", platform.python_version()], *([name, v or "not installed"] for name, v in versions.items())]
         output.print_table("versions", ("package", "version"), rows)
-        click.echo("labelers: " + (", ".join(f"{e.name} ({e.state})" for e in found) or "none"))
+        click.echo("labelers: " + (", ".join(f"{e.name} ({e.state})" for e in labelers) or "none"))
         for trouble in troubles:
             click.echo(f"trouble: {trouble}")
         if not troubles:
@@ -68,9 +70,9 @@ def command(check: bool, json_: bool) -> None:
 
 
 def _trouble(entry: Entry, check: bool) -> str | None:
-    """Return what is wrong with one labeler, importing it, elsewhere, only if asked to."""
+    """Return what is wrong with a labeler, or None; `check` imports it, in another process."""
     from fflabels.registry import malformation, source
-    from fflabels_cli.trial import tried, two_owners
+    from fflabels_cli.plugin_status import ambiguity, tried_in_process
 
     if malformed := malformation(entry):
         return f"{source(entry)}: {malformed}"
@@ -78,8 +80,8 @@ def _trouble(entry: Entry, check: bool) -> str | None:
     if entry.state == "available" and find_spec(module.partition(".")[0]) is None:
         return f"{source(entry)}: no module {module}"
     if check:
-        return tried(entry, seconds=60)[1]
-    return two_owners(entry) if entry.state == "ambiguous" else None
+        return tried_in_process(entry, seconds=60)[1]
+    return ambiguity(entry) if entry.state == "ambiguous" else None
 
 
 def _version(name: str) -> str | None:

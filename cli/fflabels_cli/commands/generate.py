@@ -1,4 +1,4 @@
-"""``fflabels generate``: candidates to a file."""
+"""``fflabels generate``: write candidate labels to a file."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def command(
     out: Path | None,
     json_: bool,
 ) -> None:
-    """Write distinct, visible candidate labels to a label-set file, unselected and unscored.
+    """Write distinct, visible candidate labels to a label-set file, without selecting or scoring them.
 
-    Draw j depends on the seed and j alone: 3000 candidates begin with the same 2000.
+    Draw j depends only on the seed and j: the first 2000 of 3000 candidates are those that --candidates 2000 gives.
     """
     from fflabels import LabelSet, propose
     from fflabels.labelset import Provenance
@@ -39,7 +39,7 @@ def command(
     out = out or Path(f"candidates-{labeler.name}.json")
     output.check_output(out)
     with output.Bars() as progress:
-        found = propose(
+        pool = propose(
             labeler,
             candidates,
             shape=shape,
@@ -48,14 +48,14 @@ def command(
             min_visibility=min_visibility,
             progress=progress,
         )
-    provenance = Provenance("candidates", None, seed, len(found), found.drawn, found.min_visibility)
-    LabelSet(found.recipes, labeler, provenance).save(out)
-    counts = {"candidates": len(found), "drawn": found.drawn, "repeated": found.repeated, "invisible": found.invisible}
+    provenance = Provenance("candidates", None, seed, len(pool), pool.drawn, pool.min_visibility)
+    LabelSet(pool.recipes, labeler, provenance).save(out)
+    counts = {"candidates": len(pool), "drawn": pool.drawn, "repeated": pool.repeated, "invisible": pool.invisible}
     if json_:
-        output.print_json({**counts, "file": str(out), "seed": seed, "min_visibility": found.min_visibility})
+        output.print_json({**counts, "file": str(out), "seed": seed, "min_visibility": pool.min_visibility})
         return
     click.echo(
-        f"{len(found)} {labeler.name} candidates of {found.drawn} draws: {found.repeated} repeated an earlier one, "
-        f"{found.invisible} changed the images by less than {found.min_visibility:g} of their contrast"
+        f"{len(pool)} {labeler.name} candidates of {pool.drawn} draws: {pool.repeated} repeated an earlier one, "
+        f"{pool.invisible} changed the images by less than {pool.min_visibility:g} of their contrast"
     )
     click.echo(f"candidates: {out}")

@@ -1,4 +1,4 @@
-"""``fflabels list``: which labelers there are."""
+"""``fflabels list``: list the labelers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fflabels_cli import options
 @click.argument("pattern", default="*")
 @options.as_json
 def command(pattern: str, json_: bool) -> None:
-    """List the labelers on offer, built-in ones and plugins; none is imported.
+    """List the labelers, built-in ones and plugins, without importing them.
 
     PATTERN is a shell pattern, for instance 'mor*'.
     """
@@ -20,14 +20,14 @@ def command(pattern: str, json_: bool) -> None:
     from fflabels.registry import entries
     from fflabels_cli import output
 
-    found = [entry for entry in entries() if fnmatch.fnmatch(entry.name, pattern)]
+    labelers = [entry for entry in entries() if fnmatch.fnmatch(entry.name, pattern)]
     if json_:
         output.print_json(
-            [{f: getattr(e, f) for f in ("name", "state", "distribution", "version", "value")} for e in found]
+            [{f: getattr(e, f) for f in ("name", "state", "distribution", "version", "value")} for e in labelers]
         )
         return
-    if not found:
+    if not labelers:
         click.echo(f"no labeler matches {pattern}")
         return
-    rows = [[e.name, e.state, f"{e.distribution} {e.version}", e.value] for e in found]
+    rows = [[e.name, e.state, f"{e.distribution} {e.version}", e.value] for e in labelers]
     output.print_table("labelers", ("name", "state", "distribution", "class"), rows)

@@ -1,4 +1,4 @@
-"""``fflabels plugins``: labelers of other distributions: which there are, whether they work, how to begin one."""
+"""``fflabels plugins``: list labelers, check one, start a plugin."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fflabels_cli.app import HELP, PLUGINS_COMMANDS, LazyGroup
 command = LazyGroup(
     name="plugins",
     package="fflabels_cli.plugins_commands",
-    commands_there=PLUGINS_COMMANDS,
-    help="List labelers, check that one keeps the contract, or begin one of your own.",
+    command_names=PLUGINS_COMMANDS,
+    help="List labelers, check that one fulfils the contract, or start a plugin of your own.",
     context_settings=HELP,
 )

@@ -1,4 +1,4 @@
-"""``fflabels score``: what a label set is worth."""
+"""``fflabels score``: score a label set."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from fflabels_cli import options
 @options.intensity(None)
 @options.plugin_code
 @click.option(
-    "--pairs", type=click.IntRange(min=0), default=5, show_default=True, help="How many of the worst pairs to show."
+    "--pairs", type=click.IntRange(min=0), default=5, show_default=True, help="Number of most similar pairs to show."
 )
-@click.option("--probe", "probed", is_flag=True, help="Also tell how well a linear classifier reads label and class.")
-@click.option("--page", type=click.Path(path_type=Path), help="Also write a page with pictures, an HTML file.")
+@click.option(
+    "--probe", "probed", is_flag=True, help="Also measure how well a linear classifier recognises label and class."
+)
+@click.option("--page", type=click.Path(path_type=Path), help="Also write an HTML page with pictures.")
 @options.as_json
 def command(
     labels: str,
@@ -31,10 +33,10 @@ def command(
     page: Path | None,
     json_: bool,
 ) -> None:
-    """Score any label set: similarity by every metric, visibility, the worst pairs, duplicates.
+    """Score any label set: similarity by every metric, visibility, most similar pairs, duplicates.
 
-    FILE is a label-set file or a built-in set such as fourier:paper10. --probe reads classes where the references
-    have them: digits, a folder of class folders, an .npz file with images and classes.
+    FILE is a label-set file or a built-in set such as fourier:paper10. --probe recognises classes if the references
+    have classes: digits, a folder of class folders, an .npz file with images and classes.
     """
     import msgspec
 
@@ -45,49 +47,55 @@ def command(
     from fflabels.probe import check_probe, probe
     from fflabels_cli import output
 
+    # Load the set and the images.
     if page:
         from fflabels.page import write_page
 
         output.check_output(page, ".html")
-    found = open_set(labels)
-    filed = found.scores
-    intensity = intensity or found.intensity
-    images = load_references(references, shape or found.shape)
+    label_set = open_set(labels)
+    filed = label_set.scores
+    intensity = intensity or label_set.intensity
+    images = load_references(references, shape or label_set.shape)
     classed = load_classed(references, images.shape) if probed else None
     if classed:
-        check_probe(found, classed)
+        check_probe(label_set, classed)
+
+    # Score, and probe.
     with output.Bars() as progress:
-        report = found.score(shape, images, intensity=intensity, progress=progress)
-        reading = probe(found, classed, intensity=intensity, progress=progress) if classed else None
+        report = label_set.score(shape, images, intensity=intensity, progress=progress)
+        probed_set = probe(label_set, classed, intensity=intensity, progress=progress) if classed else None
     scores = report.scores
-    anew = filed is not None and filed.references.sha256 != scores.references.sha256
-    if filed and not anew:  # the same images, at the same shape: what chance gave there stands beside
-        alike_k = filed.intensity == scores.intensity
-        beside = {m: s for m, s in filed.random.items() if alike_k or not METRICS[m].uses_intensity}
+    other_images = filed is not None and filed.references.sha256 != scores.references.sha256
+    if filed and not other_images:  # the file's values by chance hold for these scores too
+        same_intensity = filed.intensity == scores.intensity
+        beside = {m: s for m, s in filed.random.items() if same_intensity or not METRICS[m].uses_intensity}
         scores = msgspec.structs.replace(scores, random=beside)
+
+    # Show the scores.
     if page:
-        write_page(found, Report(scores, report.matrices), images, page, probe=reading)
+        write_page(label_set, Report(scores, report.matrices), images, page, probe=probed_set)
     if json_:
         worst = {metric: report.worst(metric, pairs) for metric in report.matrices}
         content = {"scores": msgspec.to_builtins(scores), "worst_pairs": worst, "duplicates": report.duplicates}
-        content |= {"probe": msgspec.to_builtins(reading)} if reading else {}
-        output.print_json({**content, "file": labels, "labeler": found.labeler.name, "n": len(found)})
+        content |= {"probe": msgspec.to_builtins(probed_set)} if probed_set else {}
+        output.print_json({**content, "file": labels, "labeler": label_set.labeler.name, "n": len(label_set)})
         return
-    rescored = LabelSet(found.recipes, found.labeler, found.provenance, scores)
+    rescored = LabelSet(label_set.recipes, label_set.labeler, label_set.provenance, scores)
     output.print_table(output.describe(rescored), output.SIMILARITY_HEAD, output.similarity_rows(rescored))
-    if filed and anew:
-        taken = f"{'x'.join(map(str, filed.shape))} on {filed.references.count} {one_line(filed.references.name)}"
-        click.echo(f"scored anew: the file's scores were taken at {taken}")
+    if filed and other_images:
+        where = f"{'x'.join(map(str, filed.shape))} on {filed.references.count} {one_line(filed.references.name)}"
+        click.echo(f"scored anew: the file's scores were taken at {where}")
     for metric in report.matrices:
         alike = ", ".join(f"{i}–{j} {value:.3f}" for i, j, value in report.worst(metric, pairs))
         click.echo(f"most alike by {metric}: {alike or 'no pairs'}")
-    twins = ", ".join(f"{i}–{j}" for i, j, _ in report.duplicates[:20])
-    click.echo(f"duplicates: {twins + (' …' if len(report.duplicates) > 20 else '') or 'none'}")
+    duplicates = ", ".join(f"{i}–{j}" for i, j, _ in report.duplicates[:20])
+    click.echo(f"duplicates: {duplicates + (' …' if len(report.duplicates) > 20 else '') or 'none'}")
     output.print_readability(rescored)
-    seen = scores.visibility
-    least, mean = min(seen), sum(seen) / len(seen)
-    click.echo(f"visibility: least {least:.2f} (label {seen.index(least)}), mean {mean:.2f} of the images' contrast")
-    for line in reading.lines if reading else ():
+    visibility = scores.visibility
+    least, mean = min(visibility), sum(visibility) / len(visibility)
+    number = visibility.index(least)
+    click.echo(f"visibility: least {least:.2f} (label {number}), mean {mean:.2f} of the images' contrast")
+    for line in probed_set.lines if probed_set else ():
         click.echo(line)
     if page:
         click.echo(f"page: {page}")

@@ -1,4 +1,4 @@
-"""``fflabels select``: design a label set."""
+"""``fflabels select``: select a label set."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fflabels_cli import options
 
 
 @click.command("select")
-@click.option("--n", type=click.IntRange(min=1), default=10, show_default=True, help="How many labels, one a class.")
+@click.option("--n", type=click.IntRange(min=1), default=10, show_default=True, help="Number of labels, one per class.")
 @options.kind
 @options.shape("1x32x32")
-@options.metric("pearson", "The similarity whose largest value is kept small.")
+@options.metric("pearson", "The similarity whose largest value is minimised.")
 @options.pool
 @options.reference_images
 @options.intensity(0.35)
@@ -24,7 +24,7 @@ from fflabels_cli import options
     type=click.Choice(("best", "greedy", "random")),
     default="best",
     show_default=True,
-    help="How to choose: search, farthest-first construction, or chance.",
+    help="best: search. greedy: farthest-first construction. random: by chance.",
 )
 @click.option(
     "--certify",
@@ -32,10 +32,10 @@ from fflabels_cli import options
     is_flag=False,
     flag_value=60.0,
     metavar="[SECONDS]",
-    help="Prove how far from the best possible set this one can be, in about so many seconds (60).",
+    help="Prove a bound on how far this set is from the best possible one; takes about SECONDS (60).",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The label-set file.  [default: labels-KIND-N.json]")
-@click.option("--gallery", type=click.Path(path_type=Path), help="Also draw a contact sheet, a PNG file.")
+@click.option("--gallery", type=click.Path(path_type=Path), help="Also draw a contact sheet, as a PNG file.")
 @options.as_json
 def command(
     n: int,
@@ -65,6 +65,7 @@ def command(
     from fflabels.design import design
     from fflabels_cli import output
 
+    # Refuse bad arguments before the work.
     labeler = options.make_labeler(kind, params)
     out = out or Path(f"labels-{labeler.name}-{n}.json")
     output.check_output(out)
@@ -72,6 +73,8 @@ def command(
         output.check_output(gallery, ".png")
         if gallery.resolve() == out.resolve():
             raise click.UsageError(f"--out and --gallery are one file, {out}")
+
+    # Select, and save the set and its contact sheet.
     begin = time.perf_counter()
     with output.Bars() as progress:
         labels = design(
@@ -94,18 +97,20 @@ def command(
         from fflabels.gallery import contact_sheet, save_sheet
 
         save_sheet(contact_sheet(labels, shape=shape, references=references, intensity=intensity), gallery)
+
+    # Show the scores.
     if json_:
         search = output.search_figures(labels)
         output.print_json({**output.summary(labels), "search": search, "file": str(out), "seconds": round(seconds, 3)})
         return
     output.print_table(output.describe(labels), output.SIMILARITY_HEAD, output.similarity_rows(labels))
-    if gained := output.search_line(labels):
-        click.echo(gained)
+    if line := output.search_line(labels):
+        click.echo(line)
     output.print_readability(labels)
     assert labels.scores is not None
     click.echo(f"least visible label: {min(labels.scores.visibility):.2f} of the images' contrast; {seconds:.1f} s")
     if labels.provenance.method == "complete":
-        click.echo(f"note: {labeler!r} leaves nothing to choose, whatever the method and the candidates")
+        click.echo(f"note: {labeler!r} leaves nothing to choose, with any method and any number of candidates")
     if labels.provenance.candidates and labels.provenance.candidates < candidates:
         click.echo(f"note: {labeler!r} has no more than {labels.provenance.candidates} distinct, visible labels")
     click.echo(f"label set: {out}" + (f"   contact sheet: {gallery}" if gallery else ""))

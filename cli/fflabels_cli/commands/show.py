@@ -1,4 +1,4 @@
-"""``fflabels show``: a contact sheet."""
+"""``fflabels show``: draw a label set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from fflabels_cli import options
 @click.command("show")
 @click.argument("labels", metavar="FILE")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="The picture, a PNG file.  [default: FILE's name with .png, here]"
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The picture, a PNG file.  [default: FILE's name with .png, in this folder]",
 )
 @click.option("--intensity", type=options.Finite(0, 1), default=0.35, show_default=True, help="The label intensity K.")
 @options.shape(None)
@@ -21,7 +23,7 @@ from fflabels_cli import options
 def command(
     labels: str, out: Path | None, intensity: float, shape: tuple[int, int, int] | None, references: str
 ) -> None:
-    """Draw a contact sheet: each label on the same real images at K, and its imprint alone.
+    """Draw a contact sheet: each label on the same images at intensity K, and its imprint alone.
 
     FILE is a label-set file or a built-in set such as fourier:paper10.
     """
@@ -29,10 +31,10 @@ def command(
     from fflabels.labelset import open_set
     from fflabels_cli import output
 
-    found = open_set(labels)
+    label_set = open_set(labels)
     out = out or Path(Path(labels).with_suffix(".png").name.replace(":", "-"))
     if out.suffix != ".png":
         out = out.with_name(out.name + ".png")
     output.check_output(out, ".png")
-    save_sheet(contact_sheet(found, shape=shape, references=references, intensity=intensity), out)
+    save_sheet(contact_sheet(label_set, shape=shape, references=references, intensity=intensity), out)
     click.echo(f"contact sheet: {out}")

@@ -1,1 +1,1 @@
-"""The subcommands of ``ffnet``, one file each; heavy imports inside the command."""
+"""The subcommands of ``ffnet``, one file per command; heavy modules are imported inside it."""

@@ -1,4 +1,4 @@
-"""``ffnet cam``: class activation maps."""
+"""``ffnet cam``: draw class activation maps."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import click
 
 from fflabels_cli import options
 
-SHOWN = 16
-"""Images on one picture, at most."""
+MAX_IMAGES = 16
+"""At most this many images are on one picture."""
 
 
 @click.command("cam")
 @options.run_folder
 @click.argument("images", metavar="[IMAGE]…", nargs=-1)
-@click.option("--class", "class_name", metavar="NAME", help="Whose evidence.  [default: of the predicted class]")
+@click.option(
+    "--class", "class_name", metavar="NAME", help="The class to draw.  [default: each image's predicted class]"
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The picture, a PNG file.  [default: cam.png in RUN]")
 @options.data_root
 @options.device
@@ -27,9 +29,9 @@ def command(
     data: str | None,
     device: str | None,
 ) -> None:
-    """Draw which pixels speak for a class (green) and which against it (pink), layer by layer and summed.
+    """Draw which pixels are evidence for a class (green) or against it (pink), layer by layer and summed.
 
-    Each IMAGE is a picture file; without any, a validation image of each of the first classes is shown.
+    Each IMAGE is an image file. Without any, one validation image of each of the first classes is drawn.
     """
     import torch
 
@@ -41,19 +43,25 @@ def command(
     from ffnet.data.folders import read_pictures
     from ffnet.report.figures import activation
 
+    # Refuse bad arguments before the work.
     path = out or Path(run) / "cam.png"
     output.check_output(path, ".png")
-    if len(images) > SHOWN:
-        raise FFLabelsError("too many for one picture", where="IMAGE", got=len(images), expected=f"at most {SHOWN}")
+    if len(images) > MAX_IMAGES:
+        raise FFLabelsError(
+            "too many images for one picture", where="IMAGE", got=len(images), expected=f"at most {MAX_IMAGES}"
+        )
     loaded = load_run(run, device=device or "auto")
     names = loaded.about.data.class_names
     if class_name is not None and class_name not in names:
         raise FFLabelsError("no such class", where="--class", got=class_name, hint=nearest(class_name, names))
+
+    # Load the images, and draw their maps.
     if images:
         pixels = read_pictures(images, loaded.net.shape)
     else:
-        found = loaded.data(data)
-        pixels = one_a_class(found.validation if len(found.validation) else found.train, SHOWN).images
+        loaded_data = loaded.data(data)
+        split = loaded_data.validation if len(loaded_data.validation) else loaded_data.train
+        pixels = one_a_class(split, MAX_IMAGES).images
     classes = None if class_name is None else torch.full((len(pixels),), names.index(class_name))
     maps = activation_maps(loaded.net, pixels, classes)
     write_whole(path, activation(pixels, maps, [names[k] for k in maps.classes]))

@@ -1,4 +1,4 @@
-"""``ffnet eval``: accuracies of a run, or of several together, on a split."""
+"""``ffnet eval``: accuracies of a run, or of an ensemble of runs, on a split."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 @click.command("eval")
 @options.run_folders
 @options.inference(
-    "One method only. In cascade, goodness decides among the K (3) classes that linear proposes; in halving, among the "
-    "labels that a forecast and layer after layer leave; both sums goodness and linear, with weights fitted on the "
-    "validation images.  [default: goodness, linear; for several runs also both]",
+    "One inference method only. cascade: goodness decides among the K (3) classes that linear proposes. halving: a "
+    "forecast and then each layer drop labels, and goodness decides among the rest. both: goodness and linear are "
+    "summed, with weights fitted on the validation images.  [default: goodness, linear; for several runs also both]",
     "both",
 )
 @click.option(
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     type=click.Choice(("validation", "val", "test")),
     default="validation",
     show_default=True,
-    help="Make choices on validation (val for short); every look at test is counted in the run folder.",
+    help="Make choices on validation (val for short). The run folder counts every reading of the test images.",
 )
 @options.data_root
 @options.device
@@ -33,28 +33,28 @@ if TYPE_CHECKING:
 def command(
     runs: tuple[str, ...], inference: Any, split: str, data: str | None, device: str | None, json_: bool
 ) -> None:
-    """Evaluate a run: accuracy, confusion matrix, accuracy per class; beside linear the untrained net.
+    """Evaluate a run: accuracy, confusion matrix, accuracy per class; for linear also on the untrained net.
 
-    Several runs on the same images answer together, as an ensemble: their goodness and their classifiers' logits are
-    summed with weights that are fitted on the validation images. Each half of the validation images is itself evaluated
-    with the weights of the other half.
+    Several runs on the same images are evaluated as an ensemble: their goodness and the logits of their classifiers are
+    summed, with weights fitted on the validation images. Each half of the validation images is evaluated with weights
+    fitted on the other half.
     """
     from fflabels_cli import net_output, output
     from ffnet import Ensemble, load_run
 
     loaded = [load_run(run, device=device or "auto") for run in runs]
-    together = Ensemble(loaded) if len(loaded) > 1 or inference == "both" else None
+    ensemble = Ensemble(loaded) if len(loaded) > 1 or inference == "both" else None
     name: SplitName = "test" if split == "test" else "validation"
-    found = (together or loaded[0]).evaluate(loaded[0].data(data), name, inference=inference)
+    evaluation = (ensemble or loaded[0]).evaluate(loaded[0].data(data), name, inference=inference)
     reads = [run.test_reads for run in loaded]
     if json_:
-        of_each = {"runs": {run: {"test_reads": count} for run, count in zip(runs, reads, strict=True)}}
-        which = of_each if len(loaded) > 1 else {"run": runs[0], "test_reads": reads[0]}
-        output.print_json({**found.to_builtins(), **which})
+        several = {"runs": {run: {"test_reads": count} for run, count in zip(runs, reads, strict=True)}}
+        single = {"run": runs[0], "test_reads": reads[0]}
+        output.print_json({**evaluation.to_builtins(), **(several if len(loaded) > 1 else single)})
         return
-    net_output.print_evaluation(found, loaded[0].about.data.class_names)
+    net_output.print_evaluation(evaluation, loaded[0].about.data.class_names)
     if len(loaded) > 1:
-        net_output.print_beside(loaded, found)
+        net_output.print_beside_runs(loaded, evaluation)
     if split == "test":
         times = f"run were read {reads[0]}" if len(reads) == 1 else f"runs were read {', '.join(map(str, reads))}"
         click.echo(f"the test images of {'this' if len(reads) == 1 else 'these'} {times} times")

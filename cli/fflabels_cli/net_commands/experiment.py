@@ -7,7 +7,7 @@ from fflabels_cli.app import EXPERIMENT_COMMANDS, HELP, LazyGroup
 command = LazyGroup(
     name="experiment",
     package="fflabels_cli.experiment_commands",
-    commands_there=EXPERIMENT_COMMANDS,
+    command_names=EXPERIMENT_COMMANDS,
     help="Run many trainings for one question: factors with named levels, times seeds, in a TOML file.",
     context_settings=HELP,
 )

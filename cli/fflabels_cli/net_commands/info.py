@@ -1,4 +1,4 @@
-"""``ffnet info``: what a run is and how far it has come."""
+"""``ffnet info``: show a run and its progress."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fflabels_cli import options
 @options.run_folder
 @options.as_json
 def command(run: str, json_: bool) -> None:
-    """Show a run: data, labels, net, purity, progress, results as they were taken; nothing is computed."""
+    """Show a run: data, labels, net, layer-locality, progress, saved results. Nothing is computed."""
     import msgspec
 
     from fflabels_cli import net_output, output
@@ -36,10 +36,11 @@ def command(run: str, json_: bool) -> None:
     for line in net_output.description(loaded):
         click.echo(line)
     about, done, epochs = loaded.about, len(loaded.metrics), loaded.config.train.epochs
-    click.echo(f"begun on {about.device}; " + ", ".join(f"{k} {v}" for k, v in sorted(about.versions.items())))
-    click.echo(f"{done} of {epochs} epochs" + ("" if loaded.results else f"; ffnet resume {run} goes on"))
+    click.echo(f"started on {about.device}; " + ", ".join(f"{k} {v}" for k, v in sorted(about.versions.items())))
+    click.echo(f"{done} of {epochs} epochs" + ("" if loaded.results else f"; ffnet resume {run} continues it"))
     if loaded.metrics:
         click.echo(net_output.epoch_line(loaded.metrics[-1], epochs))
     if loaded.results:
         net_output.print_results(loaded, json_=False)
-        click.echo(f"test images read {loaded.test_reads} times")
+        times = "once" if loaded.test_reads == 1 else f"{loaded.test_reads} times"
+        click.echo(f"the test images were read {times}")

@@ -1,4 +1,4 @@
-"""``ffnet predict``: the classes of image files."""
+"""``ffnet predict``: predict the classes of image files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fflabels_cli import options
 @click.command("predict")
 @options.run_folder
 @click.argument("images", metavar="IMAGE…", nargs=-1, required=True)
-@options.inference("How to read the net.  [default: linear, where it is fitted]")
+@options.inference("The inference method.  [default: linear if it is fitted, else goodness]")
 @options.device
 @options.as_json
 def command(run: str, images: tuple[str, ...], inference: Any, device: str | None, json_: bool) -> None:
-    """Name the class of each image file, resized to what the net was trained on, and the runner-up.
+    """Predict the class of each image file, resized to the net's image size, and the runner-up.
 
-    The lead is how far the first is ahead: in logits of the linear classifier, or in goodness. Where a cascade or a
-    halving leaves one class, there is neither.
+    The lead is the difference of their scores: logits of the linear classifier, or goodness. If cascade or halving
+    leaves a single class, there is no runner-up and no lead.
     """
     import math
 
@@ -31,21 +31,20 @@ def command(run: str, images: tuple[str, ...], inference: Any, device: str | Non
     loaded = load_run(run, device=device or "auto")
     loaded.check_trained()
     names = loaded.about.data.class_names
-    best, order = scores(loaded.net, read_pictures(images, loaded.net.shape), inference=inference).sort(
-        1, descending=True
-    )
-    found = [
+    scores_NC = scores(loaded.net, read_pictures(images, loaded.net.shape), inference=inference)
+    sorted_NC, order_NC = scores_NC.sort(1, descending=True)
+    leads = (sorted_NC[:, 0] - sorted_NC[:, 1]).tolist()
+    predictions = [
         {"image": image, "class": names[first], "runner_up": names[second], "lead": lead}
         if math.isfinite(lead)
         else {"image": image, "class": names[first], "runner_up": None, "lead": None}
-        for image, (first, second), lead in zip(
-            images, order[:, :2].tolist(), (best[:, 0] - best[:, 1]).tolist(), strict=True
-        )
+        for image, (first, second), lead in zip(images, order_NC[:, :2].tolist(), leads, strict=True)
     ]
     if json_:
-        output.print_json(found)
+        output.print_json(predictions)
         return
     rows = [
-        [f["image"], f["class"], f["runner_up"] or "–", "–" if f["lead"] is None else f"{f['lead']:.2f}"] for f in found
+        [p["image"], p["class"], p["runner_up"] or "–", "–" if p["lead"] is None else f"{p['lead']:.2f}"]
+        for p in predictions
     ]
     output.print_table(f"predictions of {run}", ("image", "class", "runner-up", "lead"), rows, words=3)

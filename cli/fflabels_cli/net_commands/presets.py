@@ -1,4 +1,4 @@
-"""``ffnet presets``: the experiments that have a name."""
+"""``ffnet presets``: list the presets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fflabels_cli import options
 @click.argument("name", required=False)
 @options.as_json
 def command(name: str | None, json_: bool) -> None:
-    """List the presets, or show every setting of one, as TOML.
+    """List the presets, or show every setting of one as TOML.
 
     NAME may hold wildcards: ffnet presets "paper-cifar10-*".
     """
@@ -27,9 +27,9 @@ def command(name: str | None, json_: bool) -> None:
         else:
             click.echo(f"# {preset.name}: {preset.about}\n{preset.config.to_toml().decode()}", nl=False)
         return
-    found = list_presets(name or "*")
+    presets = list_presets(name or "*")
     if json_:
-        output.print_json([{"name": p.name, "about": p.about, "ours": p.ours} for p in found])
+        output.print_json([{"name": p.name, "about": p.about, "ours": p.ours} for p in presets])
         return
-    rows = [[p.name, "ours" if p.ours else "paper", p.about] for p in found]
+    rows = [[p.name, "ours" if p.ours else "paper", p.about] for p in presets]
     output.print_table("presets", ("name", "recipe", "what"), rows, words=3)

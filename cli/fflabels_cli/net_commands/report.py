@@ -1,4 +1,4 @@
-"""``ffnet report``: a run as one HTML page."""
+"""``ffnet report``: write an HTML page about a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from fflabels_cli import options
 def command(run: str, out: Path | None, data: str | None, device: str | None) -> None:
     """Write one HTML page about a run: labels, learning, accuracies, mistakes, activation maps, settings, provenance.
 
-    It holds its own pictures, needs no network and can be read on a phone. An unfinished run's has what there is.
+    The page contains its pictures, needs no network and is legible on a phone. For an unfinished run it has fewer
+    sections.
     """
     from fflabels.errors import FFLabelsError
     from fflabels.files import check_writable
@@ -29,10 +30,10 @@ def command(run: str, out: Path | None, data: str | None, device: str | None) ->
         check_writable(out)
     loaded = load_run(run, device=device or "auto")
     try:
-        images = loaded.data(data)
+        loaded_data = loaded.data(data)
     except FFLabelsError as error:
-        click.echo(f"Warning: without the images: {error}", err=True)
-        images = None
+        click.echo(f"Warning: the report has no images: {error}", err=True)
+        loaded_data = None
     with output.Bars() as progress:
-        path = write_report(loaded, images, out=out, progress=progress)
+        path = write_report(loaded, loaded_data, out=out, progress=progress)
     click.echo(f"report: {path}")

@@ -1,4 +1,4 @@
-"""``ffnet reproduce``: a figure or table of the paper, from its runs to the plot."""
+"""``ffnet reproduce``: reproduce a figure or table of the paper."""
 
 from __future__ import annotations
 
@@ -20,24 +20,31 @@ if TYPE_CHECKING:
     type=click.Choice(("smoke", "cpu", "full")),
     default="cpu",
     show_default=True,
-    help="smoke: whether it runs. cpu: smaller, as the study states. full: as published, on a GPU.",
+    help="smoke: a quick test that it runs. cpu: smaller, as the study states. full: as published, on a GPU.",
 )
-@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each kind.  [default: the study's, 3 for most]")
-@click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the runs: machines may share the folder.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), help="Number of runs of each kind.  [default: the study's, mostly 3]"
+)
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Only the I-th of N parts of the runs, so that machines can share the work and the folder.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("reproduced"),
     show_default=True,
-    help="Where the runs, tables and figures of all studies go.",
+    help="Folder for the runs, tables and figures of all studies.",
 )
 @options.data_root
 def command(name: str | None, scale: Any, seeds: int | None, shard: str | None, out: Path, data: str | None) -> None:
-    """Make one of the paper's results: its runs, then a table of paper and here, and a figure.
+    """Reproduce a result of the paper: train its runs, then compare with the paper in a table and a figure.
 
-    Without a NAME the studies are listed; a file is a study of your own. Runs that are there are not repeated, and one
-    that was stopped goes on.
+    Without a NAME the studies are listed. A file is a study of your own. Finished runs are not repeated; stopped ones
+    are continued.
     """
+    # List the studies, or load one.
     from fflabels_cli import net_output, output
     from ffnet.experiments.studies import list_studies, load_study
     from ffnet.experiments.studies import shard as part_of
@@ -45,7 +52,7 @@ def command(name: str | None, scale: Any, seeds: int | None, shard: str | None, 
     from ffnet.runs.session import Watcher
 
     if name is None:
-        rows = [[each, load_study(each).about] for each in list_studies()]
+        rows = [[study_name, load_study(study_name).about] for study_name in list_studies()]
         output.print_table("studies", ("name", "what"), rows, words=2)
         return
     study = load_study(name)
@@ -53,6 +60,7 @@ def command(name: str | None, scale: Any, seeds: int | None, shard: str | None, 
     folder = out / study.name / scale
     count = f" --seeds {seeds}" if seeds else ""
 
+    # Train this shard's runs; then write the table and the figure.
     def begin(job: Job, number: int, of: int) -> None:
         click.echo(f"run {number} of {of}: {job.folder}", err=True)
 

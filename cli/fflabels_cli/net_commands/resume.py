@@ -1,4 +1,4 @@
-"""``ffnet resume``: go on with a run that was stopped or killed."""
+"""``ffnet resume``: continue a run that was stopped or killed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fflabels_cli import options
 @options.tensorboard
 @options.as_json
 def command(run: str, data: str | None, device: str | None, tensorboard: bool, json_: bool) -> None:
-    """Go on with a run that was stopped or killed; on the same device its end is bit for bit the same."""
+    """Continue a run that was stopped or killed. On the same device the result is the same, bit for bit."""
     from pathlib import Path
 
     from fflabels_cli import net_output
@@ -22,7 +22,7 @@ def command(run: str, data: str | None, device: str | None, tensorboard: bool, j
     from ffnet.runs.folder import is_finished
 
     if is_finished(Path(run)) and not json_:
-        click.echo("already finished; as it was:", err=True)
+        click.echo("already finished; its results:", err=True)
     with net_output.Training(json_, tensorboard) as screen:
-        found = resume(run, device=device, root=data, watcher=screen.watcher())
-    net_output.print_results(found, json_)
+        resumed = resume(run, device=device, root=data, watcher=screen.watcher())
+    net_output.print_results(resumed, json_)

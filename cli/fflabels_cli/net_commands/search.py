@@ -1,4 +1,4 @@
-"""``ffnet search``: tune settings."""
+"""``ffnet search``: search for good settings."""
 
 from __future__ import annotations
 
@@ -22,17 +22,21 @@ if TYPE_CHECKING:
     metavar="SECTION.KEY=SPACE",
     multiple=True,
     required=True,
-    help="What is tried: a|b|c, LOW..HIGH, or 'log LOW..HIGH'; whole numbers where the setting is. Repeatable.",
+    help="A setting to vary: a|b|c, LOW..HIGH or 'log LOW..HIGH'; whole numbers for integers. Repeatable.",
 )
-@click.option("--preset", metavar="NAME", default="quick-digits", show_default=True, help="All other settings.")
+@click.option(
+    "--preset", metavar="NAME", default="quick-digits", show_default=True, help="The preset of all other settings."
+)
 @click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Any other setting. Repeatable.")
-@click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Tries of this process.")
+@click.option(
+    "--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Number of tries by this process."
+)
 @click.option(
     "--journal",
     type=click.Path(path_type=Path),
     default=Path("search.journal"),
     show_default=True,
-    help="The file of the search; other processes and machines that name it join in.",
+    help="The file of the search. Processes and machines that name the same file search together.",
 )
 @click.option(
     "--by",
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
     type=click.Choice(("goodness", "linear")),
     default="goodness",
     show_default=True,
-    help="Whose validation accuracy counts.",
+    help="The inference method whose validation accuracy is maximised.",
 )
 @options.data_root
 @options.as_json
@@ -54,7 +58,7 @@ def command(
     data: str | None,
     json_: bool,
 ) -> None:
-    """Search settings by validation accuracy, each try a whole training; test images are never read.
+    """Search settings by validation accuracy. Each try is a whole training; test images are never read.
 
     \b
     ffnet search --vary "train.lr=log 1e-4..1e-2" --vary "labels.intensity=0.1..0.6" --trials 30
@@ -64,35 +68,37 @@ def command(
     from ffnet import load_preset
     from ffnet.experiments.search import Space, search
 
-    options.try_plugins_first()
-    given = {}
+    # Parse the settings.
+    options.try_plugins_before_import()
+    varied = {}
     for word in spaces:
         key, space = options.ParamType().convert(word, None, None)
-        given[key] = Space.of(key, space)
+        varied[key] = Space.of(key, space)
     config = load_preset(preset).config.override(settings)
     options.check_data_root(config.data.name, data)
     config = config.replaced({"data.root": data}) if data else config
 
+    # Search; then print the command that repeats the best try.
     with output.Bars() as progress:
 
         def report(trial: Trial) -> None:
             if not json_:
-                progress.say(_line(trial, given))
+                progress.print_line(_line(trial, varied))
 
         best = search(
-            config, given, trials=trials, journal=journal, reading=reading, report=report, progress=progress
+            config, varied, trials=trials, journal=journal, reading=reading, report=report, progress=progress
         )  # fmt: skip
     if json_:
-        found = {"number": best.number, "settings": best.settings, "accuracy": best.accuracy}
-        output.print_json({**found, "journal": str(journal)})
+        values = {"number": best.number, "settings": best.settings, "accuracy": best.accuracy}
+        output.print_json({**values, "journal": str(journal)})
         return
-    click.echo(f"best: {_line(best, given)}")
-    tried = [f"{key}={given[key].typed(value)}" for key, value in best.settings.items()]
+    click.echo(f"best: {_line(best, varied)}")
+    tried = [f"{key}={varied[key].typed(value)}" for key, value in best.settings.items()]
     words = ["ffnet", "train", "--preset", preset, *(["--data", data] if data else [])]
-    click.echo(shlex.join([*words, *(word for one in (*settings, *tried) for word in ("--set", one))]))
+    click.echo(shlex.join([*words, *(word for setting in (*settings, *tried) for word in ("--set", setting))]))
 
 
 def _line(trial: Trial, spaces: Mapping[str, Space]) -> str:
     settings = ", ".join(f"{key} {spaces[key].typed(value)}" for key, value in trial.settings.items())
-    reached = trial.error if trial.accuracy is None else f"{100 * trial.accuracy:.2f} %"
-    return f"try {trial.number}: {reached} by {settings}"
+    result = trial.error if trial.accuracy is None else f"{100 * trial.accuracy:.2f} %"
+    return f"try {trial.number}: {result} by {settings}"

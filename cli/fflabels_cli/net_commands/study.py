@@ -1,4 +1,4 @@
-"""``ffnet study``: studies that are no result of the paper."""
+"""``ffnet study``: studies beyond the paper."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Command = Callable[..., None]
 
 @click.group("study")
 def command() -> None:
-    """Make a study of ours: what the paper does not say."""
+    """Run a study on a question that the paper leaves open."""
 
 
 def _options(cpu: str) -> Callable[[Command], Command]:
-    """Add what all studies are told: their file, their scale (`cpu` says what that one takes), shares and places."""
+    """Add the options of all studies; `cpu` names the data sets of the scale ``cpu``."""
 
     def add(function: Command) -> Command:
         for option in reversed(
@@ -30,20 +30,20 @@ def _options(cpu: str) -> Callable[[Command], Command]:
                     type=click.Choice(("smoke", "cpu")),
                     default="cpu",
                     show_default=True,
-                    help=f"smoke: digits, whether it runs. cpu: {cpu}; hours on a core.",
+                    help=f"smoke: digits, a quick test that it runs. cpu: {cpu}; takes hours on one core.",
                 ),
-                click.option("--only", metavar="DATA", multiple=True, help="This data set alone. Repeatable."),
+                click.option("--only", metavar="DATA", multiple=True, help="Only this data set. Repeatable."),
                 click.option(
                     "--shard",
                     metavar="I/N",
-                    help="Only the I-th of N parts of the nets: machines may share the folder.",
+                    help="Only the I-th of N parts of the nets, so that machines can share the work and the folder.",
                 ),
                 click.option(
                     "--out",
                     type=click.Path(path_type=Path),
                     default=Path("studies"),
                     show_default=True,
-                    help="Where the figures of nets, tables and plots go.",
+                    help="Folder for the results of nets, tables and plots.",
                 ),
                 options.data_root,
             )
@@ -59,9 +59,9 @@ def _options(cpu: str) -> Callable[[Command], Command]:
 def labels(
     file: Path | None, scale: Any, only: tuple[str, ...], shard: str | None, out: Path, data: str | None
 ) -> None:
-    """Train nets on label sets chosen by many rules, and tell which rule and which statistic says what is learnt.
+    """Train nets on label sets chosen by many rules; compare the rules, and find statistics that predict accuracy.
 
-    Nets that are there are not trained again. Accuracies are taken on validation images; test images are not read.
+    Finished nets are not trained again. Accuracies are on validation images; test images are not read.
     """
     from ffnet.experiments.labelstudy import load_label_study
     from ffnet.experiments.labelstudy import shard as part_of
@@ -70,14 +70,14 @@ def labels(
 
     study = load_label_study(file)
     cells, everything = study.cells(scale, data, only), study.cells(scale, data)
-    folder = _folder("labels", file, out, scale)
+    folder = _study_folder("labels", file, out, scale)
     finished(everything, folder)  # refuses nets of other settings before hours of work
     mine = part_of(cells, shard)
     if not mine:
-        _nothing_to_do(shard, cells)
+        _print_nothing_to_do(shard, cells)
         return
     work(mine, folder, begin=_begin)
-    _written(write(study, scale, everything, folder, _typed("labels", file)))
+    _print_written(write(study, scale, everything, folder, _command_line("labels", file)))
 
 
 @command.command("ablation")
@@ -85,9 +85,9 @@ def labels(
 def ablation(
     file: Path | None, scale: Any, only: tuple[str, ...], shard: str | None, out: Path, data: str | None
 ) -> None:
-    """Tell what each part of a recipe is worth: one change at a time, from ours and from the paper's.
+    """Measure what each part of a recipe contributes: one change at a time, from our recipe and from the paper's.
 
-    Nets that are there are not trained again. Accuracies are taken on validation images; test images are not read.
+    Finished nets are not trained again. Accuracies are on validation images; test images are not read.
     """
     from ffnet.experiments.ablation import load_ablation
     from ffnet.experiments.ablation.report import write
@@ -96,17 +96,17 @@ def ablation(
 
     study = load_ablation(file)
     jobs, everything = study.jobs(scale, data, only), study.jobs(scale, data)
-    folder = _folder("ablation", file, out, scale)
+    folder = _study_folder("ablation", file, out, scale)
     finished(everything, folder)  # refuses nets of other settings before hours of work
     mine = part_of(jobs, shard)
     if not mine:
-        _nothing_to_do(shard, jobs)
+        _print_nothing_to_do(shard, jobs)
         return
     work(mine, folder, begin=_begin)
-    _written(write(study, scale, everything, folder, _typed("ablation", file)))
+    _print_written(write(study, scale, everything, folder, _command_line("ablation", file)))
 
 
-def _folder(name: str, file: Path | None, out: Path, scale: str) -> Path:
+def _study_folder(name: str, file: Path | None, out: Path, scale: str) -> Path:
     return out / (file.stem if file else name) / scale
 
 
@@ -114,13 +114,13 @@ def _begin(net: Any, number: int, of: int) -> None:
     click.echo(f"net {number} of {of}: {net.name}", err=True)
 
 
-def _written(paths: list[Path]) -> None:
+def _print_written(paths: list[Path]) -> None:
     click.echo("\n".join(f"written: {path}" for path in paths))
 
 
-def _nothing_to_do(shard: str | None, nets: list[Any]) -> None:
+def _print_nothing_to_do(shard: str | None, nets: list[Any]) -> None:
     click.echo(f"nothing to do in shard {shard}: there are {len(nets)} nets")
 
 
-def _typed(name: str, file: Path | None) -> str:
+def _command_line(name: str, file: Path | None) -> str:
     return f"ffnet study {name} {file or ''}".strip()

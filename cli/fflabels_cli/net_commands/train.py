@@ -1,4 +1,4 @@
-"""``ffnet train``: design the labels, train, evaluate."""
+"""``ffnet train``: design labels, train, evaluate."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 @click.option(
     "--labels",
     metavar="NAME|FILE",
-    help="A labeler, a built-in set (fourier:paper10), a label-set file, or FILE.py:CLASS, whose code is run.",
+    help="A labeler, a built-in set (fourier:paper10), a label-set file, or FILE.py:CLASS (runs its code).",
 )
-@click.option("--n", type=click.IntRange(min=1), help="How many labels to design.  [default: one a class]")
+@click.option("--n", type=click.IntRange(min=1), help="Number of labels to design.  [default: one per class]")
 @options.param
 @click.option(
     "--dataset",
@@ -28,14 +28,22 @@ if TYPE_CHECKING:
 )
 @options.data_root
 @click.option("--offline", is_flag=True, help="Never download.")
-@click.option("--preset", metavar="NAME", help="Settings to start from, see ffnet presets.  [default: the data set's]")
-@click.option("--epochs", type=click.IntRange(min=1), help="Epochs of training.")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, order, negatives and label design.")
+@click.option(
+    "--preset",
+    metavar="NAME",
+    help="Settings to start from; see ffnet presets.  [default: the quick preset of the data set]",
+)
+@click.option("--epochs", type=click.IntRange(min=1), help="Number of epochs.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="Seed of weights, order of images, negatives and label design."
+)
 @options.device
 @click.option(
-    "--dtype", type=click.Choice(("float32", "bfloat16", "float64", "auto")), help="What activations are computed in."
+    "--dtype", type=click.Choice(("float32", "bfloat16", "float64", "auto")), help="Data type of the activations."
 )
-@click.option("--algorithm", type=click.Choice(("ff", "bp")), help="Forward-forward, or back-propagation to compare.")
+@click.option(
+    "--algorithm", type=click.Choice(("ff", "bp")), help="ff: forward-forward. bp: back-propagation, for comparison."
+)
 @click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Any other setting. Repeatable.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder, new or empty.  [default: runs/…]")
 @options.tensorboard
@@ -60,17 +68,23 @@ def command(
     report: bool,
     json_: bool,
 ) -> None:
-    """Train a forward-forward network on labels of any kind; end with its accuracies and the run folder.
+    """Train a forward-forward network on labels of any kind; print its accuracies and the run folder.
 
     \b
     ffnet train --labels fourier
     ffnet train --labels morph --dataset mnist --data DIR
     ffnet train --preset quick-cifar10 --seed 1 --set train.epochs=3
 
-    Ctrl-C or SIGTERM finish the step, save and exit with 130 or 143: ffnet resume goes on.
+    Ctrl-C or SIGTERM finishes the step, saves and exits with 130 or 143; ffnet resume continues the run.
     """
+    from fflabels.registry import IN_A_FILE
     from fflabels_cli import net_output
+    from ffnet import train
 
+    if report:
+        from ffnet.report.page import write_report
+
+    # Decide the settings: preset, then options, then --param and --set.
     given = {
         "labels.set": labels,
         "labels.n": n,
@@ -83,21 +97,16 @@ def command(
         "dtype": dtype,
         "algorithm": algorithm,
     }
-    from fflabels.registry import IN_A_FILE
-    from ffnet import train
-
-    if report:
-        from ffnet.report.page import write_report
-
     options.check_data_root(dataset, data)
-    options.try_plugins_first()
+    options.try_plugins_before_import()
     if labels and IN_A_FILE.fullmatch(labels):
-        options.admit(labels)
+        options.load_labeler_file(labels)
     config = _base(preset, dataset).replaced({name: value for name, value in given.items() if value is not None})
     if config.algorithm == "bp" and (labels or n or params):
         raise click.UsageError("back-propagation uses no labels: leave out --labels, --n and --param")
     config = _with_params(config, labels, params).override(settings)
 
+    # Train, and show the results.
     with net_output.Training(json_, tensorboard) as screen:
         run = train(config, out=out, watcher=screen.watcher())
     net_output.print_results(run, json_)
@@ -113,7 +122,7 @@ def _base(preset: str | None, dataset: str | None) -> Config:
 
 
 def _with_params(config: Config, labels: str | None, params: tuple[tuple[str, str], ...]) -> Config:
-    """Return the configuration with the labeler's parameters, read as the labeler types them; others' do not stay."""
+    """Return the configuration with the labeler's parameters; those of another labeler are dropped."""
     import msgspec
 
     from fflabels.errors import FFLabelsError
@@ -128,5 +137,5 @@ def _with_params(config: Config, labels: str | None, params: tuple[tuple[str, st
             got=config.labels.set,
             expected="a labeler's name",
         )
-    typed = options.make_labeler(config.labels.set, params).params
-    return config.replaced({"labels.params": msgspec.to_builtins(typed)})
+    labeler = options.make_labeler(config.labels.set, params)
+    return config.replaced({"labels.params": msgspec.to_builtins(labeler.params)})

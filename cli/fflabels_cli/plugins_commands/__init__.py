@@ -1,1 +1,1 @@
-"""The subcommands of ``fflabels plugins``, one a module."""
+"""The subcommands of ``fflabels plugins``, one file per command."""

@@ -1,4 +1,4 @@
-"""``fflabels plugins check``: whether a labeler keeps the contract."""
+"""``fflabels plugins check``: check that a labeler fulfils the contract."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fflabels_cli import options
 @options.time_limit
 @options.as_json
 def command(name: str, seconds: float, json_: bool) -> None:
-    """Hold a labeler against every check of its contract, in a process of its own: runs its code.
+    """Run every check of the contract on a labeler, in a process of its own. Runs its code.
 
     \b
     fflabels plugins check morph

@@ -1,4 +1,4 @@
-"""``fflabels plugins new``: begin a plugin."""
+"""``fflabels plugins new``: start a plugin."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import click
     "--out", type=click.Path(path_type=Path), help="The folder, which must not exist.  [default: fflabels-NAME]"
 )
 def command(name: str, out: Path | None) -> None:
-    """Write a distribution with one labeler, which works and passes every check as it is.
+    """Write a distribution with one labeler that works and passes every check.
 
-    NAME is what users will type: lower case letters, digits and hyphens.
+    NAME is what users will type for the labeler: lower-case letters, digits and hyphens.
     """
     from fflabels_cli.template import write_plugin
 

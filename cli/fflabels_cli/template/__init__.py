@@ -1,4 +1,4 @@
-"""The plugin that ``fflabels plugins new`` writes; its files stand beside this one."""
+"""The plugin that ``fflabels plugins new`` writes; its files are in this folder."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from fflabels.registry import entries
 
 
 def write_plugin(name: str, folder: Path) -> Path:
-    """Write a new distribution around a labeler called `name`, whole or not at all; return its folder."""
+    """Write a new distribution with a labeler called `name`, whole or not at all; return its folder."""
+    # Refuse a name or a folder that cannot be used.
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise FFLabelsError(
             "not a labeler's name", where="NAME", got=name, expected="lower case letters, digits and hyphens"
         )
-    if taken := next((e for e in entries() if e.name == name), None):
+    if owner := next((e for e in entries() if e.name == name), None):
         raise FFLabelsError(
-            "the name is taken", where="NAME", got=name, hint=f"by {taken.distribution} {taken.version}"
+            "the name is taken", where="NAME", got=name, hint=f"by {owner.distribution} {owner.version}"
         )
     if os.path.lexists(folder):
         raise FFLabelsError("is there already", where=str(folder), hint="--out names another folder")
@@ -33,7 +34,9 @@ def write_plugin(name: str, folder: Path) -> Path:
     if keyword.iskeyword(title) or find_spec(module):
         taken_by = f"a module {module} is installed" if find_spec(module) else f"{title} is a word of Python"
         raise FFLabelsError("the name is taken", where="NAME", got=name, hint=taken_by)
-    words = {"name": name, "distribution": f"fflabels-{name}", "module": module, "title": title}
+
+    # Fill in the templates, in a temporary folder that is renamed at the end.
+    fields = {"name": name, "distribution": f"fflabels-{name}", "module": module, "title": title}
     targets = {
         "pyproject.toml.in": "pyproject.toml",
         "README.md.in": "README.md",
@@ -41,14 +44,14 @@ def write_plugin(name: str, folder: Path) -> Path:
         "test_module.py.in": f"tests/test_{module.removeprefix('fflabels_')}.py",
     }
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        (aside / "tests").mkdir()
+        (temporary / "tests").mkdir()
         for source, target in targets.items():
             text = files(__package__).joinpath(source).read_text(encoding="utf-8")
-            (aside / target).write_text(Template(text).substitute(words), encoding="utf-8")
-        aside.chmod(0o755)
-        aside.rename(folder)
+            (temporary / target).write_text(Template(text).substitute(fields), encoding="utf-8")
+        temporary.chmod(0o755)
+        temporary.rename(folder)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     return folder

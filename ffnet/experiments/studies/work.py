@@ -15,8 +15,10 @@ from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.evaluation.statistics import spread
 from ffnet.experiments.studies import Group, Job, ScaleName, Study
 from ffnet.report.tables import markdown
-from ffnet.runs.folder import CONFIG, Run, is_finished, load_run, read_settings
+from ffnet.runs.files import CONFIG
+from ffnet.runs.folder import Run, is_finished, load_run
 from ffnet.runs.session import Watcher, resume, train, with_absolute_paths
+from ffnet.runs.settings import read_settings
 
 try:
     from ffnet.report import figures

@@ -1,4 +1,4 @@
-"""Plugins tried in other processes: what state they are in, and what is wrong with them."""
+"""The status of plugins: each is tried in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from fflabels.registry import Entry, source
 from fflabels.testing.apart import trouble_with
 
 
-def tried(entry: Entry, seconds: float) -> tuple[Entry, str | None]:
-    """Return a labeler's entry with its state after a trial, and what is wrong with it, if anything, in one line."""
+def tried_in_process(entry: Entry, seconds: float) -> tuple[Entry, str | None]:
+    """Return a labeler's entry with its state after a trial, and what is wrong in one line, or None."""
     if entry.state == "ambiguous":
         trouble = trouble_with(entry.full_name, seconds)
         broken = f"; it is broken: {trouble}" if trouble else ""
-        return entry, f"{two_owners(entry)}{broken}"
+        return entry, f"{ambiguity(entry)}{broken}"
     if entry.state == "builtin":
         return entry, None
     trouble = trouble_with(entry.full_name, seconds)
     return replace(entry, state="broken" if trouble else "ok"), f"{source(entry)}: {trouble}" if trouble else None
 
 
-def two_owners(entry: Entry) -> str:
+def ambiguity(entry: Entry) -> str:
     """Return what to do about a name that two distributions offer."""
     owner = f"{entry.distribution} {entry.version}"
     return f"labeler {entry.name} has two owners; {owner} is one: say {entry.full_name}"
