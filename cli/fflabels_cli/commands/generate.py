@@ -35,6 +35,7 @@ def command(
     from fflabels.labelset import Provenance
     from fflabels_cli import output
 
+    # Propose the candidates, and save them.
     labeler = options.make_labeler(kind, params)
     out = out or Path(f"candidates-{labeler.name}.json")
     output.check_output(out)
@@ -50,6 +51,8 @@ def command(
         )
     provenance = Provenance("candidates", None, seed, len(pool), pool.drawn, pool.min_visibility)
     LabelSet(pool.recipes, labeler, provenance).save(out)
+
+    # Show how many draws were left out.
     counts = {"candidates": len(pool), "drawn": pool.drawn, "repeated": pool.repeated, "invisible": pool.invisible}
     if json_:
         output.print_json({**counts, "file": str(out), "seed": seed, "min_visibility": pool.min_visibility})
