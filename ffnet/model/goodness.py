@@ -66,37 +66,25 @@ def get_goodness(name: str) -> Goodness:
     return GOODNESS[name]
 
 
-def _neurons(channels: int, pixels: int) -> float:
-    return float(channels * pixels)
-
-
-def _one(channels: int, pixels: int) -> float:
-    return 1.0
-
-
-def _zero(channels: int, pixels: int) -> float:
-    return 0.0
-
-
-@goodness("sum", theta=_neurons)
+@goodness("sum", theta=lambda channels, pixels: float(channels * pixels))
 def _sum_of_squares(s_NC: Tensor, pixels: int) -> Tensor:
     """Σ y² (paper); θ = N, the number of neurons."""
     return s_NC.sum(1) * pixels
 
 
-@goodness("mean", theta=_one)
+@goodness("mean", theta=lambda *_: 1.0)
 def _mean_of_squares(s_NC: Tensor, pixels: int) -> Tensor:
     """Mean y²: the paper's goodness divided by the number of neurons."""
     return s_NC.mean(1)
 
 
-@goodness("log", theta=_zero)
+@goodness("log", theta=lambda *_: 0.0)
 def _log_mean(s_NC: Tensor, pixels: int) -> Tensor:
     """log(mean y² + ε) [ours]. The loss depends on the ratio of positive to negative, so no scale saturates it."""
     return (s_NC.mean(1) + EPSILON).log()
 
 
-@goodness("contrast", theta=_zero)
+@goodness("contrast", theta=lambda *_: 0.0)
 def _channel_contrast(s_NC: Tensor, pixels: int) -> Tensor:
     """Log of mean y² over the first half of the channels, minus the same over the second half [ours]."""
     half = s_NC.shape[1] // 2
@@ -104,7 +92,7 @@ def _channel_contrast(s_NC: Tensor, pixels: int) -> Tensor:
     return (first + EPSILON).log() - (second + EPSILON).log()
 
 
-@goodness("log-contrast", theta=_zero)
+@goodness("log-contrast", theta=lambda *_: 0.0)
 def _log_contrast(s_NC: Tensor, pixels: int) -> Tensor:
     """Mean over the first half of the channels of log mean y², minus the same over the second half [ours]."""
     log_NC, half = (s_NC + FLOOR).log(), s_NC.shape[1] // 2

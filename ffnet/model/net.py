@@ -298,7 +298,7 @@ def build_layers(config: Config, shape: Shape, *, label_channels: int = 0) -> La
             "leaves nothing of an image", where="train.crop", got=config.train.crop, expected=f"below {min(shape[1:])}"
         )
 
-    # Build the layers one by one, each for the size that the one before leaves.
+    # Build the layers; each receives the pooled maps of the previous one.
     first_weights = get_goodness(config.train.goodness).first_weights if config.algorithm == "ff" else None
     generator = torch.Generator().manual_seed(config.seed)
     layers = Layers()
