@@ -192,11 +192,19 @@ def test_report_cam_labels(trained):
         with Image.open(cwd / "cam.png") as picture:
             assert picture.width > 300
             assert picture.height > 150 * min(height, 10)
-    text = shown("labels", run, "--pairs", 3, cwd=cwd)
+    text = shown("diagnose", run, "--pairs", 3, cwd=cwd)
     for words in ("classes", "mistaken, %", "pearson", "shift", "layer 2", "what decides", "favourite on noise"):
         assert words in text
-    found = json.loads(shown("labels", run, "--images", 50, "--json", cwd=cwd))
+    found = json.loads(shown("diagnose", run, "--images", 50, "--json", cwd=cwd))
     assert (found["count"], len(found["pairs"]), len(found["shortcuts"])) == (50, 45, 3)
+    old = ffnet("labels", run, "--images", 50, "--json", cwd=cwd)
+    assert (json.loads(old.stdout), old.stderr) == (found, "Warning: ffnet labels is now ffnet diagnose\n")
+
+
+def test_validation_may_be_called_val(trained):
+    cwd, _ = trained
+    texts = {name: shown("eval", "runs/digits-fourier-0", "--split", name, cwd=cwd) for name in ("val", "validation")}
+    assert texts["val"] == texts["validation"]
 
 
 def test_tensorboard_gets_every_epoch(tmp_path):
@@ -310,7 +318,7 @@ def test_presets(tmp_path):
         (["predict", "nowhere", "x.png"], "Error: nowhere: no run there"),
         (["report", "nowhere"], "Error: nowhere: no run there"),
         (["cam", "nowhere"], "Error: nowhere"),
-        (["labels", "nowhere"], "Error: nowhere: no run there"),
+        (["diagnose", "nowhere"], "Error: nowhere: no run there"),
         (["compare", "nowhere", "there"], "Error: nowhere: no run there"),
         (["reproduce", "fig3"], "Error: study: no such study; got fig3 (did you mean 'fig3"),
         (["reproduce", "none.toml"], "Error: none.toml: cannot be read: No such file or directory"),

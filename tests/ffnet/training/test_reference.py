@@ -12,6 +12,7 @@ def test_training_with_the_papers_recipe_equals_the_plain_network():
         [
             "data.name=digits", "data.limit=300", "net.widths=[6,8,8]", "net.kernel=5", "net.pools=[1,2,1]",
             "train.epochs=4", "train.lr=1e-3", "inference.linear_epochs=1",
+            "net.first_layer=local", "train.peer=0", "train.relu_gradient=true", "train.weight_decay=0",
         ]
     )  # fmt: skip
     data = ffnet.load_data(config.data)
