@@ -17,9 +17,10 @@ from ffnet.data.dataset import Data, Split
 from ffnet.fitting import fit, fit_forecast
 from ffnet.inference.predict import scores
 from ffnet.inference.registry import get_inference
+from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet
 from ffnet.prepare import check_run, label_set
-from ffnet.system.devices import memory_errors, resolve_device, with_dtype
+from ffnet.system.devices import memory_errors, resolve_device
 
 Images = npt.NDArray[Any]
 
@@ -105,7 +106,7 @@ class FFClassifier:
         data = Data("X", train, train[:0], train[:0], tuple(map(str, self.classes_)))
         check_run(config, data)
         with memory_errors():
-            self.net_ = FFNet(with_dtype(config, device), data.shape, label_set(config, data)).to(device)
+            self.net_ = FFNet(with_dtype(config, device, data.shape), data.shape, label_set(config, data)).to(device)
             self.history_ = fit(self.net_, data)
             if method.needs == "forecast":
                 self.net_.forecast = fit_forecast(self.net_, images)

@@ -17,9 +17,10 @@ from ffnet.data.dataset import Data
 from ffnet.data.load import load_data
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.fitting import fit
+from ffnet.model.compute_type import with_dtype
 from ffnet.prepare import check_names, label_set
 from ffnet.runs.folder import build
-from ffnet.system.devices import memory_errors, resolve_device, with_dtype
+from ffnet.system.devices import memory_errors, resolve_device
 
 try:
     import optuna
@@ -216,7 +217,7 @@ def _mark(config: Config, spaces: Mapping[str, Space], reading: str) -> str:
 def _accuracy(config: Config, data: Data, reading: Literal["goodness", "linear"]) -> float:
     """Return the validation accuracy of a net that is trained for it."""
     device = resolve_device(config.device)
-    config = with_dtype(config, device)
+    config = with_dtype(config, device, data.shape)
     labels = label_set(config, data) if config.algorithm == "ff" else None
     net = build(config, data.shape, labels, data.classes).to(device)
     fit(net, data)

@@ -24,9 +24,10 @@ from ffnet.evaluation.accuracy import accuracy
 from ffnet.fitting import fit_layer_weights, fit_linear, layer_weights_of, untrained
 from ffnet.inference.linear import linear_scores
 from ffnet.inference.passes import decision_scores, layer_goodness
+from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet
 from ffnet.runs.files import read_json, write_json
-from ffnet.system.devices import device_name, resolve_device, with_dtype
+from ffnet.system.devices import device_name, resolve_device
 from ffnet.training.loop import make_learner, steps
 
 T = TypeVar("T")
@@ -109,7 +110,7 @@ def train_and_read(
         Whether the linear classifier of the untrained net is read too.
     """
     begin, device = time.process_time(), resolve_device(config.device)
-    config = with_dtype(config, device)
+    config = with_dtype(config, device, data.shape)
     net = FFNet(config, data.shape, labels).to(device)
     train, few = data.train.to(device), replace(data, train=data.train[:readout])
     for _ in steps(make_learner(net, len(train)), config, train, data.classes):

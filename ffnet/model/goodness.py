@@ -34,11 +34,14 @@ class Goodness(NamedTuple):
         Channels, pixels → the default threshold θ.
     first_weights
         Channels → the initial weights of a learned goodness; None for others.
+    min_channels
+        Number of channels that a layer needs at least.
     """
 
     of: Callable[..., Tensor]
     theta: Callable[[int, int], float]
     first_weights: Callable[[int], Tensor] | None = None
+    min_channels: int = 1
 
 
 GOODNESS: dict[str, Goodness] = {}
@@ -48,12 +51,15 @@ Function: TypeAlias = Callable[..., Tensor]
 
 
 def goodness(
-    name: str, theta: Callable[[int, int], float], first_weights: Callable[[int], Tensor] | None = None
+    name: str,
+    theta: Callable[[int, int], float],
+    first_weights: Callable[[int], Tensor] | None = None,
+    min_channels: int = 1,
 ) -> Callable[[Function], Function]:
     """Register a goodness under `name`, its value of ``train.goodness``; for the rest see `Goodness`."""
 
     def register(function: Function) -> Function:
-        GOODNESS[name] = Goodness(function, theta, first_weights)
+        GOODNESS[name] = Goodness(function, theta, first_weights, min_channels)
         return function
 
     return register
@@ -84,7 +90,7 @@ def _log_mean(s_NC: Tensor, pixels: int) -> Tensor:
     return (s_NC.mean(1) + EPSILON).log()
 
 
-@goodness("contrast", theta=lambda *_: 0.0)
+@goodness("contrast", theta=lambda *_: 0.0, min_channels=2)
 def _channel_contrast(s_NC: Tensor, pixels: int) -> Tensor:
     """Log of mean y² over the first half of the channels, minus the same over the second half [ours]."""
     half = s_NC.shape[1] // 2
@@ -92,7 +98,7 @@ def _channel_contrast(s_NC: Tensor, pixels: int) -> Tensor:
     return (first + EPSILON).log() - (second + EPSILON).log()
 
 
-@goodness("log-contrast", theta=lambda *_: 0.0)
+@goodness("log-contrast", theta=lambda *_: 0.0, min_channels=2)
 def _log_contrast(s_NC: Tensor, pixels: int) -> Tensor:
     """Mean over the first half of the channels of log mean y², minus the same over the second half [ours]."""
     log_NC, half = (s_NC + FLOOR).log(), s_NC.shape[1] // 2

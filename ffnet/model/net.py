@@ -16,11 +16,12 @@ from ffnet.config import Config
 from ffnet.data.images import check_images_fit, to_unit
 from ffnet.labels.embed import Embedded, Embedder
 from ffnet.labels.waves import code, patterns
+from ffnet.model.compute_type import with_dtype
 from ffnet.model.fast_cpu.maps import mean_squares
 from ffnet.model.goodness import get_goodness
 from ffnet.model.heads import Forecast, LayerWeights, LinearHead
 from ffnet.model.layer import LocalLayer
-from ffnet.system.devices import DTYPES, with_dtype
+from ffnet.system.devices import DTYPES
 from ffnet.system.ranks import SINGLE, Ranks
 
 HEADS: dict[str, type[LinearHead | LayerWeights]] = {
@@ -113,7 +114,7 @@ class Net(nn.Module):
 
     def __init__(self, config: Config, shape: Shape, *, label_channels: int = 0) -> None:
         super().__init__()
-        config = with_dtype(config, torch.device("cpu"))
+        config = with_dtype(config, torch.device("cpu"), shape)
         self.config, self.shape, self.dtype = config, shape, DTYPES[config.dtype]
         self.layers = build_layers(config, shape, label_channels=label_channels)
 
@@ -291,15 +292,19 @@ def build_layers(config: Config, shape: Shape, *, label_channels: int = 0) -> La
     """
     # Refuse settings that the loop below would not catch.
     net = config.net
-    if config.algorithm == "ff" and config.train.goodness.endswith("contrast") and min(net.widths) < 2:
-        raise FFLabelsError("a contrast compares two halves", where="net.widths", got="1", expected="2 or more")
+    goodness = get_goodness(config.train.goodness)
+    if config.algorithm == "ff" and min(net.widths) < goodness.min_channels:
+        raise FFLabelsError(
+            "a contrast compares two halves" if goodness.min_channels == 2 else "too few filters",
+            where="net.widths", got=min(net.widths), expected=f"{goodness.min_channels} or more",
+        )  # fmt: skip
     if config.train.crop >= min(shape[1:]):
         raise FFLabelsError(
             "leaves nothing of an image", where="train.crop", got=config.train.crop, expected=f"below {min(shape[1:])}"
         )
 
     # Build the layers; each receives the pooled maps of the previous one.
-    first_weights = get_goodness(config.train.goodness).first_weights if config.algorithm == "ff" else None
+    first_weights = goodness.first_weights if config.algorithm == "ff" else None
     generator = torch.Generator().manual_seed(config.seed)
     layers = Layers()
     channels, height, width = shape

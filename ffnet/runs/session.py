@@ -20,6 +20,7 @@ from ffnet.data.load import KNOWN, load_data
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.fitting import fit_heads, untrained
 from ffnet.labels.choose import choose_labels
+from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet
 from ffnet.prepare import check_names, check_run
 from ffnet.presets import Preset, load_preset
@@ -30,7 +31,7 @@ from ffnet.runs.folder import Results, Run, build, is_finished, load_run
 from ffnet.runs.locks import locked, new_run_folder
 from ffnet.runs.log import Log
 from ffnet.runs.settings import About, check_data, read_settings, settings_digest, with_root
-from ffnet.system.devices import memory_errors, resolve_device, with_dtype
+from ffnet.system.devices import memory_errors, resolve_device
 from ffnet.system.ranks import Ranks, join_ranks
 from ffnet.system.signals import Interrupted, Interrupts
 from ffnet.training.learner import Learner, Metrics
@@ -122,7 +123,7 @@ def train(
     config = load_preset(config) if isinstance(config, str) else config
     config = config.config if isinstance(config, Preset) else config
     device = resolve_device(config.device)
-    config = with_absolute_paths(with_dtype(config, device))
+    config = with_absolute_paths(config)
     check_names(config)
 
     with Interrupts() as interrupts, memory_errors():
@@ -133,6 +134,7 @@ def train(
         with new_run_folder(out, config) as folder:
             # Refuse what cannot be trained before the labels are designed; then build the net.
             data = data or load_data(config.data)
+            config = with_dtype(config, device, data.shape)
             check_run(config, data, ranks)
             labels = choose_labels(config, data, progress=watcher.progress) if config.algorithm == "ff" else None
             net = build(config, data.shape, labels, data.classes).to(device)

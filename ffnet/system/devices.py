@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import torch
 
 from fflabels.errors import FFLabelsError
-from ffnet.config import Config
 from ffnet.system.ranks import local_rank
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
@@ -41,13 +39,12 @@ def resolve_device(name: str) -> torch.device:
     return torch.device("cuda", number)
 
 
-def with_dtype(config: Config, device: torch.device) -> Config:
-    """Return the configuration with ``dtype = "auto"`` resolved: bfloat16 if `device` computes it natively."""
-    if config.dtype != "auto":
-        return config
-    on_cpu = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # torch has no public name for it
-    native = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else on_cpu()
-    return msgspec.structs.replace(config, dtype="bfloat16" if native else "float32")
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether a device computes bfloat16 natively."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # torch has no public name for it
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
 def device_name(device: torch.device) -> str:

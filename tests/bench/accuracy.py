@@ -22,11 +22,11 @@ from ffnet import Ensemble, Run, load_preset, load_run
 from ffnet.evaluation.accuracy import Evaluation
 from ffnet.evaluation.statistics import spread
 from ffnet.experiments.studies import BEFORE_BASE
+from ffnet.model.compute_type import with_dtype
 from ffnet.report.figures import learning_curves
 from ffnet.report.tables import markdown
 from ffnet.runs.files import CONFIG, MODEL, RESULTS, read_json, write_json
 from ffnet.runs.log import METRICS, TIMINGS, read_lines
-from ffnet.system.devices import with_dtype
 
 DOCS = Path(__file__).parents[2] / "docs"
 RESULTS_PAGES, PICTURES = DOCS / "results", DOCS / "_static"

@@ -157,7 +157,7 @@ def table(found, data):
 
 
 def plot(found, data, path):
-    """Draw mean y² of positives and negatives, with their spread, over the first steps: a row for each layer."""
+    """Draw mean y² of positives and negatives, with their spread, then discrimination: a column for each start."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -166,32 +166,42 @@ def plot(found, data, path):
     prefix = "cifar10-" if data == "cifar10" else ""
     names = [prefix + init for init in INITS if prefix + init in found]
     depth = len(found[names[0]][0]["curves"])
-    layers = range(1, depth) if depth <= 3 else (1, depth // 2, depth - 1)
+    layers = list(range(1, depth) if depth <= 3 else (1, depth // 2, depth - 1))
     figure, axes = plt.subplots(
-        len(layers), len(names), figsize=(3.1 * len(names), 2.5 * len(layers)), sharex=True, sharey="row", squeeze=False
-    )
+        len(layers) + 1, len(names), figsize=(3.1 * len(names), 2.2 * len(layers) + 2.2), sharex=True, sharey="row",
+        squeeze=False,
+    )  # fmt: skip
     for column, name in enumerate(names):
-        for row, k in enumerate(layers):
-            axis, points = axes[row][column], found[name][0]["curves"][k]
-            steps = [EVERY * (i + 0.5) for i in range(len(points))]
-            for start, label, colour in ((0, "positives", "#1b6ca8"), (2, "negatives", "#c1440e")):
-                middle = [p[start] for p in points]
-                low, high = ([max(p[start] + sign * p[start + 1], 1e-3) for p in points] for sign in (-1, 1))
-                axis.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
-                axis.plot(steps, middle, color=colour, label=label, linewidth=1.2)
+        curves = found[name][0]["curves"]
+        steps = [EVERY * (i + 0.5) for i in range(len(curves[0]))]
+        for axis, k in zip(axes[:, column], layers, strict=False):
+            for start, label, colour, style in (
+                (0, "positives", "#1b6ca8", "-"), (2, "negatives", "#c1440e", "--")
+            ):  # fmt: skip
+                middle = [p[start] for p in curves[k]]
+                low, high = ([max(p[start] + sign * p[start + 1], 1e-3) for p in curves[k]] for sign in (-1, 1))
+                axis.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+                axis.plot(steps, middle, style, color=colour, label=label, linewidth=1.4)
             axis.axhline(1, color="black", linewidth=0.8, linestyle=":")
             axis.set_yscale("log")
-            if row == 0:
-                axis.set_title(name.removeprefix(prefix))
-            if row == len(layers) - 1:
-                axis.set_xlabel("step")
+            axis.set_yticks([0.1, 0.3, 1, 3, 10], ["0.1", "0.3", "1", "3", "10"])
+            axis.minorticks_off()
             if column == 0:
                 axis.set_ylabel(f"layer {k + 1}: mean y²")
+        axis = axes[-1][column]
+        for k, colour in zip(layers, ("#5b8c5a", "#7b4b94", "#b5838d"), strict=False):
+            smooth = [sum(p[4] for p in curves[k][i : i + 5]) / len(curves[k][i : i + 5]) for i in range(len(steps))]
+            axis.plot(steps, smooth, color=colour, label=f"layer {k + 1}", linewidth=1.4)
+        axis.axhline(0.5, color="black", linewidth=0.8, linestyle=":")
+        axis.set_xlabel("step")
+        axes[0][column].set_title(f"net.init = {name.removeprefix(prefix)}")
+    axes[-1][0].set_ylabel("discrimination")
     axes[0][0].legend(frameon=False, fontsize=8)
-    figure.suptitle("Goodness per neuron at the start of training; dotted: the threshold", fontsize=11)
+    axes[-1][0].legend(frameon=False, fontsize=8)
+    figure.suptitle("The first 3,000 steps; dotted: the threshold, and chance", fontsize=11)
     figure.tight_layout()
     path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=110)
 
 
 def page():

@@ -19,8 +19,8 @@ from harness import Row, once, write  # noqa: E402
 import ffnet  # noqa: E402
 from fflabels.errors import FFLabelsError  # noqa: E402
 from ffnet.inference.shortlist import cascade_scores, halving_scores  # noqa: E402
+from ffnet.model.compute_type import with_dtype  # noqa: E402
 from ffnet.presets import quick_preset  # noqa: E402
-from ffnet.system.devices import with_dtype  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-inference.md"
 

@@ -19,7 +19,7 @@ import ffnet  # noqa: E402
 from fflabels import design, named_set  # noqa: E402
 from ffnet.data.dataset import Data, Split  # noqa: E402
 from ffnet.inference.passes import features  # noqa: E402
-from ffnet.system.devices import with_dtype  # noqa: E402
+from ffnet.model.compute_type import with_dtype  # noqa: E402
 from ffnet.training.draws import Draws  # noqa: E402
 from ffnet.training.forward_forward import FFLearner  # noqa: E402
 

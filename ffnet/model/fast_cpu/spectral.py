@@ -119,12 +119,17 @@ def basis(height: int, width: int, kernel: int, dtype: torch.dtype) -> Basis:
 @cache
 def pays(samples: int, channels: int, filters: int, height: int, width: int, kernel: int) -> bool:
     """Return whether it saves enough multiplications to be faster: a fixed rule, so that runs are reproducible."""
+    return saving(samples, channels, filters, height, width, kernel) > GAIN
+
+
+def saving(samples: int, channels: int, filters: int, height: int, width: int, kernel: int) -> float:
+    """Return how many times more multiplications the direct convolution needs."""
     columns, rows = height + kernel // 2, (width + kernel // 2) // 2 + 1
     products = 3 * columns * rows
     of_maps = samples * (channels + filters) * height * 2 * (width * rows + products)
     of_filters = channels * filters * kernel * 2 * (kernel * rows + products)
     spectral = of_maps + of_filters + samples * channels * filters * products
-    return samples * channels * filters * height * width * kernel**2 > GAIN * spectral
+    return samples * channels * filters * height * width * kernel**2 / spectral
 
 
 def convolve(x_NIHW: Tensor, weight_OIKK: Tensor, scratch: Scratch) -> Tensor:

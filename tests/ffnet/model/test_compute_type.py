@@ -1,0 +1,42 @@
+"""Which type ``dtype = "auto"`` takes."""
+
+import pytest
+import torch
+
+import ffnet
+from ffnet.model import compute_type
+from ffnet.model.compute_type import with_dtype
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+WIDE, NARROW = ["net.widths=[128,128,128]", "net.kernel=7"], ["net.widths=[16,16,16]", "net.kernel=5"]
+
+
+def chosen(device, *settings, shape=(1, 28, 28)):
+    config = ffnet.load_preset("paper-mnist").config.override(["dtype=auto", *settings])
+    return with_dtype(config, device, shape).dtype
+
+
+@pytest.fixture(params=[True, False], ids=["bfloat16", "no bfloat16"])
+def native(request, monkeypatch):
+    monkeypatch.setattr(compute_type, "has_bfloat16", lambda device: request.param)
+    return request.param
+
+
+def test_nets_that_transforms_make_much_cheaper_are_in_float32_on_a_cpu(native):
+    fast = "bfloat16" if native else "float32"
+    assert chosen(CPU, *WIDE) == "float32"
+    assert chosen(CPU, *NARROW) == fast
+    assert chosen(CPU, *WIDE, "convolution=direct") == fast
+    assert chosen(CPU, *WIDE, shape=None) == fast
+    assert chosen(CUDA, *WIDE) == fast
+    assert chosen(CPU, *WIDE, "net.strides=[1,2,1]", "net.pools=[1,7,1]") == fast
+
+
+def test_a_given_type_stays(native):
+    assert chosen(CPU, *WIDE, "dtype=float64") == "float64"
+    assert chosen(CPU, *WIDE, "dtype=bfloat16") == "bfloat16"
+
+
+def test_a_net_takes_the_type_of_its_shape(native):
+    config = ffnet.load_preset("paper-mnist").config.override(["dtype=auto", *WIDE, "algorithm=bp", "train.peer=0"])
+    assert ffnet.BPNet(config, (1, 28, 28), 10).config.dtype == "float32"
