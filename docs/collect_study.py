@@ -1,4 +1,4 @@
-"""Put what ``ffnet study`` made on its page: ``python docs/collect_study.py studies/ablation/cpu [PAGE]``."""
+"""Put what ``ffnet study`` made on its page: ``python docs/collect_study.py studies/labels/cpu [PAGE]``."""
 
 import shutil
 import sys
@@ -8,7 +8,6 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 PAGES = {
     "labels": ("label-study", "A point a set", "accuracy against each statistic"),
-    "ablation": ("ablation", "In pictures", "differences of each change to the unchanged recipe"),
 }
 """By study: its page, unless another is named, and what is said of its pictures."""
 

@@ -165,6 +165,8 @@ class InferenceConfig(_Section, frozen=True):
     sum with weights fitted on validation images."""
     mirror: bool = False
     """Whether scores are averaged over an image and its mirror image, at twice the passes [ours]."""
+    linear_images: Positive | None = None
+    """The linear classifier is fitted on at most this many training images; on all unless given."""
     linear_epochs: Positive = 20
     linear_lr: Rate = 1e-3
     linear_batch: Positive = 128

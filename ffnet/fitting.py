@@ -142,6 +142,7 @@ def untrained(net: FFNet, data: Data, *, progress: Progress = silent) -> FFNet:
 def fit_linear(net: FFNet, train: Split, *, progress: Progress = silent) -> LinearHead:
     """Return a linear classifier fitted to a net's features on a split, which is on the net's device."""
     config = net.config
+    train = train[: config.inference.linear_images]
     return fit_linear_head(
         lambda images: features(net, images),
         train.images,

@@ -6,7 +6,6 @@ NEEDS = {
     "torch": ["ffnet*", "gpu*", "cli/test_ffnet.py"],
     "matplotlib": [
         "ffnet/report*",
-        "ffnet/experiments/test_ablation.py",
         "ffnet/experiments/test_*stud*.py",
         "ffnet/experiments/test_factors.py",
     ],

@@ -131,6 +131,8 @@ def _figures(run: Run) -> dict[str, Any]:
     for part in filter(None, (run.results.validation, run.results.test)):
         for name, accuracy in part.accuracies.items():
             figures[f"{part.split} {name}"] = accuracy.accuracy
+            if accuracy.layers:
+                figures[f"{part.split} {name}, last layer"] = accuracy.layers[-1]
             if accuracy.untrained is not None:
                 figures[f"{part.split} {name}, untrained"] = accuracy.untrained
     timings = read_lines(run.folder / TIMINGS)

@@ -1,4 +1,4 @@
-"""What a wave and a chain in one label are worth, as CIFAR10 has it in ``ffnet study ablation``: three seeds.
+"""What a wave and a chain in one label are worth, as CIFAR10 has it in the experiment ``ablation``: three seeds.
 
 ``FFNET_DATA=DIR python tests/bench/wave_and_chain.py``: class k carries the mean of the imprints that it has with the
 recipe's waves and with the selected chains, at the recipe's K and at one that makes up for their mean being fainter.
@@ -11,7 +11,7 @@ from fflabels import Labeler, LabelSet, Recipe
 from fflabels.labelers.fourier import Fourier, FourierRecipe
 from fflabels.labelers.morph import Morph, MorphRecipe
 from ffnet.evaluation.statistics import Gap, spread
-from ffnet.experiments.ablation import load_ablation
+from ffnet.experiments.factors import load_experiment
 from ffnet.experiments.trials import data_of, train_and_read
 from ffnet.prepare import label_set
 from ffnet.report.tables import format_gap
@@ -43,19 +43,18 @@ class Both(Labeler[BothRecipe]):
 
 
 if __name__ == "__main__":
-    jobs = [
-        job for job in load_ablation().jobs("cpu", only=["cifar10"]) if (job.recipe.name, job.change) == ("ours", None)
-    ]
+    wanted = {"data": "cifar10", "recipe": "ours", "change": "unchanged"}
+    jobs = [job for job in load_experiment("ablation").jobs("cpu") if wanted.items() <= job.levels.items()]
     figures = {"waves": [], "a wave and a chain": [], f"a wave and a chain, K {STRONGER}": []}
     for seed in range(3):
-        of_kind = {job.labels.name: job for job in jobs if job.seed == seed}
+        of_kind = {job.levels["labels"]: job for job in jobs if job.seed == seed}
         job = of_kind["Fourier"]
         data = data_of(job.config.data)
         waves, chains = (label_set(of_kind[kind].config, data) for kind in ("Fourier", "morphology"))
         both = LabelSet([BothRecipe(*pair) for pair in zip(waves.recipes, chains.recipes, strict=True)], Both())
         stronger = job.config.replaced({"labels.intensity": STRONGER})
         for name, config, labels in zip(figures, (job.config, job.config, stronger), (waves, both, both), strict=True):
-            sizes = {"readout": job.data.readout, "validation": job.data.validation}
+            sizes = {"readout": 8000, "validation": 3000}
             found = train_and_read(config, data, labels, {}, **sizes)
             figures[name].append(found)
             print(seed, name, found.goodness, found.linear, found.train_seconds, flush=True)

@@ -8,6 +8,7 @@ SETTINGS = """
 algorithm convolution device dtype seed
 data.limit data.name data.offline data.root data.size data.validation
 inference.chunk inference.layers inference.linear_batch inference.linear_decay inference.linear_epochs
+inference.linear_images
 inference.linear_lr inference.linear_pool inference.mirror
 labels.assign labels.candidates labels.intensity labels.method labels.metric labels.n labels.params labels.set
 net.detach net.first_layer net.init net.kernel net.label_every_layer net.norm net.offered_waves net.pools net.strides

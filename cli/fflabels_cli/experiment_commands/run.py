@@ -28,6 +28,11 @@ def command(name: str, scale: str, out: Path, data: str | None, workers: int) ->
     Stopped at any time, it continues where it was. Several processes or machines may share the folder: each takes the
     next run that nobody works on.
     """
+    run(name, scale, out, data, workers)
+
+
+def run(name: str, scale: str, out: Path, data: str | None, workers: int) -> None:
+    """Do what the command does."""
     from fflabels_cli import net_output
     from ffnet.experiments.jobs import run_jobs, wait_for
     from ffnet.experiments.pivot import write_report

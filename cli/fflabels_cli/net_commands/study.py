@@ -81,29 +81,16 @@ def labels(
 
 
 @command.command("ablation")
-@_options("MNIST and CIFAR10")
-def ablation(
-    file: Path | None, scale: Any, only: tuple[str, ...], shard: str | None, out: Path, data: str | None
-) -> None:
-    """Measure what each part of a recipe contributes: one change at a time, from our recipe and from the paper's.
+@click.argument("file", metavar="[FILE.toml]", required=False)
+@click.option("--scale", type=click.Choice(("smoke", "cpu")), default="cpu", show_default=True, help="How large.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("experiments"), show_default=True, help="Where.")
+@options.data_root
+def ablation(file: str | None, scale: str, out: Path, data: str | None) -> None:
+    """Run the ablation; the old name of ``ffnet experiment run ablation``."""
+    from fflabels_cli.experiment_commands.run import run
 
-    Finished nets are not trained again. Accuracies are on validation images; test images are not read.
-    """
-    from ffnet.experiments.ablation import load_ablation
-    from ffnet.experiments.ablation.report import write
-    from ffnet.experiments.ablation.work import finished, work
-    from ffnet.experiments.studies import shard as part_of
-
-    study = load_ablation(file)
-    jobs, everything = study.jobs(scale, data, only), study.jobs(scale, data)
-    folder = _study_folder("ablation", file, out, scale)
-    finished(everything, folder)  # refuses nets of other settings before hours of work
-    mine = part_of(jobs, shard)
-    if not mine:
-        _print_nothing_to_do(shard, jobs)
-        return
-    work(mine, folder, begin=_begin)
-    _print_written(write(study, scale, everything, folder, _command_line("ablation", file)))
+    click.echo(f"Warning: ffnet study ablation is now ffnet experiment run {file or 'ablation'}", err=True)
+    run(file or "ablation", scale, out, data, workers=1)
 
 
 def _study_folder(name: str, file: Path | None, out: Path, scale: str) -> Path:

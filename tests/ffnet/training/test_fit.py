@@ -8,6 +8,7 @@ from reference import batch, config, net
 import ffnet
 from fflabels import named_set
 from fflabels.errors import FFLabelsError
+from ffnet.fitting import fit_linear
 from ffnet.training.backprop import BPLearner
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
@@ -87,3 +88,18 @@ def test_back_propagation_learns_digits():
     assert losses[-1] < losses[0]
     right = ffnet.predict(baseline, data.validation.images) == data.validation.classes
     assert right.float().mean() > 0.5
+
+
+def test_the_linear_classifier_is_fitted_on_at_most_as_many_images_as_asked_for():
+    chosen = config("data.limit=80", "data.size=14", "inference.linear_epochs=2", "net.norm=batch")
+    data = ffnet.load_data(chosen.data)
+    nets = [
+        ffnet.FFNet(
+            chosen.replaced({"inference.linear_images": count}), data.shape, named_set("fourier:paper10")
+        ).eval()
+        for count in (None, 30, 500)
+    ]
+    whole, few, more = (fit_linear(ours, data.train).weight for ours in nets)
+    assert torch.equal(whole, more)
+    assert torch.equal(few, fit_linear(nets[0], data.train[:30]).weight)
+    assert not torch.equal(few, whole)
