@@ -157,16 +157,16 @@ def scatter_by_kind(
 
 
 def effects(panels: Mapping[str, Mapping[str, Mapping[str, Gap]]], names: Sequence[str], x: str, title: str) -> bytes:
-    """Draw differences with their intervals: one row per change, one panel per inference method.
+    """Draw differences with their intervals: one row per difference, one panel per accuracy.
 
-    Each kind of labels has a colour and a marker.
+    Each factor has a colour and a marker.
 
     Parameters
     ----------
     panels
-        The differences, by inference method, kind of labels and change.
+        The differences, by accuracy, factor and name.
     names
-        The changes, from top to bottom.
+        The names, from top to bottom.
     x, title
         Label of the horizontal axes, and the title.
     """
@@ -175,8 +175,8 @@ def effects(panels: Mapping[str, Mapping[str, Mapping[str, Gap]]], names: Sequen
     for axis, (reading, kinds) in zip(axes, panels.items(), strict=True):
         axis.axvline(0, color="0.4", lw=1)
         for k, (kind, gaps) in enumerate(kinds.items()):
-            for change, gap in gaps.items():
-                place, look = names.index(change) + 0.15 * (2 * k - len(kinds) + 1), {"color": COLOURS[k]}
+            for name, gap in gaps.items():
+                place, look = names.index(name), {"color": COLOURS[k]}
                 if gap.low is not None and gap.high is not None:
                     axis.plot([100 * gap.low, 100 * gap.high], [place, place], lw=1, **look)
                 axis.plot(100 * gap.mean, place, MARKS[k], ms=4, **look)
