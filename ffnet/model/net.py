@@ -18,7 +18,7 @@ from ffnet.labels.embed import Embedded, Embedder
 from ffnet.labels.waves import code, patterns
 from ffnet.model.compute_type import with_dtype
 from ffnet.model.fast_cpu.maps import mean_squares
-from ffnet.model.goodness import get_goodness
+from ffnet.model.goodness import Goodness, get_goodness
 from ffnet.model.heads import Forecast, LayerWeights, LinearHead
 from ffnet.model.layer import LocalLayer
 from ffnet.system.devices import DTYPES
@@ -184,7 +184,6 @@ class FFNet(Net):
     def __init__(self, config: Config, shape: Shape, labels: LabelSet) -> None:
         super().__init__(config, shape, label_channels=config.net.offered)
         self.labels = labels
-        self.goodness = get_goodness(config.train.goodness)
         first = config.net.first_layer
         self.counted = range(0 if first == "include" else 1, len(self.layers))
         self.linear: LinearHead | None = None
@@ -258,6 +257,11 @@ class FFNet(Net):
             scale = torch.where(square > 0, square, 1).rsqrt()
             layer.weight.mul_(scale)
             y_NCHW.mul_(scale)  # what the next layer receives
+
+    @property
+    def goodness(self) -> Goodness:
+        """The registered goodness of the configuration."""
+        return get_goodness(self.config.train.goodness)
 
     def goodness_of(self, k: int, s_NC: Tensor, pixels: int) -> Tensor:
         """Return the goodness (N,) of layer k, from 0, given the mean squares of its channels."""
