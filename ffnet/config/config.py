@@ -5,30 +5,27 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import msgspec
 import tomli_w
 
 from fflabels.errors import FFLabelsError, nearest
-from fflabels.metrics import check_metric
+from ffnet.config.sections import (
+    Algorithm,
+    Convolution,
+    DataConfig,
+    InferenceConfig,
+    LabelsConfig,
+    NetConfig,
+    Section,
+    TrainConfig,
+)
 
 REMOVED: dict[str, Any] = {
     "labels.cache": 0, "net.regions": 1, "inference.offsets": False, "inference.channel_images": 0,
 }  # fmt: skip
 """Settings that were removed → their default, the only value that is still accepted (and ignored)."""
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-Natural = Annotated[int, msgspec.Meta(ge=0)]
-Rate = Annotated[float, msgspec.Meta(gt=0)]
-Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
-
-Algorithm: TypeAlias = Literal["ff", "bp"]
-Inference: TypeAlias = str
-"""``linear``, ``goodness``, ``cascade``, ``cascade:k`` or ``halving``: see `ffnet.predict`."""
-Convolution: TypeAlias = Literal["auto", "direct"]
-FirstLayer: TypeAlias = Literal["local", "random", "include", "with_next"]
-
 
 NO_EFFECT = (
     ("data", "root"), ("data", "offline"), ("train", "checkpoint_seconds"), ("train", "validate_every"),
@@ -37,149 +34,7 @@ NO_EFFECT = (
 """Settings that never change a result."""
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the configuration file."""
-
-
-class LabelsConfig(_Section, frozen=True):
-    """Which labels are embedded, and how strongly."""
-
-    set: str = "fourier"
-    """A labeler (which designs a set), ``labeler:name`` (a built-in set) or a label-set file."""
-    n: Positive | None = None
-    """Number of labels to design; default: one per class."""
-    params: dict[str, Any] = {}
-    """Parameters of the labeler that designs the set."""
-    intensity: Fraction = 0.35
-    """The label intensity K."""
-    assign: Literal["order", "alike"] = "order"
-    """Which class gets which label. ``order``: class k gets label k. ``alike``: classes that look alike get labels that
-    are similar by `shift` (`fflabels.assign`, on training images) [ours]."""
-    candidates: Positive = 2000
-    metric: str = "pearson"
-    """How alike labels are, where a set is designed: a registered metric (`fflabels.metrics`)."""
-    method: Literal["best", "greedy", "random"] = "best"
-
-    def __post_init__(self) -> None:
-        check_metric(self.metric, "labels.metric")
-
-
-class DataConfig(_Section, frozen=True):
-    """Which images to train and test on."""
-
-    name: str = "digits"
-    """A registered data set (`ffnet.data.load`), such as ``digits`` or ``cifar10``, or a folder of class folders."""
-    root: str | None = None
-    """Folder of torchvision's data sets; default: the environment variable FFNET_DATA, else ~/.cache/ffnet."""
-    offline: bool = False
-    """Never download."""
-    size: Positive | None = None
-    """Height and width to resize to; default: no resizing (digits: 16)."""
-    validation: Natural | None = None
-    """Number of training images held out for validation; default: the usual number for the data set."""
-    limit: Positive | None = None
-    """Train on at most this many images, the first ones after the validation split."""
-
-
-class NetConfig(_Section, frozen=True):
-    """The stack of layers."""
-
-    widths: Annotated[tuple[Positive, ...], msgspec.Meta(min_length=1, max_length=64)] = (16, 32, 64)
-    """Filters per layer."""
-    kernel: Positive = 5
-    """Height and width of the filters; must be odd. Padding keeps the size of the maps."""
-    strides: tuple[Positive, ...] = ()
-    """Stride per layer; empty: 1 for all layers."""
-    pools: tuple[Positive, ...] = (2, 2, 1)
-    """Width of the max pooling after each layer; empty: no pooling."""
-    norm: str = "batch"
-    """Norm before each convolution: ``layer``, y/√mean y² per sample (paper, MNIST); ``batch`` (paper, CIFAR); ``rms``,
-    one running scalar per layer [ours]; ``none``."""
-    init: str = "torch"
-    """Initial weights (`ffnet.model.initial`): ``torch``, uniform within ±1/√fan-in; ``base``, N(0, 1/filters) [base];
-    ``unit``, so that E y² = 1 [ours]; ``measured``, scaled layer by layer so that mean y² of the first training batch
-    is 1 [ours]. Biases start at 0, except with ``torch``."""
-    first_layer: FirstLayer = "local"
-    """What trains layer 1: ``local``, its own loss, but its goodness and neurons do not count in inference; ``random``,
-    nothing; ``include``, its own loss, and it counts; ``with_next``, layer 2's loss by autograd (not layer-local)."""
-    label_every_layer: bool = False
-    """Whether every layer after the first also receives the label as extra input channels [ours]."""
-    offered_waves: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
-    """Number of extra channels with ``label_every_layer``: each label gets this many smooth waves
-    (`ffnet.labels.waves`) [ours]. 0: one channel, the mean over the channels of the label's own imprint."""
-    detach: bool = True
-    """Whether gradients stop between layers. False: the summed loss reaches all earlier layers (not layer-local)."""
-
-    @property
-    def offered(self) -> int:
-        """Number of label channels that every layer after the first receives."""
-        return max(1, self.offered_waves) if self.label_every_layer else 0
-
-
-class TrainConfig(_Section, frozen=True):
-    """How the layers learn."""
-
-    epochs: Positive = 30
-    batch: Positive = 32
-    """Images per step; each is embedded with its right label and with wrong ones."""
-    lr: Rate = 2e-3
-    schedule: Literal["cooldown", "constant", "linear", "cosine"] = "linear"
-    """Learning rate over time. ``cooldown`` (paper): constant, then 2·lr/E·(1+E−e) in the second half of the E epochs.
-    ``linear`` and ``cosine`` fall to 0, step by step."""
-    goodness: str = "log-contrast"
-    loss: str = "softmax"
-    theta: float | None = None
-    """Threshold of the BCE loss; default: that of the goodness (the number of neurons for ``sum``)."""
-    temperature: Rate = 1.0
-    """Divides the logit of the BCE loss; 1 in the paper."""
-    alpha: Rate = 8.0
-    """Multiplies goodness in the softmax and softplus losses."""
-    peer: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    """Strength of peer normalisation, which pulls the mean activities of a layer's channels towards each other
-    (`ffnet.training.peer`) [base: 0.03]; 0: off."""
-    relu_gradient: Literal["true", "full"] = "true"
-    """``full``: relu's gradient counts as 1 where the activity is 0, too [base]. The slope of Σy² is 0 there, so this
-    only matters with peer normalisation, or where gradients cross layers."""
-    weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    """This times the weights is added to their gradient (coupled decay) [base: 3e-4]; biases do not decay."""
-    negatives: Literal["uniform", "hard", "balanced"] = "hard"
-    """How wrong labels are drawn: ``uniform`` (paper); ``hard``, in proportion to how likely the net found them, by the
-    last layer's goodness when it last saw the image with them; ``balanced``, each as often wrong as right."""
-    negatives_each: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
-    """Wrong labels per image and step."""
-    crop: Natural = 0
-    """Shift each training image by at most this many pixels before the label is embedded; the gap is black."""
-    flip: bool = False
-    """Mirror each training image left to right with probability ½, before the label is embedded."""
-    validate_every: Natural = 0
-    """Measure validation accuracy after every this many epochs; 0: only after the last epoch."""
-    checkpoint_seconds: Annotated[float, msgspec.Meta(ge=0)] = 60.0
-    """Write a checkpoint when the last one is this old; 0: after every step."""
-
-
-class InferenceConfig(_Section, frozen=True):
-    """How classes are predicted, and how the linear classifier is fitted."""
-
-    layers: Literal["sum", "last", "weighted"] = "sum"
-    """Which layers' goodness decides: ``sum``, all layers that count (paper); ``last``, the last layer; ``weighted``, a
-    sum with weights fitted on validation images."""
-    mirror: bool = False
-    """Whether scores are averaged over an image and its mirror image, at twice the passes [ours]."""
-    linear_images: Positive | None = None
-    """The linear classifier is fitted on at most this many training images; on all unless given."""
-    linear_epochs: Positive = 20
-    linear_lr: Rate = 1e-3
-    linear_batch: Positive = 128
-    linear_pool: Natural = 0
-    """Average-pool each layer's activity to at most this many pixels per side before the linear classifier; 0: use
-    every pixel (paper)."""
-    linear_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    """Weight decay (decoupled) of the linear classifier."""
-    chunk: Positive = 512
-    """Embedded images per pass through the net; on a CPU at most 128."""
-
-
-class Config(_Section, frozen=True):
+class Config(Section, frozen=True):
     """All settings of a run.
 
     Examples
