@@ -13,6 +13,7 @@ import pytest
 from fflabels_cli import output
 from PIL import Image
 
+import fflabels
 from fflabels import LabelSet
 
 pytestmark = pytest.mark.slow
@@ -232,7 +233,7 @@ def test_a_labeler_in_a_file_serves_every_command_and_its_set_runs_no_code_by_it
         ("code/rings.py:RingRecipe", "labeler code/rings.py:RingRecipe: not a labeler; got <class 'rings.RingRecipe'>"),
         ("code/wave.py:Rings", "a module of the file's name is there already; got wave (rename the file)"),
         ("code/broken.py:Rings", "labeler code/broken.py:Rings: the process ended with code 7"),
-        ("code/morph.py:Rings", "the name is taken; got morph (fflabels 0.1.0 has it)"),
+        ("code/morph.py:Rings", f"the name is taken; got morph (fflabels {fflabels.__version__} has it)"),
         ("code/none.py:Rings", "Error: labeler code/none.py:Rings: no such file"),
         (
             "code/my-rings.py:Rings",

@@ -6,6 +6,7 @@ import shlex
 import pytest
 from conftest import ROOT
 
+import fflabels
 from fflabels.testing.kit import CHECKS
 
 pytestmark = pytest.mark.slow
@@ -67,7 +68,7 @@ def test_a_new_plugin_never_replaces_anything(environment, tmp_path):
     (tmp_path / "fflabels-mine").mkdir()
     for name, message in {
         "mine": "Error: fflabels-mine: is there already (--out names another folder)\n",
-        "morph": "Error: NAME: the name is taken; got morph (by fflabels 0.1.0)\n",
+        "morph": f"Error: NAME: the name is taken; got morph (by fflabels {fflabels.__version__})\n",
         "none": "Error: NAME: the name is taken; got none (None is a word of Python)\n",
         "cli": "Error: NAME: the name is taken; got cli (a module fflabels_cli is installed)\n",
         "My Waves": "Error: NAME: not a labeler's name; got My Waves; expected lower case letters, digits and hyphens\n",
