@@ -383,4 +383,4 @@ def test_without_pytorch_it_says_what_to_install(tmp_path):
 
 
 def test_version(tmp_path):
-    assert re.fullmatch(r"ffnet, version [\d.]+\n", shown("--version", cwd=tmp_path))
+    assert re.fullmatch(r"ffnet, version [\d.]+(dev\d+)?\n", shown("--version", cwd=tmp_path))
