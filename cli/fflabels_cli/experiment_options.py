@@ -40,3 +40,8 @@ def loaded(name: str, scale: str, out: Path, data: str | None) -> tuple[Experime
 
     experiment = load_experiment(name)
     return experiment, experiment.jobs(scale, data), out / experiment.name / scale
+
+
+def report_command(name: str, scale: str) -> str:
+    """Return the command that writes an experiment's table again, as one types it."""
+    return f"ffnet experiment report {name}" + (f" --scale {scale}" if scale != "full" else "")

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
+from ffnet.config import Config
 from ffnet.data.load import KNOWN
 from ffnet.experiments.factors import Job
 from ffnet.runs.files import CONFIG
@@ -58,7 +59,7 @@ def run_jobs(
     """
     folder.mkdir(parents=True, exist_ok=True)
     for job in jobs:
-        _check(job, folder / job.folder)  # before hours of work
+        check_settings(job.config, folder / job.folder)  # before hours of work
     held = []
     for number, job in enumerate(jobs, 1):
         out = folder / job.folder
@@ -82,12 +83,18 @@ def run_jobs(
     return held
 
 
-def _check(job: Job, out: Path) -> None:
-    """Refuse a run of other settings in a job's place; where it was computed, and in what type, may differ."""
+def check_settings(config: Config, out: Path) -> None:
+    """Refuse a run of other settings in a job's place; where it was computed, and in what type, may differ.
+
+    Raises
+    ------
+    FFLabelsError
+        When the folder holds a run, and its settings are not these.
+    """
     if not (out / CONFIG).exists():
         return
-    free = {"data.root": None, "device": "auto"} | ({"dtype": "auto"} if job.config.dtype == "auto" else {})
-    there, wanted = read_settings(out)[0].replaced(free), with_absolute_paths(job.config).replaced(free)
+    free = {"data.root": None, "device": "auto"} | ({"dtype": "auto"} if config.dtype == "auto" else {})
+    there, wanted = read_settings(out)[0].replaced(free), with_absolute_paths(config).replaced(free)
     if there != wanted:
         raise FFLabelsError(
             "holds a run of other settings", where=str(out), hint="move it away, or choose another --out"
@@ -120,7 +127,7 @@ def rows_of(jobs: Sequence[Job], folder: Path) -> list[dict[str, Any]]:
     rows = []
     for job in jobs:
         if is_finished(folder / job.folder):
-            _check(job, folder / job.folder)
+            check_settings(job.config, folder / job.folder)
             rows.append({**job.levels, "seed": job.seed, **_figures(load_run(folder / job.folder))})
     return rows
 

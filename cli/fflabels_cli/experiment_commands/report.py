@@ -17,6 +17,5 @@ def command(name: str, scale: str, out: Path, data: str | None) -> None:
 
     experiment, jobs, folder = experiment_options.loaded(name, scale, out, data)
     folder.mkdir(parents=True, exist_ok=True)
-    typed = f"ffnet experiment report {name}" + (f" --scale {scale}" if scale != "full" else "")
-    for path in write_report(experiment, jobs, folder, typed):
+    for path in write_report(experiment, jobs, folder, experiment_options.report_command(name, scale)):
         click.echo(f"written: {path}")

@@ -56,6 +56,5 @@ def run(name: str, scale: str, out: Path, data: str | None, workers: int) -> Non
     finally:
         for other in others:
             other.terminate() if sys.exc_info()[0] else other.wait()
-    typed = f"ffnet experiment report {name}" + (f" --scale {scale}" if scale != "full" else "")
-    for path in write_report(experiment, jobs, folder, typed):
+    for path in write_report(experiment, jobs, folder, experiment_options.report_command(name, scale)):
         click.echo(f"written: {path}")

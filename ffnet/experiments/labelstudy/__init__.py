@@ -12,7 +12,8 @@ import msgspec
 from fflabels.errors import FFLabelsError, nearest
 from fflabels.metrics import METRICS
 from ffnet.config import Config, Natural, Positive, result_settings
-from ffnet.experiments.studies import known, load_checked, parse_shard, plain
+from ffnet.experiments.factors import slug
+from ffnet.experiments.studies import known, load_checked, parse_shard
 from ffnet.prepare import check_unweighted
 from ffnet.presets import load_preset
 
@@ -152,7 +153,7 @@ class Cell(NamedTuple):
     @property
     def set_name(self) -> str:
         """The label set's file name, without its ending."""
-        return "-".join(plain(word) for word in (self.data.name, self.kind.name, self.rule.name, str(self.pool)))
+        return "-".join(slug(word) for word in (self.data.name, self.kind.name, self.rule.name, str(self.pool)))
 
     @property
     def name(self) -> str:

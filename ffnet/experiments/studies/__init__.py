@@ -257,11 +257,6 @@ def known(names: Iterable[str], there: Sequence[str], where: str) -> list[str]:
     return found
 
 
-def plain(word: str) -> str:
-    """Return words as a part of a file's name."""
-    return "_".join("".join(c if c.isalnum() or c == "." else " " for c in word).split())
-
-
 def list_studies() -> list[str]:
     """Return the names of all studies."""
     return sorted(f.name.removesuffix(".toml") for f in files(__name__).iterdir() if f.name.endswith(".toml"))

@@ -13,12 +13,12 @@ from ffnet.data.load import KNOWN
 from ffnet.evaluation.accuracy import Evaluation
 from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.evaluation.statistics import spread
+from ffnet.experiments.jobs import check_settings
 from ffnet.experiments.studies import Group, Job, ScaleName, Study
 from ffnet.report.tables import markdown
 from ffnet.runs.files import CONFIG
 from ffnet.runs.folder import Run, is_finished, load_run
-from ffnet.runs.session import Watcher, resume, train, with_absolute_paths
-from ffnet.runs.settings import read_settings
+from ffnet.runs.session import Watcher, resume, train
 
 try:
     from ffnet.report import figures
@@ -59,26 +59,15 @@ def work(
     folder.mkdir(parents=True, exist_ok=True)
     for number, job in enumerate(jobs, 1):
         out = folder / job.folder
-        there = (out / CONFIG).exists()
-        if there:
-            _check(job, out)
+        check_settings(job.config, out)
         if is_finished(out):
             continue
         if begin:
             begin(job, number, len(jobs))
-        if there:
+        if (out / CONFIG).exists():
             resume(out, root=_root(job), watcher=watcher)
         else:
             train(job.config, out=out, watcher=watcher)
-
-
-def _check(job: Job, out: Path) -> None:
-    """Refuse a run of other settings in a job's place; where it was computed, and in what type, may differ."""
-    free = {"data.root": None, "device": "auto"} | ({"dtype": "auto"} if job.config.dtype == "auto" else {})
-    if read_settings(out)[0].replaced(free) != with_absolute_paths(job.config).replaced(free):
-        raise FFLabelsError(
-            "holds a run of other settings", where=str(out), hint="move it away, or choose another --out"
-        )
 
 
 def _root(job: Job) -> str | None:
@@ -91,7 +80,7 @@ def _finished(jobs: Sequence[Job], folder: Path) -> list[tuple[Job, Run]]:
     found = []
     for job in jobs:
         if is_finished(folder / job.folder):
-            _check(job, folder / job.folder)
+            check_settings(job.config, folder / job.folder)
             found.append((job, load_run(folder / job.folder)))
     return found
 
