@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from fflabels.arrays import Array, Shape, check_shape
+from fflabels.arrays import Array, Shape
 from fflabels.checks import check_floor, check_seed
+from fflabels.codes import floor_of, is_code, references_for
 from fflabels.effect import Correlations, Effect, effect
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
 from fflabels.guard import draw
-from fflabels.images import References, load_references
+from fflabels.images import References
 from fflabels.labeler import Labeler
 from fflabels.progress import Progress, silent
 from fflabels.recipe import MAX_RECIPES, Recipe
@@ -45,7 +47,7 @@ class Candidates(Sequence[Recipe]):
     repeated, invisible
         How many draws repeated an earlier one's effect, or fell below the visibility floor.
     min_visibility
-        The floor.
+        The floor; None for codes.
     correlations
         The pearson correlations that the search for repeats computed, for `similarity` to reuse.
     """
@@ -56,7 +58,7 @@ class Candidates(Sequence[Recipe]):
         drawn: int,
         repeated: int,
         invisible: int,
-        min_visibility: float,
+        min_visibility: float | None,
         correlations: Correlations | None = None,
     ) -> None:
         self.correlations = correlations
@@ -99,14 +101,14 @@ def propose(
     n
         How many candidates to find (2000 in the paper).
     shape
-        (C, H, W) of the images that candidates are judged on.
+        (C, H, W) of the images that candidates are judged on; (W, 1, 1) for codes.
     seed
         A non-negative integer.
     references
-        As for `load_references`; 64 crops of photographs unless given.
+        As for `load_references`; 64 crops of photographs unless given. Not for codes.
     min_visibility
         The floor of visibility, in units of the images' RMS contrast; the labeler's own (1 for most) unless given
-        [ours].
+        [ours]. Not for codes.
     at_least
         The fewest to accept when the labeler runs out of new recipes; n by default.
 
@@ -125,9 +127,8 @@ def propose(
         raise FFLabelsError("bad number", where="candidates", got=n, expected=f"1 to {MAX_RECIPES}")
     check_seed(seed)
     check_floor(min_visibility)
-    floor = labeler.default_visibility if min_visibility is None else min_visibility
-    shape = check_shape(shape)
-    images = load_references(references, shape)
+    images = references_for(labeler, references, shape)
+    shape, floor = images.shape, floor_of(labeler, min_visibility)
 
     # Draw batch after batch, until there are n candidates or nothing new comes.
     distinct = _Distinct(labeler, images, n)
@@ -141,7 +142,7 @@ def propose(
             met.add(recipe)
 
         # Compare the visible ones with all candidates and with each other.
-        distinct.meet([e for _, _, e in batch if e is not None and e.changed and e.visibility >= floor])
+        distinct.meet([e for _, _, e in batch if e is not None and e.visible(floor)])
 
         # Sort each draw into repeated, invisible, or new.
         for j, recipe, seen in batch:
@@ -149,7 +150,7 @@ def propose(
             fruitless += 1
             if seen is None:
                 repeated += 1
-            elif not seen.changed or seen.visibility < floor:
+            elif not seen.visible(floor):
                 invisible += 1
             elif distinct.add(recipe, seen):
                 fruitless = 0
@@ -166,7 +167,7 @@ def propose(
             where="candidates",
             got=f"{len(distinct.recipes)} in {drawn} draws ({repeated} repeated, {invisible} invisible)",
             expected=f"{n if at_least is None else at_least} distinct, visible recipes",
-            hint="ask for fewer, widen the labeler's parameters, or lower min_visibility",
+            hint="ask for fewer, widen the labeler's parameters" + (", or lower min_visibility" if floor else ""),
         )
     return Candidates(distinct.recipes, drawn, repeated, invisible, floor, distinct.correlations())
 
@@ -182,8 +183,9 @@ class _Distinct:
     def __init__(self, labeler: Labeler[Any], references: References, n: int) -> None:
         self.labeler, self.references = labeler, references
         self.recipes: list[Recipe] = []
-        self.images = 1 if labeler.image_independent else len(references.images)
-        pixels = references.images[0].size
+        self.signed = is_code(labeler)
+        self.images = 1 if labeler.image_independent or self.signed else len(references.images)
+        pixels = math.prod(references.shape)
         self.whole = n * (self.images * pixels + n) * 4 <= HELD_BYTES
         fit = max(1, HELD_BYTES // (4 * n * pixels))
         self.held = self.images if self.whole else min(SCREENED, self.images, fit)
@@ -206,9 +208,10 @@ class _Distinct:
         self.position += 1
         partial = np.concatenate([self.known[k], self.within[k, self.taken]])
         same = SAME * np.sqrt(self.changed[:count] * seen.changed)
-        for other in np.flatnonzero(np.abs(partial) + (self.images - self.held) + MARGIN > same):
-            product = np.einsum("ncyx,ncyx->", self._signature(int(other)), seen.signature)
-            if abs(float(product)) > same[other]:
+        alike = partial if self.signed else np.abs(partial)
+        for other in np.flatnonzero(alike + (self.images - self.held) + MARGIN > same):
+            product = float(np.einsum("ncyx,ncyx->", self._signature(int(other)), seen.signature))
+            if (product if self.signed else abs(product)) > same[other]:
                 return False
         self.signatures[count] = self.batch[k]
         self.changed[count] = seen.changed

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from fflabels import registry
-from fflabels.arrays import Array, Shape, check_shape
+from fflabels.arrays import Array, Shape
 from fflabels.brief import Brief
 from fflabels.candidates import Candidates
 from fflabels.checks import check_count, check_floor, check_intensity, check_seed
+from fflabels.codes import floor_of, is_code, references_for
 from fflabels.design import chance_sets
 from fflabels.diversity import summarize
 from fflabels.errors import FFLabelsError
 from fflabels.guard import complete
-from fflabels.images import References, load_references
-from fflabels.labeler import Labeler
-from fflabels.labelset import DEFAULT_SHAPE
+from fflabels.images import References
+from fflabels.labeler import DEFAULT_SHAPE, Labeler
 from fflabels.metrics import METRICS, Matrix, check_metric, metrics_on
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
@@ -118,12 +118,16 @@ def compare(
     check_floor(min_visibility)
     check_intensity(intensity)
     check_count(max(candidates, *counts), "candidates" if candidates >= max(counts) else "counts")
-    images = load_references(references, check_shape(shape))
+    made = [registry.get_labeler(name) if isinstance(name, str) else name for name in labelers]
+    if len({is_code(labeler) for labeler in made}) > 1:
+        kinds = ", ".join(labeler.name for labeler in made)
+        raise FFLabelsError("codes and pictures are not compared with each other", where="labelers", got=kinds)
+    images = references_for(made[0], references, shape)
+    floor_of(made[0], min_visibility)
     for metric in metrics or ():
         METRICS[metric].check(images)
     reached = []
-    for name in labelers:
-        labeler = registry.get_labeler(name) if isinstance(name, str) else name
+    for labeler in made:
         pools = _Pools(Brief(labeler, images, intensity, min_visibility, seed), max(candidates, *counts), progress)
         for metric in metrics or metrics_on(images):
             for n in counts:

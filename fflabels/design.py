@@ -10,16 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels import registry
-from fflabels.arrays import Array, Shape, check_shape
+from fflabels.arrays import Array, Shape
 from fflabels.brief import Brief
 from fflabels.candidates import Candidates
 from fflabels.checks import MAX_COMPARED, check_count, check_floor, check_intensity
+from fflabels.codes import floor_of, is_code, references_for
 from fflabels.diversity import Summary, summarize
 from fflabels.errors import FFLabelsError
 from fflabels.guard import complete
-from fflabels.images import References, load_references
-from fflabels.labeler import Labeler
-from fflabels.labelset import DEFAULT_SHAPE, LabelSet, Provenance, scored_metrics
+from fflabels.images import References
+from fflabels.labeler import DEFAULT_SHAPE, Labeler
+from fflabels.labelset import LabelSet, Provenance, scored_metrics
 from fflabels.many import Patterns, propose_many
 from fflabels.metrics import METRICS, Matrix, get_metric
 from fflabels.observer import DEFAULT_INTENSITY
@@ -64,9 +65,10 @@ def design(
         at least n. More than 20,000 need image-independent labels and pearson, and are compared with the chosen only:
         see `select_vectors`.
     shape
-        (C, H, W) of the images that labels are scored on; the recipes fit any shape.
+        (C, H, W) of the images that labels are scored on; the recipes of pictures fit any shape. (W, 1, 1) for codes
+        over W channels.
     metric
-        A registered metric: ``pearson`` (the paper's), ``shift`` or ``dprime``; see `similarity`.
+        A registered metric: ``pearson`` (the paper's, and that of codes), ``shift`` or ``dprime``; see `similarity`.
     seed
         Of the draws and of the search.
     references
@@ -101,7 +103,10 @@ def design(
     check_floor(min_visibility)
     check_intensity(intensity)
     check_certify(certify, 0 if candidates > MAX_COMPARED else candidates)
-    brief = Brief(labeler, load_references(references, check_shape(shape)), intensity, min_visibility, seed)
+    floor_of(labeler, min_visibility)
+    brief = Brief(labeler, references_for(labeler, references, shape), intensity, min_visibility, seed)
+
+    measure.check(brief.references)
 
     # A labeler whose n labels are the only ones leaves nothing to choose.
     if recipes := complete(labeler, n, brief.shape):
@@ -110,10 +115,14 @@ def design(
         return LabelSet(recipes, labeler, whole.provenance, report.scores)
     if candidates < n:
         raise FFLabelsError("fewer than n", where="candidates", got=candidates, expected=f"at least {n}")
-    measure.check(brief.references)
 
     # Too many candidates to compare all with all.
     if candidates > MAX_COMPARED:
+        if is_code(labeler):
+            raise FFLabelsError(
+                "too many codes to compare all with all", where="candidates", got=candidates,
+                expected=f"at most {MAX_COMPARED}",
+            )  # fmt: skip
         if not measure.by_vectors or method != "best" or certify is not False:
             plain = " or ".join(name for name, metric in METRICS.items() if metric.by_vectors)
             raise FFLabelsError(
@@ -126,8 +135,9 @@ def design(
     pool = brief.candidates(candidates, at_least=n, progress=progress)
     matrix = brief.similarity(pool, metric, progress)
     chosen = select(matrix, n, seed=seed, iterations=iterations, method=method, certify=certify, progress=progress)
-    if method == "best" and measure.tie_breaker and n > 1 and chosen.score == 0:
-        chosen = _break_tie(brief, pool, matrix, chosen, measure.tie_breaker, iterations, progress)
+    tie_breaker = None if is_code(labeler) else measure.tie_breaker
+    if method == "best" and tie_breaker and n > 1 and chosen.score == 0:
+        chosen = _break_tie(brief, pool, matrix, chosen, tie_breaker, iterations, progress)
     provenance = Provenance(method, metric, seed, len(pool), pool.drawn, pool.min_visibility)
     return _scored(brief, pool, chosen, provenance, {metric: matrix}, progress)
 

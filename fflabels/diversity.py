@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from fflabels.arrays import Array, Shape, check_shape
+from fflabels.arrays import Array, Shape
 from fflabels.brief import Brief
 from fflabels.checks import MAX_COMPARED, check_count
+from fflabels.codes import references_for
 from fflabels.effect import Effect, effect, visibility
-from fflabels.images import References, load_references
+from fflabels.images import References
 from fflabels.labeler import Labeler
 from fflabels.metrics import GRID, METRICS, Matrix, check_metric, metrics_on
 from fflabels.metrics.dprime import dprime
@@ -65,22 +66,24 @@ def similarity(
     intensity: float = DEFAULT_INTENSITY,
     progress: Progress = silent,
 ) -> Matrix:
-    """Return how alike every two labels are, 0 (unrelated) to 1 (the same).
+    """Return how alike every two labels are: 0 (unrelated) to 1 (the same), and for codes from −1 (opposite).
 
     Parameters
     ----------
     recipes
         n recipes of `labeler`.
     shape
-        (C, H, W) of the images that they are drawn on.
+        (C, H, W) of the images that they are drawn on; (W, 1, 1) for codes.
     metric
-        ``pearson`` (the paper's): the absolute mean over the images of the residuals' Pearson correlation.
+        ``pearson`` (the paper's): the absolute mean over the images of the residuals' Pearson correlation. Of codes the
+        signed correlation over the channels, and no other metric: a code L gives goodness Σ L·e, so that L and −L are
+        the easiest pair to tell apart, and −1 is best.
         ``shift``: the largest of that over all cyclic shifts of one label against the other, to which
         convolutions are blind [ours]. Image-independent labels: of their patterns.
         ``dprime``: 1/(1 + d′²), d′ how many standard deviations they lie apart to an untrained local observer, see
         `Observer` [ours].
     references
-        As for `load_references`; 64 crops of photographs unless given.
+        As for `load_references`; 64 crops of photographs unless given. Not for codes.
     intensity
         The label intensity K of ``dprime``.
 
@@ -104,7 +107,7 @@ def similarity(
     """
     check_metric(metric)
     check_count(len(recipes), "recipes")
-    brief = Brief(labeler, load_references(references, check_shape(shape)), intensity)
+    brief = Brief(labeler, references_for(labeler, references, shape), intensity)
     return brief.similarity(recipes, metric, progress)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,12 +31,16 @@ class Effect:
     changed
         How many of the M images are changed.
     visibility
-        RMS of imprint(x) − x over the images, divided by their RMS contrast.
+        RMS of imprint(x) − x over the images, divided by their RMS contrast; None for codes, which have no images.
     """
 
     signature: npt.NDArray[np.float32]
     changed: int
-    visibility: float
+    visibility: float | None
+
+    def visible(self, floor: float | None) -> bool:
+        """Return whether the recipe changes anything, and by no less than a floor of visibility."""
+        return self.changed > 0 and (floor is None or self.visibility is None or self.visibility >= floor)
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,8 @@ def effect(labeler: Labeler[Any], recipe: Recipe, references: References) -> Eff
         When the imprint has a wrong shape or type, is not finite, or leaves [0, 1].
     """
     x = _read_only(references.images)
-    pixels = x[0].size
-    alone = labeler.image_independent
+    pixels = math.prod(references.shape)
+    alone = labeler.image_independent or not len(x)
     images = _read_only(np.zeros((1, *references.shape), np.float32)) if alone else x
     imprint = np.asarray(checked_imprint(labeler, images, recipe))
     check_range(labeler, recipe, imprint)
@@ -70,16 +75,14 @@ def effect(labeler: Labeler[Any], recipe: Recipe, references: References) -> Eff
         squares = float((np.square(length) + pixels * np.square(mean)).sum(dtype=np.float64))
     changed = length > FLAT * np.sqrt(pixels)
     centred *= np.where(changed, 1 / np.where(changed, length, 1), 0)[:, None]
-    return Effect(
-        centred.reshape(-1, *references.shape),
-        int(changed.sum()),
-        float(np.sqrt(squares / x.size) / references.contrast),
-    )
+    visibility = float(np.sqrt(squares / x.size) / references.contrast) if len(x) else None
+    return Effect(centred.reshape(-1, *references.shape), int(changed.sum()), visibility)
 
 
-def visibility(recipes: Sequence[Recipe], labeler: Labeler[Any], references: References) -> list[float]:
-    """Return each recipe's visibility: RMS change of the reference images over their RMS contrast [ours]."""
-    return [effect(labeler, recipe, references).visibility for recipe in recipes]
+def visibility(recipes: Sequence[Recipe], labeler: Labeler[Any], references: References) -> list[float] | None:
+    """Return each recipe's visibility, RMS change of the images over their RMS contrast [ours]; None for codes."""
+    seen = [effect(labeler, recipe, references).visibility for recipe in recipes]
+    return [v for v in seen if v is not None] or None
 
 
 def _read_only(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -37,6 +37,20 @@ def complete(labeler: Labeler[Any], n: int, shape: Shape) -> Sequence[Recipe] | 
     return recipes
 
 
+def made(labeler: Labeler[Any], which: str, n: int, shape: Shape, seed: int) -> Sequence[Recipe]:
+    """Return n recipes of a built-in set that is made for n, shape and seed, checked to be as many."""
+    make = labeler.named_sets[which]
+    assert callable(make)
+    with blaming(labeler):
+        recipes = [_recipe(labeler, one) for one in make(n, shape, seed)]
+    if len(recipes) != n:
+        raise FFLabelsError(
+            f"another number of recipes in the built-in set {which}", where=source(labeler), got=len(recipes),
+            expected=f"{n}",
+        )  # fmt: skip
+    return recipes
+
+
 def _recipe(labeler: Labeler[Any], made: object) -> Recipe:
     """Return what a labeler made, if it is a hashable recipe of the labeler's type."""
     if not isinstance(made, labeler.recipe_type):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args
 
 import msgspec
 import numpy as np
@@ -15,7 +15,16 @@ from fflabels.recipe import Recipe
 
 API_VERSION = 1
 
+DEFAULT_SHAPE: Shape = (1, 32, 32)
+
+Pattern = Literal["picture", "channels", "code"]
+PATTERNS: tuple[Pattern, ...] = get_args(Pattern)
+
 R = TypeVar("R", bound=Recipe)
+
+
+NamedSet: TypeAlias = "Sequence[Recipe] | Callable[[int, Shape, int], Sequence[Recipe]]"
+"""Recipes, or a function of the number of labels, their shape and the seed that returns as many recipes."""
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -36,6 +45,9 @@ class Labeler(Generic[R]):
         The name that users type; the entry point carries the same one.
     api_version
         The version of this contract that the labeler was written for.
+    pattern
+        What a label is a pattern over. ``picture``: an image of any number of channels. ``channels``: images of as many
+        channels as the recipe says, (m, H, W). ``code``: the channels of a layer, (W, 1, 1), one number per channel.
     image_independent
         Whether the imprint is the same for every image. It is then drawn once per label, not once per image.
     overwrites
@@ -45,17 +57,19 @@ class Labeler(Generic[R]):
     params_type, recipe_type
         The types of the parameters and of the recipes.
     named_sets
-        Built-in label sets, by name: ``fourier:paper10``.
+        Built-in label sets, by name: ``fourier:paper10``. A set that depends on the number of labels, their shape and a
+        seed is a function of these three, ``code:hadamard``.
     """
 
     name: ClassVar[str]
     api_version: ClassVar[int] = API_VERSION
+    pattern: ClassVar[Pattern] = "picture"
     image_independent: ClassVar[bool] = False
     overwrites: ClassVar[bool] = False
     default_visibility: ClassVar[float] = 1.0
     params_type: ClassVar[type[Params]] = Params
     recipe_type: ClassVar[type[Recipe]]
-    named_sets: ClassVar[Mapping[str, Sequence[Recipe]]] = {}
+    named_sets: ClassVar[Mapping[str, NamedSet]] = {}
 
     def __init__(self, **params: Any) -> None:
         self.params: Any = convert_params(self.name, self.params_type, params)
@@ -79,6 +93,10 @@ class Labeler(Generic[R]):
     def complete(self, n: int, shape: Shape) -> Sequence[R] | None:
         """Return the only n recipes there can be, where the family leaves nothing to choose; else None."""
         return None
+
+    def shape_of(self, recipe: R) -> Shape:
+        """Return the shape that a label is scored and shown at unless the user names another."""
+        return DEFAULT_SHAPE
 
     def patterns(self, recipes: Sequence[R], shape: Shape) -> np.ndarray[Any, Any]:
         """Return what image-independent labels draw, (n, C, H, W) float32 in [0, 1]; override to draw many at once."""

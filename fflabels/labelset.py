@@ -11,15 +11,19 @@ from typing import Any, Literal, NoReturn, TypeAlias, get_args
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from fflabels import registry
 from fflabels.arrays import Array, Shape, array_namespace, check_images, check_shape
 from fflabels.brief import Brief
+from fflabels.checks import check_seed
+from fflabels.codes import code_matrix, references_for
 from fflabels.diversity import Summary, summarize, worst_pairs
 from fflabels.effect import visibility
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
-from fflabels.images import References, load_references
+from fflabels.guard import made
+from fflabels.images import References
 from fflabels.labeler import Labeler, host_integers
 from fflabels.metrics import METRICS, Matrix, metrics_on
 from fflabels.metrics.dprime import dprime
@@ -31,8 +35,6 @@ from fflabels.selection import Selection
 FORMAT = "fflabels label set"
 VERSION = 1
 MAX_BYTES = 64 << 20
-
-DEFAULT_SHAPE: Shape = (1, 32, 32)
 
 DUPLICATE = 0.999
 """Two labels more similar than this count as one."""
@@ -71,23 +73,23 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     shape, references
-        The shape and the images.
+        The shape and the images; no images for codes.
     similarity
         The largest and the mean similarity, by metric.
     random
         The same for n labels chosen by chance from the candidates, mean of several draws; empty for sets that were not
         selected.
     visibility
-        Each label's visibility.
+        Each label's visibility; None for codes.
     intensity
-        The label intensity K of ``dprime``; None in files written before it was stored.
+        The label intensity K of ``dprime``; None for codes, and in files written before it was stored.
     """
 
     shape: tuple[int, int, int]
-    references: ReferenceMark
+    references: ReferenceMark | None
     similarity: dict[ScoredMetric, Summary]
     random: dict[ScoredMetric, Summary]
-    visibility: list[float]
+    visibility: list[float] | None
     intensity: float | None = None
 
     @property
@@ -209,6 +211,21 @@ class LabelSet:
         check_images(images)
         return array_namespace(images).stack([self.labeler.imprint(images, recipe) for recipe in self.recipes])
 
+    def codes(self, width: int | None = None) -> npt.NDArray[np.float64]:
+        """Return the codes as a matrix, (n, W) in [0, 1]: label y's value for channel c in row y, column c.
+
+        Parameters
+        ----------
+        width
+            The number of channels W; the set's own unless given.
+
+        Raises
+        ------
+        FFLabelsError
+            When the labels are no codes, or fit another number of channels.
+        """
+        return code_matrix(self.labeler, self.recipes, width or self.shape[0])
+
     def embed(self, images: Array, labels: Array, intensity: float) -> Array:
         """Return ``(1 − K)·images + K·imprint``, each image with its label; one-hot overwrites instead.
 
@@ -249,23 +266,24 @@ class LabelSet:
         Parameters
         ----------
         shape
-            (C, H, W); the one it was scored at before, or 1×32×32.
+            (C, H, W), for codes (W, 1, 1); the set's own unless given.
         references
-            As for `load_references`.
+            As for `load_references`; not for codes.
         intensity
             The label intensity K, for ``dprime``; that metric is left out where there is one reference image only.
         random
             The chance baseline, to be stored beside.
         """
-        images = load_references(references, check_shape(shape or self.shape))
+        images = references_for(self.labeler, references, shape or self.shape)
         brief = Brief(self.labeler, images, intensity)
         matrices = {metric: brief.similarity(self.recipes, metric, progress) for metric in scored_metrics(images)}
+        seen = visibility(self.recipes, self.labeler, images)
         scores = Scores(
             shape=images.shape,
-            references=ReferenceMark(images.name, len(images.images), images.digest),
+            references=ReferenceMark(images.name, len(images.images), images.digest) if len(images.images) else None,
             similarity={metric: summarize(matrix) for metric, matrix in matrices.items()},
             random={**(random or {})},
-            visibility=[round(v, 6) for v in visibility(self.recipes, self.labeler, images)],
+            visibility=seen and [round(v, 6) for v in seen],
             intensity=intensity if any(METRICS[metric].uses_intensity for metric in matrices) else None,
         )
         return Report(scores, matrices)
@@ -290,7 +308,7 @@ class LabelSet:
                 )
                 for metric, summary in scores.similarity.items()
             }
-            seen = [scores.visibility[k] for k in order]
+            seen = scores.visibility and [scores.visibility[k] for k in order]
             scores = msgspec.structs.replace(scores, similarity=similarity, visibility=seen)
         return LabelSet([self.recipes[k] for k in order], self.labeler, self.provenance, scores)
 
@@ -314,8 +332,8 @@ class LabelSet:
 
     @property
     def shape(self) -> Shape:
-        """The shape that the set was scored at, or 1×32×32: recipes themselves name none."""
-        return self.scores.shape if self.scores else DEFAULT_SHAPE
+        """The shape that the set was scored at, or else the labeler's default: 1×32×32 for pictures."""
+        return self.scores.shape if self.scores else self.labeler.shape_of(self.recipes[0])
 
     @property
     def intensity(self) -> float:
@@ -371,7 +389,7 @@ class LabelSet:
                 raise FFLabelsError(f"recipes[{i}]: {error}", where=where) from None
         if scores := document.scores:
             check_shape(scores.shape, where=f"{where}: scores.shape")
-            if len(scores.visibility) != len(recipes):
+            if scores.visibility is not None and len(scores.visibility) != len(recipes):
                 raise FFLabelsError(
                     "not one a label",
                     where=f"{where}: scores.visibility",
@@ -391,14 +409,29 @@ def _sorted_pair(i: int, j: int) -> tuple[int, int]:
     return (i, j) if i < j else (j, i)
 
 
-def named_set(name: str) -> LabelSet:
-    """Return a labeler's built-in set, for instance ``fourier:paper10``.
+def named_set(name: str, n: int | None = None, shape: Shape | None = None, seed: int = 0) -> LabelSet:
+    """Return a labeler's built-in set.
+
+    Parameters
+    ----------
+    name
+        For instance ``fourier:paper10``.
+    n, shape, seed
+        The number of labels, their shape and the seed: for sets that are made for these, such as ``code:hadamard``.
+        A set of fixed recipes has a number of its own, fits any shape, and depends on no seed.
+
+    Raises
+    ------
+    FFLabelsError
+        When there is no such set, `n` or `shape` is missing, or the set cannot be made for them.
 
     Examples
     --------
     >>> from fflabels import named_set
     >>> len(named_set("fourier:paper10"))
     10
+    >>> named_set("code:groups", 2, (4, 1, 1)).codes().tolist()
+    [[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]]
     """
     kind, _, which = name.rpartition(":")
     labeler = registry.make(registry.find(kind))
@@ -406,14 +439,28 @@ def named_set(name: str) -> LabelSet:
         raise FFLabelsError(
             "no such built-in set", where=kind, got=which, expected=", ".join(labeler.named_sets) or "it has none"
         )
-    return LabelSet(labeler.named_sets[which], labeler, Provenance(f"built-in set {which}"))
+    recipes, provenance = labeler.named_sets[which], Provenance(f"built-in set {which}")
+    if callable(recipes):
+        if n is None or shape is None:
+            raise FFLabelsError("is made for a number of labels and a shape", where=name, expected="n and shape")
+        if n < 1:
+            raise FFLabelsError("too few", where="n", got=n, expected="at least 1")
+        check_seed(seed)
+        recipes = made(labeler, which, n, check_shape(shape), seed)
+        provenance = msgspec.structs.replace(provenance, seed=seed)
+    elif n not in (None, len(recipes)):
+        raise FFLabelsError("a set of another size", where=name, got=n, expected=f"{len(recipes)}")
+    return LabelSet(recipes, labeler, provenance)
 
 
-def open_set(name: str | Path) -> LabelSet:
-    """Return the label set in a file, or a built-in one (``fourier:paper10``)."""
+def open_set(name: str | Path, n: int | None = None, shape: Shape | None = None, seed: int = 0) -> LabelSet:
+    """Return the label set in a file, or a built-in one (``fourier:paper10``); see `named_set` for the rest."""
     if not Path(name).exists() and isinstance(name, str) and ":" in name:
-        return named_set(name)
-    return LabelSet.load(name)
+        return named_set(name, n, shape, seed)
+    labels = LabelSet.load(name)
+    if n not in (None, len(labels)):
+        raise FFLabelsError("a set of another size", where=str(name), got=n, expected=f"{len(labels)}")
+    return labels
 
 
 def _parse(data: bytes, where: str) -> _Document:

@@ -28,6 +28,9 @@ CLASS_COUNT = 20
 MAX_CLASSED = 640
 """The most images of all classes together, at least two per class."""
 
+NO_IMAGES = "no images"
+"""What the references of codes are called."""
+
 PHOTOGRAPHS = ("astronaut", "camera", "cat", "coffee", "stereo_motorcycle", "rocket", "coins", "grass")
 
 
@@ -54,6 +57,11 @@ class References:
     def contrast(self) -> float:
         """RMS contrast: the square root of the mean over the images of the variance of an image's values."""
         return float(np.sqrt(self.images.reshape(len(self.images), -1).var(axis=1, dtype=np.float64).mean()))
+
+
+def no_images(shape: Shape) -> References:
+    """Return the references of labels that are judged without images: none, of a shape."""
+    return References(np.empty((0, *shape), np.float32), NO_IMAGES)
 
 
 def load_references(source: str | Path | Array | References | None, shape: Shape) -> References:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape, array_namespace, constant_like
 from fflabels.errors import FFLabelsError
@@ -152,8 +153,8 @@ class Fourier(Labeler[FourierRecipe]):
         return np.broadcast_to(drawn[:, None], (len(recipes), *shape))
 
 
-def single_waves(waves: Sequence[Wave], h: int, w: int) -> Pattern:
-    """Return `wave_pattern` of one wave each, (n, H, W) float32: cos(a + b) = cos a·cos b − sin a·sin b."""
+def single_waves(waves: Sequence[Wave], h: int, w: int, dtype: npt.DTypeLike = np.float32) -> Pattern:
+    """Return `wave_pattern` of one wave each, (n, H, W): cos(a + b) = cos a·cos b − sin a·sin b, in float64 first."""
     fy, fx, phase = np.array([(wave.fy, wave.fx, wave.phase) for wave in waves]).T
     if (np.abs(fy) > h / 2).any() or (np.abs(fx) > w / 2).any():
         k = int(np.flatnonzero((np.abs(fy) > h / 2) | (np.abs(fx) > w / 2))[0])
@@ -165,7 +166,7 @@ def single_waves(waves: Sequence[Wave], h: int, w: int) -> Pattern:
     swing = total.max(axis=(1, 2), keepdims=True) - low
     if (swing < LEAST_SWING).any():
         wave_pattern((waves[int(swing.argmin())],), h, w)  # says what is wrong
-    pattern: Pattern = ((total - low) / swing).astype(np.float32)
+    pattern: Pattern = ((total - low) / swing).astype(dtype)
     return pattern
 
 

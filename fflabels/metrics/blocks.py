@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from fflabels.codes import is_code
 from fflabels.effect import effect
 from fflabels.errors import NoEffectWarning
 from fflabels.metrics.metric import Matrix, finished
@@ -57,7 +58,8 @@ def correlate(
     number of changed images. Memory is bounded by `BLOCK_BYTES` a side and the result.
     """
     images, *shape = brief.references.images.shape
-    correlation = correlation_type((1 if brief.labeler.image_independent else images, *shape))
+    single = brief.labeler.image_independent or not images
+    correlation = correlation_type((1 if single else images, *shape))
     stacks = _Stacks(recipes, brief, correlation)
     n = len(recipes)
     result = np.zeros((n, n), np.float32)
@@ -68,7 +70,7 @@ def correlate(
                 result[i + rows.start : i + rows.stop, j + columns.start : j + columns.stop] = tile
                 done += tile.size
                 progress(f"{name} similarity", min(done, pairs), pairs)
-    matrix = finished(result)
+    matrix = finished(result, signed=is_code(brief.labeler))
     idle = sorted(stacks.idle)
     matrix[np.ix_(idle, idle)] = 1
     if idle:

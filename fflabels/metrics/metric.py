@@ -40,6 +40,7 @@ class Metric:
         What options and label-set files call it.
     compute
         Returns the similarities (n, n), 0 (unrelated) to 1 (the same), symmetric, with a diagonal of 1: see `finished`.
+        Of codes −1 (opposite) to 1.
     title
         What tables call its score.
     score
@@ -54,6 +55,8 @@ class Metric:
         Whether the chance baseline takes fewer sets.
     tie_breaker
         The metric that chooses among sets whose largest similarity is 0; none by default.
+    codes
+        Whether it compares codes too, which have no images.
     by_vectors
         Whether it is the plain correlation of patterns, so that `select_vectors` finds sets among millions.
     """
@@ -68,6 +71,7 @@ class Metric:
     uses_intensity: bool = False
     slow: bool = False
     tie_breaker: str | None = None
+    codes: bool = False
     by_vectors: bool = False
 
     def __post_init__(self) -> None:
@@ -75,17 +79,21 @@ class Metric:
             object.__setattr__(self, "title", self.name)
 
     def has_enough(self, references: References) -> bool:
-        """Return whether there are as many reference images as the metric needs."""
-        return len(references.images) >= self.min_images
+        """Return whether there are as many reference images as the metric needs; none are for codes."""
+        count = len(references.images)
+        return count >= self.min_images if count else self.codes
 
     def check(self, references: References) -> None:
         """Refuse fewer reference images than the metric needs."""
-        if not self.has_enough(references):
-            reason = f": {self.needs}" if self.needs else ""
-            raise FFLabelsError(
-                f"too few reference images for {self.name}", where=references.name, got=len(references.images),
-                expected=f"at least {self.min_images}{reason}",
-            )  # fmt: skip
+        if self.has_enough(references):
+            return
+        if not len(references.images):
+            raise FFLabelsError("does not apply to codes", where="metric", got=self.name, expected="pearson")
+        reason = f": {self.needs}" if self.needs else ""
+        raise FFLabelsError(
+            f"too few reference images for {self.name}", where=references.name, got=len(references.images),
+            expected=f"at least {self.min_images}{reason}",
+        )  # fmt: skip
 
     def similarity(self, recipes: Sequence[Recipe], brief: Brief, progress: Progress) -> Matrix:
         """Return the similarities (n, n) of recipes, refusing a matrix of another shape."""
@@ -99,13 +107,16 @@ class Metric:
         return matrix
 
 
-def finished(correlations: Matrix) -> Matrix:
-    """Return similarities: absolute, symmetric, rounded, 1 on the diagonal; of the entries above it."""
-    matrix: Matrix = np.abs(np.triu(correlations, 1))
+def finished(correlations: Matrix, *, signed: bool = False) -> Matrix:
+    """Return similarities: symmetric, rounded, 1 on the diagonal; of the entries above it, absolute unless `signed`."""
+    matrix: Matrix = np.triu(correlations, 1)
+    if not signed:
+        np.abs(matrix, out=matrix)
     matrix += matrix.T
     matrix *= GRID
     np.round(matrix, out=matrix)
+    matrix += 0.0  # no negative zeros
     matrix /= GRID
-    np.minimum(matrix, 1, out=matrix)
+    np.clip(matrix, -1, 1, out=matrix)
     np.fill_diagonal(matrix, 1)
     return matrix

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fflabels.codes import is_code
 from fflabels.effect import Correlations
 from fflabels.metrics.blocks import Block, Correlation, Signature, Tile, correlate
 from fflabels.metrics.metric import Matrix, Metric, finished
@@ -40,14 +41,14 @@ class Pearson(Correlation):
 
 
 def compute(recipes: Sequence[Recipe], brief: Brief, progress: Progress) -> Matrix:
-    """Return the absolute mean over the images of the residuals' Pearson correlation, (n, n).
+    """Return the absolute mean over the images of the residuals' Pearson correlation, (n, n); of codes the signed one.
 
     Candidates bring correlations that the search for repeats has computed; they are used if made on the same images.
     """
     known: Correlations | None = getattr(recipes, "correlations", None)
     if known and (known.labeler, known.references) == (brief.labeler, brief.references.digest):
-        return finished(known.upper)
+        return finished(known.upper, signed=is_code(brief.labeler))
     return correlate("pearson", Pearson, recipes, brief, progress)
 
 
-METRIC = Metric("pearson", compute, tie_breaker="shift", by_vectors=True)
+METRIC = Metric("pearson", compute, tie_breaker="shift", codes=True, by_vectors=True)
