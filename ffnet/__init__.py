@@ -17,6 +17,7 @@ from ffnet.estimator import FFClassifier
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.evaluation.diagnosis import diagnose
+from ffnet.evaluation.goodness_maps import code_correlations, goodness_maps
 from ffnet.fitting import fit, fit_forecast
 from ffnet.inference.passes import goodness_scores
 from ffnet.inference.predict import predict
@@ -42,10 +43,12 @@ __all__ = [
     "LabelledPairs",
     "Run",
     "activation_maps",
+    "code_correlations",
     "diagnose",
     "evaluate",
     "fit",
     "fit_forecast",
+    "goodness_maps",
     "goodness_scores",
     "label_set",
     "list_presets",

@@ -24,9 +24,9 @@ from ffnet.model.heads import Forecast, LayerWeights, LinearHead
 from ffnet.model.net import FFNet, Net
 from ffnet.prepare import check_run, weights_are_fitted
 from ffnet.training.draws import Draws
-from ffnet.training.forward_forward import scale_weights
 from ffnet.training.learner import Metrics
 from ffnet.training.loop import images_per_epoch, make_learner, steps
+from ffnet.training.scale import scale_weights
 
 CACHE_BYTES = 4 << 30
 """Features of at most this size are computed once and kept; larger ones are computed in every epoch."""
@@ -131,8 +131,8 @@ def untrained(net: FFNet, data: Data, *, progress: Progress = silent) -> FFNet:
     batches = ((draws.images(train, k), draws.labels_SBK[k]) for draws in epochs for k in range(len(draws)))
     for images_BCHW, labels_BK in itertools.islice(batches, STATISTICS_STEPS):
         images_BCHW = initial.prepare(images_BCHW)
-        for labels_B in labels_BK.T:
-            initial(initial.embedder.embed(images_BCHW, labels_B))
+        for labels_B in labels_BK.T[: 1 if initial.has_codes else None]:
+            initial(initial.embed(images_BCHW, labels_B))
     initial.eval()
     initial.linear = fit_linear(initial, train, progress=lambda _, done, total: progress("untrained net", done, total))
     return initial

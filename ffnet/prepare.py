@@ -9,11 +9,13 @@ from fflabels.errors import FFLabelsError
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
 from ffnet.data.dataset import Data
-from ffnet.labels.choose import check_count, choose_labels, is_labeler
+from ffnet.labels.choose import check_count, choose_labels
+from ffnet.labels.codes import Codes
+from ffnet.labels.kinds import is_labeler
 from ffnet.labels.waves import code
-from ffnet.model.goodness import get_goodness
+from ffnet.model.build import build_layers
+from ffnet.model.goodness import GOODNESS, get_goodness
 from ffnet.model.initial import get_init
-from ffnet.model.net import build_layers
 from ffnet.model.norms import get_norm
 from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training.loop import check_ranks
@@ -37,7 +39,9 @@ def check_run(config: Config, data: Data, ranks: Ranks = SINGLE) -> None:
         raise FFLabelsError("needs validation images", where="inference.layers", got="none", hint=hint)
     check_ranks(config, len(data.train), ranks)
     build_layers(config, data.shape)
-    if config.algorithm == "ff":
+    if config.has_codes:
+        _check_codes(config, data)
+    elif config.algorithm == "ff":
         _check_labels(config, data)
 
 
@@ -62,8 +66,10 @@ def check_unweighted(config: Config, where: str) -> None:
         )
 
 
-def label_set(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet:
-    """Return the label set of a configuration: designed on the first training images, built in, or read from a file.
+def label_set(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet | Codes:
+    """Return the labels of a configuration: designed on the first training images, built in, or read from a file.
+
+    A label set for the image, or `Codes` (one label set per width of the layers) with ``labels.goodness.set``.
 
     With ``labels.assign = "alike"`` classes that look alike (on training images) get similar labels. A set that was
     scored at another shape is scored again, at the shape of the data.
@@ -82,6 +88,16 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
     """
     check_run(config, data)
     return choose_labels(config, data, progress=progress)
+
+
+def _check_codes(config: Config, data: Data) -> None:
+    if config.labels.n:
+        check_count(config, config.labels.n, data)
+    if get_goodness(config.train.goodness).energy is None:
+        raise FFLabelsError(
+            "no sum over channels", where="train.goodness", got=config.train.goodness,
+            expected=", ".join(name for name, goodness in GOODNESS.items() if goodness.energy),
+        )  # fmt: skip
 
 
 def _check_labels(config: Config, data: Data) -> None:

@@ -77,13 +77,19 @@ def _tensorboard() -> TensorBoard:
 def description(run: Run) -> Iterator[str]:
     """Yield lines that describe a run: data, labels, net, training."""
     from ffnet import FFNet
+    from ffnet.labels.codes import Codes
 
     config, data, net, train = run.config, run.about.data, run.config.net, run.config.train
     counts = ", ".join(f"{count:,} {split}" for split, count in data.counts.items())
     yield f"data    {data.name} {'x'.join(map(str, data.shape))}, {len(data.class_names)} classes: {counts}"
     learning = ""
-    if isinstance(run.net, FFNet):
-        labels = run.net.labels
+    labels = run.net.labels if isinstance(run.net, FFNet) else None
+    if isinstance(labels, Codes):
+        learned = "learned" if config.labels.goodness.learn else "fixed"
+        kinds = ", ".join(f"{width}: {labels.origin(width)}" for width in labels.sets)
+        yield f"labels  {len(labels)} {learned} codes over the channels of each layer ({kinds})"
+        learning = f"{train.goodness} goodness of all labels, "
+    elif labels:
         scores = labels.scores.similarity if labels.scores else {}
         largest = ", ".join(f"{metric} {similarity.max:.3f}" for metric, similarity in scores.items())
         label_set = f"{output.describe(labels)}; {labels.provenance.method}; largest {largest}"

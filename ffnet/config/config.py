@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -32,6 +32,14 @@ NO_EFFECT = (
     ("inference", "chunk"),
 )  # fmt: skip
 """Settings that never change a result."""
+
+
+PAIRS_ONLY = (
+    "labels.set", "labels.intensity", "labels.assign", "labels.metric", "net.label_every_layer", "net.detach",
+    "train.loss", "train.theta", "train.temperature", "train.negatives", "train.negatives_each", "train.peer",
+    "train.relu_gradient",
+)  # fmt: skip
+"""Settings that only nets use which compare a right label with wrong ones: with codes they must have their defaults."""
 
 
 class Config(Section, frozen=True):
@@ -93,6 +101,8 @@ class Config(Section, frozen=True):
                 got=f"{self.train.peer} with algorithm=bp",
                 expected="0",
             )
+        if self.has_codes:
+            self._check_codes()
         if depth == 1 and self.net.first_layer != "include" and self.algorithm == "ff":
             raise FFLabelsError(
                 "the only layer does not count",
@@ -100,6 +110,26 @@ class Config(Section, frozen=True):
                 got=self.net.first_layer,
                 expected="include, or more layers",
             )
+
+    def _check_codes(self) -> None:
+        """Refuse settings that only a net with labels in its images uses."""
+        for key in PAIRS_ONLY:
+            section, _, name = key.partition(".")
+            value, default = (getattr(getattr(config, section), name) for config in (self, _DEFAULT))
+            if value != default:
+                raise FFLabelsError(
+                    "only for labels in the image", where=key, got=value,
+                    expected=f"{'unset' if default is None else default}, because labels.goodness.set is set",
+                )  # fmt: skip
+        if self.net.first_layer == "with_next":
+            raise FFLabelsError(
+                "not with codes", where="net.first_layer", got="with_next", expected="local, random or include"
+            )
+
+    @property
+    def has_codes(self) -> bool:
+        """Whether labels are codes over the layers' channels, so that one pass scores all of them."""
+        return self.algorithm == "ff" and self.labels.goodness.set is not None
 
     @property
     def layer_local(self) -> bool:
@@ -159,8 +189,15 @@ class Config(Section, frozen=True):
         return convert(without_removed(read_toml(data, where), where), where)
 
     def to_toml(self) -> bytes:
-        """Return the configuration as a TOML file: every setting except unset ones."""
-        return tomli_w.dumps(_without_none(msgspec.to_builtins(self))).encode()
+        """Return the configuration as a TOML file: every setting except unset ones, and those that codes exclude."""
+        tree = msgspec.to_builtins(self)
+        for key in PAIRS_ONLY if self.has_codes else ():
+            section, _, name = key.partition(".")
+            del tree[section][name]
+        return tomli_w.dumps(_without_none(tree)).encode()
+
+
+_DEFAULT = Config()
 
 
 def read_toml(data: bytes, where: str) -> dict[str, Any]:
@@ -240,13 +277,16 @@ def typed(text: str) -> Any:
 
 def result_settings(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the settings that can change a result, by ``section.key``: without device, `NO_EFFECT` and `without`."""
-    tree = msgspec.to_builtins(config)
-    for name in ("device", *without):
-        del tree[name]
-    for section, name in NO_EFFECT:
-        if section in tree:
-            del tree[section][name]
-    settings: dict[str, Any] = {}
-    for name, value in tree.items():
-        settings |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
+    ignored = {"device", *without, *(f"{section}.{name}" for section, name in NO_EFFECT)}
+    settings = {key: value for key, value in _flat(config) if key not in ignored and key.split(".")[0] not in ignored}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+
+
+def _flat(section: Section, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every setting as ``section.key`` and its value."""
+    for name in section.__struct_fields__:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -24,11 +24,24 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A table of the configuration file."""
 
 
+class CodesConfig(Section, frozen=True):
+    """Labels as codes: patterns over the channels of a layer, which its goodness compares with its activity."""
+
+    set: str | None = None
+    """A labeler of codes (``code``), a built-in set (``code:hadamard``) or a label-set file; several with commas: each
+    layer takes the first one that exists for its width. Unset: labels are pictures."""
+    learn: bool = False
+    """Whether the codes learn together with their layer [ours]."""
+    scale: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    """Multiplies the initial codes; 0 with ``learn`` starts from codes of zeros."""
+
+
 class LabelsConfig(Section, frozen=True):
-    """Which labels are embedded, and how strongly."""
+    """Which labels there are, and where they enter: at the image, unless there are codes."""
 
     set: str = "fourier"
-    """A labeler (which designs a set), ``labeler:name`` (a built-in set) or a label-set file."""
+    """Labels for the image: a labeler (which designs a set), ``labeler:name`` (a built-in set) or a label-set file."""
+    goodness: CodesConfig = CodesConfig()
     n: Positive | None = None
     """Number of labels to design; default: one per class."""
     params: dict[str, Any] = {}

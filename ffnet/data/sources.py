@@ -55,10 +55,7 @@ def load_cifar10(config: DataConfig) -> Data:
     return from_torchvision(config, "CIFAR10", 5_000)
 
 
-@register(
-    "cifar100", "small photographs, 32×32, 100 classes", preset="quick-cifar10",
-    settings={"labels.set": "fourier:low100", "labels.assign": "alike"},
-)  # fmt: skip
+@register("cifar100", "small photographs, 32×32, 100 classes", preset="quick-cifar100")
 def load_cifar100(config: DataConfig) -> Data:
     """Return CIFAR-100."""
     return from_torchvision(config, "CIFAR100", 5_000)

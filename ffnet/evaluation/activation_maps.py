@@ -79,7 +79,7 @@ def activation_maps(net: Net, images: Tensor, classes: Tensor | None = None) -> 
             _bp_pass(net, view) if isinstance(net, BPNet) else _ff_pass(cast(FFNet, net), view) for view in all_views
         ]
         logits_NC = torch.stack([logits for _, logits in passes]).mean(0)
-        classes_N = logits_NC.argmax(1) if classes is None else _checked(classes, logits_NC)
+        classes_N = logits_NC.argmax(1) if classes is None else checked_classes(classes, logits_NC)
         first, *mirrored = [_maps(activities, logits, classes_N) for activities, logits in passes]
 
     # The mean over views, then the sum over layers at the size of the images.
@@ -88,7 +88,7 @@ def activation_maps(net: Net, images: Tensor, classes: Tensor | None = None) -> 
         for number, map_NHW in first.items()
     }
     height, width = images.shape[2:]
-    total_NHW = sum((_resized(map_NHW, height, width) for map_NHW in layers.values()), torch.zeros(1, height, width))
+    total_NHW = sum((resized(map_NHW, height, width) for map_NHW in layers.values()), torch.zeros(1, height, width))
     return ActivationMaps(classes_N.cpu(), layers, total_NHW)
 
 
@@ -97,7 +97,7 @@ def _ff_pass(net: FFNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
     if net.linear is None:
         raise FFLabelsError("no linear classifier", where="net", expected="a net whose classifier was fitted")
     with torch.no_grad():
-        activities = list(net.activities(net.embedder.neutral(net.prepare(images))))
+        activities = list(net.activities(net.neutral(net.prepare(images))))
     leaves = {k + 1: activities[k].float().requires_grad_() for k in net.counted}
     return leaves, net.linear(torch.cat([flattened(net, y_NCHW) for y_NCHW in leaves.values()], 1))
 
@@ -120,13 +120,13 @@ def _maps(activities: dict[int, Tensor], logits_NC: Tensor, classes_N: Tensor) -
     }
 
 
-def _resized(map_NHW: Tensor, height: int, width: int) -> Tensor:
+def resized(map_NHW: Tensor, height: int, width: int) -> Tensor:
     """Return maps resized bilinearly, with the same sum (within a hundredth if the sizes do not divide)."""
     large_NHW = F.interpolate(map_NHW[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
     return large_NHW * (map_NHW.shape[1] * map_NHW.shape[2] / (height * width))
 
 
-def _checked(classes: Tensor, logits_NC: Tensor) -> Tensor:
+def checked_classes(classes: Tensor, logits_NC: Tensor) -> Tensor:
     """Return classes (N,) int64 on the device of the logits; refuse ones that do not exist."""
     images, count = logits_NC.shape
     classes_N = torch.as_tensor(classes).to(logits_NC.device)

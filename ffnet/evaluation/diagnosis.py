@@ -16,6 +16,7 @@ from fflabels.diversity import metrics_on, similarity
 from fflabels.observer import DEFAULT_INTENSITY
 from ffnet.data.dataset import Data, Split
 from ffnet.evaluation.accuracy import confusion_matrix
+from ffnet.evaluation.goodness_maps import code_correlations
 from ffnet.inference.passes import decision_scores, layer_goodness
 from ffnet.labels.choose import references_of
 from ffnet.model.net import FFNet
@@ -32,7 +33,7 @@ class Pair(msgspec.Struct, frozen=True):
     mistaken
         Share of the images of both classes for which goodness predicts the other of the two classes.
     similarity
-        Similarity of the two labels, by metric.
+        Similarity of the two labels, by metric; of codes, their correlation in each layer.
     """
 
     a: int
@@ -137,7 +138,9 @@ def _scores_by_layer(net: FFNet, images: Tensor) -> dict[int, Tensor]:
 
 
 def _similarities(net: FFNet, data: Data) -> dict[str, np.ndarray]:
-    references, labels = references_of(data), net.labels
+    if net.embedder is None:
+        return {f"layer {k}": matrix_LL.float().numpy() for k, matrix_LL in code_correlations(net).items()}
+    references, labels = references_of(data), net.embedder.labels
     return {
         metric: similarity(
             labels.recipes,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ffnet.data.augment import views
+from ffnet.labels.embed import Embedded
 from ffnet.model.heads import LinearHead
 from ffnet.model.net import FFNet
 
@@ -77,19 +78,31 @@ def scored_layers(net: FFNet) -> range:
 
 @torch.no_grad()
 def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> Tensor:
-    """Return the goodness of every label in some layers, (K, N, C), the mean over the views of each image."""
+    """Return the goodness of every label in some layers, (K, N, C), the mean over the views of each image.
+
+    Where labels are codes, one pass gives the goodness of all of them; else each label takes a pass.
+    """
     goodness_KNC = torch.zeros(len(layers), len(images), len(net.labels), device=net.device, dtype=net.accumulate_dtype)
     size = chunk_size(net, chunk)
     with evaluating(net):
         for start in range(0, len(images), size):
             part_NCHW = net.prepare(images[start : start + size])
             views_of_part = views(part_NCHW, net.config.inference.mirror)
-            for label, view_NCHW in itertools.product(range(len(net.labels)), views_of_part):
-                for k, y_NCHW in enumerate(net.activities(net.embedder.embed_one(view_NCHW, label))):
+            for labels, embedded in itertools.chain.from_iterable(_inputs(net, view) for view in views_of_part):
+                for k, y_NCHW in enumerate(net.activities(embedded)):
                     if k in layers:
-                        goodness_N = net.goodness_of_activity(k, y_NCHW)
-                        goodness_KNC[k - layers.start, start : start + size, label] += goodness_N
+                        goodness = net.goodness_of_activity(k, y_NCHW)
+                        goodness_KNC[k - layers.start, start : start + size, labels] += goodness
     return goodness_KNC.div_(num_views(net))
+
+
+def _inputs(net: FFNet, images_NCHW: Tensor) -> Iterator[tuple[int | slice, Embedded]]:
+    """Yield the inputs whose passes give the goodness of all labels, each after the label (or labels) that it gives."""
+    if net.embedder is None:
+        yield slice(None), net.neutral(images_NCHW)
+        return
+    for label in range(len(net.labels)):
+        yield label, net.embedder.embed_one(images_NCHW, label)
 
 
 def num_views(net: FFNet) -> int:
@@ -105,7 +118,7 @@ def features(net: FFNet, images: Tensor) -> Tensor:
     unless that is 0.
     """
     with evaluating(net):
-        activities = enumerate(net.activities(net.embedder.neutral(net.prepare(images))))
+        activities = enumerate(net.activities(net.neutral(net.prepare(images))))
         return torch.cat([flattened(net, y_NCHW) for k, y_NCHW in activities if k in net.counted], 1)
 
 

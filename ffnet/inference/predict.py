@@ -1,6 +1,7 @@
 """Predict classes from images, by any registered inference method. No function here takes the right classes.
 
-- ``goodness`` embeds every label in turn and predicts the label with the largest goodness (paper)
+- ``goodness`` embeds every label in turn and predicts the label with the largest goodness (paper); where labels are
+  codes, one pass without a label gives the goodness of all
 - ``linear`` applies a linear classifier to one neutral pass (paper's default)
 - ``cascade`` and ``halving`` propose a few labels from one neutral pass, and goodness decides among them [ours]
 - ``bp`` is the softmax head of a back-propagation net
@@ -33,11 +34,11 @@ INFERENCES["linear"] = InferenceMethod(
 )  # fmt: skip
 INFERENCES["cascade"] = InferenceMethod(
     lambda net, images, k, chunk: cascade_scores(cast(FFNet, net), images, k or SHORTLIST, chunk=chunk),
-    needs="linear", stands_for="goodness", number=SHORTLIST,
+    needs="linear", stands_for="goodness", by_label=True, number=SHORTLIST,
 )  # fmt: skip
 INFERENCES["halving"] = InferenceMethod(
     lambda net, images, _, chunk: halving_scores(cast(FFNet, net), images, chunk=chunk),
-    needs="forecast", stands_for="goodness",
+    needs="forecast", stands_for="goodness", by_label=True,
 )  # fmt: skip
 INFERENCES["bp"] = InferenceMethod(
     lambda net, images, _, chunk: Answer(cast(BPNet, net).logits(images, chunk=chunk)), nets=BPNet, reported=True
@@ -53,6 +54,11 @@ def check_inference(net: Net, inference: Inference | None) -> None:
     _, method, _ = get_inference(inference)
     if not isinstance(net, method.nets):
         raise FFLabelsError("for another kind of net", where="inference", got=inference, expected=known_inferences())
+    if method.by_label and net.has_codes:
+        raise FFLabelsError(
+            "nothing to save: goodness takes one pass where labels are codes", where="inference", got=inference,
+            expected="goodness or linear",
+        )  # fmt: skip
 
 
 @memory_errors()
@@ -88,9 +94,10 @@ def predict(
     images
         (N, C, H, W), bytes or floats in [0, 1].
     inference
-        ``linear`` (paper's default): one pass. ``goodness``: one pass per label. ``cascade:k``: goodness decides among
-        at most k labels that linear inference proposes (k = 3 unless given), in at most 1 + k passes. ``halving``: a
-        forecast drops labels, then each layer drops more; needs `fit_forecast`. Other registered methods work, too.
+        ``linear`` (paper's default): one pass. ``goodness``: one pass per label, or a single one where labels are
+        codes. ``cascade:k``: goodness decides among at most k labels that linear inference proposes (k = 3 unless
+        given), in at most 1 + k passes. ``halving``: a forecast drops labels, then each layer drops more; needs
+        `fit_forecast`. Other registered methods work, too.
         Default: linear if the net has a fitted linear classifier, else goodness. A `BPNet` has a single method.
     chunk
         Embedded images per pass through the net; default: ``inference.chunk``, on a CPU at most 128.

@@ -45,6 +45,8 @@ class InferenceMethod:
         Whether an evaluation also reports its accuracy on the untrained net.
     stands_for
         The method that it approximates at lower cost; an evaluation reports how often the two agree.
+    by_label
+        Whether it saves passes of goodness that takes one per label: useless where labels are codes.
     number
         Default of the number after the name; None for methods without a number.
     """
@@ -55,6 +57,7 @@ class InferenceMethod:
     reported: bool = False
     control: bool = False
     stands_for: str | None = None
+    by_label: bool = False
     number: int | None = None
 
 

@@ -112,7 +112,7 @@ def _decide(net: FFNet, images: Tensor, kept_NC: Tensor, margins: dict[int, floa
             if not len(image_M):
                 continue
             views_VCHW = torch.cat(views(net.prepare(images[part])[image_M], net.config.inference.mirror))
-            forward_pass = net.forward_pass(net.embedder.embed(views_VCHW, label_M.repeat(num_views(net))))
+            forward_pass = net.forward_pass(net.embed(views_VCHW, label_M.repeat(num_views(net))))
             sum_M = torch.zeros(len(image_M), device=net.device, dtype=net.accumulate_dtype)
             part_NC = scores_NC[part]
             for k, layer in forward_pass:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import torch
 
-from fflabels import LabelSet, References, assign, design, get_labeler, registry
+from fflabels import LabelSet, References, assign, design, get_labeler
 from fflabels.errors import FFLabelsError
 from fflabels.images import MAX_PIXELS, of_each_class
 from fflabels.labelset import open_set
@@ -16,6 +15,8 @@ from fflabels.progress import Progress, silent
 from ffnet.config import Config
 from ffnet.data.dataset import Data
 from ffnet.data.images import to_unit
+from ffnet.labels.codes import Codes, choose_codes
+from ffnet.labels.kinds import is_labeler
 
 REFERENCES = 64
 """A set is designed and scored on this many training images."""
@@ -29,8 +30,10 @@ def references_of(data: Data) -> References:
     return References(to_unit(data.train.images[:REFERENCES]).numpy(), data.name)
 
 
-def choose_labels(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet:
-    """Return the label set of a configuration, as `ffnet.label_set` does, without its checks of the other settings."""
+def choose_labels(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet | Codes:
+    """Return the labels of a configuration, as `ffnet.label_set` does, without its checks of the other settings."""
+    if config.has_codes:
+        return choose_codes(config, data.classes, progress=progress)
     settings = config.labels
     references = references_of(data)
     intensity = settings.intensity or DEFAULT_INTENSITY
@@ -81,14 +84,3 @@ def _reference_classes(data: Data) -> References:
     classes, limit = data.train.classes.numpy(), min(ALIKE_IMAGES, MAX_PIXELS // math.prod(data.shape))
     index = of_each_class(classes, max(1, limit // data.classes))
     return References(to_unit(data.train.images[torch.from_numpy(index)]).numpy(), data.name, classes[index])
-
-
-def is_labeler(name: str) -> bool:
-    """Return whether a name is that of a labeler (or ``path/to/file.py:Class``), not of a built-in set or a file."""
-    if registry.IN_A_FILE.fullmatch(name):
-        return True
-    try:
-        registry.find(name)
-    except FFLabelsError:
-        return not (":" in name or "/" in name or Path(name).suffix == ".json" or Path(name).is_file())
-    return True

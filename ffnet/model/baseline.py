@@ -13,7 +13,8 @@ from ffnet.config import Config
 from ffnet.data.augment import views
 from ffnet.data.images import check_images_fit, to_unit
 from ffnet.labels.embed import Embedded
-from ffnet.model.net import ForwardPass, Net
+from ffnet.model.forward_pass import ForwardPass
+from ffnet.model.net import Net
 
 
 class BPNet(Net):

@@ -4,7 +4,10 @@ A goodness takes ``s_NC`` (the mean of y² over pixels, per channel, float32) an
 ``g_N``. A learned goodness also takes ``weight_C``, one weight per channel, which the layer learns by its own loss.
 To add one, write a function of a few lines and register it with its name and threshold.
 
-Letters of shapes: N samples, C channels.
+Where labels are codes over the channels, the goodness of all labels comes from one activity (`code_goodness`): it is a
+weighted sum of the channels' energies, and a goodness that has an energy can be used.
+
+Letters of shapes: N samples, C channels, L labels.
 """
 
 from __future__ import annotations
@@ -22,6 +25,10 @@ EPSILON = 1e-6
 FLOOR = 1e-2
 """Added to a channel's mean y² before its logarithm, which so flattens out below this value."""
 
+CODE_POWER = -0.25
+"""Codes over C channels are multiplied by this power of C, so that one learning rate suits the learned codes of narrow
+and wide layers."""
+
 
 class Goodness(NamedTuple):
     """A registered goodness.
@@ -36,12 +43,15 @@ class Goodness(NamedTuple):
         Channels → the initial weights of a learned goodness; None for others.
     min_channels
         Number of channels that a layer needs at least.
+    energy
+        s_NC → the energy of each channel, where labels are codes; None for a goodness that is no sum over channels.
     """
 
     of: Callable[..., Tensor]
     theta: Callable[[int, int], float]
     first_weights: Callable[[int], Tensor] | None = None
     min_channels: int = 1
+    energy: Callable[[Tensor], Tensor] | None = None
 
 
 GOODNESS: dict[str, Goodness] = {}
@@ -55,11 +65,12 @@ def goodness(
     theta: Callable[[int, int], float],
     first_weights: Callable[[int], Tensor] | None = None,
     min_channels: int = 1,
+    energy: Callable[[Tensor], Tensor] | None = None,
 ) -> Callable[[Function], Function]:
     """Register a goodness under `name`, its value of ``train.goodness``; for the rest see `Goodness`."""
 
     def register(function: Function) -> Function:
-        GOODNESS[name] = Goodness(function, theta, first_weights, min_channels)
+        GOODNESS[name] = Goodness(function, theta, first_weights, min_channels, energy)
         return function
 
     return register
@@ -72,13 +83,27 @@ def get_goodness(name: str) -> Goodness:
     return GOODNESS[name]
 
 
+def code_goodness(energy_NC: Tensor, weight_LC: Tensor) -> Tensor:
+    """Return the goodness of every label, (N, L): Σ over channels of code × energy [ours].
+
+    Parameters
+    ----------
+    energy_NC
+        Energies; their mean over the channels is subtracted, so that only their contrast counts.
+    weight_LC
+        The codes, divided by C to the power of `CODE_POWER`.
+    """
+    contrast_NC = energy_NC - energy_NC.mean(1, keepdim=True)
+    return contrast_NC @ weight_LC.T * float(weight_LC.shape[1] ** CODE_POWER)
+
+
 @goodness("sum", theta=lambda channels, pixels: float(channels * pixels))
 def _sum_of_squares(s_NC: Tensor, pixels: int) -> Tensor:
     """Σ y² (paper); θ = N, the number of neurons."""
     return s_NC.sum(1) * pixels
 
 
-@goodness("mean", theta=lambda *_: 1.0)
+@goodness("mean", theta=lambda *_: 1.0, energy=lambda s_NC: s_NC)
 def _mean_of_squares(s_NC: Tensor, pixels: int) -> Tensor:
     """Mean y²: the paper's goodness divided by the number of neurons."""
     return s_NC.mean(1)
@@ -98,8 +123,16 @@ def _channel_contrast(s_NC: Tensor, pixels: int) -> Tensor:
     return (first + EPSILON).log() - (second + EPSILON).log()
 
 
-@goodness("log-contrast", theta=lambda *_: 0.0, min_channels=2)
+def _log_energy(s_NC: Tensor) -> Tensor:
+    """log(mean y² + 0.01)."""
+    return (s_NC + FLOOR).log()
+
+
+@goodness("log-contrast", theta=lambda *_: 0.0, min_channels=2, energy=_log_energy)
 def _log_contrast(s_NC: Tensor, pixels: int) -> Tensor:
-    """Mean over the first half of the channels of log mean y², minus the same over the second half [ours]."""
-    log_NC, half = (s_NC + FLOOR).log(), s_NC.shape[1] // 2
+    """Mean over the first half of the channels of log mean y², minus the same over the second half [ours].
+
+    A code generalises this: its positive channels are the first half, its negative ones the second.
+    """
+    log_NC, half = _log_energy(s_NC), s_NC.shape[1] // 2
     return log_NC[:, :half].mean(1) - log_NC[:, half:].mean(1)

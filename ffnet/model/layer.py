@@ -51,7 +51,9 @@ class LocalLayer(nn.Module):
         Number of regions along the height and along the width (at most one per pixel). Goodness treats each region of
         a channel as a channel of its own [ours].
     goodness_weight
-        The initial weights (width × regions,) of a learned goodness; None for others.
+        The weights (width × regions,) of a learned goodness, or the codes (labels, width × regions); None for others.
+    learn_goodness
+        Whether these weights or codes are learned.
     init, size, generator
         Distribution of the initial weights (`ffnet.model.initial`), height and width of the input maps, and the
         generator.
@@ -59,7 +61,7 @@ class LocalLayer(nn.Module):
         Whether relu's gradient is taken as 1 everywhere, even where the activity is 0 [base].
     """
 
-    goodness_weight: nn.Parameter | None
+    goodness_weight: Tensor | None
 
     def __init__(
         self,
@@ -73,6 +75,7 @@ class LocalLayer(nn.Module):
         convolution: Convolution = "auto",
         regions: tuple[int, int] = (1, 1),
         goodness_weight: Tensor | None = None,
+        learn_goodness: bool = True,
         init: str = "torch",
         size: tuple[int, int] = (1, 1),
         full_gradient: bool = False,
@@ -85,7 +88,11 @@ class LocalLayer(nn.Module):
         weight, bias = get_init(init)(Filters(width, channels, kernel, stride, size), generator)
         self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
         self.bias = nn.Parameter(bias)
-        self.register_parameter("goodness_weight", None if goodness_weight is None else nn.Parameter(goodness_weight))
+        if learn_goodness and goodness_weight is not None:
+            goodness_weight = nn.Parameter(goodness_weight)
+            self.register_parameter("goodness_weight", goodness_weight)
+        else:
+            self.register_buffer("goodness_weight", goodness_weight)
         self.statistics = tuple(running := get_norm(norm).running(channels))
         for name, tensor in running.items():
             self.register_buffer(name, tensor)
@@ -140,6 +147,11 @@ class LocalLayer(nn.Module):
         """Return the height and width of the pooled activity, given those of the input."""
         height, width = self.activity_size(height, width)
         return height // self.pool, width // self.pool
+
+    @property
+    def learned_goodness(self) -> list[nn.Parameter]:
+        """The learned weights or codes of the goodness, or nothing."""
+        return [self.goodness_weight] if isinstance(self.goodness_weight, nn.Parameter) else []
 
     def pooled(self, y_NCHW: Tensor) -> Tensor:
         """Return the pooled activity, the input of the next layer."""
@@ -212,6 +224,49 @@ class LocalLayer(nn.Module):
             grad_weight, grad_bias = self._direct_gradient(normal_NCHW, y_NCHW, slope_NC, offset_NC)
         return torch.empty_like(self.weight).copy_(grad_weight), grad_bias.to(self.bias.dtype)
 
+    def pooled_with_winners(self, y_NCHW: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the pooled activity, and which pixel of each window is the largest (None without pooling)."""
+        if self.pool == 1:
+            return y_NCHW, None
+        pooled_NCHW, winners_NCHW = F.max_pool2d(y_NCHW, self.pool, return_indices=True)
+        return pooled_NCHW, winners_NCHW
+
+    def gradient_after_pooling(
+        self,
+        normal_NCHW: Tensor,
+        y_NCHW: Tensor,
+        pooled_NCHW: Tensor,
+        winners_NCHW: Tensor | None,
+        slope_NC: Tensor,
+        scratch: Scratch | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the gradient with respect to weight and bias of a loss that depends on the pooled activity.
+
+        Parameters
+        ----------
+        normal_NCHW, y_NCHW
+            Normalised input and activity.
+        pooled_NCHW, winners_NCHW
+            The result of `pooled_with_winners`. Only the largest pixel of each window has a gradient.
+        slope_NC
+            ∂loss/∂s with s from `squares` of the pooled activity.
+        scratch
+            Memory to reuse.
+        """
+        grad_NCHW = pooled_NCHW * self.slope_maps(pooled_NCHW, slope_NC).to(pooled_NCHW.dtype)
+        if winners_NCHW is not None:
+            side = [self.pool] * 2
+            grad_NCHW = torch.ops.aten.max_pool2d_with_indices_backward(
+                grad_NCHW, y_NCHW, side, side, [0, 0], [1, 1], False, winners_NCHW
+            )
+        if self._uses_spectral(normal_NCHW):
+            grad_weight, grad_bias = spectral.weight_gradient(
+                normal_NCHW, grad_NCHW, lambda row_WNC: row_WNC, None, self.weight.shape[2], scratch or Scratch()
+            )
+        else:
+            grad_weight, grad_bias = self._convolution_gradient(normal_NCHW, grad_NCHW)
+        return torch.empty_like(self.weight).copy_(grad_weight), grad_bias.to(self.bias.dtype)
+
     def _activity_gradient(self, y: Tensor, factor: Tensor, offset: Tensor | None) -> Tensor:
         """Return ∂loss/∂conv at activity y, given ∂loss/∂y = factor·y + offset."""
         grad_y = y * factor.to(y.dtype)
@@ -224,23 +279,28 @@ class LocalLayer(nn.Module):
         self, normal_NCHW: Tensor, y_NCHW: Tensor, slope_NC: Tensor, offset_NC: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Return the gradient with respect to weight and bias, without Fourier transforms."""
-        if self.regions == (1, 1):
-            factor_NCHW = (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3])))[:, :, None, None]
-        else:
-            slope_NCRR = 2 * slope_NC.view(*y_NCHW.shape[:2], *self.regions)
-            rows_RH, columns_RW = (
-                _pooling_matrix(side, count, slope_NC)
-                for side, count in zip(y_NCHW.shape[2:], self.regions, strict=True)
-            )
-            factor_NCHW = rows_RH.T @ (slope_NCRR @ columns_RW)
         offset_NCHW = None if offset_NC is None else offset_NC[:, :, None, None]
-        grad_y_NCHW = self._activity_gradient(y_NCHW, factor_NCHW, offset_NCHW)
+        grad_y_NCHW = self._activity_gradient(y_NCHW, self.slope_maps(y_NCHW, slope_NC), offset_NCHW)
+        return self._convolution_gradient(normal_NCHW, grad_y_NCHW)
+
+    def slope_maps(self, y_NCHW: Tensor, slope_NC: Tensor) -> Tensor:
+        """Return ∂loss/∂y divided by y, given ∂loss/∂s: (N, C, H, W), or (N, C, 1, 1) for whole maps."""
+        if self.regions == (1, 1):
+            return (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3])))[:, :, None, None]
+        slope_NCRR = 2 * slope_NC.view(*y_NCHW.shape[:2], *self.regions)
+        rows_RH, columns_RW = (
+            _pooling_matrix(side, count, slope_NC) for side, count in zip(y_NCHW.shape[2:], self.regions, strict=True)
+        )
+        return rows_RH.T @ (slope_NCRR @ columns_RW)
+
+    def _convolution_gradient(self, normal_NCHW: Tensor, grad_y_NCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradient with respect to weight and bias, given ∂loss/∂conv."""
         if self.stride == 1 and suits_product_gradient(grad_y_NCHW):
             return product_gradient(normal_NCHW, grad_y_NCHW, self.weight.shape[2])
         _, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
             grad_y_NCHW,
             normal_NCHW,
-            self.weight.to(y_NCHW.dtype),
+            self.weight.to(grad_y_NCHW.dtype),
             [len(self.bias)],
             [self.stride] * 2,
             [self.padding] * 2,

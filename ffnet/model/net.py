@@ -1,26 +1,27 @@
-"""The base class of all nets, one pass through the layers, and the forward-forward net."""
+"""The base class of all nets, and the forward-forward net."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from fflabels import LabelSet
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config
 from ffnet.data.images import check_images_fit, to_unit
+from ffnet.labels.codes import Codes
 from ffnet.labels.embed import Embedded, Embedder
 from ffnet.labels.waves import code, patterns
+from ffnet.model.build import build_layers
 from ffnet.model.compute_type import with_dtype
 from ffnet.model.fast_cpu.maps import mean_squares
-from ffnet.model.goodness import Goodness, get_goodness
+from ffnet.model.forward_pass import ForwardPass
+from ffnet.model.goodness import Goodness, code_goodness, get_goodness
 from ffnet.model.heads import Forecast, LayerWeights, LinearHead
-from ffnet.model.layer import LocalLayer
 from ffnet.system.devices import DTYPES
 from ffnet.system.ranks import SINGLE, Ranks
 
@@ -31,72 +32,6 @@ HEADS: dict[str, type[LinearHead | LayerWeights]] = {
 
 OLD_KEYS = {"readout.": "linear.", "calibration.weight_L": "layer_weights.weight_L"}
 """Prefixes of names in the state dicts of version 0.1 → those of today."""
-
-
-class Layers(nn.ModuleList):
-    """A ModuleList whose items have the type LocalLayer."""
-
-    def __iter__(self) -> Iterator[LocalLayer]:
-        return cast(Iterator[LocalLayer], super().__iter__())
-
-    def __getitem__(self, k: int) -> LocalLayer:  # type: ignore[override]
-        return cast(LocalLayer, super().__getitem__(k))
-
-
-class ForwardPass:
-    """One pass through some layers in order, shared by training, inference and activation maps.
-
-    Iterate over it to get each layer. In the loop body compute the layer's activity from `x` and store it in `y`. The
-    pass then pools it, appends the label channels, and makes it the next `x`. Nothing else is kept, so a layer's maps
-    are freed before the next layer's maps are computed.
-
-    Parameters
-    ----------
-    layers
-        The layers.
-    embedded
-        The input of the first layer, with the label channels for later layers or None.
-
-    Attributes
-    ----------
-    x, y
-        Input and activity of the current layer, (N, C, H, W). After the loop `x` is the last layer's pooled activity.
-    label
-        The label channels at the size of the current layer's input.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from ffnet.model.layer import LocalLayer
-    >>> layers = Layers([LocalLayer(1, 4, kernel=3, pool=2), LocalLayer(4, 8, kernel=3)])
-    >>> forward_pass = ForwardPass(layers, Embedded(torch.rand(2, 1, 8, 8)))
-    >>> for _, layer in forward_pass:
-    ...     forward_pass.y = layer(forward_pass.x)
-    >>> tuple(forward_pass.x.shape)
-    (2, 8, 4, 4)
-    """
-
-    def __init__(self, layers: Layers, embedded: Embedded) -> None:
-        self.layers, self.x, self.label = layers, embedded.images, embedded.offered
-        self.y: Tensor | None = None
-
-    def __iter__(self) -> Iterator[tuple[int, LocalLayer]]:
-        """Yield each layer with its number from 0."""
-        for k, layer in enumerate(self.layers):
-            if k and self.label is not None:
-                height, width = self.x.shape[2:]
-                if self.label.shape[2:] != (height, width):
-                    self.label = F.adaptive_avg_pool2d(self.label, (height, width))
-                self.x = torch.cat([self.x, self.label], 1)
-            yield k, layer
-            assert self.y is not None, "the loop body must store the activity in y"
-            self.x, self.y = layer.pooled(self.y), None
-
-    def keep(self, samples: Tensor) -> None:
-        """Keep only these samples (indices or a mask) of the activity and the label channels."""
-        assert self.y is not None
-        self.y = self.y[samples]
-        self.label = None if self.label is None else self.label[samples]
 
 
 class Net(nn.Module):
@@ -110,13 +45,15 @@ class Net(nn.Module):
         (C, H, W) of the images.
     label_channels
         Number of label channels that every layer after the first receives.
+    codes
+        The labels, if they are codes over the layers' channels.
     """
 
-    def __init__(self, config: Config, shape: Shape, *, label_channels: int = 0) -> None:
+    def __init__(self, config: Config, shape: Shape, *, label_channels: int = 0, codes: Codes | None = None) -> None:
         super().__init__()
         config = with_dtype(config, torch.device("cpu"), shape)
         self.config, self.shape, self.dtype = config, shape, DTYPES[config.dtype]
-        self.layers = build_layers(config, shape, label_channels=label_channels)
+        self.layers = build_layers(config, shape, label_channels=label_channels, codes=codes)
 
     @property
     def device(self) -> torch.device:
@@ -141,7 +78,7 @@ class Net(nn.Module):
 
 
 class FFNet(Net):
-    """A forward-forward CNN: local layers, and the label set that they are trained with.
+    """A forward-forward CNN: local layers, and the labels that they are trained with.
 
     Parameters
     ----------
@@ -150,7 +87,8 @@ class FFNet(Net):
     shape
         (C, H, W) of the images.
     labels
-        The label set, one label per class. Labels that cannot be computed at this shape are refused.
+        The label set, one label per class. Labels that cannot be computed at this shape are refused. `Codes` if the
+        labels are codes over the layers' channels (``labels.goodness``).
 
     Attributes
     ----------
@@ -159,7 +97,7 @@ class FFNet(Net):
     counted
         Indices of the layers that count in inference: all but the first, or all with ``first_layer="include"``.
     embedder
-        Embeds the labels in images.
+        Embeds the labels in images; None where labels are codes.
     linear
         The linear classifier, or None before it is fitted.
     forecast
@@ -181,8 +119,10 @@ class FFNet(Net):
 
     offered_code: Tensor | None
 
-    def __init__(self, config: Config, shape: Shape, labels: LabelSet) -> None:
-        super().__init__(config, shape, label_channels=config.net.offered)
+    def __init__(self, config: Config, shape: Shape, labels: LabelSet | Codes) -> None:
+        codes = labels if isinstance(labels, Codes) else None
+        check_kind(config, codes)
+        super().__init__(config, shape, label_channels=config.net.offered, codes=codes)
         self.labels = labels
         first = config.net.first_layer
         self.counted = range(0 if first == "include" else 1, len(self.layers))
@@ -193,13 +133,15 @@ class FFNet(Net):
         self.register_buffer("offered_code", code(len(labels), waves, config.seed) if waves else None)
         if config.dtype == "float64":
             self.double()
-        intensity, own_imprint = config.labels.intensity, config.net.label_every_layer and not waves
-        self.embedder = Embedder(labels, shape, intensity, self.accumulate_dtype, own_imprint=own_imprint)
+        self.embedder: Embedder | None = None
+        if isinstance(labels, LabelSet):
+            intensity, own_imprint = config.labels.intensity, config.net.label_every_layer and not waves
+            self.embedder = Embedder(labels, shape, intensity, self.accumulate_dtype, own_imprint=own_imprint)
         self._draw_label_channels()
 
     def _draw_label_channels(self) -> None:
         """Set each label's waves at the size of the second layer's input."""
-        if self.offered_code is not None:
+        if self.offered_code is not None and self.embedder is not None:
             _, height, width = self.shape
             size = self.layers[0].pooled_size(height, width)
             self.embedder.label_patterns = patterns(self.offered_code, (height, width), size).to(self.dtype)
@@ -215,6 +157,19 @@ class FFNet(Net):
         result = super().load_state_dict(state, *args, **kwargs)
         self._draw_label_channels()
         return result
+
+    @property
+    def has_codes(self) -> bool:
+        """Whether labels are codes over the layers' channels: then images carry none, and one pass scores all."""
+        return self.embedder is None
+
+    def embed(self, images_NCHW: Tensor, labels_N: Tensor) -> Embedded:
+        """Return images, floats in [0, 1], each with its own label; where labels are codes, the images alone."""
+        return Embedded(images_NCHW) if self.embedder is None else self.embedder.embed(images_NCHW, labels_N)
+
+    def neutral(self, images_NCHW: Tensor) -> Embedded:
+        """Return images, floats in [0, 1], with the mean imprint of the labels; where labels are codes, alone."""
+        return Embedded(images_NCHW) if self.embedder is None else self.embedder.neutral(images_NCHW)
 
     def activities(self, embedded: Embedded | Tensor) -> Iterator[Tensor]:
         """Yield each layer's activity y (N, C, H, W), before pooling; earlier activities are not kept."""
@@ -264,13 +219,19 @@ class FFNet(Net):
         return get_goodness(self.config.train.goodness)
 
     def goodness_of(self, k: int, s_NC: Tensor, pixels: int) -> Tensor:
-        """Return the goodness (N,) of layer k, from 0, given the mean squares of its channels."""
-        weight_C = self.layers[k].goodness_weight
-        return self.goodness.of(s_NC, pixels) if weight_C is None else self.goodness.of(s_NC, pixels, weight_C)
+        """Return the goodness of layer k, from 0, given the mean squares of its channels.
+
+        (N,), that of the embedded labels; where labels are codes (N, labels), given the mean squares after pooling.
+        """
+        weight = self.layers[k].goodness_weight
+        if self.has_codes and weight is not None and self.goodness.energy:
+            return code_goodness(self.goodness.energy(s_NC), weight)
+        return self.goodness.of(s_NC, pixels) if weight is None else self.goodness.of(s_NC, pixels, weight)
 
     def goodness_of_activity(self, k: int, y_NCHW: Tensor) -> Tensor:
-        """Return the goodness (N,) of layer k, from 0, given its activity."""
+        """Return the goodness of layer k, from 0, given its activity; for the shape see `goodness_of`."""
         layer = self.layers[k]
+        y_NCHW = layer.pooled(y_NCHW) if self.has_codes else y_NCHW
         return self.goodness_of(k, layer.squares(y_NCHW), layer.goodness_pixels(y_NCHW))
 
 
@@ -281,61 +242,9 @@ def _new_key(key: str) -> str:
     return key
 
 
-def build_layers(config: Config, shape: Shape, *, label_channels: int = 0) -> Layers:
-    """Return the local layers, with initial weights drawn from the configuration's seed.
-
-    Parameters
-    ----------
-    config, shape, label_channels
-        As for `Net`.
-
-    Raises
-    ------
-    FFLabelsError
-        If pooling and strides leave no pixel, a crop can remove a whole image, or a contrast has a single channel.
-    """
-    # Refuse settings that the loop below would not catch.
-    net = config.net
-    goodness = get_goodness(config.train.goodness)
-    if config.algorithm == "ff" and min(net.widths) < goodness.min_channels:
-        raise FFLabelsError(
-            "a contrast compares two halves" if goodness.min_channels == 2 else "too few filters",
-            where="net.widths", got=min(net.widths), expected=f"{goodness.min_channels} or more",
-        )  # fmt: skip
-    if config.train.crop >= min(shape[1:]):
-        raise FFLabelsError(
-            "leaves nothing of an image", where="train.crop", got=config.train.crop, expected=f"below {min(shape[1:])}"
-        )
-
-    # Build the layers; each receives the pooled maps of the previous one.
-    first_weights = goodness.first_weights if config.algorithm == "ff" else None
-    generator = torch.Generator().manual_seed(config.seed)
-    layers = Layers()
-    channels, height, width = shape
-    ones = (1,) * len(net.widths)
-    for k, (filters, stride, pool) in enumerate(zip(net.widths, net.strides or ones, net.pools or ones, strict=True)):
-        layer = LocalLayer(
-            channels,
-            filters,
-            kernel=net.kernel,
-            stride=stride,
-            pool=pool,
-            norm=net.norm,
-            convolution=config.convolution,
-            goodness_weight=first_weights(filters) if first_weights else None,
-            init=net.init,
-            size=(height, width),
-            full_gradient=config.train.relu_gradient == "full",
-            generator=generator,
-        )
-        layers.append(layer)
-        channels = filters + label_channels
-        height, width = layer.pooled_size(height, width)
-        if height * width == 0:
-            raise FFLabelsError(
-                "no pixel is left after a layer",
-                where=f"net.pools and net.strides, layer {k + 1}",
-                got=f"images {shape[1]}×{shape[2]}",
-                hint="pool less, or use larger images",
-            )
-    return layers
+def check_kind(config: Config, codes: Codes | None) -> None:
+    """Refuse codes where the configuration asks for labels in the image, and the reverse."""
+    if config.has_codes != (codes is not None):
+        got = "codes" if codes else "a label set for images"
+        expected = "codes" if config.has_codes else "a label set for images"
+        raise FFLabelsError("labels of the other kind", where="labels", got=got, expected=expected)

@@ -64,10 +64,14 @@ def load_preset(name: str) -> Preset:
     return Preset(name, about, ours, convert(tree, f"preset {name}"))
 
 
-def quick_preset(dataset: str) -> Preset:
-    """Return the quick preset that a data set is registered with; quick-digits for a folder."""
+def quick_preset(dataset: str, *, pairs: bool = False) -> Preset:
+    """Return the quick preset that a data set is registered with; quick-digits for a folder.
+
+    With `pairs` its counterpart for labels in the image, such as pairs-digits.
+    """
     known = DATASETS.get(dataset)
-    preset = load_preset(known.preset if known else "quick-digits")
+    name = known.preset if known else "quick-digits"
+    preset = load_preset(name.replace("quick-", "pairs-", 1) if pairs else name)
     return preset._replace(config=preset.config.replaced({"data.name": dataset, **(known.settings if known else {})}))
 
 

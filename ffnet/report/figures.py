@@ -231,6 +231,21 @@ def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str], title: str 
     return png(figure)
 
 
+def correlations(matrices: Mapping[str, Tensor], names: Sequence[str]) -> bytes:
+    """Draw correlation matrices (C, C) side by side, blue for alike, red for opposite; names for at most 20 classes."""
+    named = len(names) <= MAX_NUMBERED
+    figure = Figure(figsize=(0.8 + 2.4 * len(matrices), 3.4), layout="constrained")
+    for k, (axis, (title, matrix)) in enumerate(
+        zip(figure.subplots(1, len(matrices), squeeze=False)[0], matrices.items(), strict=True)
+    ):
+        image = axis.imshow(matrix.numpy(), cmap="RdBu", vmin=-1, vmax=1)
+        axis.set_title(title, fontsize="medium")
+        axis.set_xticks(range(len(names)) if named else [], names if named else [], rotation=90, fontsize=7)
+        axis.set_yticks(range(len(names)) if named and not k else [], names if named and not k else [], fontsize=7)
+    figure.colorbar(image, ax=figure.axes, shrink=0.7, label="correlation")
+    return png(figure)
+
+
 def mistakes(images: Tensor, right: Sequence[str], predicted: Sequence[str]) -> bytes:
     """Draw images with their right and predicted classes, eight per row."""
     columns = min(8, len(images))

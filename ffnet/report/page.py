@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import io
-from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
-from torch import Tensor
-
 from fflabels.errors import MissingExtraError
 from fflabels.files import write_whole
-from fflabels.gallery import contact_sheet
-from fflabels.images import References
-from fflabels.labelset import LabelSet
 from fflabels.progress import Progress, silent
-from ffnet.data.dataset import Data, Split, one_a_class
-from ffnet.data.images import to_unit
+from ffnet.data.dataset import Data, one_a_class
 from ffnet.evaluation.activation_maps import activation_maps
-from ffnet.evaluation.diagnosis import diagnose
 from ffnet.inference.predict import scores
 from ffnet.model.net import FFNet
+from ffnet.report.section import Section, first_images, percent, picture
 from ffnet.runs.files import CONFIG, LABELS
 from ffnet.runs.folder import Run
 from ffnet.runs.log import TIMINGS, read_lines
@@ -31,34 +22,17 @@ from ffnet.runs.log import TIMINGS, read_lines
 try:
     import jinja2
 
-    from ffnet.report import figures
+    from ffnet.report import figures, label_sections
 except ModuleNotFoundError as error:
     raise MissingExtraError('reports need matplotlib and Jinja: pip install "fflabels[plots]"') from error
 
 REPORT = "report.html"
-
-MAX_LABELS = 20
-"""At most this many labels are drawn."""
-
-MAX_IMAGES = 1000
-"""Mistakes and label confusions are taken from at most this many validation images."""
 
 MAX_MISTAKES = 16
 """At most this many mistakes are drawn."""
 
 MAPPED_IMAGES = 6
 """Number of images whose activation maps are drawn."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """A section of the page: heading, text, pictures (data URL, caption), table (head, rows), the content of a file."""
-
-    title: str
-    words: str = ""
-    pictures: tuple[tuple[str, str], ...] = ()
-    table: tuple[list[str], list[list[str]]] | None = None
-    text: str = ""
 
 
 def write_report(
@@ -79,9 +53,9 @@ def write_report(
     """
     # Make the sections.
     makers: list[Callable[[], Section | None]] = [
-        partial(_results, run), partial(_labels, run, data), partial(_label_channels, run), partial(_learning, run),
+        partial(_results, run), *label_sections.makers(run, data), partial(_learning, run),
         partial(_layers, run), partial(_confusion, run), partial(_mistakes, run, data), partial(_maps, run, data),
-        partial(_diagnosis, run, data), partial(_settings, run), partial(_provenance, run),
+        partial(label_sections.diagnosis, run, data), partial(_settings, run), partial(_provenance, run),
     ]  # fmt: skip
     sections = []
     for k, make in enumerate(makers):
@@ -106,6 +80,12 @@ def verdict(run: Run) -> str:
     net = run.config.net
     if run.config.algorithm == "bp":
         return "Back-propagation: the baseline, not forward–forward."
+    if run.config.has_codes:
+        codes = "learned together with the layer" if run.config.labels.goodness.learn else "fixed"
+        return (
+            "Pure forward–forward: each layer learns from its own activity alone. Labels are codes over its channels, "
+            f"{codes}; images carry no label, and one pass gives the goodness of all labels."
+        )
     everywhere = "at every layer" if run.config.labels.intensity else "behind layer 1"
     enters = f"{everywhere if net.label_every_layer else 'only at the input'}, as an image"
     if run.config.layer_local:
@@ -125,8 +105,7 @@ def _summary(run: Run) -> list[str]:
     lines = [f"{about.data.name}, {shape}, {len(about.data.class_names)} classes: {counts} images"]
     lines.append(f"{widths} filters of {config.net.kernel}×{config.net.kernel}, {config.net.norm} norm")
     if isinstance(run.net, FFNet):
-        lines.append(f"{len(run.net.labels)} {run.net.labels.labeler.name} labels, K = {config.labels.intensity:g}")
-        lines.append(f"{config.train.goodness} goodness, {config.train.loss} loss, {config.train.negatives} negatives")
+        lines += label_sections.summary(run, run.net)
     done = len(run.metrics)
     lines.append(f"{done} of {config.train.epochs} epochs, batch {config.train.batch}, seed {config.seed}")
     return lines
@@ -150,7 +129,7 @@ def _results(run: Run) -> Section | None:
     rows = []
     for part in filter(None, (run.results.validation, run.results.test)):
         for name, accuracy in part.accuracies.items():
-            row = [f"{part.split}, {part.images:,}", name, _percent(accuracy.accuracy), _percent(accuracy.untrained)]
+            row = [f"{part.split}, {part.images:,}", name, percent(accuracy.accuracy), percent(accuracy.untrained)]
             rows.append(row)
     words = "One seed. Make choices on validation images; the test images of this run were read "
     words += f"{run.test_reads} times. " if run.test_reads != 1 else "once. "
@@ -159,49 +138,12 @@ def _results(run: Run) -> Section | None:
     return Section("Accuracy, %", words, table=(["images", "inference", "accuracy", "untrained net"], rows))
 
 
-def _labels(run: Run, data: Data | None) -> Section | None:
-    if not isinstance(run.net, FFNet):
-        return None
-    labels = run.net.labels
-    shown = LabelSet(labels.recipes[:MAX_LABELS], labels.labeler, labels.provenance, None)
-    references = References(to_unit(data.train.images[:8]).numpy(), data.name) if data else None
-    sheet = io.BytesIO()
-    contact_sheet(
-        shown, shape=run.net.shape, references=references, intensity=run.config.labels.intensity
-    ).save(sheet, format="PNG")  # fmt: skip
-    words = _first_labels(len(labels))
-    if labels.scores:
-        largest = [f"{metric} {similarity.max:.3f}" for metric, similarity in labels.scores.similarity.items()]
-        words += (
-            f"Similarity of the most similar pair: {', '.join(largest)}. Selection method: {labels.provenance.method}."
-        )
-    return Section("Labels", words, (_picture(sheet.getvalue(), "each label, on images and alone"),))
-
-
-def _first_labels(count: int) -> str:
-    """Return a sentence if not all labels are shown."""
-    return "" if count <= MAX_LABELS else f"The first {MAX_LABELS} of {count}. "
-
-
-def _label_channels(run: Run) -> Section | None:
-    if not isinstance(run.net, FFNet) or not isinstance(patterns_NMHW := run.net.embedder.offered, Tensor):
-        return None
-    names = run.about.data.class_names[:MAX_LABELS]
-    words = _first_labels(len(patterns_NMHW))
-    words += f"Each layer after the first is offered {patterns_NMHW.shape[1]} low waves of the label, a channel each, "
-    words += (
-        "beside the activity of the layer before. In the linear classifier's pass it receives the mean over labels."
-    )
-    picture = figures.offered(patterns_NMHW[:MAX_LABELS], names)
-    return Section("The label in later layers", words, (_picture(picture, "the label channels of the second layer"),))
-
-
 def _learning(run: Run) -> Section | None:
     if not run.metrics:
         return None
     discrimination = "Discrimination: how often a layer gives the right label more goodness than a wrong one."
     words = "" if run.config.algorithm == "bp" else discrimination
-    return Section("Learning", words, (_picture(figures.learning_curves(run.metrics), "loss and accuracy per epoch"),))
+    return Section("Learning", words, (picture(figures.learning_curves(run.metrics), "loss and accuracy per epoch"),))
 
 
 def _layers(run: Run) -> Section | None:
@@ -210,9 +152,9 @@ def _layers(run: Run) -> Section | None:
     if not layers:
         return None
     chance = 1 / len(run.about.data.class_names)
-    picture = _picture(figures.layer_accuracies(layers, chance), "accuracy by the goodness of each layer alone")
+    drawn = picture(figures.layer_accuracies(layers, chance), "accuracy by the goodness of each layer alone")
     words = "The predicted class is the one whose label has the most goodness in this layer."
-    return Section("Each layer alone", words, (picture,))
+    return Section("Each layer alone", words, (drawn,))
 
 
 def _confusion(run: Run) -> Section | None:
@@ -220,23 +162,16 @@ def _confusion(run: Run) -> Section | None:
         return None
     names = run.about.data.class_names
     pictures = [
-        _picture(figures.confusion(accuracy.confusion, names), f"test images, inference: {name}")
+        picture(figures.confusion(accuracy.confusion, names), f"test images, inference: {name}")
         for name, accuracy in run.results.test.accuracies.items()
     ]
     return Section("Which class is taken for which", "", tuple(pictures))
 
 
-def _first_images(data: Data) -> tuple[str, Split]:
-    """Return the first validation images, or training images if there are none, and the name of their split."""
-    name = "validation" if len(data.validation) else "train"
-    part: Split = getattr(data, name)
-    return name, part[:MAX_IMAGES]
-
-
 def _mistakes(run: Run, data: Data | None) -> Section | None:
     if data is None or run.results is None:
         return None
-    name, part = _first_images(data)
+    name, part = first_images(data)
     scores_NC = scores(run.net, part.images).cpu()
     predicted, confidence_N = scores_NC.argmax(1), scores_NC.softmax(1).amax(1)
     wrong = (predicted != part.classes).nonzero()[:, 0]
@@ -244,58 +179,24 @@ def _mistakes(run: Run, data: Data | None) -> Section | None:
         return Section("Most confident mistakes", f"None among {len(part):,} {name} images.")
     worst = wrong[confidence_N[wrong].argsort(descending=True)][:MAX_MISTAKES]
     names = run.about.data.class_names
-    picture = figures.mistakes(
+    drawn = figures.mistakes(
         part.images[worst], [names[k] for k in part.classes[worst]], [names[k] for k in predicted[worst]]
     )
     by = "The linear classifier" if isinstance(run.net, FFNet) else "The net"
     words = f"{by} is wrong on {len(wrong):,} of {len(part):,} {name} images, most confidently on these."
-    return Section("Most confident mistakes", words, (_picture(picture, "right class → predicted class"),))
+    return Section("Most confident mistakes", words, (picture(drawn, "right class → predicted class"),))
 
 
 def _maps(run: Run, data: Data | None) -> Section | None:
     if data is None or run.results is None:
         return None
-    _, part = _first_images(data)
+    _, part = first_images(data)
     images = one_a_class(part, MAPPED_IMAGES).images
     maps = activation_maps(run.net, images)
     names = run.about.data.class_names
-    picture = figures.activation(images, maps, [names[k] for k in maps.classes])
+    drawn = figures.activation(images, maps, [names[k] for k in maps.classes])
     words = "What each pixel adds to the evidence for the predicted class: green is for it, pink against it."
-    return Section("Class activation maps", words, (_picture(picture, "image, each layer's map, their sum"),))
-
-
-def _diagnosis(run: Run, data: Data | None) -> Section | None:
-    if data is None or not run.metrics or not isinstance(run.net, FFNet):
-        return None
-    # How often the right label wins, on an image, on noise and on an image of a third class.
-    diagnosis = diagnose(run.net, data, count=MAX_IMAGES)
-    names = run.about.data.class_names
-    rows = [
-        [
-            "what decides" if line.layer == 0 else f"layer {line.layer}",
-            *map(_percent, (line.images, line.noise, line.other, line.favourite)),
-        ]
-        for line in diagnosis.shortcuts
-    ]
-
-    # The pairs of labels that are confused most often.
-    pairs = "; ".join(
-        f"{names[p.a]}–{names[p.b]} {_percent(p.mistaken)} % "
-        f"({', '.join(f'{metric} {value:.3f}' for metric, value in p.similarity.items())})"
-        for p in diagnosis.pairs[:5]
-        if p.mistaken
-    )
-    words = f"Classes most often mistaken for one another, with the similarity of their labels: {pairs or 'none'}. "
-    ranks = [f"{metric} {value:+.2f}" for metric, value in diagnosis.rank_correlation.items() if value is not None]
-    if ranks:
-        words += f"Rank correlation of similarity and mistakes over all pairs: {', '.join(ranks)}. "
-    words += (
-        "The table shows how often the right label has more goodness than a wrong one: on the image, on noise, and on "
-        "an image of a third class. A layer above 50 in the last two uses the label alone: the shortcut. Favourite is "
-        "the share of noise images that get the most frequent label."
-    )
-    head = ["%", "image", "noise", "third class", "favourite"]
-    return Section("What the net makes of its labels", words, table=(head, rows))
+    return Section("Class activation maps", words, (picture(drawn, "image, each layer's map, their sum"),))
 
 
 def _settings(run: Run) -> Section:
@@ -309,13 +210,5 @@ def _provenance(run: Run) -> Section:
     rows.append(["CPU seconds", f"{sum(float(str(line['cpu_seconds'])) for line in timings):,.0f}"])
     if (run.folder / LABELS).exists():
         assert isinstance(run.net, FFNet)
-        rows.append(["labels", f"{LABELS}, {run.net.labels.labeler!r}"])
+        rows.append(["labels", f"{LABELS}, {', '.join(label_sections.labelers(run.net))}"])
     return Section("Provenance", table=(["what", "which"], rows))
-
-
-def _picture(data: bytes, caption: str) -> tuple[str, str]:
-    return f"data:image/png;base64,{b64encode(data).decode()}", caption
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f}"

@@ -21,6 +21,7 @@ from ffnet.evaluation.accuracy import Evaluation, SplitName, evaluate
 from ffnet.fitting import fit_forecast, untrained
 from ffnet.inference.predict import check_inference, predict, renamed_method
 from ffnet.inference.registry import get_inference
+from ffnet.labels.codes import Codes
 from ffnet.model.baseline import BPNet
 from ffnet.model.net import FFNet
 from ffnet.runs.checkpoint import net_state, newest_checkpoint
@@ -256,7 +257,7 @@ def is_finished(folder: Path) -> bool:
     return (folder / RESULTS).exists() and (folder / MODEL).exists()
 
 
-def build(config: Config, shape: Shape, labels: LabelSet | None, classes: int) -> FFNet | BPNet:
+def build(config: Config, shape: Shape, labels: LabelSet | Codes | None, classes: int) -> FFNet | BPNet:
     """Return a net with its initial weights: forward-forward or, without labels, the back-propagation baseline."""
     return FFNet(config, shape, labels) if labels else BPNet(config, shape, classes)
 

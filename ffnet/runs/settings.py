@@ -15,6 +15,7 @@ from fflabels.errors import FFLabelsError
 from ffnet.config import Config
 from ffnet.data.dataset import Data
 from ffnet.data.load import KNOWN
+from ffnet.labels.codes import Codes
 from ffnet.runs.files import ABOUT, CONFIG, LABELS, read_json
 from ffnet.system.devices import device_name
 
@@ -57,7 +58,7 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return cls(FORMAT, DataMark.of(data), name, versions | {"python": platform.python_version()})
 
 
-def read_settings(folder: Path) -> tuple[Config, About, LabelSet | None]:
+def read_settings(folder: Path) -> tuple[Config, About, LabelSet | Codes | None]:
     """Return a run's settings, its record and its labels; back-propagation has no labels."""
     if not (folder / CONFIG).is_file():
         raise FFLabelsError("no run there", where=str(folder), expected=f"a folder with {CONFIG}")
@@ -69,7 +70,8 @@ def read_settings(folder: Path) -> tuple[Config, About, LabelSet | None]:
         )
     if config.algorithm == "bp":
         return config, about, None
-    labels, classes = LabelSet.load(folder / LABELS), len(about.data.class_names)
+    kind: type[LabelSet | Codes] = Codes if config.has_codes else LabelSet
+    labels, classes = kind.load(folder / LABELS), len(about.data.class_names)
     if len(labels) != classes:
         raise FFLabelsError(
             "not one label a class", where=str(folder / LABELS), got=len(labels), expected=f"{classes}"

@@ -21,14 +21,17 @@ from torch import Tensor
 from ffnet.data.dataset import Split
 from ffnet.data.images import to_unit
 from ffnet.model.fast_cpu.scratch import Scratch
+from ffnet.model.forward_pass import ForwardPass
 from ffnet.model.layer import LocalLayer
-from ffnet.model.net import FFNet, ForwardPass
+from ffnet.model.net import FFNet
 from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training import negatives
 from ffnet.training.draws import Draws
-from ffnet.training.learner import EpochSums, Metrics, make_optimizer
+from ffnet.training.layer_metrics import LayerMetrics
+from ffnet.training.learner import Metrics, make_optimizer
 from ffnet.training.losses import LogitScale, discriminates, get_loss
 from ffnet.training.peer import PeerNormalization, mean_activity
+from ffnet.training.scale import scale_weights
 
 
 class FFLearner:
@@ -45,8 +48,9 @@ class FFLearner:
     """
 
     def __init__(self, net: FFNet, images: int, ranks: Ranks = SINGLE) -> None:
+        assert net.embedder is not None, "CodeLearner trains nets whose labels are codes"
         config = net.config
-        self.net, self.config, self.ranks = net, config, ranks
+        self.net, self.config, self.ranks, self.embedder = net, config, ranks, net.embedder
         self.loss = get_loss(config.train.loss)
         self.first_layer = config.net.first_layer
         depth = len(net.layers)
@@ -58,12 +62,8 @@ class FFLearner:
         self.optimizer = make_optimizer(self.parameters, config)
         biases = [layer.bias for layer in net.layers]
         self.peer = PeerNormalization(config.train.peer, biases, ranks) if config.train.peer else None
-        self.epoch_sums = EpochSums(net.layers[0].weight.detach(), depth, 2)
-        self.step_metrics = torch.zeros_like(self.epoch_sums.totals)
-        """Loss and discrimination accuracy of each layer in this step."""
+        self.metrics = LayerMetrics(net, self.learning, ranks)
         self.scratch = Scratch()
-        self.peaks = [torch.zeros_like(bias_C.detach()) for bias_C in biases]
-        """Largest mean square of each channel in this epoch; a layer with zeros only is dead."""
         self.last_theta = 1.0
         """Divides the last layer's goodness in the table: its threshold, but at least 1."""
         self.hard = config.train.negatives == "hard"
@@ -72,7 +72,7 @@ class FFLearner:
     @property
     def labels_device(self) -> torch.device | None:
         """The CPU for image-dependent labels, so that grouping images by label need not wait for a GPU; else None."""
-        on_host = not self.net.labels.labeler.image_independent and not self.hard
+        on_host = not self.embedder.labels.labeler.image_independent and not self.hard
         return torch.device("cpu") if on_host else None
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
@@ -104,7 +104,7 @@ class FFLearner:
 
         # Embed: all positives first, then all first negatives, and so on.
         images_NCHW = to_unit(images_BCHW, self.net.accumulate_dtype).repeat(copies, 1, 1, 1)
-        forward_pass = self.net.forward_pass(self.net.embedder.embed(images_NCHW, labels_BK.T.reshape(-1)))
+        forward_pass = self.net.forward_pass(self.embedder.embed(images_NCHW, labels_BK.T.reshape(-1)))
         del images_NCHW
 
         # Every layer stores its gradient with its weights.
@@ -117,8 +117,7 @@ class FFLearner:
         # One optimizer step for all layers.
         self.ranks.finish()
         self.optimizer.step()
-        self.epoch_sums.totals += self.ranks.mean(self.step_metrics)
-        self.epoch_sums.end_step()
+        self.metrics.end_step()
 
         # Update the table of hard negatives with the last layer's goodness.
         if len(self.table) and index_B is not None:
@@ -139,13 +138,12 @@ class FFLearner:
 
         # Gradient: by autograd from the loss to s, in closed form from s to the weights.
         if k in self.learning:
-            learned = [] if layer.goodness_weight is None else [layer.goodness_weight]
-            slope_NC, *goodness_grads = torch.autograd.grad(loss, [s_NC, *learned])
+            slope_NC, *goodness_grads = torch.autograd.grad(loss, [s_NC, *layer.learned_goodness])
             offset_NC = self.peer.offset(k, y_NCHW, len(y_NCHW) // copies) if self.peer else None
             layer.weight.grad, layer.bias.grad = layer.gradient(
                 forward_pass.x, y_NCHW, slope_NC, self.scratch, offset_NC=offset_NC
             )
-            for parameter, gradient in zip(learned, goodness_grads, strict=True):
+            for parameter, gradient in zip(layer.learned_goodness, goodness_grads, strict=True):
                 parameter.grad = gradient
             self.ranks.begin_mean(layer.weight.grad, layer.bias.grad, *goodness_grads)
         return g_BK
@@ -176,9 +174,7 @@ class FFLearner:
         scale = self.scale(s_NC.shape[1], pixels)
         loss = self.loss(g_BK, scale).mean()
         right = discriminates(g_BK.detach(), self.config.train.loss, scale).mean()
-        self.step_metrics[k] = torch.stack([loss.detach(), right.to(loss.dtype)])
-        largest_C = s_NC.detach().view(len(s_NC), len(self.peaks[k]), -1).amax((0, 2))
-        torch.maximum(self.peaks[k], largest_C, out=self.peaks[k])
+        self.metrics.record(k, loss, right, s_NC)
         return loss, g_BK.detach()
 
     def scale(self, channels: int, pixels: int) -> LogitScale:
@@ -189,33 +185,13 @@ class FFLearner:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the sums of this epoch, the table of hard negatives, and the running means of peer normalisation."""
-        peaks = {f"peak.{k}": self.ranks.largest_(peak) for k, peak in enumerate(self.peaks)}
         means = {f"peer.{k}": mean_C for k, mean_C in enumerate(self.peer.means if self.peer else [])}
-        return {**self.epoch_sums.tensors(), "table": self.table, **peaks, **means}
+        return {**self.metrics.tensors(), "table": self.table, **means}
 
     def first_bad_step(self) -> int | None:
         """Return the first step of the epoch whose loss was not finite."""
-        return self.epoch_sums.first_bad_step()
+        return self.metrics.sums.first_bad_step()
 
     def epoch_metrics(self) -> Metrics:
         """Return each layer's mean loss and discrimination accuracy, and the numbers of dead layers, from 1."""
-        means = self.epoch_sums.take_means()
-        peaks = [float(self.ranks.largest_(peak).max()) for peak in self.peaks]
-        dead = [k + 1 for k, peak in enumerate(peaks) if k in self.learning and peak == 0]
-        for peak in self.peaks:
-            peak.zero_()
-        return {
-            "loss": sum(means[k][0] for k in self.net.counted),
-            "layer_loss": [loss for loss, _ in means],
-            "discrimination": [right for _, right in means],
-            "dead_layers": dead,
-        }
-
-
-def scale_weights(net: FFNet, train: Split, draws: Draws, ranks: Ranks = SINGLE) -> None:
-    """Scale each layer's weights so that mean y² is 1 on the first step's images (``net.init=measured``)."""
-    net.train()
-    share = ranks.share(len(draws.order_SB[0]))
-    labels_BK = draws.labels_SBK[0, share]
-    images_NCHW = net.prepare(draws.images(train, 0, share)).repeat(labels_BK.shape[1], 1, 1, 1)
-    net.scale_weights(net.embedder.embed(images_NCHW, labels_BK.T.reshape(-1)), ranks)
+        return self.metrics.take()

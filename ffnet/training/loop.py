@@ -13,6 +13,7 @@ from ffnet.model.baseline import BPNet
 from ffnet.model.net import FFNet, Net
 from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training.backprop import BPLearner
+from ffnet.training.codes import CodeLearner
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
 from ffnet.training.learner import Learner, Metrics
@@ -27,7 +28,10 @@ def make_learner(net: Net, images: int, ranks: Ranks = SINGLE) -> Learner:
         If there are several ranks and the net is not layer-local, or the ranks cannot share a batch equally.
     """
     check_ranks(net.config, images, ranks)
-    return BPLearner(net) if isinstance(net, BPNet) else FFLearner(cast(FFNet, net), images, ranks)
+    if isinstance(net, BPNet):
+        return BPLearner(net)
+    net = cast(FFNet, net)
+    return CodeLearner(net, ranks) if net.has_codes else FFLearner(net, images, ranks)
 
 
 def check_ranks(config: Config, images: int, ranks: Ranks) -> None:

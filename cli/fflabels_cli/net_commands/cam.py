@@ -18,6 +18,14 @@ MAX_IMAGES = 16
 @click.option(
     "--class", "class_name", metavar="NAME", help="The class to draw.  [default: each image's predicted class]"
 )
+@click.option(
+    "--by",
+    type=click.Choice(("linear", "goodness")),
+    default="linear",
+    show_default=True,
+    help="linear: evidence in the linear classifier. goodness: what each pixel adds to the goodness of the class, less "
+    "that of the runner-up (nets with label codes).",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The picture, a PNG file.  [default: cam.png in RUN]")
 @options.data_root
 @options.device
@@ -25,6 +33,7 @@ def command(
     run: str,
     images: tuple[str, ...],
     class_name: str | None,
+    by: str,
     out: Path | None,
     data: str | None,
     device: str | None,
@@ -38,7 +47,7 @@ def command(
     from fflabels.errors import FFLabelsError, nearest
     from fflabels.files import write_whole
     from fflabels_cli import output
-    from ffnet import activation_maps, load_run
+    from ffnet import FFNet, activation_maps, goodness_maps, load_run
     from ffnet.data.dataset import one_a_class
     from ffnet.data.folders import read_pictures
     from ffnet.report.figures import activation
@@ -63,6 +72,13 @@ def command(
         split = loaded_data.validation if len(loaded_data.validation) else loaded_data.train
         pixels = one_a_class(split, MAX_IMAGES).images
     classes = None if class_name is None else torch.full((len(pixels),), names.index(class_name))
-    maps = activation_maps(loaded.net, pixels, classes)
-    write_whole(path, activation(pixels, maps, [names[k] for k in maps.classes]))
+    if by == "linear":
+        maps = activation_maps(loaded.net, pixels, classes)
+        titles = [names[k] for k in maps.classes]
+    else:
+        if not (isinstance(loaded.net, FFNet) and loaded.net.has_codes):
+            raise FFLabelsError("its labels are no codes", where=run, got="--by goodness", expected="--by linear")
+        maps = compared = goodness_maps(loaded.net, pixels, classes)
+        titles = [f"{names[y]}, not {names[z]}" for y, z in zip(maps.classes, compared.rivals, strict=True)]
+    write_whole(path, activation(pixels, maps, titles))
     click.echo(f"activation maps: {path}")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 @click.option(
     "--labels",
     metavar="NAME|FILE",
-    help="A labeler, a built-in set (fourier:paper10), a label-set file, or FILE.py:CLASS (runs its code).",
+    help="A labeler, a built-in set (fourier:paper10, code:hadamard), a label-set file, or FILE.py:CLASS (runs its "
+    "code). Several codes with commas: each layer takes the first that exists for its width.",
 )
 @click.option("--n", type=click.IntRange(min=1), help="Number of labels to design.  [default: one per class]")
 @options.param
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 @click.option(
     "--preset",
     metavar="NAME",
-    help="Settings to start from; see ffnet presets.  [default: the quick preset of the data set]",
+    help="Settings to start from; see ffnet presets.  [default: quick-… of the data set; pairs-… for labels that are "
+    "pictures]",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Number of epochs.")
 @click.option(
@@ -80,13 +82,21 @@ def command(
     from fflabels.registry import IN_A_FILE
     from fflabels_cli import net_output
     from ffnet import train
+    from ffnet.labels.kinds import names_codes
 
     if report:
         from ffnet.report.page import write_report
 
+    # A labeler in a file must be registered before it is looked up.
+    options.check_data_root(dataset, data)
+    options.try_plugins_before_import()
+    if labels and IN_A_FILE.fullmatch(labels):
+        options.load_labeler_file(labels)
+    codes = bool(labels) and names_codes(labels or "")
+
     # Decide the settings: preset, then options, then --param and --set.
     given = {
-        "labels.set": labels,
+        "labels.goodness.set" if codes else "labels.set": labels,
         "labels.n": n,
         "data.name": dataset,
         "data.root": data,
@@ -97,11 +107,8 @@ def command(
         "dtype": dtype,
         "algorithm": algorithm,
     }
-    options.check_data_root(dataset, data)
-    options.try_plugins_before_import()
-    if labels and IN_A_FILE.fullmatch(labels):
-        options.load_labeler_file(labels)
-    config = _base(preset, dataset).replaced({name: value for name, value in given.items() if value is not None})
+    base = _base(preset, dataset, pairs=bool(labels) and not codes)
+    config = base.replaced({name: value for name, value in given.items() if value is not None})
     if config.algorithm == "bp" and (labels or n or params):
         raise click.UsageError("back-propagation uses no labels: leave out --labels, --n and --param")
     config = _with_params(config, labels, params).override(settings)
@@ -115,10 +122,10 @@ def command(
         click.echo(f"report: {page}", err=json_)
 
 
-def _base(preset: str | None, dataset: str | None) -> Config:
+def _base(preset: str | None, dataset: str | None, *, pairs: bool) -> Config:
     from ffnet.presets import load_preset, quick_preset
 
-    return load_preset(preset).config if preset else quick_preset(dataset or "digits").config
+    return load_preset(preset).config if preset else quick_preset(dataset or "digits", pairs=pairs).config
 
 
 def _with_params(config: Config, labels: str | None, params: tuple[tuple[str, str], ...]) -> Config:
@@ -126,16 +133,14 @@ def _with_params(config: Config, labels: str | None, params: tuple[tuple[str, st
     import msgspec
 
     from fflabels.errors import FFLabelsError
-    from ffnet.labels.choose import is_labeler
+    from ffnet.labels.kinds import is_labeler
 
     if not params:
         return config.replaced({"labels.params": {}}) if labels else config
-    if not is_labeler(config.labels.set):
+    name = config.labels.goodness.set if config.has_codes else config.labels.set
+    if not name or not is_labeler(name):
         raise FFLabelsError(
-            "a set that is there takes no parameters",
-            where="--param",
-            got=config.labels.set,
-            expected="a labeler's name",
+            "a finished set takes no parameters", where="--param", got=name, expected="a labeler's name"
         )
-    labeler = options.make_labeler(config.labels.set, params)
+    labeler = options.make_labeler(name, params)
     return config.replaced({"labels.params": msgspec.to_builtins(labeler.params)})

@@ -1,0 +1,145 @@
+"""Codes: labels as patterns over the channels of a layer, one label set per width of the layers.
+
+Letters of shapes: L labels, C channels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fflabels import LabelSet, design, get_labeler
+from fflabels.errors import FFLabelsError
+from fflabels.files import write_whole
+from fflabels.labelset import open_set
+from fflabels.progress import Progress, silent
+from ffnet.config import Config
+from ffnet.labels.kinds import CODES_FORMAT, is_codes_file, is_labeler
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The codes of every layer.
+
+    Parameters
+    ----------
+    sets
+        Width of a layer → the label set of that width, all with the same number of labels.
+    """
+
+    sets: Mapping[int, LabelSet]
+
+    def __len__(self) -> int:
+        """Return the number of labels."""
+        return len(next(iter(self.sets.values())))
+
+    def matrix(self, width: int) -> Tensor:
+        """Return the codes of layers of this width, (L, C) float32.
+
+        Each code has mean 0; its positive entries sum to 1, its negative ones to −1.
+        """
+        values_LC = self.sets[width].codes(width)
+        code_LC = values_LC - values_LC.mean(1, keepdims=True)
+        code_LC *= 2 / np.abs(code_LC).sum(1, keepdims=True)
+        return torch.from_numpy(code_LC.astype(np.float32))
+
+    def origin(self, width: int) -> str:
+        """Return one phrase on how the codes of a width were chosen, such as "code:hadamard"."""
+        labels = self.sets[width]
+        built_in = labels.provenance.method.removeprefix("built-in set ")
+        if built_in != labels.provenance.method:
+            return f"{labels.labeler.name}:{built_in}"
+        pool = f" of {labels.provenance.candidates}" if labels.provenance.candidates else ""
+        return f"{labels.labeler.name}, {labels.provenance.method}{pool}"
+
+    def save(self, path: Path) -> None:
+        """Write all sets to one file, whole or not at all."""
+        sets = {str(width): json.loads(labels.to_json()) for width, labels in sorted(self.sets.items())}
+        content = {"format": CODES_FORMAT, "version": VERSION, "sets": sets}
+        write_whole(path, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Codes:
+        """Read a file of sets; errors name the file.
+
+        Raises
+        ------
+        FFLabelsError
+            When it cannot be read, is no file of codes, or one of its sets is damaged.
+        """
+        try:
+            content = json.loads(path.read_bytes())
+            if (
+                not isinstance(content, dict)
+                or content.get("format") != CODES_FORMAT
+                or content.get("version") != VERSION
+            ):
+                raise FFLabelsError(
+                    "not a file of codes", where=str(path), expected=f'"format": "{CODES_FORMAT}", "version": {VERSION}'
+                )
+            return cls({
+                int(width): LabelSet.from_json(json.dumps(document).encode(), where=f"{path}: sets.{width}")
+                for width, document in content["sets"].items()
+            })  # fmt: skip
+        except (OSError, ValueError, LookupError, AttributeError) as error:
+            if isinstance(error, FFLabelsError):
+                raise
+            raise FFLabelsError(f"cannot be read: {error}", where=str(path)) from None
+
+
+def choose_codes(config: Config, count: int, *, progress: Progress = silent) -> Codes:
+    """Return the codes of a configuration for `count` labels: for each width the first set that exists for it.
+
+    Sets are designed, or drawn from a built-in family, with the seed of the run.
+
+    Raises
+    ------
+    FFLabelsError
+        If no set exists for a width; the error is the last set's.
+    """
+    names = [name.strip() for name in (config.labels.goodness.set or "").split(",")]
+    return Codes(
+        {width: _codes_of_width(config, names, count, width, progress) for width in sorted(set(config.net.widths))}
+    )
+
+
+def _codes_of_width(config: Config, names: list[str], count: int, width: int, progress: Progress) -> LabelSet:
+    for name in names:
+        try:
+            return _codes(config, name, count, width, progress)
+        except FFLabelsError as error:
+            refusal = error
+    raise FFLabelsError(f"no codes for a layer of width {width}: {refusal}", where="labels.goodness.set")
+
+
+def _codes(config: Config, name: str, count: int, width: int, progress: Progress) -> LabelSet:
+    """Return the codes of one width from a labeler, a built-in set, a label-set file or another run's codes."""
+    settings, shape = config.labels, (width, 1, 1)
+    if is_labeler(name):
+        labeler = get_labeler(name, **settings.params)
+        if labeler.pattern != "code":
+            raise FFLabelsError("draws no codes", where=name, expected="a labeler of codes, such as code")
+        candidates = max(settings.candidates, count)
+        return design(
+            labeler, count, candidates=candidates, shape=shape, method=settings.method, seed=config.seed,
+            progress=progress,
+        )  # fmt: skip
+    if Path(name).is_file() and is_codes_file(Path(name)):
+        sets = Codes.load(Path(name)).sets
+        if width not in sets:
+            raise FFLabelsError("codes of other widths", where=name, got=width, expected=", ".join(map(str, sets)))
+        labels = sets[width]
+    else:
+        labels = open_set(name, None if Path(name).is_file() else count, shape, config.seed)
+    if len(labels) != count:
+        raise FFLabelsError("not one label per class", where=name, got=len(labels), expected=f"{count}")
+    labels.codes(width)  # refuses pictures, and codes of another width
+    return labels

@@ -1,0 +1,169 @@
+"""The sections of the report page on labels: the labels themselves, and what the net makes of them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor
+
+from fflabels.gallery import contact_sheet
+from fflabels.images import References
+from fflabels.labelset import LabelSet
+from ffnet.data.dataset import Data, one_a_class
+from ffnet.data.images import to_unit
+from ffnet.evaluation.diagnosis import diagnose
+from ffnet.evaluation.goodness_maps import code_correlations, goodness_maps
+from ffnet.labels.codes import Codes
+from ffnet.model.net import FFNet
+from ffnet.report import figures
+from ffnet.report.section import MAX_IMAGES, Section, first_images, percent, picture
+from ffnet.runs.folder import Run
+
+MAX_LABELS = 20
+"""At most this many labels are drawn."""
+
+MAPPED_IMAGES = 6
+"""Number of images whose goodness maps are drawn."""
+
+
+def makers(run: Run, data: Data | None) -> list[Callable[[], Section]]:
+    """Return functions that make the sections on the labels of a run."""
+    net = run.net
+    if not isinstance(net, FFNet):
+        return []
+    if isinstance(net.labels, Codes):
+        sections: list[Callable[[], Section]] = [partial(_codes, run, net.labels), partial(_correlations, run, net)]
+        return [*sections, partial(_goodness_maps, run, net, data)] if data is not None and run.metrics else sections
+    sections = [partial(_pictures, run, net, net.labels, data)]
+    if net.embedder and isinstance(net.embedder.offered, Tensor):
+        sections.append(partial(_label_channels, run, net.embedder.offered))
+    return sections
+
+
+def summary(run: Run, net: FFNet) -> list[str]:
+    """Return lines on labels, goodness and loss for the top of the page."""
+    labels, train = net.labels, run.config.train
+    if isinstance(labels, Codes):
+        learned = "learned" if run.config.labels.goodness.learn else "fixed"
+        return [f"{len(labels)} {learned} codes over channels, {train.goodness} goodness, softmax over all labels"]
+    return [
+        f"{len(labels)} {labels.labeler.name} labels, K = {run.config.labels.intensity:g}",
+        f"{train.goodness} goodness, {train.loss} loss, {train.negatives} negatives",
+    ]
+
+
+def labelers(net: FFNet) -> list[str]:
+    """Return the labelers of a net, as text."""
+    sets = net.labels.sets.values() if isinstance(net.labels, Codes) else [net.labels]
+    return list(dict.fromkeys(repr(labels.labeler) for labels in sets))
+
+
+def _pictures(run: Run, net: FFNet, labels: LabelSet, data: Data | None) -> Section:
+    """Return the labels that images carry."""
+    shown = LabelSet(labels.recipes[:MAX_LABELS], labels.labeler, labels.provenance, None)
+    references = References(to_unit(data.train.images[:8]).numpy(), data.name) if data else None
+    sheet = io.BytesIO()
+    contact_sheet(
+        shown, shape=net.shape, references=references, intensity=run.config.labels.intensity
+    ).save(sheet, format="PNG")  # fmt: skip
+    words = _first_labels(len(labels))
+    if labels.scores:
+        largest = [f"{metric} {similarity.max:.3f}" for metric, similarity in labels.scores.similarity.items()]
+        words += (
+            f"Similarity of the most similar pair: {', '.join(largest)}. Selection method: {labels.provenance.method}."
+        )
+    return Section("Labels", words, (picture(sheet.getvalue(), "each label, on images and alone"),))
+
+
+def _first_labels(count: int) -> str:
+    """Return a sentence if not all labels are shown."""
+    return "" if count <= MAX_LABELS else f"The first {MAX_LABELS} of {count}. "
+
+
+def _label_channels(run: Run, patterns_NMHW: Tensor) -> Section:
+    """Return the label channels that later layers receive."""
+    names = run.about.data.class_names[:MAX_LABELS]
+    words = _first_labels(len(patterns_NMHW))
+    words += f"Each layer after the first is offered {patterns_NMHW.shape[1]} low waves of the label, a channel each, "
+    words += (
+        "beside the activity of the layer before. In the linear classifier's pass it receives the mean over labels."
+    )
+    drawn = figures.offered(patterns_NMHW[:MAX_LABELS], names)
+    return Section("The label in later layers", words, (picture(drawn, "the label channels of the second layer"),))
+
+
+def _codes(run: Run, codes: Codes) -> Section:
+    """Return the codes that training starts from, for the last layer."""
+    width = run.config.net.widths[-1]
+    labels = codes.sets[width]
+    shown = LabelSet(labels.recipes[:MAX_LABELS], labels.labeler, labels.provenance, None)
+    sheet = io.BytesIO()
+    contact_sheet(shown, shape=(width, 1, 1)).save(sheet, format="PNG")
+    words = _first_labels(len(codes))
+    words += (
+        "A label is a pattern over the channels of a layer: its goodness is the energy of the bright channels, less "
+    )
+    words += f"that of the dark ones. These are the codes of the last layer ({codes.origin(width)})"
+    words += ", before training; they are learned together with the layer." if run.config.labels.goodness.learn else "."
+    return Section("Labels", words, (picture(sheet.getvalue(), f"codes over {width} channels, and their correlation"),))
+
+
+def _correlations(run: Run, net: FFNet) -> Section:
+    """Return how alike each layer takes the classes to be: the correlation of their codes."""
+    names = run.about.data.class_names
+    drawn = figures.correlations({f"layer {k}": matrix for k, matrix in code_correlations(net).items()}, names)
+    words = (
+        "Correlation of the codes of any two labels. Learned codes are alike for classes that look alike to the layer."
+    )
+    return Section("Which classes each layer takes to be alike", words, (picture(drawn, "correlation of codes"),))
+
+
+def _goodness_maps(run: Run, net: FFNet, data: Data | None) -> Section:
+    """Return which pixels decide between the first class and the runner-up."""
+    assert data is not None
+    _, part = first_images(data)
+    images, names = one_a_class(part, MAPPED_IMAGES).images, run.about.data.class_names
+    maps = goodness_maps(net, images)
+    titles = [f"{names[y]}, not {names[z]}" for y, z in zip(maps.classes, maps.rivals, strict=True)]
+    drawn = figures.activation(images, maps, titles)
+    words = "What each pixel adds to the goodness of the predicted class, less that of the runner-up: green speaks for "
+    words += "the class, pink for the runner-up."
+    return Section("Goodness maps", words, (picture(drawn, "image, each layer's map, their sum"),))
+
+
+def diagnosis(run: Run, data: Data | None) -> Section | None:
+    """Return which classes are mistaken for one another, and whether layers use the label alone."""
+    if data is None or not run.metrics or not isinstance(run.net, FFNet):
+        return None
+    """Return which classes are mistaken for one another, and whether layers use the label alone."""
+    # How often the right label wins, on an image, on noise and on an image of a third class.
+    result = diagnose(run.net, data, count=MAX_IMAGES)
+    names = run.about.data.class_names
+    rows = [
+        [
+            "what decides" if line.layer == 0 else f"layer {line.layer}",
+            *map(percent, (line.images, line.noise, line.other, line.favourite)),
+        ]
+        for line in result.shortcuts
+    ]
+
+    # The pairs of labels that are confused most often.
+    pairs = "; ".join(
+        f"{names[p.a]}–{names[p.b]} {percent(p.mistaken)} % "
+        f"({', '.join(f'{metric} {value:.3f}' for metric, value in p.similarity.items())})"
+        for p in result.pairs[:5]
+        if p.mistaken
+    )
+    words = f"Classes most often mistaken for one another, with the similarity of their labels: {pairs or 'none'}. "
+    ranks = [f"{metric} {value:+.2f}" for metric, value in result.rank_correlation.items() if value is not None]
+    if ranks:
+        words += f"Rank correlation of similarity and mistakes over all pairs: {', '.join(ranks)}. "
+    words += (
+        "The table shows how often the right label has more goodness than a wrong one: on the image, on noise, and on "
+        "an image of a third class. A layer above 50 in the last two uses the label alone: the shortcut. Favourite is "
+        "the share of noise images that get the most frequent label."
+    )
+    head = ["%", "image", "noise", "third class", "favourite"]
+    return Section("What the net makes of its labels", words, table=(head, rows))
