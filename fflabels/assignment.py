@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels.brief import Brief
+from fflabels.codes import is_code
 from fflabels.errors import FFLabelsError
 from fflabels.images import REFERENCE_COUNT, References, evenly, load_classed, load_references
 from fflabels.labelset import LabelSet
@@ -94,6 +95,8 @@ def assignment(
     """Return the set as `assign` does, and how well labels agree with classes before and after."""
     if seed < 0:
         raise FFLabelsError("out of range", where="seed", got=seed, expected="0 or more")
+    if is_code(labels.labeler):
+        raise FFLabelsError("codes are not compared by images", where="labels", got=labels.labeler.name)
     if not isinstance(references, References):
         references = load_classed(references, labels.shape)
     _check_classes(references, len(labels))

@@ -11,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape, check_shape
+from fflabels.brief import Brief
+from fflabels.code_sheet import code_sheet, code_strip
+from fflabels.codes import is_code, references_for
 from fflabels.errors import one_line
 from fflabels.files import write_whole
 from fflabels.guard import checked_imprint
@@ -41,6 +44,8 @@ def contact_sheet(
 ) -> Image:
     """Return a picture of every label: three reference images embedded at K, then its imprint on the first.
 
+    Of codes it shows the values, labels by channels, beside the correlations of all pairs.
+
     Parameters
     ----------
     labels
@@ -49,11 +54,14 @@ def contact_sheet(
         (C, H, W) to draw at; the set's own unless given. One channel is shown grey, three in colour, others as
         their mean.
     references
-        As for `load_references`.
+        As for `load_references`; not for codes.
     intensity
-        The label intensity K.
+        The label intensity K; codes have none.
     """
     from PIL import Image, ImageDraw, ImageFont
+
+    if is_code(labels.labeler):
+        return _code_sheet(labels, references_for(labels.labeler, references, shape or labels.shape))
 
     # Lay out the grid: columns so that the sheet is about 1.4 times as wide as high.
     images = load_references(references, check_shape(shape or labels.shape)).images[:SHOWN]
@@ -96,10 +104,21 @@ def contact_sheet(
     return sheet
 
 
+def _code_sheet(labels: LabelSet, references: References) -> Image:
+    some = LabelSet(labels.recipes[:MAX_SHOWN], labels.labeler)
+    correlations = Brief(some.labeler, references).similarity(some.recipes, "pearson")
+    return code_sheet(some.codes(references.shape[0]), correlations, _title(labels))
+
+
 def strip(labels: LabelSet, k: int, images: npt.NDArray[np.float32], intensity: float = DEFAULT_INTENSITY) -> Image:
-    """Return a picture of one label: its imprint on the first of `images` (N, C, H, W), then each embedded at K."""
+    """Return a picture of one label: its imprint on the first of `images` (N, C, H, W), then each embedded at K.
+
+    Of a code it shows the values.
+    """
     from PIL import Image
 
+    if is_code(labels.labeler):
+        return code_strip(labels.codes(images.shape[1])[k])
     imprint = checked_imprint(labels.labeler, images[:1], labels.recipes[k])
     shown = [*imprint, *labels.embed(images, np.full(len(images), k), intensity)]
     tiles = [np.pad(_thumbnail(np.asarray(one)), ((0, 0), (0, GAP), (0, 0)), constant_values=255) for one in shown]
@@ -126,7 +145,8 @@ def _title(labels: LabelSet) -> str:
         alike = {METRICS[name]: summary for name, summary in scores.similarity.items()}
         parts += [f"largest {m.name} {s.max:.3f}" for m, s in alike.items() if not m.higher_is_better]
         parts += [f"least {m.name} {m.score(s.max):.2f}" for m, s in alike.items() if m.higher_is_better and s.pair]
-        parts.append(f"scored at {'x'.join(map(str, scores.shape))} on {one_line(scores.references.name)[:40]}")
+        on = f" on {one_line(scores.references.name)[:40]}" if scores.references else ""
+        parts.append(f"scored at {'x'.join(map(str, scores.shape))}{on}")
     return " · ".join(parts)
 
 

@@ -50,7 +50,7 @@ def hadamard(order: int) -> Signs:
         raise FFLabelsError(
             "no Hadamard matrix is known here", where="order", got=order, expected=alternatives(order),
         )  # fmt: skip
-    matrix = _made(order, *construction)
+    matrix: Signs = _made(order, *construction)
     matrix = matrix * matrix[0]  # a column's sign is free: the first row becomes all ones
     matrix.flags.writeable = False
     return matrix

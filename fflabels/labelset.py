@@ -47,6 +47,8 @@ Pair: TypeAlias = tuple[int, int, float]
 ScoredMetric: TypeAlias = Literal["pearson", "shift", "dprime"]
 """The metrics that version 1 of the file has fields for; sets are scored by these, and by no other registered one."""
 
+SCORED_METRICS: tuple[ScoredMetric, ...] = get_args(ScoredMetric)
+
 
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the recipes were chosen."""
@@ -91,6 +93,20 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     random: dict[ScoredMetric, Summary]
     visibility: list[float] | None
     intensity: float | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the scores were taken: the shape and the images, in words."""
+        on = f" on {self.references.count} {self.references.name}" if self.references else ""
+        return f"{'x'.join(map(str, self.shape))}{on}"
+
+    @property
+    def visibility_range(self) -> str:
+        """The least visibility, whose it is, and the mean, in words."""
+        if not (seen := self.visibility):
+            return "–"
+        least, mean = min(seen), sum(seen) / len(seen)
+        return f"least {least:.2f} (label {seen.index(least)}), mean {mean:.2f} of the images' contrast"
 
     @property
     def least_dprime(self) -> tuple[float, int, int] | None:
@@ -402,7 +418,7 @@ class LabelSet:
 def scored_metrics(references: References) -> tuple[ScoredMetric, ...]:
     """Return the metrics that a set is scored by: those of the file that there are enough reference images for."""
     enough = metrics_on(references)
-    return tuple(metric for metric in get_args(ScoredMetric) if metric in enough)
+    return tuple(metric for metric in SCORED_METRICS if metric in enough)
 
 
 def _sorted_pair(i: int, j: int) -> tuple[int, int]:

@@ -28,6 +28,7 @@ def draw_comparison(reaches: Sequence[Reach], path: Path) -> None:
     metrics = list(dict.fromkeys(reach.metric for reach in reaches))
     kinds = list(dict.fromkeys((reach.kind, reach.params) for reach in reaches))
     counts = sorted({reach.n for reach in reaches})
+    lowest = [value - 0.02 for reach in reaches for value in (reach.selected, reach.random) if value is not None]
     figure = Figure(figsize=(9, 4 + 0.12 * len(kinds)), layout="constrained")
     axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axis, metric in zip(axes, metrics, strict=True):
@@ -37,7 +38,7 @@ def draw_comparison(reaches: Sequence[Reach], path: Path) -> None:
             axis.plot([r.n for r in line], [r.selected for r in line], "o-", color=colour, label=name, zorder=3)
             random = [r.random if r.random is not None else nan for r in line]
             axis.plot([r.n for r in line], random, "o:", color=colour, alpha=0.6, ms=3, zorder=2)
-        axis.set(title=metric, xlabel="labels n", xscale="log", ylim=(-0.02, 1.02))
+        axis.set(title=metric, xlabel="labels n", xscale="log", ylim=(min(-0.02, *lowest), 1.02))
         axis.set_xticks(counts, [str(n) for n in counts])
         axis.minorticks_off()
         axis.grid(alpha=0.3)
@@ -52,10 +53,10 @@ def draw_comparison(reaches: Sequence[Reach], path: Path) -> None:
 
 
 def draw_similarity(matrix: Matrix, metric: str) -> bytes:
-    """Return a heat map of the similarity of all pairs, 0 to 1, as a PNG file."""
+    """Return a heat map of the similarity of all pairs, from 0 or else −1 to 1, as a PNG file."""
     figure = Figure(figsize=(3.6, 3.2), layout="constrained")
     axis = figure.subplots()
-    shown = axis.imshow(matrix, vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
+    shown = axis.imshow(matrix, vmin=0 if matrix.min() >= 0 else -1, vmax=1, cmap="viridis", interpolation="nearest")
     axis.set(title=metric, xlabel="label", ylabel="label")
     axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axis.yaxis.set_major_locator(MaxNLocator(6, integer=True))

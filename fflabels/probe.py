@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.linalg import solve
 
 from fflabels.arrays import Array
+from fflabels.codes import is_code
 from fflabels.errors import FFLabelsError
 from fflabels.guard import checked_imprint, not_finite
 from fflabels.images import References
@@ -192,6 +193,8 @@ def check_probe(labels: LabelSet, references: References, seed: int = 0) -> tupl
     FFLabelsError
         When there are too few images (of a class), or too many labels.
     """
+    if is_code(labels.labeler):
+        raise FFLabelsError("codes are in no image", where="probe", got=labels.labeler.name)
     count = len(references.images)
     most = MAX_FEATURES // (FILTERS * (CELLS**2 + 1) * count)
     if len(labels) > most:

@@ -210,6 +210,28 @@ def reference_images(function: F) -> F:
     )(function)
 
 
+def named(function: F) -> F:
+    """Add ``--n`` and ``--seed``, for built-in sets that are made for a number of labels, a shape and a seed."""
+    function = click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of a built-in set that has one."
+    )(function)
+    return click.option(
+        "--n", type=click.IntRange(min=1), help="Number of labels, for a built-in set of any number: code:hadamard."
+    )(function)
+
+
+def check_applies(labeler: Labeler[Any], *names: str) -> None:
+    """Refuse, for codes, options about images that the user typed; `names` are those of the command."""
+    from fflabels.codes import is_code
+
+    context = click.get_current_context()
+    options_ = {option.name: option for option in context.command.params}
+    for name in names if is_code(labeler) else ():
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            flag = options_[name].opts[0]
+            raise click.UsageError(f"{flag} does not apply to codes: they are compared without images")
+
+
 def as_json(function: F) -> F:
     """Add ``--json``."""
     return click.option("--json", "json_", is_flag=True, help="Print JSON instead of a table.")(function)

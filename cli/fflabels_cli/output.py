@@ -99,13 +99,21 @@ def number(value: float | None) -> str:
 
 
 def similarity_rows(labels: LabelSet) -> list[list[str]]:
-    """Return one row per metric: largest and mean similarity of the set and of sets chosen by chance."""
+    """Return one row per metric: largest and mean similarity of the set and of sets chosen by chance.
+
+    Metrics that do not apply to codes have dashes.
+    """
+    from fflabels.codes import is_code
+    from fflabels.labelset import SCORED_METRICS
+
     assert labels.scores is not None
     rows = []
     for metric, summary in labels.scores.similarity.items():
         chance = labels.scores.random.get(metric)
         chance_cells = [number(chance.max), number(chance.mean)] if chance else ["–", "–"]
         rows.append([metric, number(summary.max), number(summary.mean), *chance_cells])
+    if is_code(labels.labeler):
+        rows += [[metric, "–", "–", "–", "–"] for metric in SCORED_METRICS if metric not in labels.scores.similarity]
     return rows
 
 
@@ -152,9 +160,7 @@ def describe(labels: LabelSet) -> str:
     assert labels.scores is not None
     origin, scores = labels.provenance, labels.scores
     pool = f" of {origin.candidates} candidates ({origin.drawn} draws)" if origin.candidates else ""
-    shape = "x".join(map(str, scores.shape))
-    images = f"{scores.references.count} {scores.references.name}"
-    return f"{len(labels)} {labels.labeler.name} labels{pool}, at {shape} on {images}"
+    return f"{len(labels)} {labels.labeler.name} labels{pool}, at {scores.place}"
 
 
 def summary(labels: LabelSet) -> dict[str, Any]:

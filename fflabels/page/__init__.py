@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from fflabels import gallery
+from fflabels.codes import is_code
 from fflabels.errors import MissingExtraError
 from fflabels.files import write_whole
 from fflabels.images import References
@@ -30,6 +31,19 @@ PAIRS = 3
 
 IMAGES = 2
 """Reference images that these are embedded in."""
+
+
+PICTURE_WORDS = {
+    "sheet": "Each on three of the images, then its imprint on the first of them.",
+    "maps": "0 unrelated, 1 the same; dprime: 1/(1 + d′²).",
+    "worst": "Of each label: its imprint, then two of the images with it.",
+}
+CODE_WORDS = {
+    "sheet": "The values of each code's channels, beside the correlations of all pairs.",
+    "maps": "The signed correlation over the channels: −1 opposite, and best; 0 unrelated; 1 the same.",
+    "worst": "Of each label: the values of its channels.",
+}
+"""What stands above the pictures."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +95,12 @@ def write_page(
         warning=LabelSet(labels.recipes, labels.labeler, labels.provenance, scores).warning,
         head=["similarity", "largest", "mean", "chance: largest", "chance: mean"],
         rows=_rows(scores),
-        visibility=_visibility(scores),
+        visibility=f"visibility: {scores.visibility_range}",
         probe=probe.lines if probe else [],
         first=f"The first {SHEET} of {len(labels)}. " if len(labels) > SHEET else "",
-        sheet=_picture(gallery.png(sheet), "every label: embedded in reference images, and its imprint"),
+        sheet=_picture(gallery.png(sheet), "every label"),
         maps=_maps(report) if len(labels) > 1 else [],
+        words=CODE_WORDS if is_code(labels.labeler) else PICTURE_WORDS,
         worst=_worst(labels, report, references, intensity) if len(labels) > 1 else {},
     )
     write_whole(path, page.encode())
@@ -95,9 +110,9 @@ def _lines(labels: LabelSet, scores: Scores, intensity: float) -> list[str]:
     of = labels.provenance
     pool = f" from {of.candidates} candidates" if of.candidates else ""
     by = f", least largest {of.metric}" if of.metric else ""
+    at = f", K = {intensity:g}" if scores.references else ""
     return [
-        f"Scored at {'×'.join(map(str, scores.shape))} on {scores.references.count} {scores.references.name}, "
-        f"K = {intensity:g}.",
+        f"Scored at {scores.place.replace('x', '×', 2)}{at}.",
         f"Labeler {labels.labeler!r}. Chosen: {of.method}{pool}{by}.",
     ]
 
@@ -109,12 +124,6 @@ def _rows(scores: Scores) -> list[list[str]]:
         beside = [f"{chance.max:.3f}", f"{chance.mean:.3f}"] if chance else ["–", "–"]
         rows.append([metric, f"{summary.max:.3f}", f"{summary.mean:.3f}", *beside])
     return rows
-
-
-def _visibility(scores: Scores) -> str:
-    seen = scores.visibility
-    least, mean = min(seen), sum(seen) / len(seen)
-    return f"visibility: least {least:.2f} (label {seen.index(least)}), mean {mean:.2f} of the images' contrast"
 
 
 def _maps(report: Report) -> list[Picture]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fflabels.progress import Progress, silent
 from fflabels.selection.construct import Chosen, largest_inside
 from fflabels.selection.independence import independence_bound, most_independent
+from fflabels.selection.spherical import signed_bound
 
 SECONDS = 60.0
 """The default time limit of a certificate."""
@@ -52,11 +53,12 @@ def certify(
     score = largest_inside(matrix, chosen)
     values = np.unique(matrix[np.triu_indices(count, 1)])
     values = values[values <= score]
-    if n > 1 and independence_bound(matrix >= score, n - 1, seconds / SLICE) < n:
-        return score, chosen
     proved = 0
-    if values[0] >= 0:
-        proved = max(0, int(np.searchsorted(values, square_bound(matrix, n), side="right")) - 1)
+    if n > 1:  # a set's largest entry is one of those that occur
+        algebraic = max(signed_bound(matrix, n), square_bound(matrix, n) if values[0] >= 0 else -math.inf)
+        proved = min(int(np.searchsorted(values, algebraic)), len(values) - 1)
+        if values[proved] >= score or independence_bound(matrix >= score, n - 1, seconds / SLICE) < n:
+            return score, chosen
     proved = _bisected(matrix, values, n, proved, len(values) - 1, 0, deadline, progress)  # by covers alone
     reach = min(CUTS_REACH * proved + len(values) // 8 + 1, len(values) - 1)
     bound = float(values[_bisected(matrix, values, n, proved, reach, 1 / SLICE, deadline, progress)])  # by cuts

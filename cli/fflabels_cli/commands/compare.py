@@ -56,6 +56,7 @@ def command(
     fflabels compare
     fflabels compare fourier "fourier waves=3" "morph families=morphology" --plot kinds.png
     fflabels compare fourier gabor walsh --n 10 --n 100
+    fflabels compare code "code weight=16" --shape 128x1x1
 
     Each set is selected and compared by the same metric.
     """

@@ -37,6 +37,7 @@ def command(
 
     # Propose the candidates, and save them.
     labeler = options.make_labeler(kind, params)
+    options.check_applies(labeler, "references", "min_visibility")
     out = out or Path(f"candidates-{labeler.name}.json")
     output.check_output(out)
     with output.Bars() as progress:
@@ -53,12 +54,17 @@ def command(
     LabelSet(pool.recipes, labeler, provenance).save(out)
 
     # Show how many draws were left out.
+    floor = pool.min_visibility
     counts = {"candidates": len(pool), "drawn": pool.drawn, "repeated": pool.repeated, "invisible": pool.invisible}
     if json_:
         output.print_json({**counts, "file": str(out), "seed": seed, "min_visibility": pool.min_visibility})
         return
     click.echo(
-        f"{len(pool)} {labeler.name} candidates of {pool.drawn} draws: {pool.repeated} repeated an earlier one, "
-        f"{pool.invisible} changed the images by less than {pool.min_visibility:g} of their contrast"
+        f"{len(pool)} {labeler.name} candidates of {pool.drawn} draws: {pool.repeated} repeated an earlier one"
+        + (
+            f", {pool.invisible} changed the images by less than {floor:g} of their contrast"
+            if floor is not None
+            else ""
+        )
     )
     click.echo(f"candidates: {out}")

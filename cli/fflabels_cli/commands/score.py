@@ -11,6 +11,7 @@ from fflabels_cli import options
 
 @click.command("score")
 @click.argument("labels", metavar="FILE")
+@options.named
 @options.shape(None)
 @options.reference_images
 @options.intensity(None)
@@ -25,6 +26,8 @@ from fflabels_cli import options
 @options.as_json
 def command(
     labels: str,
+    n: int | None,
+    seed: int,
     shape: tuple[int, int, int] | None,
     references: str,
     intensity: float | None,
@@ -35,13 +38,15 @@ def command(
 ) -> None:
     """Score any label set: similarity by every metric, visibility, most similar pairs, duplicates.
 
-    FILE is a label-set file or a built-in set such as fourier:paper10. --probe recognises classes if the references
-    have classes: digits, a folder of class folders, an .npz file with images and classes.
+    FILE is a label-set file or a built-in set such as fourier:paper10, or code:hadamard --n 10 --shape 64x1x1.
+    --probe recognises classes if the references have classes: digits, a folder of class folders, an .npz file with
+    images and classes.
     """
     import msgspec
 
+    from fflabels.codes import references_for
     from fflabels.errors import one_line
-    from fflabels.images import load_classed, load_references
+    from fflabels.images import load_classed
     from fflabels.labelset import LabelSet, Report, open_set
     from fflabels.metrics import METRICS
     from fflabels.probe import check_probe, probe
@@ -52,10 +57,11 @@ def command(
         from fflabels.page import write_page
 
         output.check_output(page, ".html")
-    label_set = open_set(labels)
+    label_set = open_set(labels, n, shape, seed)
+    options.check_applies(label_set.labeler, "references", "intensity", "probed")
     filed = label_set.scores
     intensity = intensity or label_set.intensity
-    images = load_references(references, shape or label_set.shape)
+    images = references_for(label_set.labeler, references, shape or label_set.shape)
     classed = load_classed(references, images.shape) if probed else None
     if classed:
         check_probe(label_set, classed)
@@ -65,7 +71,7 @@ def command(
         report = label_set.score(shape, images, intensity=intensity, progress=progress)
         probed_set = probe(label_set, classed, intensity=intensity, progress=progress) if classed else None
     scores = report.scores
-    other_images = filed is not None and filed.references.sha256 != scores.references.sha256
+    other_images = filed is not None and (filed.shape, filed.references) != (scores.shape, scores.references)
     if filed and not other_images:  # the file's values by chance hold for these scores too
         same_intensity = filed.intensity == scores.intensity
         beside = {m: s for m, s in filed.random.items() if same_intensity or not METRICS[m].uses_intensity}
@@ -83,18 +89,14 @@ def command(
     rescored = LabelSet(label_set.recipes, label_set.labeler, label_set.provenance, scores)
     output.print_table(output.describe(rescored), output.SIMILARITY_HEAD, output.similarity_rows(rescored))
     if filed and other_images:
-        where = f"{'x'.join(map(str, filed.shape))} on {filed.references.count} {one_line(filed.references.name)}"
-        click.echo(f"scored anew: the file's scores were taken at {where}")
+        click.echo(f"scored anew: the file's scores were taken at {one_line(filed.place)}")
     for metric in report.matrices:
         alike = ", ".join(f"{i}–{j} {value:.3f}" for i, j, value in report.worst(metric, pairs))
         click.echo(f"most alike by {metric}: {alike or 'no pairs'}")
     duplicates = ", ".join(f"{i}–{j}" for i, j, _ in report.duplicates[:20])
     click.echo(f"duplicates: {duplicates + (' …' if len(report.duplicates) > 20 else '') or 'none'}")
     output.print_readability(rescored)
-    visibility = scores.visibility
-    least, mean = min(visibility), sum(visibility) / len(visibility)
-    number = visibility.index(least)
-    click.echo(f"visibility: least {least:.2f} (label {number}), mean {mean:.2f} of the images' contrast")
+    click.echo(f"visibility: {scores.visibility_range}")
     for line in probed_set.lines if probed_set else ():
         click.echo(line)
     if page:

@@ -61,12 +61,14 @@ def command(
     fflabels select --n 100 --kind fourier --param waves=3 --gallery waves.png
     fflabels select --n 100 --kind morph --certify
     fflabels select --n 10 --kind morph --param families=morphology,intensity --references my-images/
+    fflabels select --n 100 --kind code --shape 128x1x1
     """
     from fflabels.design import design
     from fflabels_cli import output
 
     # Refuse bad arguments before the work.
     labeler = options.make_labeler(kind, params)
+    options.check_applies(labeler, "references", "intensity", "min_visibility")
     out = out or Path(f"labels-{labeler.name}-{n}.json")
     output.check_output(out)
     if gallery:
@@ -108,7 +110,9 @@ def command(
         click.echo(line)
     output.print_readability(labels)
     assert labels.scores is not None
-    click.echo(f"least visible label: {min(labels.scores.visibility):.2f} of the images' contrast; {seconds:.1f} s")
+    seen = labels.scores.visibility
+    least = f"{min(seen):.2f} of the images' contrast" if seen else "–"
+    click.echo(f"least visible label: {least}; {seconds:.1f} s")
     if labels.provenance.method == "complete":
         click.echo(f"note: {labeler!r} leaves nothing to choose, with any method and any number of candidates")
     if labels.provenance.candidates and labels.provenance.candidates < candidates:

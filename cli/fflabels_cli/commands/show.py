@@ -17,21 +17,30 @@ from fflabels_cli import options
     help="The picture, a PNG file.  [default: FILE's name with .png, in this folder]",
 )
 @click.option("--intensity", type=options.Finite(0, 1), default=0.35, show_default=True, help="The label intensity K.")
+@options.named
 @options.shape(None)
 @options.reference_images
 @options.plugin_code
 def command(
-    labels: str, out: Path | None, intensity: float, shape: tuple[int, int, int] | None, references: str
+    labels: str,
+    out: Path | None,
+    intensity: float,
+    n: int | None,
+    seed: int,
+    shape: tuple[int, int, int] | None,
+    references: str,
 ) -> None:
     """Draw a contact sheet: each label on the same images at intensity K, and its imprint alone.
 
-    FILE is a label-set file or a built-in set such as fourier:paper10.
+    FILE is a label-set file or a built-in set such as fourier:paper10, or code:hadamard --n 10 --shape 64x1x1. Of codes
+    the sheet shows the values, labels by channels, beside the correlations of all pairs.
     """
     from fflabels.gallery import contact_sheet, save_sheet
     from fflabels.labelset import open_set
     from fflabels_cli import output
 
-    label_set = open_set(labels)
+    label_set = open_set(labels, n, shape, seed)
+    options.check_applies(label_set.labeler, "references", "intensity")
     out = out or Path(Path(labels).with_suffix(".png").name.replace(":", "-"))
     if out.suffix != ".png":
         out = out.with_name(out.name + ".png")
