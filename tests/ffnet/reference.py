@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 import ffnet
 from fflabels import named_set
+from ffnet.labels.codes import choose_codes
 from ffnet.model.goodness import FLOOR, GOODNESS, Goodness
 
 SHAPE = (1, 14, 14)
@@ -113,3 +114,16 @@ def reference_goodness(y, kind, contrast=None):
         return logs[:, :half].mean(1) - logs[:, half:].mean(1), 0.0
     first, second = y[:, :half].square().mean((1, 2, 3)), y[:, half:].square().mean((1, 2, 3))
     return (first + 1e-6).log() - (second + 1e-6).log(), 0.0
+
+
+def code_net(*settings, labels=10):
+    """A small net whose labels are codes."""
+    small = ["labels.goodness.set=code", "labels.candidates=40", "train.alpha=4", *settings]
+    chosen = ffnet.Config().override([*SMALL, "net.norm=batch", "net.widths=[6,8,8]", *small])
+    return ffnet.FFNet(chosen, SHAPE, choose_codes(chosen, labels))
+
+
+def reference_code_goodness(pooled, code):
+    """Goodness of every label, (N, L), of the pooled activity; the codes have mean 0, positive entries sum to 1."""
+    energy = (pooled.square().mean((2, 3)) + 1e-2).log()
+    return (energy - energy.mean(1, keepdim=True)) @ code.T
