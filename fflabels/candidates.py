@@ -166,7 +166,7 @@ def propose(
             f"{labeler!r} runs dry",
             where="candidates",
             got=f"{len(distinct.recipes)} in {drawn} draws ({repeated} repeated, {invisible} invisible)",
-            expected=f"{n if at_least is None else at_least} distinct, visible recipes",
+            expected=f"{n if at_least is None else at_least} distinct{', visible' if floor else ''} recipes",
             hint="ask for fewer, widen the labeler's parameters" + (", or lower min_visibility" if floor else ""),
         )
     return Candidates(distinct.recipes, drawn, repeated, invisible, floor, distinct.correlations())

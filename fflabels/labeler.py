@@ -94,7 +94,7 @@ class Labeler(Generic[R]):
         """Return the only n recipes there can be, where the family leaves nothing to choose; else None."""
         return None
 
-    def shape_of(self, recipe: R) -> Shape:
+    def default_shape(self, recipe: R) -> Shape:
         """Return the shape that a label is scored and shown at unless the user names another."""
         return DEFAULT_SHAPE
 
@@ -171,6 +171,12 @@ def host_integers(index: Array) -> np.ndarray[Any, Any]:
     if integers.ndim != 1 or integers.dtype.kind not in "iu":
         raise FFLabelsError("labels must be a vector of integers", got=f"{integers.dtype} of shape {integers.shape}")
     return integers
+
+
+def nearest_shape(labeler: Labeler[Any], shape: Shape) -> Shape:
+    """Return the shape nearest to `shape` that the labeler says it draws on: codes have channels alone."""
+    c, _, w = shape
+    return (c * w, 1, 1) if labeler.pattern == "code" else shape
 
 
 def convert_params(name: str, params_type: type[Params], params: Mapping[str, Any], *, typed: bool = True) -> Params:

@@ -349,7 +349,7 @@ class LabelSet:
     @property
     def shape(self) -> Shape:
         """The shape that the set was scored at, or else the labeler's default: 1×32×32 for pictures."""
-        return self.scores.shape if self.scores else self.labeler.shape_of(self.recipes[0])
+        return self.scores.shape if self.scores else max(map(self.labeler.default_shape, self.recipes))
 
     @property
     def intensity(self) -> float:
@@ -458,7 +458,9 @@ def named_set(name: str, n: int | None = None, shape: Shape | None = None, seed:
     recipes, provenance = labeler.named_sets[which], Provenance(f"built-in set {which}")
     if callable(recipes):
         if n is None or shape is None:
-            raise FFLabelsError("is made for a number of labels and a shape", where=name, expected="n and shape")
+            raise FFLabelsError(
+                "is made for a number of labels and a shape", where=name, expected="n and shape", hint="--n, --shape"
+            )
         if n < 1:
             raise FFLabelsError("too few", where="n", got=n, expected="at least 1")
         check_seed(seed)

@@ -313,8 +313,14 @@ def make_labeler(name: str, params: tuple[tuple[str, str], ...]) -> Labeler[Any]
     import msgspec
 
     from fflabels import registry
+    from fflabels.errors import FFLabelsError
     from fflabels.labeler import convert_params
 
-    entry = registry.find(load_labeler_file(name) if registry.IN_A_FILE.fullmatch(name) else name)
+    name = load_labeler_file(name) if registry.IN_A_FILE.fullmatch(name) else name
+    if name.rpartition(":")[0] in registry.list_labelers():
+        raise FFLabelsError(
+            "a built-in set, nothing to select from", where="kind", got=name, hint="fflabels score and show take it"
+        )
+    entry = registry.find(name)
     typed = convert_params(entry.name, registry.load_class(entry).params_type, dict(params), typed=False)
     return registry.make(entry, **msgspec.structs.asdict(typed))

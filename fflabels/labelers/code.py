@@ -97,7 +97,7 @@ class Code(Labeler[CodeRecipe]):
         values[rng.choice(width, weight, replace=False)] = 1
         return CodeRecipe(tuple(values.tolist()))
 
-    def shape_of(self, recipe: CodeRecipe) -> Shape:
+    def default_shape(self, recipe: CodeRecipe) -> Shape:
         """Return (W, 1, 1)."""
         return len(recipe.values), 1, 1
 

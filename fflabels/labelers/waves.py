@@ -108,7 +108,7 @@ class Waves(Labeler[WavesRecipe]):
         _check_side(shape[1], shape[2])
         return WavesRecipe(tuple(rng.integers(len(WAVES), size=shape[0]).tolist()))
 
-    def shape_of(self, recipe: WavesRecipe) -> Shape:
+    def default_shape(self, recipe: WavesRecipe) -> Shape:
         """Return as many channels as the recipe has, at 32×32."""
         return len(recipe.waves), *DEFAULT_SHAPE[1:]
 

@@ -88,7 +88,7 @@ class Metric:
         if self.has_enough(references):
             return
         if not len(references.images):
-            raise FFLabelsError("does not apply to codes", where="metric", got=self.name, expected="pearson")
+            raise FFLabelsError("does not apply to codes", where="metric", got=self.name, hint="pearson does")
         reason = f": {self.needs}" if self.needs else ""
         raise FFLabelsError(
             f"too few reference images for {self.name}", where=references.name, got=len(references.images),

@@ -23,7 +23,7 @@ from fflabels.effect import effect
 from fflabels.errors import FFLabelsError, one_line
 from fflabels.guard import draw
 from fflabels.images import References
-from fflabels.labeler import Labeler
+from fflabels.labeler import Labeler, nearest_shape
 from fflabels.registry import Entry, blaming
 from fflabels.testing.kit import CheckResult, checks_of, run_checks
 from fflabels.testing.spawned import new_process_environment, own_stdout
@@ -130,14 +130,15 @@ def main() -> None:
 def _loaded(name: str) -> Labeler[Any]:
     """Return a labeler that proposes and draws at least once, unless it refuses images of this size."""
     labeler = registry.get_labeler(name)
-    images = np.random.default_rng(0).random((2, *SMALL), dtype=np.float32)
+    shape = nearest_shape(labeler, SMALL)
+    images = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
     try:
-        labeler.imprint(images.copy(), labeler.propose(np.random.default_rng(0), SMALL))
+        labeler.imprint(images.copy(), labeler.propose(np.random.default_rng(0), shape))
     except FFLabelsError:
         return labeler
     except (Exception, SystemExit):  # noqa: S110 - the guards below say what it is
         pass
-    recipe = draw(labeler, np.random.default_rng(0), SMALL)
+    recipe = draw(labeler, np.random.default_rng(0), shape)
     effect(labeler, recipe, References(images, "random images"))
     with blaming(labeler):
         labeler.imprint_each(images, [recipe], np.zeros(2, int))

@@ -21,11 +21,11 @@ import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape
 from fflabels.candidates import propose
+from fflabels.codes import references_for
 from fflabels.effect import effect
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
 from fflabels.guard import draw
-from fflabels.images import load_references
-from fflabels.labeler import API_VERSION, Labeler, Params
+from fflabels.labeler import API_VERSION, PATTERNS, Labeler, Params, nearest_shape
 from fflabels.recipe import Recipe, canonical_json
 from fflabels.testing import spawned
 from fflabels.testing.access import no_access
@@ -35,6 +35,16 @@ Images = npt.NDArray[Any]
 
 SHAPE: Shape = (1, 32, 32)
 SHAPES: tuple[Shape, ...] = ((1, 8, 8), (1, 28, 28), (2, 16, 24), (3, 32, 32), (3, 64, 96))
+
+FITTING: dict[str, tuple[Shape, Shape]] = {
+    "picture": ((1, 28, 28), (3, 32, 32)),
+    "channels": ((1, 28, 28), (1, 32, 32)),
+    "code": (SHAPE, SHAPE),
+}
+"""A recipe that is proposed for the first shape is drawn at the second, by what labels are patterns over."""
+
+LABEL_CHANNELS = 4
+"""Patterns over channels are tried with so many times the channels."""
 
 CLASSES = 10
 """A labeler that cannot label ten classes is of no use with any of the usual data sets."""
@@ -54,6 +64,9 @@ def contract(labeler: Labeler[Any]) -> None:
         bool(re.fullmatch(r"[a-z][a-z0-9_-]*", labeler.name)), "name", labeler.name, "lower case letters and digits"
     )
     _expect(labeler.api_version == API_VERSION, "api_version", labeler.api_version, f"{API_VERSION}")
+    _expect(labeler.pattern in PATTERNS, "pattern", labeler.pattern, " or ".join(PATTERNS))
+    if labeler.pattern == "code":
+        _expect(labeler.image_independent is True, "image_independent", False, "True: codes are in no image")
     for flag in ("image_independent", "overwrites"):
         _expect(isinstance(getattr(labeler, flag), bool), flag, getattr(labeler, flag), "True or False")
     floor = labeler.default_visibility
@@ -72,19 +85,19 @@ def contract(labeler: Labeler[Any]) -> None:
 @check(since=1)
 def no_outside_access(labeler: Labeler[Any]) -> None:
     """No file is written, no network, no other process is used; after the first label no file is read either."""
-    x, new = images(SHAPE), fresh(labeler)
+    x, new = images(shape_of(labeler)), fresh(labeler)
     for reading, count in ((True, 2), (False, 4)):
         with no_access(reading=reading) as attempts:
             for j in range(count):
                 with suppress(Exception):  # what it tried is what counts, even where it hides the refusal
-                    new.imprint(x, draw(new, np.random.default_rng([3, j]), SHAPE))
+                    new.imprint(x, draw(new, np.random.default_rng([3, j]), shape_of(labeler)))
         _expect(not attempts, "access", ", ".join(dict.fromkeys(attempts)), "none")
 
 
 @check(since=1)
 def recipe_round_trip(labeler: Labeler[Any]) -> None:
     """A recipe goes through its JSON unchanged, can be hashed, and cannot be changed."""
-    for recipe in samples(labeler, SHAPE, 16):
+    for recipe in samples(labeler, shape_of(labeler), 16):
         try:
             text = recipe.to_json()
         except ValueError as error:
@@ -113,13 +126,13 @@ def parameters(labeler: Labeler[Any]) -> None:
 @check(since=1)
 def determinism(labeler: Labeler[Any]) -> None:
     """The generator alone decides which recipe is proposed; recipe and images alone decide what is drawn."""
-    x = images(SHAPE)
+    x = images(shape_of(labeler))
     for j in range(8):
         with _global_seed(j):
-            one = draw(labeler, np.random.default_rng(j), SHAPE)
+            one = draw(labeler, np.random.default_rng(j), shape_of(labeler))
             first = _drawn(labeler, x, one)
         with _global_seed(1000 + j):
-            two = draw(fresh(labeler), np.random.default_rng(j), SHAPE)
+            two = draw(fresh(labeler), np.random.default_rng(j), shape_of(labeler))
             second = _drawn(fresh(labeler), x, one)
         _expect(one == two, f"recipes of the generator seeded with {j}", f"{one!r}, {two!r}", "one and the same")
         _expect(np.array_equal(first, second), f"{one!r}, drawn twice", _apart(first, second), "equal pixels")
@@ -128,12 +141,12 @@ def determinism(labeler: Labeler[Any]) -> None:
 @check(since=1)
 def distinctness(labeler: Labeler[Any]) -> str:
     """Ten classes get ten labels that differ and are visible on photographs."""
-    complete = labeler.complete(CLASSES, SHAPE)
+    complete = labeler.complete(CLASSES, shape_of(labeler))
     if complete is not None:
         _expect(len(set(complete)) == CLASSES, "complete(10)", f"{len(set(complete))} recipes", f"{CLASSES}")
         return f"all {CLASSES} that there are"
     try:
-        pool = propose(labeler, CLASSES, shape=SHAPE)
+        pool = propose(labeler, CLASSES, shape=shape_of(labeler))
     except TooFewCandidatesError as error:
         raise CheckFailedError(str(error)) from None
     return f"{CLASSES} of {pool.drawn} draws"
@@ -141,23 +154,28 @@ def distinctness(labeler: Labeler[Any]) -> str:
 
 @check(since=1)
 def shapes(labeler: Labeler[Any]) -> None:
-    """Images of 1×8×8 to 3×64×96 are drawn on, one or many; a recipe fits larger images with more channels too."""
-    for shape in SHAPES:
+    """Images of 1×8×8 to 3×64×96 are drawn on, one or many; a recipe fits larger images with more channels too.
+
+    Those of patterns over channels fit larger images of as many channels, and codes fit their own number of channels.
+    """
+    for shape in dict.fromkeys(shape_of(labeler, each) for each in SHAPES):
         for recipe in samples(labeler, shape, 4):
             for count in (1, 3):
                 x = images(shape, count)
                 _expect_alike(labeler.imprint(x, recipe), x, f"imprint on {count} images of {_times(shape)}")
-    x = images((3, 32, 32))
-    for recipe in samples(labeler, (1, 28, 28), 4):
-        _expect_alike(labeler.imprint(x, recipe), x, "imprint on 3×32×32 of a recipe proposed for 1×28×28")
+    small, large = (shape_of(labeler, each) for each in FITTING[labeler.pattern])
+    x = images(large)
+    for recipe in samples(labeler, small, 4):
+        what = f"imprint on {_times(large)} of a recipe proposed for {_times(small)}"
+        _expect_alike(labeler.imprint(x, recipe), x, what)
 
 
 @check(since=1)
 def pixel_range(labeler: Labeler[Any]) -> None:
     """Imprints are finite and in [0, 1], on flat images too."""
-    flat = np.stack([np.full(SHAPE, v, np.float32) for v in (0.0, 0.5, 1.0)])
-    for x, which in ((images(SHAPE), "random images"), (flat, "black, grey and white images")):
-        for recipe in samples(labeler, SHAPE, 16):
+    flat = np.stack([np.full(shape_of(labeler), v, np.float32) for v in (0.0, 0.5, 1.0)])
+    for x, which in ((images(shape_of(labeler)), "random images"), (flat, "black, grey and white images")):
+        for recipe in samples(labeler, shape_of(labeler), 16):
             imprint = _drawn(labeler, x, recipe)
             _expect(bool(np.isfinite(imprint).all()), f"imprint of {recipe!r} on {which}", "NaN or infinity", "numbers")
             low, high = float(imprint.min()), float(imprint.max())
@@ -168,9 +186,9 @@ def pixel_range(labeler: Labeler[Any]) -> None:
 @check(since=1)
 def precision(labeler: Labeler[Any]) -> None:
     """Imprints have the type of the images, float32 or float64, and agree."""
-    for recipe in samples(labeler, SHAPE, 8):
-        single = labeler.imprint(images(SHAPE), recipe)
-        double = labeler.imprint(images(SHAPE).astype(np.float64), recipe)
+    for recipe in samples(labeler, shape_of(labeler), 8):
+        single = labeler.imprint(images(shape_of(labeler)), recipe)
+        double = labeler.imprint(images(shape_of(labeler)).astype(np.float64), recipe)
         for imprint, expected in ((single, "float32"), (double, "float64")):
             _expect(str(imprint.dtype) == expected, f"imprint on {expected} images", imprint.dtype, expected)
         _expect_close(double, single, f"{recipe!r} on float64 images", "as on float32 images", 1e-3)
@@ -179,22 +197,27 @@ def precision(labeler: Labeler[Any]) -> None:
 @check(since=1)
 def no_mutation(labeler: Labeler[Any]) -> None:
     """Images are never changed in place."""
-    x = images(SHAPE)
-    recipes = samples(labeler, SHAPE, 8)
+    x = images(shape_of(labeler))
+    recipes = samples(labeler, shape_of(labeler), 8)
     index = np.arange(len(x)) % len(recipes)
     for recipe in recipes:
         labeler.imprint(x, recipe)
-        _expect(np.array_equal(x, images(SHAPE)), f"the images after imprint of {recipe!r}", "changed", "as they were")
+        _expect(
+            np.array_equal(x, images(shape_of(labeler))),
+            f"the images after imprint of {recipe!r}",
+            "changed",
+            "as they were",
+        )
     labeler.imprint_each(x, recipes, index)
-    _expect(np.array_equal(x, images(SHAPE)), "the images after imprint_each", "changed", "as they were")
-    labeler.embed(x, images(SHAPE), 0.35)
-    _expect(np.array_equal(x, images(SHAPE)), "the images after embed", "changed", "as they were")
+    _expect(np.array_equal(x, images(shape_of(labeler))), "the images after imprint_each", "changed", "as they were")
+    labeler.embed(x, images(shape_of(labeler)), 0.35)
+    _expect(np.array_equal(x, images(shape_of(labeler))), "the images after embed", "changed", "as they were")
 
 
 @check(since=1)
 def batches(labeler: Labeler[Any]) -> None:
     """A batch of mixed labels is drawn as its images are one by one."""
-    x, recipes = images(SHAPE, 12), samples(labeler, SHAPE, 5)
+    x, recipes = images(shape_of(labeler), 12), samples(labeler, shape_of(labeler), 5)
     index = np.array([3, 0, 0, 4, 3, 1, 1, 4, 0, 3, 3, 1])
     alone = np.concatenate([_drawn(labeler, x[i : i + 1], recipes[k]) for i, k in enumerate(index)])
     together = np.concatenate([_drawn(labeler, x, recipe)[index == k] for k, recipe in enumerate(recipes)])
@@ -204,7 +227,7 @@ def batches(labeler: Labeler[Any]) -> None:
     _expect_alike(imprints, x, "imprint_each")
     _expect_close(np.asarray(imprints), alone, "imprint_each", "as one by one")
     if labeler.image_independent:
-        patterns = labeler.patterns(recipes, SHAPE)
+        patterns = labeler.patterns(recipes, shape_of(labeler))
         single = np.stack([_drawn(labeler, x[:1], recipe)[0] for recipe in recipes])
         _expect_close(np.asarray(patterns), single, "patterns", "as imprint draws")
 
@@ -215,7 +238,7 @@ def torch_tensors(labeler: Labeler[Any]) -> None:
     if find_spec("torch") is None:
         raise CheckSkippedError("PyTorch is not installed")
     torch: Any = import_module("torch")
-    x, recipes = images(SHAPE, 6), samples(labeler, SHAPE, 6)
+    x, recipes = images(shape_of(labeler), 6), samples(labeler, shape_of(labeler), 6)
     tensor = torch.from_numpy(x.copy())
     for recipe in recipes:
         try:
@@ -238,8 +261,8 @@ def global_random_state(labeler: Labeler[Any]) -> None:
     """The random state of NumPy, Python and PyTorch is left alone."""
     with _global_seed(271828):  # a state that no labeler would set by chance
         before = _global_states()
-        for recipe in samples(labeler, SHAPE, 8):
-            labeler.imprint(images(SHAPE), recipe)
+        for recipe in samples(labeler, shape_of(labeler), 8):
+            labeler.imprint(images(shape_of(labeler)), recipe)
         for name, state in _global_states().items():
             _expect(state == before[name], f"the global state of {name}", "changed", "draws from rng alone")
 
@@ -247,7 +270,7 @@ def global_random_state(labeler: Labeler[Any]) -> None:
 @check(since=1)
 def threads(labeler: Labeler[Any]) -> None:
     """Four threads that draw at once get what one gets."""
-    x, recipes = images(SHAPE), samples(labeler, SHAPE, 4)
+    x, recipes = images(shape_of(labeler)), samples(labeler, shape_of(labeler), 4)
     alone = [_drawn(labeler, x, recipe).copy() for recipe in recipes]
     barrier = threading.Barrier(len(recipes))
 
@@ -266,9 +289,9 @@ def spawned_processes(labeler: Labeler[Any]) -> None:
     """A labeler that is pickled into a new process, whose strings hash otherwise, proposes and draws the same."""
     if type(labeler).__module__ == "__main__":
         raise CheckSkippedError("the class is in __main__, where no other process finds it: put it into a module")
-    x = images(SHAPE)
+    x = images(shape_of(labeler))
     recipes, imprints = spawned.run(labeler, x, count=4, seconds=120)
-    here = samples(labeler, SHAPE, 4)
+    here = samples(labeler, shape_of(labeler), 4)
     _expect(recipes == here, "recipes proposed in a new process", recipes, repr(here))
     for recipe, imprint in zip(here, imprints, strict=True):
         expected = _drawn(labeler, x, recipe)
@@ -280,8 +303,11 @@ def spawned_processes(labeler: Labeler[Any]) -> None:
 @check(since=1)
 def image_independence(labeler: Labeler[Any]) -> None:
     """`image_independent` says whether the imprint is the same for every image."""
-    x = images(SHAPE)
-    same = [bool(np.ptp(_drawn(labeler, x, recipe), axis=0).max() <= CLOSE) for recipe in samples(labeler, SHAPE, 8)]
+    x = images(shape_of(labeler))
+    same = [
+        bool(np.ptp(_drawn(labeler, x, recipe), axis=0).max() <= CLOSE)
+        for recipe in samples(labeler, shape_of(labeler), 8)
+    ]
     if labeler.image_independent:
         _expect(all(same), "image_independent = True", "imprints that differ from image to image", "one for all images")
     else:
@@ -292,8 +318,8 @@ def image_independence(labeler: Labeler[Any]) -> None:
 @check(since=1)
 def intensity(labeler: Labeler[Any]) -> None:
     """A label of intensity 0 leaves the image alone and one of 1 replaces it; an overwriting labeler always does."""
-    x = images(SHAPE)
-    for recipe in samples(labeler, SHAPE, 4):
+    x = images(shape_of(labeler))
+    for recipe in samples(labeler, shape_of(labeler), 4):
         imprint = _drawn(labeler, x, recipe)
         for k in (0.0, 1.0):
             expected = imprint if labeler.overwrites or k == 1 else x
@@ -306,15 +332,21 @@ def intensity(labeler: Labeler[Any]) -> None:
 @check(since=1)
 def pace(labeler: Labeler[Any]) -> str:
     """2000 candidates are proposed and drawn on 64 images of 1×32×32 within 100 seconds."""
-    references = load_references(None, SHAPE)
+    references = references_for(labeler, None, shape_of(labeler))
     taken = []
     for j in range(12):
         begin = time.perf_counter()
-        effect(labeler, draw(labeler, np.random.default_rng([7, j]), SHAPE), references)
+        effect(labeler, draw(labeler, np.random.default_rng([7, j]), shape_of(labeler)), references)
         taken.append(time.perf_counter() - begin)
     typical = sorted(taken)[len(taken) // 4]  # the machine's other work slows some of them
     _expect(typical <= PACE, "a candidate", f"{1000 * typical:.1f} ms", f"at most {1000 * PACE:.0f} ms")
     return f"{1000 * typical:.1f} ms a candidate"
+
+
+def shape_of(labeler: Labeler[Any], shape: Shape = SHAPE) -> Shape:
+    """Return the shape nearest to `shape` that the labeler says it draws on; of label channels there are several."""
+    c, h, w = shape
+    return nearest_shape(labeler, (LABEL_CHANNELS * c, h, w) if labeler.pattern == "channels" else shape)
 
 
 def samples(labeler: Labeler[Any], shape: Shape, count: int) -> list[Recipe]:

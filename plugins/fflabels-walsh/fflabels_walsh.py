@@ -1,4 +1,4 @@
-"""Walsh labels: products of two Walsh functions. They are orthogonal, so that no two labels correlate at all.
+"""Walsh labels: Walsh functions over the image or over a layer's channels. No two of them correlate at all.
 
 A Walsh function of sequency s changes sign s times across the image, at multiples of a power-of-two fraction of it
 [1]_. Sampled where that fraction is a whole number of pixels, different ones are orthogonal exactly.
@@ -89,6 +89,50 @@ def walsh(sequency: int, samples: int) -> np.ndarray[Any, Any]:
     return signs
 
 
+class WalshCodeRecipe(Recipe, frozen=True):
+    """The sequency (sign changes) over the channels."""
+
+    sequency: Annotated[int, msgspec.Meta(ge=1, lt=1 << 12)]
+
+
+class WalshCode(Labeler[WalshCodeRecipe]):
+    """Codes over a layer's channels: one Walsh function each, uncorrelated by construction."""
+
+    name = "walsh-code"
+    pattern = "code"
+    image_independent = True
+    recipe_type = WalshCodeRecipe
+
+    def propose(self, rng: np.random.Generator, shape: Shape) -> WalshCodeRecipe:
+        """Return one of the codes that are orthogonal over the channels, each as likely as any other.
+
+        Raises
+        ------
+        FFLabelsError
+            When the number of channels is odd: then there is none.
+        """
+        count = _exact(shape[0])
+        if count == 1:
+            raise FFLabelsError(
+                "no Walsh function fits", where="channels", got=shape[0], expected="an even number, best a power of 2"
+            )
+        return WalshCodeRecipe(int(rng.integers(1, count)))
+
+    def default_shape(self, recipe: WalshCodeRecipe) -> Shape:
+        """Return as many channels as the sequency needs, a power of 2."""
+        return 1 << recipe.sequency.bit_length(), 1, 1
+
+    def imprint(self, images: Array, recipe: WalshCodeRecipe) -> Array:
+        """Return each channel filled with the function's value there, 0 or 1."""
+        channels = images.shape[1]
+        if recipe.sequency >= channels:
+            raise FFLabelsError(
+                "more sign changes than channels", where="sequency", got=recipe.sequency, expected=f"below {channels}"
+            )
+        values = (1 + walsh(recipe.sequency, channels)) / 2
+        return array_namespace(images).broadcast_to(constant_like(values.reshape(-1, 1, 1), images), images.shape)
+
+
 def _exact(side: int) -> int:
-    """Return how many Walsh functions are orthogonal on so many pixels: the largest power of 2 that divides them."""
+    """Return how many Walsh functions are orthogonal on so many samples: the largest power of 2 that divides them."""
     return side & -side

@@ -19,7 +19,7 @@ def failures(labeler, **options):
     return {r.check: r.message for r in check_labeler(labeler, **options) if r.status not in ("passed", "skipped")}
 
 
-@parametrize_with_checks([Stripes, Shade, Stripes(longest=9.0), "morph", "fourier", "onehot"])
+@parametrize_with_checks([Stripes, Shade, Stripes(longest=9.0), "morph", "fourier", "onehot", "waves", "code"])
 def test_sound_labelers_pass(labeler, check):
     check(labeler)
 
@@ -57,6 +57,28 @@ def test_a_fault_fails_its_check_and_no_other(check):
     assert set(found) == {check}
     assert re.search(MESSAGES[check], found[check]), found[check]
     assert "\n" not in found[check]
+
+
+class Picturesque(Stripes):
+    pattern = "picturesque"
+
+
+class Blind(Stripes):
+    pattern = "code"
+    image_independent = False
+
+
+def test_the_tag_says_what_a_label_is_a_pattern_over():
+    status, message = _outcome(CHECKS["contract"], Picturesque())
+    assert (status, message) == (
+        "failed", "pattern: does not hold; got picturesque; expected picture or channels or code"
+    )  # fmt: skip
+    status, message = _outcome(CHECKS["contract"], Blind())
+    assert message == "image_independent: does not hold; got False; expected True: codes are in no image"
+
+
+def test_codes_of_a_constant_weight_keep_the_contract():
+    assert failures(get_labeler("code", weight=3)) == {}
 
 
 def test_the_network_is_blocked_and_seen_though_its_failure_is_hidden():
@@ -150,7 +172,7 @@ def test_in_pytest_an_author_sees_one_test_a_check(tmp_path):
 
 def test_a_fixture_blocks_discovery_and_offers_a_class(isolated_labelers):
     assert isolated_labelers(Stripes).name == "stripes"
-    assert list_labelers() == ["fourier", "morph", "onehot", "stripes"]
+    assert list_labelers() == ["code", "fourier", "morph", "onehot", "stripes", "waves"]
     assert get_labeler("stripes", longest=9).params == StripeParams(longest=9)
     assert isolated_labelers(Stripes).state == "available"
 

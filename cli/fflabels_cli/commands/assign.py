@@ -33,6 +33,7 @@ def command(
 
     output.check_output(out)
     label_set = open_set(labels)
+    options.check_applies(label_set.labeler, "references")
     images = load_classed(references, shape or label_set.shape)
     with output.Bars() as progress:
         assigned, before, after = assignment(label_set, images, metric=metric, seed=seed, progress=progress)

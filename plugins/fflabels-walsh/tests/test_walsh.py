@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from fflabels_walsh import Walsh, WalshRecipe, walsh
+from fflabels_walsh import Walsh, WalshCode, WalshCodeRecipe, WalshRecipe, walsh
 from scipy.linalg import hadamard
 
 from fflabels import FFLabelsError, design, similarity
@@ -13,6 +13,10 @@ class TestWalsh(LabelerTests):
 
 class TestLow(LabelerTests):
     labeler = Walsh(max_sequency=5)
+
+
+class TestCodes(LabelerTests):
+    labeler = WalshCode()
 
 
 @pytest.mark.parametrize("size", [2, 8, 64])
@@ -36,7 +40,19 @@ def test_a_selected_set_is_perfect_and_chance_is_too():
     assert labels.scores.similarity["pearson"].max == labels.scores.random["pearson"].max == 0
 
 
+@pytest.mark.parametrize(("channels", "n"), [(64, 40), (96, 20)])
+def test_codes_are_uncorrelated(channels, n):
+    labels = design(WalshCode(), n, candidates=63, shape=(channels, 1, 1))
+    assert labels.scores.similarity["pearson"].max == 0
+    np.testing.assert_allclose(np.corrcoef(labels.codes()), np.eye(n), atol=1e-12)
+    assert (labels.codes().sum(axis=1) == channels / 2).all()
+
+
 def test_what_cannot_be_drawn_is_refused():
+    with pytest.raises(FFLabelsError, match="channels: no Walsh function fits; got 33; expected an even number"):
+        design(WalshCode(), 3, shape=(33, 1, 1))
+    with pytest.raises(FFLabelsError, match="sequency: more sign changes than channels; got 9; expected below 8"):
+        WalshCode().imprint(np.zeros((1, 8, 1, 1)), WalshCodeRecipe(9))
     with pytest.raises(FFLabelsError, match="shape: no Walsh function fits"):
         Walsh().propose(np.random.default_rng(0), (1, 17, 31))
     with pytest.raises(FFLabelsError, match="across: more sign changes than pixels; got 9; expected below 8"):
