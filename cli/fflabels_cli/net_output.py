@@ -127,22 +127,22 @@ def print_results(run: Run, json_: bool) -> None:
     """Print a finished run's accuracies and its folder. On ranks other than 0 there are no results to print."""
     if not run.results:
         return
-    validation, test = run.results.validation, run.results.test
     if json_:
         output.print_json({"run": str(run.folder), "test_reads": run.test_reads, **run.results.to_builtins()})
         return
     rows = []
-    for part in [validation, test] if validation else [test]:
+    for part in run.results.parts:
         accuracies = part.accuracies.values()
         cells = [percent(accuracy.accuracy) for accuracy in accuracies]
         cells += [percent(accuracy.untrained) for accuracy in accuracies if accuracy.untrained is not None]
         rows.append([f"{part.split} ({part.images:,})", *cells])
-    names = test.accuracies
+    last = run.results.parts[-1]
+    names = last.accuracies
     untrained = [f"{name}, untrained net" for name, accuracy in names.items() if accuracy.untrained is not None]
     output.print_table("accuracy, % (one seed)", ("split", *names, *untrained), rows)
-    if test.goodness:
-        layers = " ".join(percent(accuracy) for accuracy in test.goodness.layers)
-        click.echo(f"goodness of each layer alone, test: {layers}")
+    if last.goodness:
+        layers = " ".join(percent(accuracy) for accuracy in last.goodness.layers)
+        click.echo(f"goodness of each layer alone, {last.split}: {layers}")
     click.echo(f"run folder: {run.folder}")
 
 

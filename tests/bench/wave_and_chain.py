@@ -11,7 +11,7 @@ from fflabels import Labeler, LabelSet, Recipe
 from fflabels.labelers.fourier import Fourier, FourierRecipe
 from fflabels.labelers.morph import Morph, MorphRecipe
 from ffnet.evaluation.statistics import Gap, spread
-from ffnet.experiments.factors import load_experiment
+from ffnet.experiments.load import load_experiment
 from ffnet.experiments.trials import data_of, train_and_read
 from ffnet.prepare import label_set
 from ffnet.report.tables import format_gap
