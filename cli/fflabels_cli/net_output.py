@@ -20,10 +20,13 @@ MAX_CONFUSION = 20
 
 
 class Training:
-    """Shows training on stderr: one line per epoch and, on a terminal, a bar. Turns a signal into its exit code."""
+    """Shows training on stderr: one line per epoch and, on a terminal, a bar. Turns a signal into its exit code.
 
-    def __init__(self, quiet: bool, tensorboard: bool = False) -> None:
-        self.quiet, self.progress = quiet, output.Bars()
+    `again` is the command that goes on after a signal; ``ffnet resume`` of the run unless given.
+    """
+
+    def __init__(self, quiet: bool, tensorboard: bool = False, again: str = "") -> None:
+        self.quiet, self.again, self.progress = quiet, again, output.Bars()
         self.board = _tensorboard() if tensorboard else None
         self.epochs = 0
         self.folder = ""
@@ -41,7 +44,8 @@ class Training:
 
         if isinstance(error, Interrupted):
             if is_first():
-                saved = f"; saved, go on with: ffnet resume {self.folder}" if self.folder else "; no run was started"
+                again = self.again or (self.folder and f"ffnet resume {self.folder}")
+                saved = f"; saved, go on with: {again}" if again else "; no run was started"
                 click.echo(f"{error}{saved}", err=True)
             raise SystemExit(128 + error.signum)
 

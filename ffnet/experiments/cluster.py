@@ -71,18 +71,20 @@ def submit(
         raise FFLabelsError("Slurm is not installed here", where="--on slurm", expected="sbatch and srun on the PATH")
     done = finished_jobs(jobs, folder)
     left = [job for job in jobs if job not in done]
+    if not left:
+        return []
     works = [Work([job], folder) for job in left] if on == "slurm" else [Work(left, folder)] * min(workers, len(left))
     executor = submitit.AutoExecutor(folder=folder / LOGS, cluster=on, slurm_max_num_timeout=REQUEUED)
-    executor.update_parameters(timeout_min=resources.minutes, gpus_per_node=resources.gpus, name="ffnet")
+    asked = {"timeout_min": resources.minutes, "gpus_per_node": resources.gpus, "name": "ffnet"}
     if on == "slurm":
-        limits = {"slurm_partition": resources.partition, "mem_gb": resources.memory}
-        more: dict[str, Any] = {"slurm_additional_parameters": {"requeue": True}, "slurm_array_parallelism": 256}
-        executor.update_parameters(**more, **{name: limit for name, limit in limits.items() if limit})
+        asked |= {"slurm_partition": resources.partition, "mem_gb": resources.memory}
+        asked |= {"slurm_additional_parameters": {"requeue": True}}  # whatever the cluster's default is
+    executor.update_parameters(**{name: value for name, value in asked.items() if value})
     try:
         with executor.batch():
             submitted = [executor.submit(work) for work in works]
     except submitit.core.utils.FailedJobError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = "; ".join(line.removeprefix("sbatch: error: ") for line in str(error).strip().splitlines())
         raise FFLabelsError(f"refused: {reason}", where=f"--on {on}") from None
     return submitted
 
@@ -93,8 +95,10 @@ def wait_until_done(submitted: Sequence[submitit.Job[Any]]) -> None:
     Raises
     ------
     FFLabelsError
-        When one of them failed: the last line of its error.
+        When one of them failed: the last line of its error, and where its log is.
     """
     for job in submitted:
         if error := job.exception():
-            raise FFLabelsError(str(error).strip().splitlines()[-1], where=str(job.paths.stderr))
+            trace = str(error).partition("You can view full logs")[0].splitlines()
+            last = next(line for line in reversed(trace) if line.strip("- "))
+            raise FFLabelsError(last.removeprefix("fflabels.errors.FFLabelsError: "), where=str(job.paths.stderr))

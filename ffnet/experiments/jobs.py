@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from ffnet.config import Config
+from ffnet.data.dataset import Data
 from ffnet.data.load import KNOWN
 from ffnet.experiments.factors import Job
 from ffnet.runs.files import CONFIG
@@ -82,11 +83,11 @@ def run_jobs(
     return held
 
 
-def start_or_resume(config: Config, out: Path, watcher: Watcher | None = None) -> Run:
-    """Return the run in a folder, started or resumed there and now finished."""
+def start_or_resume(config: Config, out: Path, watcher: Watcher | None = None, data: Data | None = None) -> Run:
+    """Return the run in a folder, started or resumed there and now finished; data are loaded unless given."""
     if (out / CONFIG).exists():
-        return resume(out, root=data_root(config), watcher=watcher)
-    return train(config, out=out, watcher=watcher)
+        return resume(out, root=data_root(config), data=data, watcher=watcher)
+    return train(config, out=out, data=data, watcher=watcher)
 
 
 def data_root(config: Config) -> str | None:
@@ -192,5 +193,11 @@ def write_rows(rows: Sequence[Row], folder: Path) -> list[Path]:
 
 def wait_for(jobs: Sequence[Job], folder: Path, seconds: float = 5.0) -> None:
     """Wait until no process holds any of these jobs."""
-    while any(is_locked(folder / job.folder) for job in jobs):
+    for job in jobs:
+        wait_until_unlocked(folder / job.folder, seconds)
+
+
+def wait_until_unlocked(out: Path, seconds: float = 5.0) -> None:
+    """Wait until no process works in a run folder."""
+    while is_locked(out):
         time.sleep(seconds)

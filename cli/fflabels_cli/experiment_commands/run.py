@@ -67,7 +67,7 @@ def run(place: Place, workers: int) -> None:
         for _ in range(workers - 1)
     ]
     try:
-        with net_output.Training(quiet=False) as screen:
+        with net_output.Training(quiet=False, again="the same command") as screen:
             while held := run_jobs(jobs, folder, begin=begin, watcher=Watcher(screen.started, screen.epoch)):
                 wait_for(held, folder)
     finally:

@@ -20,9 +20,8 @@ NOW = {"labels": "label-study", "ablation": "ablation"}
 @click.option("--shard", hidden=True, expose_value=False)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("experiments"), show_default=True, help="Where.")
 @options.data_root
-@click.pass_context
-def command(context: click.Context, name: str, file: str | None, **given: Any) -> None:
+def command(name: str, file: str | None, **given: Any) -> None:
     """Run the study of label sets or the ablation: the old name of ffnet experiment run."""
-    from fflabels_cli.net_commands.reproduce import renamed
+    from fflabels_cli.net_commands.reproduce import run_renamed
 
-    renamed(context, f"study {name}", file or NOW[name], seeds=None, **given)
+    run_renamed(f"study {name}", file or NOW[name], seeds=None, **given)
