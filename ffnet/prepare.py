@@ -37,6 +37,9 @@ def check_run(config: Config, data: Data, ranks: Ranks = SINGLE) -> None:
     if weights_are_fitted(config) and not len(data.validation):
         hint = "data.validation sets some apart; FFClassifier has none"
         raise FFLabelsError("needs validation images", where="inference.layers", got="none", hint=hint)
+    if not config.inference.test and not len(data.validation):
+        hint = "data.validation sets some apart"
+        raise FFLabelsError("no images to evaluate on", where="inference.test", got="false", hint=hint)
     check_ranks(config, len(data.train), ranks)
     build_layers(config, data.shape)
     if config.has_codes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -16,8 +16,38 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Place(NamedTuple):
+    """What is typed: an experiment's name or file, a scale, where the runs and the data are, how many seeds."""
+
+    name: str
+    scale: str
+    out: Path
+    data: str | None
+    seeds: int | None
+
+    @property
+    def words(self) -> list[str]:
+        """What is typed after ``ffnet experiment run``."""
+        given = {"--scale": self.scale, "--out": str(self.out), "--data": self.data, "--seeds": self.seeds}
+        return [self.name, *(word for name, value in given.items() if value for word in (name, str(value)))]
+
+    @property
+    def report_command(self) -> str:
+        """The command that writes the report again, as one types it."""
+        scale = f" --scale {self.scale}" if self.scale != "full" else ""
+        seeds = f" --seeds {self.seeds}" if self.seeds else ""
+        return f"ffnet experiment report {self.name}{scale}{seeds}"
+
+    def load(self) -> tuple[Experiment, list[Job], Path]:
+        """Return the experiment, its jobs, and the folder of their runs."""
+        from ffnet.experiments.load import load_experiment
+
+        experiment = load_experiment(self.name)
+        return experiment, experiment.jobs(self.scale, self.data, self.seeds), self.out / experiment.name / self.scale
+
+
 def shared(function: F) -> F:
-    """Add the argument NAME|FILE.toml and the options ``--scale``, ``--out`` and ``--data``."""
+    """Add the argument NAME|FILE.toml and the options ``--scale``, ``--seeds``, ``--out`` and ``--data``."""
     for option in (
         options.data_root,
         click.option(
@@ -27,21 +57,9 @@ def shared(function: F) -> F:
             show_default=True,
             help="Where the run folders are: OUT/NAME/SCALE.",
         ),
+        click.option("--seeds", type=click.IntRange(min=1), help="How many seeds.  [default: as the file says]"),
         click.option("--scale", default="full", show_default=True, help="A scale of the file, such as smoke."),
         click.argument("name", metavar="NAME|FILE.toml"),
     ):
         function = option(function)
     return function
-
-
-def loaded(name: str, scale: str, out: Path, data: str | None) -> tuple[Experiment, list[Job], Path]:
-    """Return an experiment, its jobs at a scale, and the folder of their runs."""
-    from ffnet.experiments.factors import load_experiment
-
-    experiment = load_experiment(name)
-    return experiment, experiment.jobs(scale, data), out / experiment.name / scale
-
-
-def report_command(name: str, scale: str) -> str:
-    """Return the command that writes an experiment's table again, as one types it."""
-    return f"ffnet experiment report {name}" + (f" --scale {scale}" if scale != "full" else "")

@@ -20,10 +20,13 @@ MAX_CONFUSION = 20
 
 
 class Training:
-    """Shows training on stderr: one line per epoch and, on a terminal, a bar. Turns a signal into its exit code."""
+    """Shows training on stderr: one line per epoch and, on a terminal, a bar. Turns a signal into its exit code.
 
-    def __init__(self, quiet: bool, tensorboard: bool = False) -> None:
-        self.quiet, self.progress = quiet, output.Bars()
+    `again` is the command that goes on after a signal; ``ffnet resume`` of the run unless given.
+    """
+
+    def __init__(self, quiet: bool, tensorboard: bool = False, again: str = "") -> None:
+        self.quiet, self.again, self.progress = quiet, again, output.Bars()
         self.board = _tensorboard() if tensorboard else None
         self.epochs = 0
         self.folder = ""
@@ -41,7 +44,8 @@ class Training:
 
         if isinstance(error, Interrupted):
             if is_first():
-                saved = f"; saved, go on with: ffnet resume {self.folder}" if self.folder else "; no run was started"
+                again = self.again or (self.folder and f"ffnet resume {self.folder}")
+                saved = f"; saved, go on with: {again}" if again else "; no run was started"
                 click.echo(f"{error}{saved}", err=True)
             raise SystemExit(128 + error.signum)
 
@@ -133,22 +137,22 @@ def print_results(run: Run, json_: bool) -> None:
     """Print a finished run's accuracies and its folder. On ranks other than 0 there are no results to print."""
     if not run.results:
         return
-    validation, test = run.results.validation, run.results.test
     if json_:
         output.print_json({"run": str(run.folder), "test_reads": run.test_reads, **run.results.to_builtins()})
         return
     rows = []
-    for part in [validation, test] if validation else [test]:
+    for part in run.results.parts:
         accuracies = part.accuracies.values()
         cells = [percent(accuracy.accuracy) for accuracy in accuracies]
         cells += [percent(accuracy.untrained) for accuracy in accuracies if accuracy.untrained is not None]
         rows.append([f"{part.split} ({part.images:,})", *cells])
-    names = test.accuracies
+    last = run.results.parts[-1]
+    names = last.accuracies
     untrained = [f"{name}, untrained net" for name, accuracy in names.items() if accuracy.untrained is not None]
     output.print_table("accuracy, % (one seed)", ("split", *names, *untrained), rows)
-    if test.goodness:
-        layers = " ".join(percent(accuracy) for accuracy in test.goodness.layers)
-        click.echo(f"goodness of each layer alone, test: {layers}")
+    if last.goodness:
+        layers = " ".join(percent(accuracy) for accuracy in last.goodness.layers)
+        click.echo(f"goodness of each layer alone, {last.split}: {layers}")
     click.echo(f"run folder: {run.folder}")
 
 

@@ -4,13 +4,23 @@ No part of ffnet below this one: it knows no data, net or run.
 """
 
 from ffnet.config.config import REMOVED, Config, convert, read_toml, result_settings, type_of, typed
-from ffnet.config.sections import Convolution, DataConfig, Inference, InferenceConfig, Natural, Positive, TrainConfig
+from ffnet.config.sections import (
+    Convolution,
+    DataConfig,
+    Fraction,
+    Inference,
+    InferenceConfig,
+    Natural,
+    Positive,
+    TrainConfig,
+)
 
 __all__ = [
     "REMOVED",
     "Config",
     "Convolution",
     "DataConfig",
+    "Fraction",
     "Inference",
     "InferenceConfig",
     "Natural",

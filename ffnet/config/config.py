@@ -29,7 +29,7 @@ REMOVED: dict[str, Any] = {
 
 NO_EFFECT = (
     ("data", "root"), ("data", "offline"), ("train", "checkpoint_seconds"), ("train", "validate_every"),
-    ("inference", "chunk"),
+    ("inference", "chunk"), ("inference", "test"),
 )  # fmt: skip
 """Settings that never change a result."""
 

@@ -55,6 +55,10 @@ class LabelsConfig(Section, frozen=True):
     metric: str = "pearson"
     """How alike labels are, where a set is designed: a registered metric (`fflabels.metrics`)."""
     method: Literal["best", "greedy", "random"] = "best"
+    min_visibility: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    """The least visibility of a candidate (`fflabels.propose`); default: that of the labeler."""
+    seed: Natural | None = None
+    """Seed of the design, so that nets of several seeds can share a label set; default: the run's seed."""
 
     def __post_init__(self) -> None:
         check_metric(self.metric, "labels.metric")
@@ -173,3 +177,5 @@ class InferenceConfig(Section, frozen=True):
     """Weight decay (decoupled) of the linear classifier."""
     chunk: Positive = 512
     """Embedded images per pass through the net; on a CPU at most 128."""
+    test: bool = True
+    """Whether a finished run is evaluated on the test images, too; False: on the validation images only."""

@@ -15,6 +15,9 @@
     levels.one = {}
     levels.two = { settings = { labels.params = { waves = 2 } } }
 
+    [factors.intensity]
+    vary = { "labels.intensity" = [0.2, 0.35] }
+
 Settings are applied in this order: preset, the experiment's, the scale's, each level's in the order of the factors
 (with its `when`), the seed.
 """
@@ -22,18 +25,18 @@ Settings are applied in this order: preset, the experiment's, the scale's, each 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from fflabels.errors import FFLabelsError, nearest
-from ffnet.config import Config, Positive, read_toml, result_settings
+from ffnet.config import Config, Fraction, Positive, result_settings
 from ffnet.presets import load_preset
 
 Settings = dict[str, Any]
+Plot: TypeAlias = Literal["accuracy", "confusion", "learning", "maps", "label statistics"]
+"""What a report shows beside its tables: see `ffnet.experiments.plots`."""
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,10 +75,34 @@ class Level(_Part, frozen=True, rename={"unless": "except"}):
 
 
 class Factor(_Part, frozen=True):
-    """What is varied: levels by name, and the one that differences are taken to, the first unless given."""
+    """What is varied.
 
-    levels: dict[str, Level]
+    Attributes
+    ----------
+    levels
+        By name.
+    base
+        The level that differences are taken to, the first unless given.
+    vary
+        In the file: settings with as many values each as they make levels, all settings changed together. A level is
+        named after the first setting's value.
+    replicate
+        Whether levels are repetitions, such as pools of candidates: reports average the seeds of each, and take these
+        means for the sample.
+    """
+
+    levels: dict[str, Level] = {}
     base: str = ""
+    vary: dict[str, list[Any]] = {}
+    replicate: bool = False
+
+    def __post_init__(self) -> None:
+        names = [_value_name(value) for value in next(iter(self.vary.values()), [])]
+        if any(len(values) != len(names) for values in self.vary.values()):
+            raise ValueError("vary: not the same number of values for each setting")
+        rows = (dict(zip(self.vary, values, strict=True)) for values in zip(*self.vary.values(), strict=True))
+        varied = {name: Level(settings=row) for name, row in zip(names, rows, strict=True)}
+        msgspec.structs.force_setattr(self, "levels", {**varied, **self.levels})
 
     @property
     def base_level(self) -> str:
@@ -84,8 +111,9 @@ class Factor(_Part, frozen=True):
 
 
 class Scale(_Part, frozen=True):
-    """How large an experiment is made: settings for all jobs, seeds, only these levels."""
+    """How large an experiment is made: what it is, in a line; settings for all jobs, seeds, only these levels."""
 
+    about: str = ""
     settings: Settings = {}
     seeds: Positive | None = None
     only: dict[str, list[str]] = {}
@@ -110,8 +138,16 @@ class Experiment(_Part, frozen=True):
         The images that reports show accuracies of.
     accuracies
         Which accuracies reports show; all that the runs have unless given.
+    change
+        ``product``: all combinations of levels. ``one at a time``: base levels but for one factor.
+    paper
+        What the paper reports, in a line.
+    show
+        What reports show beside their tables.
+    floors
+        The least mean of the first accuracy, by levels in the order of the factors: ``"mnist, Fourier" = 0.97``.
     scales
-        By name; ``full``, the experiment as it stands, is always there.
+        By name; ``full``, the experiment as it stands unless the file says otherwise, is always there.
     name
         The file's name, without its ending.
     """
@@ -124,10 +160,14 @@ class Experiment(_Part, frozen=True):
     seeds: Positive = 3
     split: Literal["validation", "test"] = "validation"
     accuracies: list[str] = []
+    change: Literal["product", "one at a time"] = "product"
+    paper: str = ""
+    show: list[Plot] = []
+    floors: dict[str, Fraction] = {}
     scales: dict[str, Scale] = {}
     name: str = ""
 
-    def jobs(self, scale: str = "full", data: str | None = None) -> list[Job]:
+    def jobs(self, scale: str = "full", data: str | None = None, seeds: int | None = None) -> list[Job]:
         """Return all jobs of a scale, seed by seed, so that the first ones already make a whole table.
 
         A combination whose configuration another one has already is left out.
@@ -138,6 +178,8 @@ class Experiment(_Part, frozen=True):
             Which.
         data
             The folder of torchvision's data sets.
+        seeds
+            How many; the scale's unless given.
 
         Raises
         ------
@@ -145,7 +187,7 @@ class Experiment(_Part, frozen=True):
             When there is no such scale, preset or setting, or two levels never differ.
         """
         size = self._scale(scale)
-        seeds = size.seeds or self.seeds
+        seeds = seeds or size.seeds or self.seeds
         jobs, seen = [], set()
         for seed, levels in itertools.product(range(seeds), list(self._combinations(size))):
             if any(seed >= (self.factors[name].levels[level].seeds or seeds) for name, level in levels.items()):
@@ -183,6 +225,8 @@ class Experiment(_Part, frozen=True):
         ]
         for chosen in itertools.product(*choices):
             levels = dict(zip(self.factors, chosen, strict=True))
+            if self.change != "product" and sum(levels[name] != f.base_level for name, f in self.factors.items()) > 1:
+                continue
             parts = [self.factors[name].levels[level] for name, level in levels.items()]
             wanted = all(levels[other] in names for part in parts for other, names in part.only.items())
             refused = any(levels[other] in names for part in parts for other, names in part.unless.items())
@@ -234,90 +278,6 @@ def flat(settings: Mapping[str, Any]) -> Settings:
     return found
 
 
-def list_experiments() -> list[str]:
-    """Return the names of the built-in experiments."""
-    there = files("ffnet.experiments").joinpath("files").iterdir()
-    return sorted(file.name.removesuffix(".toml") for file in there if file.name.endswith(".toml"))
-
-
-def load_experiment(name: str | Path) -> Experiment:
-    """Return an experiment by name, or from a file of one's own, whose name ends in ``.toml``.
-
-    Raises
-    ------
-    FFLabelsError
-        For an unknown name or key (the nearest is named), a factor or level that there is not, two levels with the same
-        settings, or a setting that there is not.
-    """
-    tree = _tree(str(name))
-    where = f"experiment {Path(str(name)).stem}"
-    try:
-        experiment = msgspec.convert({**tree, "name": Path(str(name)).stem}, Experiment)
-    except msgspec.ValidationError as error:
-        raise FFLabelsError(f"bad experiment: {error}", where=where, hint=_nearest_key(str(error))) from None
-    _check(experiment)
-    return experiment
-
-
-def _tree(name: str) -> dict[str, Any]:
-    """Return the tables of a file, on top of those of its ``base``."""
-    if name.endswith(".toml"):
-        try:
-            tree = read_toml(Path(name).read_bytes(), name)
-        except OSError as error:
-            raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=name) from None
-    elif name in list_experiments():
-        file = files("ffnet.experiments").joinpath("files", f"{name}.toml")
-        tree = read_toml(file.read_bytes(), f"experiment {name}")
-    else:
-        raise FFLabelsError("no such experiment", where="experiment", got=name, hint=nearest(name, list_experiments()))
-    base = tree.pop("base", None)
-    return _merged(_tree(base), tree) if base else tree
-
-
-def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    both = dict(base)
-    for key, value in own.items():
-        both[key] = _merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
-    return both
-
-
-def _nearest_key(error: str) -> str | None:
-    """Return a hint that names the nearest key of an unknown one."""
-    _, quote, rest = error.partition("unknown field `")
-    keys = {field for kind in (Experiment, Factor, Level, Scale, When) for field in kind.__struct_encode_fields__}
-    return nearest(rest.partition("`")[0], keys - {"name"}) if quote else None
-
-
-def _check(experiment: Experiment) -> None:
-    """Refuse names that there are not, and jobs that cannot be."""
-    where, factors = experiment.where, experiment.factors
-    if not factors:
-        raise FFLabelsError("no factor", where=where, expected="[factors.NAME] with levels")
-    for name, factor in factors.items():
-        here = f"{where}: factors.{name}"
-        if not factor.levels:
-            raise FFLabelsError("no level", where=here, expected="levels.NAME = { settings = { … } }")
-        _known([factor.base_level], factor.levels, f"{here}.base")
-        for level, part in factor.levels.items():
-            for other, names in [*part.only.items(), *part.unless.items()]:
-                _known([other], factors, f"{here}.levels.{level}")
-                _known(names, factors[other].levels, f"{here}.levels.{level}: {other}")
-            for when in part.when:
-                _known(when.levels, factors, f"{here}.levels.{level}.when")
-                for other, one in when.levels.items():
-                    _known([one], factors[other].levels, f"{here}.levels.{level}.when: {other}")
-    for name, size in experiment.scales.items():
-        for other, names in size.only.items():
-            _known([other], factors, f"{where}: scales.{name}.only")
-            _known(names, factors[other].levels, f"{where}: scales.{name}.only.{other}")
-    for scale in ("full", *experiment.scales):
-        folders = [job.folder for job in experiment.jobs(scale)]
-        if twice := sorted({folder for folder in folders if folders.count(folder) > 1}):
-            raise FFLabelsError("two jobs of one name", where=f"{where}, {scale}", got=twice[0])
-
-
-def _known(names: Sequence[str] | Mapping[str, Any], there: Mapping[str, Any], where: str) -> None:
-    for name in names:
-        if name not in there:
-            raise FFLabelsError("matches nothing", where=where, got=name, hint=nearest(name, there))
+def _value_name(value: Any) -> str:
+    """Return what a level is called after a value."""
+    return "-".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -7,11 +7,13 @@ import io
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from ffnet.config import Config
+from ffnet.data.dataset import Data
 from ffnet.data.load import KNOWN
 from ffnet.experiments.factors import Job
 from ffnet.runs.files import CONFIG
@@ -23,12 +25,13 @@ from ffnet.runs.settings import read_settings
 
 State: TypeAlias = Literal["finished", "running", "stopped", "waiting"]
 Begin: TypeAlias = Callable[[Job, int, int], None]
+Row: TypeAlias = dict[str, Any]
 
-RESULTS = "results.csv"
+RESULTS, PARQUET = "results.csv", "results.parquet"
 
 
 class Status(NamedTuple):
-    """How far a job is: its state, epochs done, and the seconds that the others suggest are left."""
+    """How far a job is: its state, epochs done, and the seconds that are left, estimated from epochs so far."""
 
     job: Job
     state: State
@@ -71,16 +74,25 @@ def run_jobs(
         if begin:
             begin(job, number, len(jobs))
         try:
-            if (out / CONFIG).exists():
-                resume(out, root=job.config.data.root if job.config.data.name in KNOWN else None, watcher=watcher)
-            else:
-                train(job.config, out=out, watcher=watcher)
+            start_or_resume(job.config, out, watcher)
         except LockedError:
             held.append(job)
         except FFLabelsError:
             if not is_finished(out):  # else another process was quicker
                 raise
     return held
+
+
+def start_or_resume(config: Config, out: Path, watcher: Watcher | None = None, data: Data | None = None) -> Run:
+    """Return the run in a folder, started or resumed there and now finished; data are loaded unless given."""
+    if (out / CONFIG).exists():
+        return resume(out, root=data_root(config), data=data, watcher=watcher)
+    return train(config, out=out, data=data, watcher=watcher)
+
+
+def data_root(config: Config) -> str | None:
+    """Return where torchvision's data sets are now, which a run may have had elsewhere; None for other data."""
+    return config.data.root if config.data.name in KNOWN else None
 
 
 def check_settings(config: Config, out: Path) -> None:
@@ -94,48 +106,55 @@ def check_settings(config: Config, out: Path) -> None:
     if not (out / CONFIG).exists():
         return
     free = {"data.root": None, "device": "auto"} | ({"dtype": "auto"} if config.dtype == "auto" else {})
-    there, wanted = read_settings(out)[0].replaced(free), with_absolute_paths(config).replaced(free)
-    if there != wanted:
+    present, wanted = read_settings(out)[0].replaced(free), with_absolute_paths(config).replaced(free)
+    if present != wanted:
         raise FFLabelsError(
             "holds a run of other settings", where=str(out), hint="move it away, or choose another --out"
         )
 
 
 def status(jobs: Sequence[Job], folder: Path) -> list[Status]:
-    """Return the state of every job; the seconds left are estimated from the pace of epochs in the same folder."""
-    found: list[tuple[Job, State, int]] = []
-    pace: list[float] = []
+    """Return the state of every job; the time left is estimated from epochs of the job, else of its other seeds."""
+    lines = {job.folder: read_lines(folder / job.folder / TIMINGS) for job in jobs}
+    pace = {
+        name: [float(str(line["seconds"])) for line in timings if str(line["what"]).startswith("epoch ")]
+        for name, timings in lines.items()
+    }
+    of_levels: dict[tuple[str, ...], list[float]] = {}
+    for job in jobs:
+        of_levels.setdefault(tuple(job.levels.values()), []).extend(pace[job.folder])
+    everything = [seconds for some in pace.values() for seconds in some]
+    found = []
     for job in jobs:
         out = folder / job.folder
-        epochs = len(read_lines(out / METRICS))
-        timings = [line for line in read_lines(out / TIMINGS) if str(line["what"]).startswith("epoch ")]
-        pace += [float(str(line["seconds"])) for line in timings]
-        there = (out / CONFIG).exists()
+        epochs, stopped = len(read_lines(out / METRICS)), (out / CONFIG).exists()
         state: State = (
-            "finished" if is_finished(out) else "running" if is_locked(out) else "stopped" if there else "waiting"
+            "finished" if is_finished(out) else "running" if is_locked(out) else "stopped" if stopped else "waiting"
         )
-        found.append((job, state, epochs))
-    mean = sum(pace) / len(pace) if pace else None
-    return [
-        Status(job, state, epochs, None if mean is None else mean * (job.config.train.epochs - epochs))
-        for job, state, epochs in found
-    ]
+        known = pace[job.folder] or of_levels[tuple(job.levels.values())] or everything
+        left = 0.0 if state == "finished" else mean(known) * (job.config.train.epochs - epochs) if known else None
+        found.append(Status(job, state, epochs, left))
+    return found
 
 
-def rows_of(jobs: Sequence[Job], folder: Path) -> list[dict[str, Any]]:
+def finished_jobs(jobs: Sequence[Job], folder: Path) -> list[Job]:
+    """Return the jobs whose runs are finished."""
+    return [job for job in jobs if is_finished(folder / job.folder)]
+
+
+def rows_of(jobs: Sequence[Job], folder: Path) -> list[Row]:
     """Return a flat row for every finished job: levels, seed, every accuracy in shares, CPU seconds, device."""
     rows = []
-    for job in jobs:
-        if is_finished(folder / job.folder):
-            check_settings(job.config, folder / job.folder)
-            rows.append({**job.levels, "seed": job.seed, **_figures(load_run(folder / job.folder))})
+    for job in finished_jobs(jobs, folder):
+        check_settings(job.config, folder / job.folder)
+        rows.append({**job.levels, "seed": job.seed, **_figures(load_run(folder / job.folder))})
     return rows
 
 
-def _figures(run: Run) -> dict[str, Any]:
+def _figures(run: Run) -> Row:
     assert run.results
-    figures: dict[str, Any] = {}
-    for part in filter(None, (run.results.validation, run.results.test)):
+    figures: Row = {}
+    for part in run.results.parts:
         for name, accuracy in part.accuracies.items():
             figures[f"{part.split} {name}"] = accuracy.accuracy
             if accuracy.layers:
@@ -154,18 +173,31 @@ def _figures(run: Run) -> dict[str, Any]:
     }
 
 
-def write_rows(rows: Sequence[dict[str, Any]], folder: Path) -> Path:
-    """Write the rows as ``results.csv`` in a folder, whole or not at all; return the file."""
+def write_rows(rows: Sequence[Row], folder: Path) -> list[Path]:
+    """Write the rows as ``results.csv``, and as ``results.parquet`` if pyarrow is installed; return the files."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_whole(folder / RESULTS, text.getvalue().encode())
-    return folder / RESULTS
+    try:
+        from pyarrow import BufferOutputStream, parquet, table
+    except ModuleNotFoundError:
+        return [folder / RESULTS]
+    sink = BufferOutputStream()
+    parquet.write_table(table({name: [row.get(name) for row in rows] for name in names}), sink)
+    write_whole(folder / PARQUET, sink.getvalue().to_pybytes())
+    return [folder / RESULTS, folder / PARQUET]
 
 
 def wait_for(jobs: Sequence[Job], folder: Path, seconds: float = 5.0) -> None:
     """Wait until no process holds any of these jobs."""
-    while any(is_locked(folder / job.folder) for job in jobs):
+    for job in jobs:
+        wait_until_unlocked(folder / job.folder, seconds)
+
+
+def wait_until_unlocked(out: Path, seconds: float = 5.0) -> None:
+    """Wait until no process works in a run folder."""
+    while is_locked(out):
         time.sleep(seconds)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from statistics import mean
+from typing import Any, NamedTuple, TypeAlias
 
 from scipy.stats import false_discovery_control, ttest_1samp
 
-from fflabels.errors import MissingExtraError
+from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.files import write_whole
 from ffnet.evaluation.statistics import Gap, spread
 from ffnet.experiments.factors import Experiment, Job
-from ffnet.experiments.jobs import rows_of, write_rows
+from ffnet.experiments.jobs import finished_jobs, rows_of, write_rows
 from ffnet.report.tables import format_gap, markdown
 
-Row = dict[str, Any]
+Row: TypeAlias = dict[str, Any]
+Levels: TypeAlias = tuple[str, ...]
+
 REPORT, EFFECTS = "report.md", "effects.png"
 RATE = 0.05
 """False discoveries among the differences that are marked, at most (Benjamini and Hochberg 1995)."""
@@ -27,7 +30,7 @@ class Effect(NamedTuple):
     Attributes
     ----------
     factor, level, others
-        Which, and the levels of the other factors.
+        Which, and the levels of the other factors, but for replicates.
     accuracy
         Of which column.
     gap
@@ -49,37 +52,67 @@ class Effect(NamedTuple):
 
 def accuracy_columns(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     """Return the columns that reports show: accuracies on the experiment's split."""
-    there = [name for name in dict.fromkeys(n for row in rows for n in row) if name.startswith(f"{experiment.split} ")]
-    wanted = [f"{experiment.split} {name}" for name in experiment.accuracies] or there
-    return [name for name in wanted if name in there]
+    present = list(dict.fromkeys(name for row in rows for name in row if name.startswith(f"{experiment.split} ")))
+    wanted = [f"{experiment.split} {name}" for name in experiment.accuracies] or present
+    return [name for name in wanted if name in present]
+
+
+def shown_factors(experiment: Experiment) -> list[str]:
+    """Return the factors that a table has columns for: all but replicates."""
+    return [name for name, factor in experiment.factors.items() if not factor.replicate]
+
+
+def _sample(experiment: Experiment, rows: Sequence[Row], column: str) -> list[float]:
+    """Return a column's sample: a value for each seed or, with replicates, the mean over the seeds of each."""
+    values: dict[tuple[Any, ...], list[float]] = {}
+    for row in rows:
+        if column in row:
+            values.setdefault(_draw(experiment, row), []).append(row[column])
+    return [mean(of_draw) for of_draw in values.values()]
+
+
+def _draw(experiment: Experiment, row: Row) -> tuple[Any, ...]:
+    """Return what is one draw of the sample: the levels of replicates or, without, the seed."""
+    return tuple(row[name] for name, factor in experiment.factors.items() if factor.replicate) or (row["seed"],)
 
 
 def effects(experiment: Experiment, rows: Sequence[Row]) -> list[Effect]:
     """Return all differences to base levels."""
     found = []
-    columns = accuracy_columns(experiment, rows)
-    for name, factor in experiment.factors.items():
-        base = factor.base_level
-        others = [other for other in experiment.factors if other != name]
-        groups = list(dict.fromkeys(tuple(row[other] for other in others) for row in rows))
-        for level in (level for level in factor.levels if level != base):
-            for group in groups:
-                own, of_base = (
-                    {row["seed"]: row for row in rows if row[name] == which and _at(row, others) == group}
-                    for which in (level, base)
-                )
-                for column in columns if own else ():
-                    seeds = [s for s in own if s in of_base and column in own[s] and column in of_base[s]]
-                    values = [own[s][column] - of_base[s][column] for s in seeds]
-                    gap = Gap.of(values)
-                    p = float(ttest_1samp(values, 0).pvalue) if gap and gap.low is not None else None
-                    mixed = any(own[s]["device"] != of_base[s]["device"] for s in seeds)
-                    found.append(Effect(name, level, dict(zip(others, group, strict=True)), column, gap, p, mixed))
+    columns, factors = accuracy_columns(experiment, rows), shown_factors(experiment)
+    for name in factors:
+        base, others = experiment.factors[name].base_level, [other for other in factors if other != name]
+        groups: dict[Levels, dict[str, list[Row]]] = {}
+        for row in rows:
+            groups.setdefault(_levels(row, others), {}).setdefault(row[name], []).append(row)
+        for level in (level for level in experiment.factors[name].levels if level != base):
+            for group, by_level in groups.items():
+                if level in by_level:
+                    pairs = _pairs(experiment, by_level[level], by_level.get(base, []))
+                    at = dict(zip(others, group, strict=True))
+                    found += [_effect(experiment, name, level, at, column, pairs) for column in columns]
     return found
 
 
-def _at(row: Row, others: Sequence[str]) -> tuple[str, ...]:
-    return tuple(row[other] for other in others)
+def _pairs(experiment: Experiment, own: Sequence[Row], of_base: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """Return the rows of the same draw and seed, a level's and the base level's."""
+    base = {(*_draw(experiment, row), row["seed"]): row for row in of_base}
+    keys = [(*_draw(experiment, row), row["seed"]) for row in own]
+    return [(row, base[key]) for row, key in zip(own, keys, strict=True) if key in base]
+
+
+def _effect(
+    experiment: Experiment, factor: str, level: str, at: dict[str, str], column: str, pairs: list[tuple[Row, Row]]
+) -> Effect:
+    both = [(row, base) for row, base in pairs if column in row and column in base]
+    gaps = [{**row, column: row[column] - base[column]} for row, base in both]
+    gap = Gap.of(sample := _sample(experiment, gaps, column))
+    p = float(ttest_1samp(sample, 0).pvalue) if gap and gap.low is not None else None
+    return Effect(factor, level, at, column, gap, p, any(row["device"] != base["device"] for row, base in both))
+
+
+def _levels(row: Row, names: Sequence[str]) -> Levels:
+    return tuple(row[name] for name in names)
 
 
 def discoveries(found: Sequence[Effect]) -> set[int]:
@@ -91,7 +124,19 @@ def discoveries(found: Sequence[Effect]) -> set[int]:
     return {k for k, p in zip(tested, adjusted, strict=True) if p <= RATE}
 
 
-def report(experiment: Experiment, jobs: Sequence[Job], rows: Sequence[Row], command: str) -> str:
+def below_floor(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
+    """Return the combinations whose mean accuracy, the first that reports show, is below their floor."""
+    means: dict[str, list[float]] = {}
+    columns = accuracy_columns(experiment, rows)
+    for row in rows:
+        if columns and columns[0] in row:
+            means.setdefault(", ".join(_levels(row, shown_factors(experiment))), []).append(row[columns[0]])
+    return [name for name, floor in experiment.floors.items() if name in means and mean(means[name]) < floor]
+
+
+def report(
+    experiment: Experiment, jobs: Sequence[Job], rows: Sequence[Row], command: str, scale: str = "full"
+) -> str:
     """Return the report as Markdown.
 
     Parameters
@@ -100,42 +145,66 @@ def report(experiment: Experiment, jobs: Sequence[Job], rows: Sequence[Row], com
         The experiment, all its jobs, and the rows of those that are finished.
     command
         What makes this report.
+    scale
+        The scale of the jobs.
     """
-    columns = accuracy_columns(experiment, rows)
-    short = [column.removeprefix(f"{experiment.split} ") for column in columns]
+    # What was asked, at which scale.
     lines = [f"# {experiment.about}", "", f"`{command}`", ""]
     if experiment.primary:
         lines += [f"Primary comparison: {experiment.primary}.", ""]
-    seen = dict.fromkeys(tuple(row[name] for name in experiment.factors) for row in rows)
+    if about := about_scale(experiment, scale):
+        lines += [f"Scale {about}.", ""]
+    if experiment.paper:
+        lines += [f"The paper: {experiment.paper}.", ""]
+
+    # The tables: all combinations, then differences.
+    columns, factors = accuracy_columns(experiment, rows), shown_factors(experiment)
+    draws = "seeds" if factors == [*experiment.factors] else "draws, the seeds of each averaged"
+    lines += [f"Accuracy on the {experiment.split} images, %: mean ± standard deviation over n {draws}.", ""]
     table = []
-    for levels in seen:
-        own = [row for row in rows if _at(row, list(experiment.factors)) == levels]
-        cells = [spread(shares) if (shares := [row[c] for row in own if c in row]) else "–" for c in columns]
-        seconds = sum(row["cpu seconds"] for row in own) / len(own)
-        table.append([*levels, str(len(own)), *cells, f"{seconds:.0f}"])
-    lines += [f"Accuracy on the {experiment.split} images, %: mean ± standard deviation over n seeds.", ""]
-    lines += [*markdown([*experiment.factors, "n", *short, "CPU s"], table), ""]
+    for levels in dict.fromkeys(_levels(row, factors) for row in rows):
+        own = [row for row in rows if _levels(row, factors) == levels]
+        samples = [_sample(experiment, own, column) for column in columns]
+        size = len({_draw(experiment, row) for row in own})
+        n = str(size) if size == len(own) else f"{size} ({len(own)} runs)"
+        seconds = mean(row["cpu seconds"] for row in own)
+        table.append([*levels, n, *(spread(sample) if sample else "–" for sample in samples), f"{seconds:.0f}"])
+    lines += [*markdown([*factors, "n", *_short(experiment, columns), "CPU s"], table), ""]
     lines += _differences(experiment, rows)
+    lines += [f"Below its floor: {name}.\n" for name in below_floor(experiment, rows)]
+
+    # Where it was computed, and what is missing.
     devices = dict.fromkeys(f"{row['device']}, {row['dtype']}, torch {row['torch']}" for row in rows)
     hours = sum(row["cpu seconds"] for row in rows) / 3600
     lines += [f"{len(rows)} runs, {hours:.1f} CPU hours.", "", *(f"- {device}" for device in devices), ""]
-    done = {(*(row[name] for name in experiment.factors), row["seed"]) for row in rows}
+    done = {(*_levels(row, [*experiment.factors]), row["seed"]) for row in rows}
     missing = [job for job in jobs if (*job.levels.values(), job.seed) not in done]
     if missing:
         lines += [f"Not finished: {len(missing)} of {len(jobs)}.", "", *(f"- {job.folder}" for job in missing), ""]
     return "\n".join(lines)
 
 
+def about_scale(experiment: Experiment, scale: str) -> str:
+    """Return what a scale is, in a line; empty for the experiment as it stands."""
+    about = experiment.scales[scale].about if scale in experiment.scales else ""
+    return f"{scale}: {about}" if about else ""
+
+
+def _short(experiment: Experiment, columns: Sequence[str]) -> list[str]:
+    return [column.removeprefix(f"{experiment.split} ") for column in columns]
+
+
 def _differences(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     found = effects(experiment, rows)
-    passed, columns = discoveries(found), accuracy_columns(experiment, rows)
+    passed, columns, factors = discoveries(found), accuracy_columns(experiment, rows), shown_factors(experiment)
+    replicates = [name for name in experiment.factors if name not in factors]
     lines: list[str] = []
-    for name, factor in experiment.factors.items():
+    for name in factors:
         own = [(k, effect) for k, effect in enumerate(found) if effect.factor == name and effect.gap]
         if not own:
             continue
-        others = [other for other in experiment.factors if other != name]
-        table: dict[tuple[str, ...], dict[str, tuple[str, int]]] = {}
+        others = [other for other in factors if other != name]
+        table: dict[Levels, dict[str, tuple[str, int]]] = {}
         for k, effect in own:
             gap = format_gap(effect.gap) + (" ✓" if k in passed else "") + (" (two processors)" if effect.mixed else "")
             key = (effect.level, *effect.others.values())
@@ -144,9 +213,10 @@ def _differences(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
             [*key, str(max(size for _, size in cells.values())), *(cells.get(c, ("–", 0))[0] for c in columns)]
             for key, cells in table.items()
         ]
-        short = [column.removeprefix(f"{experiment.split} ") for column in columns]
-        words = f"{name}: less {factor.base_level}, in points, paired by seed; in brackets the 95 % interval."
-        lines += [words, "", *markdown([name, *others, "pairs", *short], body), ""]
+        paired = " and ".join([*replicates, "seed"])
+        words = f"{name}: less {experiment.factors[name].base_level}, in points, paired by {paired}; in brackets the"
+        head = [name, *others, "pairs", *_short(experiment, columns)]
+        lines += [f"{words} 95 % interval.", "", *markdown(head, body), ""]
     if lines:
         lines += ["Bold: the interval leaves zero out. ✓: still so by Benjamini and Hochberg's procedure, 5 %.", ""]
     return lines
@@ -154,10 +224,8 @@ def _differences(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
 
 def draw_effects(experiment: Experiment, rows: Sequence[Row], path: Path) -> bool:
     """Draw all differences with their intervals; return whether there was one to draw."""
-    try:
-        from ffnet.report import figures
-    except ModuleNotFoundError as error:
-        raise MissingExtraError('figures need matplotlib: pip install "fflabels[plots]"') from error
+    from ffnet.report import figures
+
     panels: dict[str, dict[str, dict[str, Gap]]] = {}
     for effect in effects(experiment, rows):
         if effect.gap and effect.gap.low is not None:
@@ -167,16 +235,34 @@ def draw_effects(experiment: Experiment, rows: Sequence[Row], path: Path) -> boo
     if not panels:
         return False
     names = list(dict.fromkeys(name for panel in panels.values() for gaps in panel.values() for name in gaps))
-    picture = figures.effects(panels, names, "points, less the base level", experiment.about)
-    write_whole(path, picture)
+    write_whole(path, figures.effects(panels, names, "points, less the base level", experiment.about))
     return True
 
 
-def write_report(experiment: Experiment, jobs: Sequence[Job], folder: Path, command: str) -> list[Path]:
-    """Write ``results.csv``, ``report.md`` and, where differences have intervals, ``effects.png``; return the files."""
-    rows = rows_of(jobs, folder)
-    paths = [write_rows(rows, folder), folder / REPORT]
-    text = report(experiment, jobs, rows, command)
+def write_report(
+    experiment: Experiment, jobs: Sequence[Job], folder: Path, command: str, scale: str = "full"
+) -> list[Path]:
+    """Write the rows, ``report.md``, and the plots that there is something to draw for; return the first files.
+
+    Raises
+    ------
+    FFLabelsError
+        When no run is finished.
+    MissingExtraError
+        Without matplotlib.
+    """
+    try:
+        from ffnet.experiments.plots import draw_plots
+    except ModuleNotFoundError as error:
+        raise MissingExtraError('figures need matplotlib: pip install "fflabels[plots]"') from error
+    finished = finished_jobs(jobs, folder)
+    if not finished:
+        raise FFLabelsError("no run is finished", where=str(folder), hint="ffnet experiment run starts them")
+    rows = rows_of(finished, folder)
+    paths = [*write_rows(rows, folder), folder / REPORT]
+    text = report(experiment, jobs, rows, command, scale)
+    title = about_scale(experiment, scale) or experiment.about
+    text += "\n".join(["", *draw_plots(experiment, finished, folder, rows, accuracy_columns(experiment, rows), title)])
     if draw_effects(experiment, rows, folder / EFFECTS):
         paths.append(folder / EFFECTS)
         text += f"\n![Differences to the base levels]({EFFECTS})\n"

@@ -12,20 +12,18 @@ import msgspec
 from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.progress import Progress, silent
 from fflabels.recipe import canonical_json, sha256
-from ffnet.config import Config, type_of, typed
+from ffnet.config import Config, result_settings, type_of, typed
 from ffnet.data.dataset import Data
 from ffnet.data.load import load_data
-from ffnet.evaluation.accuracy import evaluate
-from ffnet.fitting import fit
-from ffnet.model.compute_type import with_dtype
-from ffnet.prepare import check_names, label_set
-from ffnet.runs.folder import build
-from ffnet.system.devices import memory_errors, resolve_device
+from ffnet.experiments.factors import slug
+from ffnet.experiments.jobs import check_settings, start_or_resume, wait_until_unlocked
+from ffnet.experiments.storage import open_storage, storage_errors
+from ffnet.prepare import check_names
+from ffnet.runs.locks import LockedError
+from ffnet.system.signals import Interrupted, Interrupts
 
 try:
     import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
 except ModuleNotFoundError as error:
     raise MissingExtraError('a search needs Optuna: pip install "fflabels[sweep]"') from error
 
@@ -94,14 +92,16 @@ class Space(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """One try: its number in the journal, the settings that were tried, and the validation accuracy that they gave.
+    """One try: its number in the search, the settings that were tried, the validation accuracy, and the run folder.
 
-    Where they gave none, because they do not fit each other or the data or the loss was not finite, `error` says why.
+    Where settings gave no accuracy, because they do not fit each other or the data or the loss was not finite, `error`
+    says why.
     """
 
     number: int
     settings: dict[str, Any]
     accuracy: float | None
+    folder: Path
     error: str | None = None
 
 
@@ -110,13 +110,15 @@ def search(
     spaces: Mapping[str, Space],
     *,
     trials: int,
-    journal: str | Path,
+    storage: str | Path,
+    out: str | Path = "search",
+    name: str = "ffnet",
     reading: Literal["goodness", "linear"] = "goodness",
     data: Data | None = None,
     report: Callable[[Trial], None] | None = None,
     progress: Progress = silent,
 ) -> Trial:
-    """Try settings, each in a whole training, and return the best try of the journal. Test images are never read.
+    """Try settings, each in a run of its own, and return the best try of the search. Test images are not evaluated.
 
     Parameters
     ----------
@@ -126,8 +128,13 @@ def search(
         What is tried, by ``section.key``.
     trials
         How many tries this process makes.
-    journal
-        The file of the search. Whoever names it, at the same time or later, works on the same search.
+    storage
+        Where the search is kept: a journal file, or a URL of Optuna's. Whoever names it, at the same time or later,
+        works on the same search.
+    out
+        The run folders are in this one, named after their settings: none is trained twice, a stopped one is resumed.
+    name
+        The search's name in a storage that holds several.
     reading
         Whose validation accuracy counts; a back-propagation net has one.
     data
@@ -139,8 +146,11 @@ def search(
     ------
     FFLabelsError
         For an unknown setting or one of the data, a value that fits no other ones, a data set without validation
-        images, a journal of another search, or when no try has come to an end.
+        images, a storage of another search, or when no try has come to an end.
+    Interrupted
+        On SIGINT or SIGTERM, after the current step is done and saved; the try is made again by whoever comes next.
     """
+    # Refuse what cannot be searched.
     for key in spaces:
         _check_values(config, spaces, key)
     for key in spaces:
@@ -149,39 +159,43 @@ def search(
     data = data or load_data(config.data)
     if not len(data.validation):
         raise FFLabelsError("no images to choose by", where="data.validation", got="0", expected="1 or more")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = JournalStorage(JournalFileBackend(str(journal)))
-    study = optuna.create_study(study_name="ffnet", storage=storage, direction="maximize", load_if_exists=True)
-    what = _mark(config, spaces, reading)
-    if study.user_attrs.setdefault("search", what) != what:
-        raise FFLabelsError("holds another search", where=str(journal), hint="--journal names another file")
-    study.set_user_attr("search", what)
-    study.sampler = optuna.samplers.TPESampler(seed=(config.seed + len(study.trials)) % SEEDS, constant_liar=True)
-    errors = []
 
-    def objective(trial: optuna.Trial) -> float:
-        settings = {key: space.draw(trial, key) for key, space in spaces.items()}
-        accuracy, error = None, None
-        try:
-            accuracy = _accuracy(config.replaced(settings, "--vary"), data, reading)
-        except FFLabelsError as reason:  # of these settings alone: others may do
-            error = str(reason)
-            errors.append(error)
-        if report:
-            report(Trial(trial.number, settings, accuracy, error))
-        if accuracy is None:
-            raise optuna.TrialPruned
-        trial.set_user_attr("settings", settings)
-        return accuracy
+    # Open the search.
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    kept = open_storage(str(storage))
+    errors: list[str] = []
+    with Interrupts(), storage_errors(str(storage)):
+        study = optuna.create_study(study_name=name, storage=kept, direction="maximize", load_if_exists=True)
+        what = _mark(config, spaces, reading)
+        if study.user_attrs.setdefault("search", what) != what:
+            raise FFLabelsError("holds another search", where=str(storage), hint="--storage or --name another")
+        study.set_user_attr("search", what)
+        study.sampler = optuna.samplers.TPESampler(seed=(config.seed + len(study.trials)) % SEEDS, constant_liar=True)
 
-    for k in range(trials):
-        study.optimize(objective, n_trials=1)
-        progress("search", k + 1, trials)
-    if not study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
-        raise FFLabelsError(f"no try came to an end: {errors[-1]}", where=str(journal))
-    best = study.best_trial
-    assert best.value is not None
-    return Trial(best.number, best.user_attrs["settings"], best.value)
+        def objective(trial: optuna.Trial) -> float:
+            settings = {key: space.draw(trial, key) for key, space in spaces.items()}
+            made = _try(trial.number, config, settings, data, reading, Path(out))
+            if report:
+                report(made)
+            if made.accuracy is None:
+                errors.append(str(made.error))
+                raise optuna.TrialPruned
+            trial.set_user_attr("settings", settings)
+            return made.accuracy
+
+        # Try; a try that a signal stopped waits for the next process.
+        for k in range(trials):
+            try:
+                study.optimize(objective, n_trials=1)
+            except Interrupted:
+                study.enqueue_trial(study.trials[-1].params)
+                raise
+            progress("search", k + 1, trials)
+        if not study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
+            raise FFLabelsError(f"no try came to an end: {errors[-1]}", where=str(storage))
+        best = study.best_trial
+    settings = best.user_attrs["settings"]
+    return Trial(best.number, settings, best.value, _folder(config, settings, Path(out)))
 
 
 def _takes_fractions(key: str) -> bool:
@@ -213,13 +227,30 @@ def _mark(config: Config, spaces: Mapping[str, Space], reading: str) -> str:
     return sha256(canonical_json(tree))
 
 
-@memory_errors()
-def _accuracy(config: Config, data: Data, reading: Literal["goodness", "linear"]) -> float:
-    """Return the validation accuracy of a net that is trained for it."""
-    device = resolve_device(config.device)
-    config = with_dtype(config, device, data.shape)
-    labels = label_set(config, data) if config.algorithm == "ff" else None
-    net = build(config, data.shape, labels, data.classes).to(device)
-    fit(net, data)
-    [found] = evaluate(net, data, inference=reading if labels else None).accuracies.values()
-    return found.accuracy
+def _folder(config: Config, settings: Mapping[str, Any], out: Path) -> Path:
+    """Return the run folder of a try: its settings as far as a name is long, and a hash of all settings."""
+    words = [f"{key.rpartition('.')[2]} {value}" for key, value in settings.items()]
+    digest = sha256(canonical_json([result_settings(config), settings]))[:10]
+    return out / f"{slug(' '.join(words))[:60]}-{digest}"
+
+
+def _try(
+    number: int, config: Config, settings: dict[str, Any], data: Data, reading: Literal["goodness", "linear"], out: Path
+) -> Trial:
+    """Return a try: the validation accuracy of the run of these settings, started, resumed or there already."""
+    folder = _folder(config, settings, out)
+    try:
+        whole = config.replaced({**settings, "inference.test": False}, "--vary")
+        check_settings(whole, folder)
+        try:
+            run = start_or_resume(whole, folder, data=data)
+        except LockedError:  # another process has come to the same settings
+            wait_until_unlocked(folder)
+            run = start_or_resume(whole, folder, data=data)
+    except FFLabelsError as reason:  # of these settings alone: others may do
+        return Trial(number, settings, None, folder, str(reason))
+    assert run.results
+    assert run.results.validation
+    accuracies = run.results.validation.accuracies
+    accuracy = accuracies[reading if config.algorithm == "ff" else "bp"].accuracy
+    return Trial(number, settings, accuracy, folder)

@@ -54,9 +54,10 @@ def choose_labels(config: Config, data: Data, *, progress: Progress = silent) ->
             shape=data.shape,
             metric=settings.metric,
             method=settings.method,
-            seed=config.seed,
+            seed=config.seed if settings.seed is None else settings.seed,
             intensity=intensity,
             references=references,
+            min_visibility=settings.min_visibility,
             progress=progress,
         )
 

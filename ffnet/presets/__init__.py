@@ -83,11 +83,12 @@ def _tree(name: str) -> dict[str, Any]:
     """Return the settings of a preset, merged into those of the preset that it is based on."""
     tree = read_toml(files(__name__).joinpath(f"{name}.toml").read_bytes(), f"preset {name}")
     base = tree.pop("base", None)
-    return _merged(_tree(base), tree) if base else tree
+    return merged(_tree(base), tree) if base else tree
 
 
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested tables with changes: tables are merged, anything else is replaced."""
+    both = dict(base)
     for key, value in changes.items():
-        merged[key] = _merged(base[key], value) if isinstance(value, dict) and key in base else value
-    return merged
+        both[key] = merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+    return both

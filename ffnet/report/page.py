@@ -127,7 +127,7 @@ def _results(run: Run) -> Section | None:
     if run.results is None:
         return None
     rows = []
-    for part in filter(None, (run.results.validation, run.results.test)):
+    for part in run.results.parts:
         for name, accuracy in part.accuracies.items():
             row = [f"{part.split}, {part.images:,}", name, percent(accuracy.accuracy), percent(accuracy.untrained)]
             rows.append(row)
@@ -147,8 +147,8 @@ def _learning(run: Run) -> Section | None:
 
 
 def _layers(run: Run) -> Section | None:
-    parts = [run.results.validation, run.results.test] if run.results else []
-    layers = {str(part.split): part.goodness.layers for part in parts if part and part.goodness}
+    parts = run.results.parts if run.results else []
+    layers = {str(part.split): part.goodness.layers for part in parts if part.goodness}
     if not layers:
         return None
     chance = 1 / len(run.about.data.class_names)
@@ -161,9 +161,10 @@ def _confusion(run: Run) -> Section | None:
     if run.results is None:
         return None
     names = run.about.data.class_names
+    part = run.results.parts[-1]
     pictures = [
-        picture(figures.confusion(accuracy.confusion, names), f"test images, inference: {name}")
-        for name, accuracy in run.results.test.accuracies.items()
+        picture(figures.confusion(accuracy.confusion, names), f"{part.split} images, inference: {name}")
+        for name, accuracy in part.accuracies.items()
     ]
     return Section("Which class is taken for which", "", tuple(pictures))
 

@@ -99,6 +99,8 @@ def _test_accuracies(runs: Sequence[Run]) -> dict[str, list[float]]:
     accuracies: dict[str, list[float]] = {}
     for run in runs:
         assert run.results
+        if not run.results.test:
+            raise FFLabelsError("the test images were not read", where=str(run.folder), got="inference.test = false")
         for name, accuracy in run.results.test.accuracies.items():
             accuracies.setdefault(name, []).append(accuracy.accuracy)
             if accuracy.untrained is not None:

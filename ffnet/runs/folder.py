@@ -45,15 +45,19 @@ from ffnet.training.learner import Metrics
 
 
 class Results(msgspec.Struct, frozen=True):
-    """The accuracies of a finished run."""
+    """The accuracies of a finished run; None for a split without images, and for test images that were not read."""
 
     validation: Evaluation | None
-    test: Evaluation
+    test: Evaluation | None
+
+    @property
+    def parts(self) -> list[Evaluation]:
+        """The splits that there are, validation first."""
+        return [part for part in (self.validation, self.test) if part]
 
     def to_builtins(self) -> dict[str, Any]:
         """Return what results.json holds."""
-        validation = self.validation.to_builtins() if self.validation else None
-        return {"validation": validation, "test": self.test.to_builtins()}
+        return {name: part.to_builtins() if (part := getattr(self, name)) else None for name in ("validation", "test")}
 
     @classmethod
     def read(cls, path: Path) -> Results:
@@ -61,7 +65,7 @@ class Results(msgspec.Struct, frozen=True):
         try:
             value = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any] | None])
             parts = {name: Evaluation.from_builtins(part) for name, part in value.items() if part}
-            return cls(parts.get("validation"), parts["test"])
+            return cls(parts.get("validation"), parts.get("test"))
         except (OSError, msgspec.DecodeError, LookupError) as error:
             reason = getattr(error, "strerror", None) or error
             raise FFLabelsError(f"cannot be read: {reason}", where=str(path)) from None

@@ -288,8 +288,10 @@ def _finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
     progress("evaluation", 0, 2)
     validation = evaluate(net, data, "validation", control=control) if len(data.validation) else None
     progress("evaluation", 1, 2)
-    run.count_test_read()
-    test = evaluate(net, data, "test", control=control)
+    test = None
+    if run.config.inference.test:
+        run.count_test_read()
+        test = evaluate(net, data, "test", control=control)
     progress("evaluation", 2, 2)
     log.timing("evaluation", **clock.lap())
     run.results = Results(validation, test)

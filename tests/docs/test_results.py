@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ffnet.evaluation.statistics import Gap, spread  # noqa: E402
-from ffnet.experiments.factors import load_experiment  # noqa: E402
+from ffnet.experiments.load import load_experiment  # noqa: E402
 from ffnet.experiments.pivot import effects  # noqa: E402
 from ffnet.report.tables import format_gap  # noqa: E402
 

@@ -9,8 +9,9 @@ algorithm convolution device dtype seed
 data.limit data.name data.offline data.root data.size data.validation
 inference.chunk inference.layers inference.linear_batch inference.linear_decay inference.linear_epochs
 inference.linear_images
-inference.linear_lr inference.linear_pool inference.mirror
-labels.assign labels.candidates labels.intensity labels.method labels.metric labels.n labels.params labels.set
+inference.linear_lr inference.linear_pool inference.mirror inference.test
+labels.assign labels.candidates labels.intensity labels.method labels.metric
+labels.min_visibility labels.n labels.params labels.seed labels.set
 net.detach net.first_layer net.init net.kernel net.label_every_layer net.norm net.offered_waves net.pools net.strides
 net.widths
 train.alpha train.batch train.checkpoint_seconds train.crop train.epochs train.flip train.goodness train.loss train.lr

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
-from fflabels_cli import experiment_options
+from fflabels_cli.experiment_options import Place, shared
 
 
 @click.command("report")
-@experiment_options.shared
-def command(name: str, scale: str, out: Path, data: str | None) -> None:
-    """Write the rows, the table with differences, and the plot, of the runs that are finished."""
-    from ffnet.experiments.pivot import write_report
+@shared
+def command(**place: Any) -> None:
+    """Write the rows, the table with differences, and the plots, of the runs that are finished."""
+    from fflabels_cli.experiment_commands.run import report
 
-    experiment, jobs, folder = experiment_options.loaded(name, scale, out, data)
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in write_report(experiment, jobs, folder, experiment_options.report_command(name, scale)):
-        click.echo(f"written: {path}")
+    report(Place(**place))

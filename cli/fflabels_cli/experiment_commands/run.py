@@ -4,57 +4,99 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from fflabels_cli import experiment_options
+from fflabels_cli.experiment_options import Place, shared
 
 if TYPE_CHECKING:
+    from ffnet.experiments.cluster import Resources
     from ffnet.experiments.factors import Job
 
 COMMAND = "import sys; from fflabels_cli.app import ffnet; sys.argv = ['ffnet', *sys.argv[1:]]; ffnet()"
 
 
 @click.command("run")
-@experiment_options.shared
+@shared
 @click.option(
-    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that share the jobs."
+    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that share the jobs here."
 )
-def command(name: str, scale: str, out: Path, data: str | None, workers: int) -> None:
+@click.option(
+    "--on",
+    type=click.Choice(("slurm", "local")),
+    help="Submit through submitit: slurm, as a job array, and return; or local, its processes on this machine.",
+)
+@click.option("--partition", help="With --on slurm: the partition.  [default: Slurm's]")
+@click.option(
+    "--time", "minutes", type=click.IntRange(min=1), default=1440, show_default=True, help="With --on: minutes."
+)
+@click.option("--gpus", type=click.IntRange(min=0), default=0, show_default=True, help="With --on: GPUs for each job.")
+@click.option("--memory", type=click.IntRange(min=1), help="With --on slurm: GiB for each job.  [default: Slurm's]")
+def command(
+    workers: int, on: Any, partition: str | None, minutes: int, gpus: int, memory: int | None, **place: Any
+) -> None:
     """Start or resume all runs that are not finished, then write the report.
 
     Stopped at any time, it continues where it was. Several processes or machines may share the folder: each takes the
-    next run that nobody works on.
+    next run that nobody works on. A job that Slurm pre-empts, or that reaches its time limit, is queued again and
+    continues from its checkpoint.
     """
-    run(name, scale, out, data, workers)
+    if not on:
+        run(Place(**place), workers)
+        return
+    from ffnet.experiments.cluster import Resources
+
+    run_on(Place(**place), on, Resources(partition, minutes, gpus, memory), workers)
 
 
-def run(name: str, scale: str, out: Path, data: str | None, workers: int) -> None:
-    """Do what the command does."""
+def run(place: Place, workers: int) -> None:
+    """Work through the jobs here, then report."""
     from fflabels_cli import net_output
     from ffnet.experiments.jobs import run_jobs, wait_for
-    from ffnet.experiments.pivot import write_report
     from ffnet.runs.session import Watcher
 
-    experiment, jobs, folder = experiment_options.loaded(name, scale, out, data)
+    _, jobs, folder = place.load()
 
     def begin(job: Job, number: int, of: int) -> None:
         click.echo(f"run {number} of {of}: {job.folder}", err=True)
 
-    given = [name, "--scale", scale, "--out", str(out), *(["--data", data] if data else [])]
-    again = [sys.executable, "-c", COMMAND, "experiment", "run", *given]
+    again = [sys.executable, "-c", COMMAND, "experiment", "run", *place.words]
     others = [
         subprocess.Popen(again, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own command
         for _ in range(workers - 1)
     ]
     try:
-        with net_output.Training(quiet=False) as screen:
+        with net_output.Training(quiet=False, again="the same command") as screen:
             while held := run_jobs(jobs, folder, begin=begin, watcher=Watcher(screen.started, screen.epoch)):
                 wait_for(held, folder)
     finally:
         for other in others:
             other.terminate() if sys.exc_info()[0] else other.wait()
-    for path in write_report(experiment, jobs, folder, experiment_options.report_command(name, scale)):
+    report(place)
+
+
+def run_on(place: Place, on: Any, resources: Resources, workers: int) -> None:
+    """Submit the jobs; on this machine wait for them, and report."""
+    from ffnet.experiments.cluster import LOGS, submit, wait_until_done
+
+    _, jobs, folder = place.load()
+    submitted = submit(jobs, folder, on, resources, workers)
+    if on == "slurm" and submitted:
+        click.echo(f"submitted: {', '.join(job.job_id for job in submitted)}; logs in {folder / LOGS}")
+        click.echo(f"then: {place.report_command}")
+        return
+    wait_until_done(submitted)
+    report(place)
+
+
+def report(place: Place) -> None:
+    """Write the report; a mean below its floor ends in exit code 1."""
+    from ffnet.experiments.jobs import rows_of
+    from ffnet.experiments.pivot import below_floor, write_report
+
+    experiment, jobs, folder = place.load()
+    for path in write_report(experiment, jobs, folder, place.report_command, place.scale):
         click.echo(f"written: {path}")
+    if place.scale == "full" and (low := below_floor(experiment, rows_of(jobs, folder))):
+        raise click.ClickException(f"below the floor: {'; '.join(low)}")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
-from fflabels_cli import experiment_options
+from fflabels_cli.experiment_options import Place, shared
 
 
 @click.command("show")
-@experiment_options.shared
-def command(name: str, scale: str, out: Path, data: str | None) -> None:
+@shared
+def command(**place: Any) -> None:
     """Show an experiment's question, its factors and its jobs."""
     from fflabels_cli import output
 
-    experiment, jobs, folder = experiment_options.loaded(name, scale, out, data)
+    experiment, jobs, folder = Place(**place).load()
     click.echo(experiment.about)
     if experiment.primary:
         click.echo(f"primary comparison: {experiment.primary}")

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
-from fflabels_cli import experiment_options
+from fflabels_cli.experiment_options import Place, shared
 
 
 @click.command("status")
-@experiment_options.shared
-def command(name: str, scale: str, out: Path, data: str | None) -> None:
-    """Show how far every run is, and the time left as the epochs so far suggest."""
+@shared
+def command(**place: Any) -> None:
+    """Show how far every run is, and the training time that is left, estimated from the epochs so far."""
     from fflabels_cli import net_output, output
     from ffnet.experiments.jobs import status
 
-    _, jobs, folder = experiment_options.loaded(name, scale, out, data)
+    _, jobs, folder = Place(**place).load()
     found = status(jobs, folder)
     rows = [
         [one.job.folder, one.state, f"{one.epochs} of {one.job.config.train.epochs}",
@@ -24,4 +24,7 @@ def command(name: str, scale: str, out: Path, data: str | None) -> None:
         for one in found
     ]  # fmt: skip
     done = sum(one.state == "finished" for one in found)
-    output.print_table(f"{done} of {len(jobs)} runs are finished in {folder}", ("run", "state", "epochs", "left"), rows)
+    left = [one.seconds_left for one in found if one.seconds_left is not None]
+    title = f"{done} of {len(jobs)} runs are finished in {folder}"
+    title += f"; about {net_output.duration(sum(left))} of training left in one process" if sum(left) else ""
+    output.print_table(title, ("run", "state", "epochs", "left"), rows)

@@ -32,11 +32,21 @@ if TYPE_CHECKING:
     "--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Number of tries by this process."
 )
 @click.option(
+    "--storage",
     "--journal",
-    type=click.Path(path_type=Path),
-    default=Path("search.journal"),
+    metavar="FILE|URL",
+    default="search.journal",
     show_default=True,
-    help="The file of the search. Processes and machines that name the same file search together.",
+    help="Where the search is kept: a journal file, postgresql://… or redis://…. Processes and machines that name the "
+    "same one search together.",
+)
+@click.option("--name", default="ffnet", show_default=True, help="The search's name in a storage that holds several.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("search"),
+    show_default=True,
+    help="Folder of the tries' run folders; each is named after its settings.",
 )
 @click.option(
     "--by",
@@ -53,18 +63,20 @@ def command(
     preset: str,
     settings: tuple[str, ...],
     trials: int,
-    journal: Path,
+    storage: str,
+    name: str,
+    out: Path,
     reading: Any,
     data: str | None,
     json_: bool,
 ) -> None:
-    """Search settings by validation accuracy. Each try is a whole training; test images are never read.
+    """Search settings by validation accuracy. Each try is a run folder; its test images are not evaluated.
 
     \b
     ffnet search --vary "train.lr=log 1e-4..1e-2" --vary "labels.intensity=0.1..0.6" --trials 30
     ffnet search --preset quick-mnist --vary "train.goodness=log|contrast|log-contrast" --set train.epochs=1
     """
-    from fflabels_cli import output
+    from fflabels_cli import net_output, output
     from ffnet import load_preset
     from ffnet.experiments.search import Space, search
 
@@ -79,20 +91,21 @@ def command(
     config = config.replaced({"data.root": data}) if data else config
 
     # Search; then print the command that repeats the best try.
-    with output.Bars() as progress:
+    with net_output.Training(json_, again="the same command") as screen:
 
         def report(trial: Trial) -> None:
             if not json_:
-                progress.print_line(_line(trial, varied))
+                screen.progress.print_line(_line(trial, varied))
 
         best = search(
-            config, varied, trials=trials, journal=journal, reading=reading, report=report, progress=progress
+            config, varied, trials=trials, storage=storage, out=out, name=name, reading=reading, report=report,
+            progress=screen.progress,
         )  # fmt: skip
     if json_:
         values = {"number": best.number, "settings": best.settings, "accuracy": best.accuracy}
-        output.print_json({**values, "journal": str(journal)})
+        output.print_json({**values, "storage": storage, "run": str(best.folder)})
         return
-    click.echo(f"best: {_line(best, varied)}")
+    click.echo(f"best: {_line(best, varied)}, in {best.folder}")
     tried = [f"{key}={varied[key].typed(value)}" for key, value in best.settings.items()]
     words = ["ffnet", "train", "--preset", preset, *(["--data", data] if data else [])]
     click.echo(shlex.join([*words, *(word for setting in (*settings, *tried) for word in ("--set", setting))]))

@@ -12,33 +12,15 @@ import pytest
 from click.testing import CliRunner
 from fflabels_cli.app import ffnet_group
 from scipy.stats import ttest_rel
+from tiny_experiment import COMMAND, TINY, experiment
 
 from fflabels.errors import FFLabelsError
 from ffnet.evaluation.statistics import Gap
-from ffnet.experiments.factors import flat, list_experiments, load_experiment
+from ffnet.experiments.factors import flat
+from ffnet.experiments.load import list_experiments, load_experiment
 from ffnet.experiments.jobs import rows_of, run_jobs, status
 from ffnet.experiments.pivot import Effect, discoveries, effects, report
 from ffnet.runs.locks import locked
-
-TINY = """
-about = "Two goodness functions on digits"
-primary = "log less log-contrast, goodness"
-preset = "quick-digits"
-seeds = 2
-
-[settings]
-data.limit = 60
-net.widths = [4, 6, 6]
-net.pools = [2, 2, 1]
-net.kernel = 3
-train.epochs = 2
-labels.candidates = 20
-inference.linear_epochs = 1
-
-[factors.goodness]
-levels.log-contrast = {}
-levels.log = { settings = { train.goodness = "log" } }
-"""
 
 GRID = """
 about = "a grid"
@@ -64,12 +46,6 @@ seeds = 1
 settings = { data.limit = 50 }
 only = { change = ["unchanged", "alpha"] }
 """
-
-
-def experiment(tmp_path, text, name="mine"):
-    path = tmp_path / f"{name}.toml"
-    path.write_text(text)
-    return load_experiment(path)
 
 
 def test_jobs_are_the_product_of_levels_and_seeds_less_what_is_excluded_or_there_already(tmp_path):
@@ -226,8 +202,7 @@ def test_false_discoveries_are_controlled_as_by_hand():
 @pytest.mark.slow
 def test_two_processes_killed_at_random_and_started_again_lose_no_run_and_repeat_none(tmp_path):
     (tmp_path / "mine.toml").write_text(TINY)
-    code = "import sys; from fflabels_cli.app import ffnet; sys.argv = ['ffnet', *sys.argv[1:]]; ffnet()"
-    command = [sys.executable, "-c", code, "experiment", "run", "mine.toml"]
+    command = [sys.executable, "-c", COMMAND, "experiment", "run", "mine.toml"]
     draw = np.random.default_rng(time.time_ns())
     finished = {}
     folder = tmp_path / "experiments" / "mine" / "full"

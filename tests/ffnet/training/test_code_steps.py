@@ -32,9 +32,10 @@ def parameters_of(net):
 
 @pytest.mark.parametrize("norm", ["layer", "batch", "rms", "none"])
 @pytest.mark.parametrize("learn", ["true", "false"])
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 2e-4)])
-@pytest.mark.parametrize("fourier", [False, True])
-def test_ten_closed_form_steps_equal_autograd(monkeypatch, norm, learn, dtype, tolerance, fourier):
+@pytest.mark.parametrize(
+    ("dtype", "fourier", "tolerance"), [("float64", False, 1e-9), ("float64", True, 1e-8), ("float32", False, 2e-4)]
+)
+def test_ten_closed_form_steps_equal_autograd(monkeypatch, norm, learn, dtype, fourier, tolerance):
     monkeypatch.setattr(spectral, "pays", lambda *_: fourier)
     settings = [f"labels.goodness.learn={learn}", f"net.norm={norm}", f"dtype={dtype}", "train.lr=1e-3"]
     net = code_net(*settings)

@@ -1,0 +1,104 @@
+"""Jobs on a cluster, through submitit: on Slurm an array with an element for each job, here a few processes."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from fflabels.errors import FFLabelsError, MissingExtraError
+from ffnet.experiments.factors import Job
+from ffnet.experiments.jobs import finished_jobs, run_jobs, wait_for
+
+try:
+    import submitit
+except ModuleNotFoundError as error:
+    raise MissingExtraError('--on needs submitit: pip install "fflabels[cluster]"') from error
+
+Cluster: TypeAlias = Literal["slurm", "local"]
+
+LOGS = "cluster"
+"""The folder, in that of the runs, of what the cluster's processes print."""
+
+REQUEUED = 1000
+"""Times that a job which reaches its time limit is queued again."""
+
+
+class Resources(NamedTuple):
+    """What each process gets: Slurm's partition (its default if none), minutes, GPUs, and GiB of memory."""
+
+    partition: str | None = None
+    minutes: int = 24 * 60
+    gpus: int = 0
+    memory: int | None = None
+
+
+class Work:
+    """Runs jobs in a process of the cluster; pickled there and back.
+
+    Each run continues from its checkpoint, so a process that was pre-empted or reached its time limit starts anew.
+    """
+
+    def __init__(self, jobs: Sequence[Job], folder: Path) -> None:
+        self.jobs, self.folder = list(jobs), folder
+
+    def __call__(self) -> None:
+        """Start or resume all jobs that are not finished."""
+        # Slurm pre-empts by SIGTERM and, after a time of grace, SIGKILL; only then does it queue the job again. A job
+        # that ends by itself before is taken to be over.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while held := run_jobs(self.jobs, self.folder):
+            wait_for(held, self.folder)
+
+    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
+        """Return what submitit queues again on its signal, which comes before the time limit."""
+        return submitit.helpers.DelayedSubmission(self)
+
+
+def submit(
+    jobs: Sequence[Job], folder: Path, on: Cluster, resources: Resources, workers: int = 1
+) -> list[submitit.Job[Any]]:
+    """Submit all jobs that are not finished; return submitit's jobs: one for each on Slurm, one per worker here.
+
+    Raises
+    ------
+    FFLabelsError
+        When Slurm is not installed, or refuses the jobs.
+    """
+    if on == "slurm" and not (shutil.which("sbatch") and shutil.which("srun")):
+        raise FFLabelsError("Slurm is not installed here", where="--on slurm", expected="sbatch and srun on the PATH")
+    done = finished_jobs(jobs, folder)
+    left = [job for job in jobs if job not in done]
+    if not left:
+        return []
+    works = [Work([job], folder) for job in left] if on == "slurm" else [Work(left, folder)] * min(workers, len(left))
+    executor = submitit.AutoExecutor(folder=folder / LOGS, cluster=on, slurm_max_num_timeout=REQUEUED)
+    asked = {"timeout_min": resources.minutes, "gpus_per_node": resources.gpus, "name": "ffnet"}
+    if on == "slurm":
+        asked |= {"slurm_partition": resources.partition, "mem_gb": resources.memory}
+        asked |= {"slurm_additional_parameters": {"requeue": True}}  # whatever the cluster's default is
+    executor.update_parameters(**{name: value for name, value in asked.items() if value})
+    try:
+        with executor.batch():
+            submitted = [executor.submit(work) for work in works]
+    except submitit.core.utils.FailedJobError as error:
+        reason = "; ".join(line.removeprefix("sbatch: error: ") for line in str(error).strip().splitlines())
+        raise FFLabelsError(f"refused: {reason}", where=f"--on {on}") from None
+    return submitted
+
+
+def wait_until_done(submitted: Sequence[submitit.Job[Any]]) -> None:
+    """Wait for submitted jobs.
+
+    Raises
+    ------
+    FFLabelsError
+        When one of them failed: the last line of its error, and where its log is.
+    """
+    for job in submitted:
+        if error := job.exception():
+            trace = str(error).partition("You can view full logs")[0].splitlines()
+            last = next(line for line in reversed(trace) if line.strip("- "))
+            raise FFLabelsError(last.removeprefix("fflabels.errors.FFLabelsError: "), where=str(job.paths.stderr))

@@ -1,0 +1,95 @@
+"""What a report shows beside its tables: curves, confusion matrices, activation maps, statistics of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fflabels.files import write_whole
+from ffnet.data.dataset import one_a_class
+from ffnet.evaluation.activation_maps import activation_maps
+from ffnet.experiments.factors import Experiment, Job, Plot
+from ffnet.experiments.jobs import data_root
+from ffnet.experiments.label_statistics import show_statistics
+from ffnet.report import figures
+from ffnet.runs.folder import Run, load_run
+
+Row = dict[str, Any]
+
+EXPLAINED = 8
+"""Images whose activation maps are drawn."""
+
+
+def accuracy_curves(experiment: Experiment, rows: Sequence[Row], columns: Sequence[str], title: str) -> bytes:
+    """Draw accuracies by the levels of the first factor, a line for each accuracy and combination of the others."""
+    x, *others = [name for name, factor in experiment.factors.items() if not factor.replicate]
+    lines: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        for column in (column for column in columns if column in row):
+            name = ", ".join([*(row[other] for other in others), column.removeprefix(f"{experiment.split} ")])
+            lines.setdefault(name, {}).setdefault(row[x], []).append(row[column])
+    points = [level for level in experiment.factors[x].levels if any(level in line for line in lines.values())]
+    return figures.accuracy_by_point(lines, points, x, f"{experiment.split} accuracy, %", title)
+
+
+def draw_plots(
+    experiment: Experiment,
+    finished: Sequence[Job],
+    folder: Path,
+    rows: Sequence[Row],
+    columns: Sequence[str],
+    title: str,
+) -> list[str]:
+    """Write the plots that an experiment asks for to its folder; return the lines of the report that show them.
+
+    Parameters
+    ----------
+    experiment, finished, folder
+        The experiment, its finished jobs, and the folder of their runs.
+    rows, columns
+        The rows of these jobs, and the accuracies that reports show.
+    title
+        What was run, in a line.
+    """
+    lines: list[str] = []
+    first: dict[str, Job] = {}  # a run of each combination
+    for job in finished:
+        first.setdefault(", ".join(job.levels.values()), job)
+    for kind in experiment.show:
+        if kind == "label statistics":
+            lines += show_statistics(experiment, finished, folder, rows)
+            continue
+        if kind == "accuracy":
+            picture = accuracy_curves(experiment, rows, columns, title)
+        else:
+            runs = {name: load_run(folder / job.folder) for name, job in first.items()}
+            picture = OF_RUNS[kind](runs, title, data_root(finished[0].config))
+        write_whole(folder / f"{kind}.png", picture)
+        lines += [f"![{experiment.about}: {kind}]({kind}.png)", ""]
+    return lines
+
+
+def _confusion(runs: dict[str, Run], title: str, root: str | None) -> bytes:
+    name, run = next(iter(runs.items()))
+    assert run.results
+    part = run.results.parts[-1]
+    accuracy = part.goodness or next(iter(part.accuracies.values()))
+    return figures.confusion(accuracy.confusion, run.about.data.class_names, f"{name}, {part.split} images; {title}")
+
+
+def _learning(runs: dict[str, Run], title: str, root: str | None) -> bytes:
+    return figures.learning_side_by_side({name: run.metrics for name, run in runs.items()}, title)
+
+
+def _maps(runs: dict[str, Run], title: str, root: str | None) -> bytes:
+    data = next(iter(runs.values())).data(root)
+    images = one_a_class(data.validation if len(data.validation) else data.train, EXPLAINED).images
+    maps = {name: activation_maps(run.net, images) for name, run in runs.items()}
+    return figures.activation_side_by_side(images, maps, title)
+
+
+OF_RUNS: dict[Plot, Callable[[dict[str, Run], str, str | None], bytes]] = {
+    "confusion": _confusion, "learning": _learning, "maps": _maps
+}  # fmt: skip
+"""Plots of the runs themselves; called with the first seed's run of each combination, the title, and the data's root."""

@@ -1,0 +1,99 @@
+"""Where a search keeps its tries: Optuna's storages, by a file's name or a URL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fflabels.errors import FFLabelsError, MissingExtraError
+
+try:
+    from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock, JournalRedisBackend
+except ModuleNotFoundError as error:
+    raise MissingExtraError('a search needs Optuna: pip install "fflabels[sweep]"') from error
+
+BEGINS = b'{"op_code":'
+"""What every line of a journal begins with."""
+
+DRIVERS = {"postgresql": "psycopg2-binary", "mysql": "pymysql", "redis": "redis"}
+"""What a URL's kind of database is reached by: a package that Optuna leaves to its user."""
+
+
+PACKAGES = ("optuna", "sqlalchemy", "redis")
+"""Whose errors are a storage's."""
+
+
+class Journal(JournalFileBackend):
+    """A journal that goes on behind a last line that was cut, by a full disk or a power cut.
+
+    Raises
+    ------
+    FFLabelsError
+        For a file that is no journal, or a line that is damaged; the file stays as it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lines_lock = JournalFileSymlinkLock(str(path))
+        content = path.read_bytes() if path.exists() else b""
+        if content and not (content.startswith(BEGINS) or BEGINS.startswith(content)):
+            raise FFLabelsError("is no journal of a search", where=str(path), hint="--storage names another file")
+        for number, line in enumerate(content.split(b"\n")[:-1], 1):
+            try:
+                json.loads(line)
+            except ValueError:
+                hint = "remove this line to go on without it"
+                raise FFLabelsError("damaged", where=f"{path}, line {number}", hint=hint) from None
+        super().__init__(str(path), self._lines_lock)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Add lines, in place of a last one without an end."""
+        self._lines_lock.acquire()
+        try:
+            with Path(self._file_path).open("r+b") as file:
+                content = file.read()
+                file.truncate(content.rfind(b"\n") + 1)
+        finally:
+            self._lines_lock.release()
+        super().append_logs(logs)
+
+
+def open_storage(place: str) -> BaseStorage:
+    """Return the storage of a search: a journal file, or ``postgresql://…``, ``redis://…`` or another URL of Optuna's.
+
+    Raises
+    ------
+    FFLabelsError
+        When it is no journal, cannot be reached, or its driver is not installed.
+    """
+    kind = place.partition(":")[0].partition("+")[0]
+    with storage_errors(place):
+        if "://" not in place:
+            return JournalStorage(Journal(Path(place)))
+        try:
+            return JournalStorage(JournalRedisBackend(place, prefix="ffnet")) if kind == "redis" else RDBStorage(place)
+        except ImportError:
+            driver = DRIVERS.get(kind, f"SQLAlchemy's driver for {kind}")
+            raise MissingExtraError(f"--storage {kind}://… needs a driver: pip install {driver}") from None
+
+
+@contextmanager
+def storage_errors(place: str) -> Iterator[None]:
+    """Turn what fails in a storage into one line that names it."""
+    try:
+        yield
+    except Exception as error:
+        package = type(error).__module__.partition(".")[0]
+        if isinstance(error, FFLabelsError) or not (isinstance(error, OSError) or package in PACKAGES):
+            raise
+        reason = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
+        raise FFLabelsError(f"fails: {reason}", where=f"--storage {_without_password(place)}") from error
+
+
+def _without_password(place: str) -> str:
+    """Return a URL without what stands between its kind and its host."""
+    kind, colon, rest = place.partition("://")
+    return f"{kind}{colon}{rest.rpartition('@')[2]}" if colon else place
