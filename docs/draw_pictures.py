@@ -1,16 +1,17 @@
 """Draw pictures of the pages.
 
 The README's: six Fourier and six morphology labels, each selected from 500 candidates; that of training: what later
-layers are offered of ten labels.
+layers receive of ten labels.
 """
 
 from pathlib import Path
 
+import torch
 from PIL import Image
 
-from fflabels import design
+from fflabels import design, named_set
 from fflabels.gallery import contact_sheet, save_sheet
-from ffnet.labels.waves import code, patterns
+from ffnet.labels.layers import label_channels
 from ffnet.report import figures
 
 PICTURES = Path(__file__).with_name("_static")
@@ -24,5 +25,6 @@ if __name__ == "__main__":
         picture.paste(sheet, (0, top))
         top += sheet.height + 12
     save_sheet(picture, PICTURES / "labels.png")
-    drawn = figures.offered(patterns(code(10, 8, seed=0), (32, 32), (16, 16)), [str(k) for k in range(10)])
+    waves = named_set("waves:reed-solomon", 10, (8, 32, 32))
+    drawn = figures.offered(label_channels(waves, (32, 32), (16, 16), torch.float32), [str(k) for k in range(10)])
     (PICTURES / "offered.png").write_bytes(drawn)

@@ -123,7 +123,7 @@ def fit_heads(net: FFNet, data: Data, *, progress: Progress = silent, done: Call
 @torch.no_grad()
 def untrained(net: FFNet, data: Data, *, progress: Progress = silent) -> FFNet:
     """Return the untrained net: initial weights, running statistics of training images, linear classifier fitted."""
-    initial = FFNet(net.config, net.shape, net.labels).to(net.device).train()
+    initial = FFNet(net.config, net.shape, net.labels, net.layer_labels).to(net.device).train()
     train = data.train.to(net.device)
     if net.config.net.init == "measured":
         scale_weights(initial, train, Draws(net.config, train.classes, data.classes, 0))

@@ -12,7 +12,7 @@ from ffnet.data.dataset import Data
 from ffnet.labels.choose import check_count, choose_labels
 from ffnet.labels.codes import Codes
 from ffnet.labels.kinds import is_labeler
-from ffnet.labels.waves import code
+from ffnet.labels.layers import choose_layer_labels
 from ffnet.model.build import build_layers
 from ffnet.model.goodness import GOODNESS, get_goodness
 from ffnet.model.initial import get_init
@@ -106,8 +106,7 @@ def _check_codes(config: Config, data: Data) -> None:
 def _check_labels(config: Config, data: Data) -> None:
     if config.labels.n and is_labeler(config.labels.set):
         check_count(config, config.labels.n, data)
-    if config.net.offered_waves:
-        code(data.classes, config.net.offered_waves, config.seed)
+    choose_layer_labels(config, data.classes)
     missing = np.setdiff1d(np.arange(data.classes), data.train.classes.numpy())
     if config.labels.assign == "alike" and len(missing):
         raise FFLabelsError(

@@ -97,9 +97,9 @@ def description(run: Run) -> Iterator[str]:
         scores = labels.scores.similarity if labels.scores else {}
         largest = ", ".join(f"{metric} {similarity.max:.3f}" for metric, similarity in scores.items())
         label_set = f"{output.describe(labels)}; {labels.provenance.method}; largest {largest}"
-        waves = f"{net.offered_waves} low waves " if net.offered_waves else ""
-        offered = f"; {waves}offered to later layers" if net.offered else ""
-        yield f"labels  {label_set}; K {config.labels.intensity:g}{offered}"
+        layers = config.labels.layers
+        beside = f"; {layers.set} in {layers.count} channels of later layers" if layers.count else ""
+        yield f"labels  {label_set}; K {config.labels.intensity:g}{beside}"
         learning = f"{train.goodness} goodness, {train.loss} loss, {train.negatives} negatives, "
     widths = "-".join(map(str, net.widths))
     pools = f" pools {'-'.join(map(str, net.pools))}" if net.pools else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +29,9 @@ REMOVED: dict[str, Any] = {
 }  # fmt: skip
 """Settings that were removed → their default, the only value that is still accepted (and ignored)."""
 
+OLD_LABEL_CHANNELS = ("net.label_every_layer", "net.offered_waves")
+"""Settings of version 0.1 that ``labels.layers`` replaces."""
+
 NO_EFFECT = (
     ("data", "root"), ("data", "offline"), ("train", "checkpoint_seconds"), ("train", "validate_every"),
     ("inference", "chunk"), ("inference", "test"),
@@ -35,7 +40,7 @@ NO_EFFECT = (
 
 
 PAIRS_ONLY = (
-    "labels.set", "labels.intensity", "labels.assign", "labels.metric", "net.label_every_layer", "net.detach",
+    "labels.set", "labels.intensity", "labels.assign", "labels.metric", "labels.layers.set", "net.detach",
     "train.loss", "train.theta", "train.temperature", "train.negatives", "train.negatives_each", "train.peer",
     "train.relu_gradient",
 )  # fmt: skip
@@ -76,12 +81,6 @@ class Config(Section, frozen=True):
                 raise FFLabelsError(
                     "one a layer", where=f"net.{name}", got=f"{count} values", expected=f"{depth}, as net.widths"
                 )
-        if self.net.offered_waves and not self.net.label_every_layer:
-            raise FFLabelsError(
-                "nothing is offered", where="net.offered_waves", got=self.net.offered_waves,
-                expected="0, or net.label_every_layer=true",
-                hint="to embed labels in the image only, also set net.offered_waves=0 and labels.intensity=0.35",
-            )  # fmt: skip
         if self.net.kernel % 2 == 0:
             raise FFLabelsError("even", where="net.kernel", got=self.net.kernel, expected="an odd number")
         if self.net.init == "unit" and self.net.norm == "none":
@@ -114,12 +113,12 @@ class Config(Section, frozen=True):
     def _check_codes(self) -> None:
         """Refuse settings that only a net with labels in its images uses."""
         for key in PAIRS_ONLY:
-            section, _, name = key.partition(".")
-            value, default = (getattr(getattr(config, section), name) for config in (self, _DEFAULT))
+            value, default = (operator.attrgetter(key)(config) for config in (self, _DEFAULT))
             if value != default:
                 raise FFLabelsError(
                     "only for labels in the image", where=key, got=value,
-                    expected=f"{'unset' if default is None else default}, because labels.goodness.set is set",
+                    expected=f"{'unset' if default is None else default}, because labels are codes",
+                    hint="labels in the image: a pairs-… preset, or labels.goodness.set=none",
                 )  # fmt: skip
         if self.net.first_layer == "with_next":
             raise FFLabelsError(
@@ -129,7 +128,7 @@ class Config(Section, frozen=True):
     @property
     def has_codes(self) -> bool:
         """Whether labels are codes over the layers' channels, so that one pass scores all of them."""
-        return self.algorithm == "ff" and self.labels.goodness.set is not None
+        return self.algorithm == "ff" and self.labels.goodness.set != "none"
 
     @property
     def layer_local(self) -> bool:
@@ -172,7 +171,8 @@ class Config(Section, frozen=True):
             for name in sections:
                 table = _subtable(table, name, path, where)
             if key not in table and sections != ["labels", "params"]:
-                raise FFLabelsError("no such setting", where=where, got=path, hint=nearest(key, table))
+                hint = "labels.layers.set" if path in OLD_LABEL_CHANNELS else nearest(key, table)
+                raise FFLabelsError("no such setting", where=where, got=path, hint=hint)
             if isinstance(table.get(key), dict) and not isinstance(value, dict):
                 raise FFLabelsError(
                     "a section, not a setting", where=where, got=path, expected=f"{path}.key=value",
@@ -186,14 +186,14 @@ class Config(Section, frozen=True):
     @classmethod
     def from_toml(cls, data: bytes, where: str) -> Config:
         """Return the configuration in a TOML file; errors name the file (`where`) and the field."""
-        return convert(without_removed(read_toml(data, where), where), where)
+        return convert(_of_today(read_toml(data, where), where), where)
 
     def to_toml(self) -> bytes:
         """Return the configuration as a TOML file: every setting except unset ones, and those that codes exclude."""
         tree = msgspec.to_builtins(self)
         for key in PAIRS_ONLY if self.has_codes else ():
-            section, _, name = key.partition(".")
-            del tree[section][name]
+            *sections, name = key.split(".")
+            del functools.reduce(operator.getitem, sections, tree)[name]
         return tomli_w.dumps(_without_none(tree)).encode()
 
 
@@ -248,8 +248,8 @@ def _subtable(table: dict[str, Any], name: str, path: str, where: str) -> dict[s
     return subtable
 
 
-def without_removed(tree: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return settings without `REMOVED` ones.
+def _of_today(tree: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return settings without `REMOVED` ones, and with the label channels of version 0.1 as ``labels.layers``.
 
     Raises
     ------
@@ -262,6 +262,13 @@ def without_removed(tree: dict[str, Any], where: str) -> dict[str, Any]:
         table = kept.get(section)
         if isinstance(table, dict) and key in table and table.pop(key) != default:
             raise FFLabelsError("this setting was removed", where=where, got=path, expected=f"its default, {default}")
+
+    # net.label_every_layer and net.offered_waves.
+    net = kept.get("net", {})
+    every_layer, waves = net.pop("label_every_layer", False), net.pop("offered_waves", 0)
+    if every_layer:
+        layers = {"set": "waves:reed-solomon", "channels": waves} if waves else {"set": "imprint"}
+        kept["labels"] = {**kept.get("labels", {}), "layers": layers}
     return kept
 
 

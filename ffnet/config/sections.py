@@ -27,13 +27,28 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class CodesConfig(Section, frozen=True):
     """Labels as codes: patterns over the channels of a layer, which its goodness compares with its activity."""
 
-    set: str | None = None
+    set: str = "none"
     """A labeler of codes (``code``), a built-in set (``code:hadamard``) or a label-set file; several with commas: each
-    layer takes the first one that exists for its width. Unset: labels are pictures."""
+    layer takes the first one that exists for its width. ``none``: labels are pictures."""
     learn: bool = False
     """Whether the codes learn together with their layer [ours]."""
     scale: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     """Multiplies the initial codes; 0 with ``learn`` starts from codes of zeros."""
+
+
+class LayerLabelsConfig(Section, frozen=True):
+    """Labels as extra channels that every layer after the first receives, drawn at the size of its input [ours]."""
+
+    set: str = "none"
+    """A labeler of channels (``waves``), a built-in set (``waves:reed-solomon``) or a label-set file; ``imprint``: one
+    channel, the mean over the channels of the label's own imprint on the image; ``none``."""
+    channels: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+    """Number of channels of a set that is designed or built in."""
+
+    @property
+    def count(self) -> int:
+        """Number of label channels that every layer after the first receives."""
+        return {"none": 0, "imprint": 1}.get(self.set, self.channels)
 
 
 class LabelsConfig(Section, frozen=True):
@@ -41,6 +56,7 @@ class LabelsConfig(Section, frozen=True):
 
     set: str = "fourier"
     """Labels for the image: a labeler (which designs a set), ``labeler:name`` (a built-in set) or a label-set file."""
+    layers: LayerLabelsConfig = LayerLabelsConfig()
     goodness: CodesConfig = CodesConfig()
     n: Positive | None = None
     """Number of labels to design; default: one per class."""
@@ -102,18 +118,8 @@ class NetConfig(Section, frozen=True):
     first_layer: FirstLayer = "local"
     """What trains layer 1: ``local``, its own loss, but its goodness and neurons do not count in inference; ``random``,
     nothing; ``include``, its own loss, and it counts; ``with_next``, layer 2's loss by autograd (not layer-local)."""
-    label_every_layer: bool = False
-    """Whether every layer after the first also receives the label as extra input channels [ours]."""
-    offered_waves: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
-    """Number of extra channels with ``label_every_layer``: each label gets this many smooth waves
-    (`ffnet.labels.waves`) [ours]. 0: one channel, the mean over the channels of the label's own imprint."""
     detach: bool = True
     """Whether gradients stop between layers. False: the summed loss reaches all earlier layers (not layer-local)."""
-
-    @property
-    def offered(self) -> int:
-        """Number of label channels that every layer after the first receives."""
-        return max(1, self.offered_waves) if self.label_every_layer else 0
 
 
 class TrainConfig(Section, frozen=True):

@@ -143,9 +143,7 @@ def rank_correlation(statistic: Sequence[float], accuracies: Sequence[float]) ->
     return Rank(float(spearmanr(x, y).statistic), float(low), float(high))
 
 
-def _sets(
-    experiment: Experiment, finished: Sequence[Job], folder: Path, rows: Sequence[dict[str, Any]]
-) -> list[_Set]:
+def _sets(experiment: Experiment, finished: Sequence[Job], folder: Path, rows: Sequence[dict[str, Any]]) -> list[_Set]:
     """Return the label sets of all runs, each once though several levels chose it."""
     known = read_json(folder / CACHE, dict[str, dict[str, float]]) if (folder / CACHE).exists() else {}
     loaded = lru_cache(maxsize=1)(load_data)

@@ -105,7 +105,7 @@ def choose_codes(config: Config, count: int, *, progress: Progress = silent) -> 
     FFLabelsError
         If no set exists for a width; the error is the last set's.
     """
-    names = [name.strip() for name in (config.labels.goodness.set or "").split(",")]
+    names = [name.strip() for name in config.labels.goodness.set.split(",")]
     return Codes(
         {width: _codes_of_width(config, names, count, width, progress) for width in sorted(set(config.net.widths))}
     )

@@ -15,7 +15,7 @@ from ffnet.config import Config
 from ffnet.data.images import check_images_fit, to_unit
 from ffnet.labels.codes import Codes
 from ffnet.labels.embed import Embedded, Embedder
-from ffnet.labels.waves import code, patterns
+from ffnet.labels.layers import choose_layer_labels, label_channels
 from ffnet.model.build import build_layers
 from ffnet.model.compute_type import with_dtype
 from ffnet.model.fast_cpu.maps import mean_squares
@@ -32,6 +32,10 @@ HEADS: dict[str, type[LinearHead | LayerWeights]] = {
 
 OLD_KEYS = {"readout.": "linear.", "calibration.weight_L": "layer_weights.weight_L"}
 """Prefixes of names in the state dicts of version 0.1 → those of today."""
+
+
+REMOVED_KEYS = ("calibration.offset_LC",)
+"""Names in the state dicts of version 0.1 that are ignored."""
 
 
 class Net(nn.Module):
@@ -89,6 +93,8 @@ class FFNet(Net):
     labels
         The label set, one label per class. Labels that cannot be computed at this shape are refused. `Codes` if the
         labels are codes over the layers' channels (``labels.goodness``).
+    layer_labels
+        The label set that later layers receive as channels; default: as ``labels.layers`` says.
 
     Attributes
     ----------
@@ -104,8 +110,8 @@ class FFNet(Net):
         The forecast that halving starts with, or None before it is fitted.
     layer_weights
         The weights of the layers' goodness, or None if they are not fitted: then all are 1.
-    offered_code
-        Which waves each label has as label channels (`ffnet.labels.waves.code`), or None without waves.
+    layer_labels
+        The label set that later layers receive as channels, or None.
 
     Examples
     --------
@@ -119,44 +125,51 @@ class FFNet(Net):
 
     offered_code: Tensor | None
 
-    def __init__(self, config: Config, shape: Shape, labels: LabelSet | Codes) -> None:
+    def __init__(
+        self, config: Config, shape: Shape, labels: LabelSet | Codes, layer_labels: LabelSet | None = None
+    ) -> None:
         codes = labels if isinstance(labels, Codes) else None
         check_kind(config, codes)
-        super().__init__(config, shape, label_channels=config.net.offered, codes=codes)
+        super().__init__(config, shape, label_channels=config.labels.layers.count, codes=codes)
         self.labels = labels
         first = config.net.first_layer
         self.counted = range(0 if first == "include" else 1, len(self.layers))
         self.linear: LinearHead | None = None
         self.forecast: Forecast | None = None
         self.layer_weights: LayerWeights | None = None
-        waves = config.net.offered_waves
-        self.register_buffer("offered_code", code(len(labels), waves, config.seed) if waves else None)
+        self.layer_labels = layer_labels or choose_layer_labels(config, len(labels))
         if config.dtype == "float64":
             self.double()
         self.embedder: Embedder | None = None
         if isinstance(labels, LabelSet):
-            intensity, own_imprint = config.labels.intensity, config.net.label_every_layer and not waves
+            intensity, own_imprint = config.labels.intensity, config.labels.layers.set == "imprint"
             self.embedder = Embedder(labels, shape, intensity, self.accumulate_dtype, own_imprint=own_imprint)
-        self._draw_label_channels()
+        self.register_buffer("offered_code", None)  # see load_state_dict
+        self._draw_label_channels(self.accumulate_dtype)
 
-    def _draw_label_channels(self) -> None:
-        """Set each label's waves at the size of the second layer's input."""
-        if self.offered_code is not None and self.embedder is not None:
-            _, height, width = self.shape
-            size = self.layers[0].pooled_size(height, width)
-            self.embedder.label_patterns = patterns(self.offered_code, (height, width), size).to(self.dtype)
+    def _draw_label_channels(self, dtype: torch.dtype) -> None:
+        """Draw the label channels of every label, at the size of the second layer's input."""
+        if self.embedder and self.layer_labels:
+            size = self.layers[0].pooled_size(*self.shape[1:])
+            patterns = label_channels(self.layer_labels, self.shape[1:], size, dtype)
+            self.embedder.label_patterns = patterns.to(self.device, self.dtype)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load a state dict, including the heads that it contains, such as the linear classifier."""
-        state = {_new_key(key): value for key, value in state_dict.items() if key != "calibration.offset_LC"}
+        """Load a state dict, including the heads that it contains, such as the linear classifier.
+
+        The nets of version 0.1 drew their label channels in float32 and had the waves of each label in their state:
+        where these are found, they are kept, and the label channels are drawn as they were.
+        """
+        state = {_new_key(key): value for key, value in state_dict.items() if key not in REMOVED_KEYS}
         for name, head in HEADS.items():
             prefix = f"{name}."
             head_state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
             if head_state:
                 setattr(self, name, head.from_state(head_state).to(self.device))
-        result = super().load_state_dict(state, *args, **kwargs)
-        self._draw_label_channels()
-        return result
+        self.offered_code = state.get("offered_code")
+        if self.offered_code is not None:
+            self._draw_label_channels(torch.float32)
+        return super().load_state_dict(state, *args, **kwargs)
 
     @property
     def has_codes(self) -> bool:
@@ -187,7 +200,7 @@ class FFNet(Net):
             If later layers receive label channels and `embedded` has none.
         """
         images, label = embedded if isinstance(embedded, Embedded) else (embedded, None)
-        if label is None and self.config.net.offered:
+        if label is None and self.config.labels.layers.count:
             raise FFLabelsError(
                 "nothing for later layers", where="embedded images", got=type(embedded).__name__,
                 expected="the result of net.embedder.embed, which has the label channels of later layers",

@@ -86,10 +86,8 @@ def _label_channels(run: Run, patterns_NMHW: Tensor) -> Section:
     """Return the label channels that later layers receive."""
     names = run.about.data.class_names[:MAX_LABELS]
     words = _first_labels(len(patterns_NMHW))
-    words += f"Each layer after the first is offered {patterns_NMHW.shape[1]} low waves of the label, a channel each, "
-    words += (
-        "beside the activity of the layer before. In the linear classifier's pass it receives the mean over labels."
-    )
+    words += f"Each layer after the first also receives {patterns_NMHW.shape[1]} patterns of the label as channels. "
+    words += "In the linear classifier's pass it receives their mean over all labels."
     drawn = figures.offered(patterns_NMHW[:MAX_LABELS], names)
     return Section("The label in later layers", words, (picture(drawn, "the label channels of the second layer"),))
 

@@ -87,7 +87,7 @@ def verdict(run: Run) -> str:
             f"{codes}; images carry no label, and one pass gives the goodness of all labels."
         )
     everywhere = "at every layer" if run.config.labels.intensity else "behind layer 1"
-    enters = f"{everywhere if net.label_every_layer else 'only at the input'}, as an image"
+    enters = f"{everywhere if run.config.labels.layers.count else 'only at the input'}, as an image"
     if run.config.layer_local:
         hard = run.config.train.negatives == "hard"
         negatives = ", with wrong labels that the last layer takes for right" if hard else " alone"

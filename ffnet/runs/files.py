@@ -16,6 +16,9 @@ from ffnet.model.heads import Forecast
 from ffnet.model.net import Net
 from ffnet.runs.checkpoint import on_host
 
+LAYER_LABELS = "layer-labels.json"
+"""The label set that later layers receive as channels, if any; runs of version 0.1 compute it from their settings."""
+
 CONFIG, LABELS, ABOUT, RESULTS, READS = "config.toml", "labels.json", "run.json", "results.json", "reads.json"
 MODEL, UNTRAINED, FORECAST = "model.safetensors", "untrained.safetensors", "forecast.safetensors"
 CHECKPOINTS = "checkpoints"

@@ -39,7 +39,7 @@ from ffnet.runs.files import (
     write_json,
 )
 from ffnet.runs.log import METRICS, read_lines
-from ffnet.runs.settings import About, check_data, read_settings, settings_digest, with_root
+from ffnet.runs.settings import About, check_data, read_layer_labels, read_settings, settings_digest, with_root
 from ffnet.system.devices import memory_errors, resolve_device
 from ffnet.training.learner import Metrics
 
@@ -170,7 +170,7 @@ class Run:
             return None
         if not (self.folder / UNTRAINED).exists():
             return untrained(self.net, data)
-        net = FFNet(self.config, self.net.shape, self.net.labels).to(self.net.device)
+        net = FFNet(self.config, self.net.shape, self.net.labels, self.net.layer_labels).to(self.net.device)
         load_weights(net, self.folder / UNTRAINED)
         return net.eval()
 
@@ -239,7 +239,8 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
     """
     folder = Path(folder)
     config, about, labels = read_settings(folder)
-    net = build(config, about.data.shape, labels, len(about.data.class_names)).to(resolve_device(device))
+    net = build(config, about.data.shape, labels, len(about.data.class_names), read_layer_labels(folder))
+    net = net.to(resolve_device(device))
     metrics = read_lines(folder / METRICS)
     if (folder / MODEL).exists():
         load_weights(net, folder / MODEL)
@@ -261,9 +262,15 @@ def is_finished(folder: Path) -> bool:
     return (folder / RESULTS).exists() and (folder / MODEL).exists()
 
 
-def build(config: Config, shape: Shape, labels: LabelSet | Codes | None, classes: int) -> FFNet | BPNet:
+def build(
+    config: Config,
+    shape: Shape,
+    labels: LabelSet | Codes | None,
+    classes: int,
+    layer_labels: LabelSet | None = None,
+) -> FFNet | BPNet:
     """Return a net with its initial weights: forward-forward or, without labels, the back-propagation baseline."""
-    return FFNet(config, shape, labels) if labels else BPNet(config, shape, classes)
+    return FFNet(config, shape, labels, layer_labels) if labels else BPNet(config, shape, classes)
 
 
 def check_alike(runs: Sequence[Run]) -> None:

@@ -26,11 +26,22 @@ from ffnet.prepare import check_names, check_run
 from ffnet.presets import Preset, load_preset
 from ffnet.runs.checkpoint import newest_checkpoint, restore_state, save_state, write_checkpoint
 from ffnet.runs.clock import Clock, TrainingClock
-from ffnet.runs.files import ABOUT, CHECKPOINTS, CONFIG, LABELS, MODEL, RESULTS, UNTRAINED, save_weights, write_json
+from ffnet.runs.files import (
+    ABOUT,
+    CHECKPOINTS,
+    CONFIG,
+    LABELS,
+    LAYER_LABELS,
+    MODEL,
+    RESULTS,
+    UNTRAINED,
+    save_weights,
+    write_json,
+)
 from ffnet.runs.folder import Results, Run, build, is_finished, load_run
 from ffnet.runs.locks import locked, new_run_folder
 from ffnet.runs.log import Log
-from ffnet.runs.settings import About, check_data, read_settings, settings_digest, with_root
+from ffnet.runs.settings import About, check_data, read_layer_labels, read_settings, settings_digest, with_root
 from ffnet.system.devices import memory_errors, resolve_device
 from ffnet.system.ranks import Ranks, join_ranks
 from ffnet.system.signals import Interrupted, Interrupts
@@ -142,6 +153,8 @@ def train(
             # Write what the run begins with, and train.
             if labels:
                 labels.save(folder / LABELS)
+            if isinstance(net, FFNet) and net.layer_labels:
+                net.layer_labels.save(folder / LAYER_LABELS)
             write_json(folder / ABOUT, run.about)
             write_whole(folder / CONFIG, config.to_toml())  # last: a folder with this file holds a run
             ranks.broadcast_text(str(folder.resolve()))
@@ -210,7 +223,8 @@ def _continue(
     config, about, labels = read_settings(folder)
     data = check_data(data or load_data(with_root(config, root).data), about, folder)
     check_run(config, data, ranks)
-    net = build(config, data.shape, labels, data.classes).to(resolve_device(device or config.device))
+    net = build(config, data.shape, labels, data.classes, read_layer_labels(folder))
+    net = net.to(resolve_device(device or config.device))
     return _train(_Session(Run(folder, config, about, net), data, ranks, watcher), interrupts)
 
 

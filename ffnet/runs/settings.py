@@ -16,7 +16,7 @@ from ffnet.config import Config
 from ffnet.data.dataset import Data
 from ffnet.data.load import KNOWN
 from ffnet.labels.codes import Codes
-from ffnet.runs.files import ABOUT, CONFIG, LABELS, read_json
+from ffnet.runs.files import ABOUT, CONFIG, LABELS, LAYER_LABELS, read_json
 from ffnet.system.devices import device_name
 
 FORMAT = 1
@@ -79,11 +79,17 @@ def read_settings(folder: Path) -> tuple[Config, About, LabelSet | Codes | None]
     return config, about, labels
 
 
+def read_layer_labels(folder: Path) -> LabelSet | None:
+    """Return the label set that a run's later layers receive, or None if there is no file of it."""
+    return LabelSet.load(folder / LAYER_LABELS) if (folder / LAYER_LABELS).exists() else None
+
+
 def settings_digest(folder: Path) -> str:
     """Return a hash of the files that decide a run's result: its settings and its labels."""
     digest = hashlib.sha256((folder / CONFIG).read_bytes())
-    if (folder / LABELS).exists():
-        digest.update((folder / LABELS).read_bytes())
+    for name in (LABELS, LAYER_LABELS):
+        if (folder / name).exists():
+            digest.update((folder / name).read_bytes())
     return digest.hexdigest()
 
 

@@ -24,7 +24,7 @@ from ffnet.presets import quick_preset  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-inference.md"
 
-AT_THE_INPUT = ["net.label_every_layer=false", "net.offered_waves=0", "labels.intensity=0.35"]
+AT_THE_INPUT = ["labels.layers.set=none", "labels.intensity=0.35"]
 TRAINING = ["data.limit=20000", "data.offline=true", "train.epochs=2", "inference.linear_epochs=5",
             *AT_THE_INPUT, "inference.layers=sum", "inference.mirror=false"]  # fmt: skip
 # data set, images read, in parts of; the classifier's shortlist, how much quicker it must be; halving too

@@ -30,7 +30,7 @@ from ffnet.training.forward_forward import FFLearner  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-scale.md"
 BYTES = [2**k for k in range(8, 25, 4)]
-AT_THE_INPUT = ["dtype=float32", "net.label_every_layer=false", "net.offered_waves=0"]
+AT_THE_INPUT = ["dtype=float32", "labels.layers.set=none"]
 NETS = [  # preset, settings, batches
     ("quick-mnist", AT_THE_INPUT, (64, 256)),
     ("quick-cifar10", AT_THE_INPUT, (64, 256)),

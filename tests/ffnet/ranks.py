@@ -21,7 +21,7 @@ IMAGES, STEPS = 48, 6
 CASES = {
     "default": [],
     "paper": ["train.goodness=sum", "train.loss=bce", "net.norm=layer", "train.negatives=uniform"],
-    "rms": ["net.norm=rms", "train.negatives=balanced", "train.negatives_each=2", "net.label_every_layer=true"],
+    "rms": ["net.norm=rms", "train.negatives=balanced", "train.negatives_each=2", "labels.layers.set=imprint"],
     "random": ["net.first_layer=random", "net.norm=none", "train.negatives_each=2"],
     "morph": ["labels.set=morph", "train.loss=softplus"],
     "learned": [
@@ -29,8 +29,8 @@ CASES = {
         "train.negatives=hard",
         "train.crop=2",
         "train.flip=true",
-        "net.label_every_layer=true",
-        "net.offered_waves=2",
+        "labels.layers.set=waves:reed-solomon",
+        "labels.layers.channels=2",
     ],
     "peer": [
         "train.goodness=sum",

@@ -107,7 +107,7 @@ def test_the_presets_say_what_the_paper_says():
         assert (selected.labels.method, selected.labels.candidates) == ("best", 2000)
         assert by_chance == selected.override(["labels.method=random"])
     assert all(p.config.layer_local is (p.config.algorithm == "ff") for p in presets.values())
-    waves = {"net.label_every_layer": True, "net.offered_waves": 8, "labels.intensity": 0.2}
+    waves = {"labels.layers.set": "waves:reed-solomon", "labels.layers.channels": 8, "labels.intensity": 0.2}
     assert presets["quick-digits"].config == ffnet.Config().replaced(waves)
 
 

@@ -33,8 +33,8 @@ def config(*settings):
     [
         [],
         PAPER,
-        ["net.label_every_layer=true", "train.negatives=balanced"],
-        ["net.label_every_layer=true", "net.offered_waves=4"],
+        ["labels.layers.set=imprint", "train.negatives=balanced"],
+        ["labels.layers.set=waves:reed-solomon", "labels.layers.channels=4"],
         ["net.first_layer=with_next"],
     ],
     ids=["default", "paper", "label_every_layer", "offered_waves", "with_next"],
@@ -61,7 +61,7 @@ def test_ten_steps_equal_the_cpus(settings, kind):
     torch.testing.assert_close(features(nets[0], images), features(nets[1], images).cpu(), rtol=2e-2, atol=2e-2)
 
 
-@pytest.mark.parametrize("settings", [[], ["dtype=bfloat16", "net.label_every_layer=true"], ["algorithm=bp"]])
+@pytest.mark.parametrize("settings", [[], ["dtype=bfloat16", "labels.layers.set=imprint"], ["algorithm=bp"]])
 def test_a_run_stopped_and_resumed_on_the_gpu_ends_as_one_left_alone(tmp_path, settings):
     class StopError(Exception):
         pass

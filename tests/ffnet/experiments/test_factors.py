@@ -17,8 +17,8 @@ from tiny_experiment import COMMAND, TINY, experiment
 from fflabels.errors import FFLabelsError
 from ffnet.evaluation.statistics import Gap
 from ffnet.experiments.factors import flat
-from ffnet.experiments.load import list_experiments, load_experiment
 from ffnet.experiments.jobs import rows_of, run_jobs, status
+from ffnet.experiments.load import list_experiments, load_experiment
 from ffnet.experiments.pivot import Effect, discoveries, effects, report
 from ffnet.runs.locks import locked
 

@@ -87,16 +87,15 @@ def test_what_is_no_space_is_refused(text):
 
 
 def test_settings_that_do_not_fit_each_other_or_the_data_do_not_end_the_search(data, search, tmp_path):
-    config = SMALL.override(["net.label_every_layer=true"])
+    config = SMALL.override(["labels.layers.set=imprint"])
     spaces = {
-        "net.offered_waves": Space.of("net.offered_waves", "8|0"),
-        "net.label_every_layer": Space.of("net.label_every_layer", "false|true"),  # not with waves
+        "labels.goodness.set": Space.of("labels.goodness.set", "code|none"),  # not with label channels
         "train.crop": Space.of("train.crop", "20|0"),  # not of 16 pixels
     }
     tries = []
     best = search(config, spaces, trials=12, storage=tmp_path / "j", data=data, report=tries.append)
     errors = {str(each.error) for each in tries if each.accuracy is None}
-    assert any("nothing is offered" in error for error in errors)
+    assert any("only for labels in the image" in error for error in errors)
     assert any("train.crop: leaves nothing" in error for error in errors)
     assert best.accuracy == max(each.accuracy for each in tries if each.accuracy is not None)
     assert best.error is None
@@ -127,9 +126,12 @@ def test_unknown_settings_and_data_without_validation_are_refused_before_the_wor
         search(SMALL, {"train.lrr": Space.of("", "1..2")}, trials=1, storage=tmp_path / "j", data=data)
     with pytest.raises(FFLabelsError, match=r"data.limit: cannot be searched"):
         search(SMALL, {"data.limit": Space.of("", "50|90")}, trials=1, storage=tmp_path / "j", data=data)
-    waves, either = SMALL.override(["net.label_every_layer=true", "net.offered_waves=2"]), Space.of("", "true|false")
-    with pytest.raises(FFLabelsError, match=r"net.offered_waves: nothing is offered; got 2"):
-        search(waves, {"net.label_every_layer": either}, trials=1, storage=tmp_path / "j", data=data)
+    waves, either = (
+        SMALL.override(["labels.layers.set=waves:reed-solomon", "labels.layers.channels=2"]),
+        Space.of("", "code|code:groups"),
+    )
+    with pytest.raises(FFLabelsError, match=r"labels.layers.set: only for labels in the image; got waves"):
+        search(waves, {"labels.goodness.set": either}, trials=1, storage=tmp_path / "j", data=data)
     for key, known in (("train.goodness", "log"), ("train.loss", "softmax")):
         with pytest.raises(FFLabelsError, match=rf"{key}: unknown .*; got none"):
             search(SMALL, {key: Space.of("", f"{known}|none")}, trials=1, storage=tmp_path / "j", data=data)

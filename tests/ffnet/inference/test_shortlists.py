@@ -46,7 +46,9 @@ def make(kind="fourier", rounds=2, *, seed=0, scale=0.3, changes=()):
 def test_a_cascade_is_goodness_among_the_labels_that_linear_takes_for_likely(
     kind, norm, offered, k, likely, chunk, seed
 ):
-    ours, images = make(kind, seed=seed, changes=[f"net.norm={norm}", f"net.label_every_layer={str(offered).lower()}"])
+    ours, images = make(
+        kind, seed=seed, changes=[f"net.norm={norm}", f"labels.layers.set={'imprint' if offered else 'none'}"]
+    )
     found = cascade_scores(ours, images, k, likely=likely, chunk=chunk)
     goodness, share = ffnet.goodness_scores(ours, images), linear_scores(ours, images).softmax(1)
     passes = 0
@@ -67,8 +69,8 @@ def test_a_cascade_is_goodness_among_the_labels_that_linear_takes_for_likely(
             [],
             ["inference.layers=last"],
             ["net.first_layer=include", "net.norm=layer"],
-            ["net.label_every_layer=true", "train.goodness=log", "net.strides=[1,2,1]"],
-            ["net.label_every_layer=true", "net.offered_waves=3"],
+            ["labels.layers.set=imprint", "train.goodness=log", "net.strides=[1,2,1]"],
+            ["labels.layers.set=waves:reed-solomon", "labels.layers.channels=3"],
         ]
     ),
     quantiles=st.lists(st.floats(0, 1), min_size=3, max_size=3),

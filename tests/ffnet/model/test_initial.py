@@ -54,7 +54,9 @@ def test_mean_squares_start_where_the_initial_weights_say(init, square, bias):
 
 
 @pytest.mark.parametrize("norm", ["layer", "batch", "rms", "none"])
-@pytest.mark.parametrize("labels", [[], ["net.label_every_layer=true", "net.offered_waves=2"]], ids=["image", "waves"])
+@pytest.mark.parametrize(
+    "labels", [[], ["labels.layers.set=waves:reed-solomon", "labels.layers.channels=2"]], ids=["image", "waves"]
+)
 def test_measured_weights_give_the_first_batch_a_mean_square_of_one(norm, labels):
     data = ffnet.load_data(config("data.size=14").data)
     chosen = config("net.init=measured", f"net.norm={norm}", "dtype=float64", *labels)

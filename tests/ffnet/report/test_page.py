@@ -54,7 +54,12 @@ def test_a_page_without_images_says_so(runs, tmp_path):
 
 
 def test_a_page_shows_what_later_layers_are_offered(data, tmp_path):
-    waves = {"net.label_every_layer": True, "net.offered_waves": 2, "data.limit": 100, "train.epochs": 1}
+    waves = {
+        "labels.layers.set": "waves:reed-solomon",
+        "labels.layers.channels": 2,
+        "data.limit": 100,
+        "train.epochs": 1,
+    }
     run = ffnet.train(Config().replaced({**SMALL, **waves}), out=tmp_path / "run")
     page = write_report(run, data).read_text()
     assert "<h2>The label in later layers</h2>" in page
@@ -77,8 +82,8 @@ def test_names_are_text_and_no_markup(runs, tmp_path):
             "Pure forward–forward: each layer learns from its own activity alone; the label enters only at the input",
         ),
         ({}, "Pure .* own activity, with wrong labels that the last layer takes for right; the label enters only"),
-        ({"net.label_every_layer": True}, "Pure forward–forward: .* the label enters at every layer"),
-        ({"net.label_every_layer": True, "labels.intensity": 0}, "Pure .* the label enters behind layer 1"),
+        ({"labels.layers.set": "imprint"}, "Pure forward–forward: .* the label enters at every layer"),
+        ({"labels.layers.set": "imprint", "labels.intensity": 0}, "Pure .* the label enters behind layer 1"),
         ({"net.first_layer": "with_next"}, "Not layer-local: layer 1 learns from layer 2's loss"),
         ({"net.detach": False}, "Not layer-local: the summed loss reaches back"),
         ({"algorithm": "bp"}, "Back-propagation: the baseline, not forward–forward"),

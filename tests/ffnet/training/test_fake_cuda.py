@@ -19,8 +19,8 @@ def test_the_step_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(monkeypat
         [],
         ["train.negatives=hard", "dtype=bfloat16", "net.norm=batch"],
         ["train.negatives=hard", "train.goodness=learned-contrast"],
-        ["train.goodness=sum", "train.loss=bce", "net.label_every_layer=true", "inference.mirror=true"],
-        ["net.label_every_layer=true", "net.offered_waves=3"],
+        ["train.goodness=sum", "train.loss=bce", "labels.layers.set=imprint", "inference.mirror=true"],
+        ["labels.layers.set=waves:reed-solomon", "labels.layers.channels=3"],
         ["train.peer=0.03", "train.relu_gradient=full", "net.init=unit", "train.weight_decay=3e-4"],
     ):
         with FakeTensorMode(allow_non_fake_inputs=True):
