@@ -121,7 +121,11 @@ def intensity(default: float | None) -> Callable[[F], F]:
 def kind(function: F) -> F:
     """Add ``--kind``, ``--labeler`` and ``--param``; the function gets the labeler's name as ``kind``."""
 
-    @click.option("--kind", metavar="NAME", help="The labeler: morph, fourier, onehot or a plugin; see fflabels list.")
+    @click.option(
+        "--kind",
+        metavar="NAME",
+        help="The labeler: morph, fourier, onehot, code, waves or a plugin; see fflabels list.",
+    )
     @labeler_in_a_file
     @param
     @functools.wraps(function)
