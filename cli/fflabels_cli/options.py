@@ -229,10 +229,10 @@ def check_applies(labeler: Labeler[Any], *names: str) -> None:
     from fflabels.codes import is_code
 
     context = click.get_current_context()
-    options_ = {option.name: option for option in context.command.params}
+    by_name = {option.name: option for option in context.command.params}
     for name in names if is_code(labeler) else ():
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            flag = options_[name].opts[0]
+            flag = by_name[name].opts[0]
             raise click.UsageError(f"{flag} does not apply to codes: they are compared without images")
 
 

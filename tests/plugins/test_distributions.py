@@ -51,19 +51,8 @@ def test_the_commands_take_them(installed, tmp_path):
         "fflabels", "compare", "walsh", "wavelet levels=1", "--n", "5", "--candidates", "30", "--json", cwd=tmp_path
     )
     found = {(r["kind"], r["params"], r["metric"]): r["selected"] for r in json.loads(compared.stdout)}
-    done = installed.command(
-        "fflabels",
-        "select",
-        "--n",
-        "20",
-        "--kind",
-        "walsh-code",
-        "--shape",
-        "64x1x1",
-        "--candidates",
-        "40",
-        cwd=tmp_path,
-    )
+    codes = ("--kind", "walsh-code", "--shape", "64x1x1", "--candidates", "40")
+    done = installed.command("fflabels", "select", "--n", "20", *codes, cwd=tmp_path)
     assert "pearson       0.000" in done.stdout, done.stderr
     assert found["walsh", "", "pearson"] < 1e-6 < found["wavelet", "levels=1", "pearson"] < 1
 
