@@ -166,8 +166,9 @@ def propose(
             f"{labeler!r} runs dry",
             where="candidates",
             got=f"{len(distinct.recipes)} in {drawn} draws ({repeated} repeated, {invisible} invisible)",
-            expected=f"{n if at_least is None else at_least} distinct{', visible' if floor else ''} recipes",
-            hint="ask for fewer, widen the labeler's parameters" + (", or lower min_visibility" if floor else ""),
+            expected=f"{n if at_least is None else at_least} distinct{'' if floor is None else ', visible'} recipes",
+            hint="ask for fewer, widen the labeler's parameters"
+            + ("" if floor is None else ", or lower min_visibility"),
         )
     return Candidates(distinct.recipes, drawn, repeated, invisible, floor, distinct.correlations())
 

@@ -68,11 +68,10 @@ def code_sheet(values: npt.NDArray[np.float64], correlations: Matrix, title: str
     sheet = Image.new("RGB", (total, HEAD + n * row + FOOT), PAPER)
     draw = ImageDraw.Draw(sheet)
 
-    largest = f": largest {between.max():.3f}" if n > 1 else ""
-
     # The title, and both matrices in frames, with the numbers of their rows.
     draw.text((MARGIN, 6), title, fill=INK, font=large)
     draw.text((left, HEAD - 18), f"values in {width} channels: white 0, black 1", fill=QUIET, font=font)
+    largest = f": largest {between.max():.3f}" if n > 1 else ""
     draw.text((right, HEAD - 18), f"correlation of two labels{largest}", fill=QUIET, font=font)
     step = next(s for k in range(9) for s in (10**k, 2 * 10**k, 5 * 10**k) if s * row >= APART)
     for edge, pixels in ((left, bars), (right, pairs)):
@@ -95,9 +94,8 @@ def code_strip(values: npt.NDArray[np.float64]) -> Image:
     """Return a picture of one code, (W,) values in [0, 1]."""
     from PIL import Image
 
-    return Image.fromarray(
-        _enlarged(_mixed(PAPER, INK, values[None]), 2 * ROW, max(1, min(CHANNEL, WIDE // len(values))))
-    )
+    channel = max(1, min(CHANNEL, WIDE // len(values)))
+    return Image.fromarray(_enlarged(_mixed(PAPER, INK, values[None]), 2 * ROW, channel))
 
 
 def _diverging(correlations: npt.NDArray[Any], scale: float) -> Pixels:

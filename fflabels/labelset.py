@@ -101,6 +101,11 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{'x'.join(map(str, self.shape))}{on}"
 
     @property
+    def taken_on(self) -> object:
+        """What tells apart scores of one set: the images' hash, which depends on the shape; for codes the shape."""
+        return self.references.sha256 if self.references else self.shape
+
+    @property
     def visibility_range(self) -> str:
         """The least visibility, whose it is, and the mean, in words."""
         if not (seen := self.visibility):

@@ -134,7 +134,7 @@ def named_scored():
 
 
 def test_a_set_with_codes_of_two_lengths_cannot_be_scored():
-    with pytest.raises(FFLabelsError, match="got 2 values for 3 channels|got 3 values for 2 channels"):
+    with pytest.raises(FFLabelsError, match="got 2 values for 3 channels"):
         LabelSet(codes((0, 1), (0, 1, 1)), CODE).score()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from fflabels import FFLabelsError, Labeler, get_labeler, list_labelers, registry
 
-BUILTINS = ["fourier", "morph", "onehot"]
+BUILTINS = ["code", "fourier", "morph", "onehot", "waves"]
 
 SOUND = """
 import numpy as np
@@ -52,14 +52,14 @@ def install(tmp_path, monkeypatch):
 
 def test_built_ins_come_in_by_the_same_door():
     assert list_labelers() == BUILTINS
-    assert list_labelers("*o*") == ["fourier", "morph", "onehot"]
+    assert list_labelers("*o*") == ["code", "fourier", "morph", "onehot"]
     assert list_labelers("mor*") == ["morph"]
     assert {e.state for e in registry.entries()} == {"builtin"}
 
 
 def test_a_plugin_is_found_listed_and_made(install):
     module = install("fflabels-stripes")
-    assert list_labelers() == [*BUILTINS, "stripes"]
+    assert list_labelers() == sorted([*BUILTINS, "stripes"])
     assert module not in sys.modules, "listing must not import"
     assert isinstance(get_labeler("stripes"), Labeler)
     assert isinstance(get_labeler("FFlabels_Stripes:stripes"), Labeler)
@@ -98,7 +98,7 @@ BROKEN = {
 def test_a_broken_plugin_harms_only_who_names_it(install, fault):
     code, message = BROKEN[fault]
     install("fflabels-stripes", code)
-    assert list_labelers() == [*BUILTINS, "stripes"]
+    assert list_labelers() == sorted([*BUILTINS, "stripes"])
     assert get_labeler("morph").name == "morph"
     with pytest.raises(FFLabelsError, match=f"labeler stripes of fflabels-stripes 0.3: {message}") as caught:
         get_labeler("stripes")

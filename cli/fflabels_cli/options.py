@@ -121,7 +121,11 @@ def intensity(default: float | None) -> Callable[[F], F]:
 def kind(function: F) -> F:
     """Add ``--kind``, ``--labeler`` and ``--param``; the function gets the labeler's name as ``kind``."""
 
-    @click.option("--kind", metavar="NAME", help="The labeler: morph, fourier, onehot or a plugin; see fflabels list.")
+    @click.option(
+        "--kind",
+        metavar="NAME",
+        help="The labeler: morph, fourier, onehot, code, waves or a plugin; see fflabels list.",
+    )
     @labeler_in_a_file
     @param
     @functools.wraps(function)
@@ -225,10 +229,10 @@ def check_applies(labeler: Labeler[Any], *names: str) -> None:
     from fflabels.codes import is_code
 
     context = click.get_current_context()
-    options_ = {option.name: option for option in context.command.params}
+    by_name = {option.name: option for option in context.command.params}
     for name in names if is_code(labeler) else ():
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            flag = options_[name].opts[0]
+            flag = by_name[name].opts[0]
             raise click.UsageError(f"{flag} does not apply to codes: they are compared without images")
 
 

@@ -259,7 +259,8 @@ def test_a_file_that_holds_no_labeler_is_one_clear_line(tmp_path, spec, message)
 
 
 def test_list_and_doctor(tmp_path):
-    assert [e["name"] for e in json.loads(good("list", "--json", cwd=tmp_path))] == ["fourier", "morph", "onehot"]
+    listed = [e["name"] for e in json.loads(good("list", "--json", cwd=tmp_path))]
+    assert listed == ["code", "fourier", "morph", "onehot", "waves"]
     assert "morph" in good("list", "mor*", cwd=tmp_path)
     found = json.loads(good("doctor", "--json", cwd=tmp_path))
     assert found["troubles"] == []

@@ -71,7 +71,8 @@ def test_as_many_channels_are_one_as_the_weight_says(width, seed, data):
 
 
 def test_every_channel_is_drawn_alike():
-    codes = np.array([draw(get_labeler("code", weight=3), 12, seed).values for seed in range(2000)])
+    labeler = get_labeler("code", weight=3)
+    codes = np.array([draw(labeler, 12, seed).values for seed in range(2000)])
     np.testing.assert_allclose(codes.mean(axis=0), 1 / 4, atol=0.05)
 
 

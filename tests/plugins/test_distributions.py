@@ -8,6 +8,7 @@ from conftest import ROOT
 pytestmark = pytest.mark.slow
 
 PLUGINS = ("gabor", "walsh", "wavelet")
+LABELERS = (*PLUGINS, "walsh-code")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def test_they_are_found_and_each_loads(installed, tmp_path):
     assert installed.command("fflabels", "doctor", "--check", cwd=tmp_path).returncode == 0
 
 
-@pytest.mark.parametrize("name", PLUGINS)
+@pytest.mark.parametrize("name", LABELERS)
 def test_each_keeps_the_contract(installed, tmp_path, name):
     done = installed.command("fflabels", "plugins", "check", name, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
@@ -50,6 +51,9 @@ def test_the_commands_take_them(installed, tmp_path):
         "fflabels", "compare", "walsh", "wavelet levels=1", "--n", "5", "--candidates", "30", "--json", cwd=tmp_path
     )
     found = {(r["kind"], r["params"], r["metric"]): r["selected"] for r in json.loads(compared.stdout)}
+    codes = ("--kind", "walsh-code", "--shape", "64x1x1", "--candidates", "40")
+    done = installed.command("fflabels", "select", "--n", "20", *codes, cwd=tmp_path)
+    assert "pearson       0.000" in done.stdout, done.stderr
     assert found["walsh", "", "pearson"] < 1e-6 < found["wavelet", "levels=1", "pearson"] < 1
 
 

@@ -54,17 +54,12 @@ def command(
     LabelSet(pool.recipes, labeler, provenance).save(out)
 
     # Show how many draws were left out.
-    floor = pool.min_visibility
     counts = {"candidates": len(pool), "drawn": pool.drawn, "repeated": pool.repeated, "invisible": pool.invisible}
     if json_:
         output.print_json({**counts, "file": str(out), "seed": seed, "min_visibility": pool.min_visibility})
         return
-    click.echo(
-        f"{len(pool)} {labeler.name} candidates of {pool.drawn} draws: {pool.repeated} repeated an earlier one"
-        + (
-            f", {pool.invisible} changed the images by less than {floor:g} of their contrast"
-            if floor is not None
-            else ""
-        )
-    )
+    drawn = f"{len(pool)} {labeler.name} candidates of {pool.drawn} draws: {pool.repeated} repeated an earlier one"
+    if pool.min_visibility is not None:
+        drawn += f", {pool.invisible} changed the images by less than {pool.min_visibility:g} of their contrast"
+    click.echo(drawn)
     click.echo(f"candidates: {out}")

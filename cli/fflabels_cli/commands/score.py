@@ -71,7 +71,7 @@ def command(
         report = label_set.score(shape, images, intensity=intensity, progress=progress)
         probed_set = probe(label_set, classed, intensity=intensity, progress=progress) if classed else None
     scores = report.scores
-    other_images = filed is not None and (filed.shape, filed.references) != (scores.shape, scores.references)
+    other_images = filed is not None and filed.taken_on != scores.taken_on
     if filed and not other_images:  # the file's values by chance hold for these scores too
         same_intensity = filed.intensity == scores.intensity
         beside = {m: s for m, s in filed.random.items() if same_intensity or not METRICS[m].uses_intensity}
