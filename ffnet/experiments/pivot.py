@@ -134,9 +134,7 @@ def below_floor(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     return [name for name, floor in experiment.floors.items() if name in means and mean(means[name]) < floor]
 
 
-def report(
-    experiment: Experiment, jobs: Sequence[Job], rows: Sequence[Row], command: str, scale: str = "full"
-) -> str:
+def report(experiment: Experiment, jobs: Sequence[Job], rows: Sequence[Row], command: str, scale: str = "full") -> str:
     """Return the report as Markdown.
 
     Parameters

@@ -12,10 +12,10 @@ from functools import lru_cache
 from fflabels import Labeler, LabelSet, Recipe
 from fflabels.labelers.fourier import Fourier, FourierRecipe
 from fflabels.labelers.morph import Morph, MorphRecipe
-from ffnet.evaluation.statistics import Gap, spread
-from ffnet.experiments.load import load_experiment
 from ffnet.data.load import load_data
 from ffnet.evaluation.accuracy import evaluate
+from ffnet.evaluation.statistics import Gap, spread
+from ffnet.experiments.load import load_experiment
 from ffnet.fitting import fit
 from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet

@@ -216,7 +216,10 @@ def test_a_full_disk_is_named(data, search, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("postgresql://me:secret@127.0.0.1:1/x", r"needs a driver: pip install|--storage postgresql://127.0.0.1:1/x: fails"),
+        (
+            "postgresql://me:secret@127.0.0.1:1/x",
+            r"needs a driver: pip install|--storage postgresql://127.0.0.1:1/x: fails",
+        ),
         ("redis://:secret@127.0.0.1:1", r"needs a driver: pip install redis|--storage redis://127.0.0.1:1: fails"),
         ("nothing://x", "--storage nothing://x: fails|needs a driver"),
         ("/no/such/folder/j", "--storage /no/such/folder/j: fails: No such file or directory"),
