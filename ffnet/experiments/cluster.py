@@ -99,6 +99,6 @@ def wait_until_done(submitted: Sequence[submitit.Job[Any]]) -> None:
     """
     for job in submitted:
         if error := job.exception():
-            trace = str(error).partition("You can view full logs")[0].splitlines()
-            last = next(line for line in reversed(trace) if line.strip("- "))
+            trace = str(error).partition("\n" + 22 * "-" + "\nYou can")[0]  # submitit's words around it
+            last = trace.strip().splitlines()[-1]
             raise FFLabelsError(last.removeprefix("fflabels.errors.FFLabelsError: "), where=str(job.paths.stderr))

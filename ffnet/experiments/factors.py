@@ -3,7 +3,7 @@
 ::
 
     about = "Does a second wave help?"
-    preset = "quick-digits"
+    preset = "pairs-digits"
     seeds = 3
     primary = "two waves less one, goodness on validation images, paired t over 3 seeds"
 

@@ -103,6 +103,7 @@ def show_statistics(
         of_data = [one for one in sets if one.data == data]
         families = list(dict.fromkeys(one.labeler for one in of_data))
         groups = {name: [one for one in of_data if name in ("all", one.labeler)] for name in (*families, "all")}
+        groups = {name: some for name, some in groups.items() if len(some) >= FEWEST}
         head = ["statistic", *(f"{name}, {len(some)} sets" for name, some in groups.items())]
         for accuracy in PREDICTED:
             table = [
@@ -149,8 +150,8 @@ def _sets(experiment: Experiment, finished: Sequence[Job], folder: Path, rows: S
     loaded = lru_cache(maxsize=1)(load_data)
     chosen: dict[tuple[str, str], tuple[Job, LabelSet, list[dict[str, Any]]]] = {}
     for job, row in zip(finished, rows, strict=True):
-        if job.config.algorithm == "bp":
-            continue
+        if job.config.algorithm == "bp" or job.config.labels.goodness.set:
+            continue  # no picture of a label
         labels = LabelSet.load(folder / job.folder / LABELS)
         recipes = [msgspec.to_builtins(recipe) for recipe in labels.recipes]
         key = sha256(canonical_json([job.config.data.name, job.config.labels.intensity, labels.labeler.name, recipes]))
@@ -174,6 +175,7 @@ def statistics(labels: LabelSet, data: Data, intensity: float) -> dict[str, floa
     """
     references = references_of(data)
     report = labels.score(references.shape, references, intensity=intensity)
+    assert report.scores.visibility
     upper = np.triu_indices(len(labels), 1)
     apart = np.array([dprime(float(s)) for s in report.matrices["dprime"][upper]])
     pixels = pixel_distances(labels.labeler, labels.recipes, references, intensity)[upper]

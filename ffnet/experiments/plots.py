@@ -92,4 +92,4 @@ def _maps(runs: dict[str, Run], title: str, root: str | None) -> bytes:
 OF_RUNS: dict[Plot, Callable[[dict[str, Run], str, str | None], bytes]] = {
     "confusion": _confusion, "learning": _learning, "maps": _maps
 }  # fmt: skip
-"""Plots of the runs themselves; called with the first seed's run of each combination, the title, and the data's root."""
+"""Plots of the runs themselves; called with a run of each combination, the title, and where the data are."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ BEGINS = b'{"op_code":'
 DRIVERS = {"postgresql": "psycopg2-binary", "mysql": "pymysql", "redis": "redis"}
 """What a URL's kind of database is reached by: a package that Optuna leaves to its user."""
 
+
+ATTEMPTS = 5
+"""To make a new database's tables, a second apart."""
 
 PACKAGES = ("optuna", "sqlalchemy", "redis")
 """Whose errors are a storage's."""
@@ -74,10 +78,21 @@ def open_storage(place: str) -> BaseStorage:
         if "://" not in place:
             return JournalStorage(Journal(Path(place)))
         try:
-            return JournalStorage(JournalRedisBackend(place, prefix="ffnet")) if kind == "redis" else RDBStorage(place)
+            return JournalStorage(JournalRedisBackend(place, prefix="ffnet")) if kind == "redis" else _database(place)
         except ImportError:
             driver = DRIVERS.get(kind, f"SQLAlchemy's driver for {kind}")
             raise MissingExtraError(f"--storage {kind}://… needs a driver: pip install {driver}") from None
+
+
+def _database(url: str) -> RDBStorage:
+    """Return a storage in a database; of processes that make its tables at the same time, all but one try again."""
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    for _ in range(ATTEMPTS - 1):
+        with suppress(IntegrityError, ProgrammingError):
+            return RDBStorage(url)
+        time.sleep(1)
+    return RDBStorage(url)
 
 
 @contextmanager

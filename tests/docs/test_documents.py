@@ -77,7 +77,7 @@ def test_the_layout_names_every_module_and_none_that_is_gone():
 
 
 def test_experiments_in_the_documentation_have_jobs(tmp_path):
-    from ffnet.experiments.factors import load_experiment
+    from ffnet.experiments.load import load_experiment
 
     [text] = (block for block in blocks(ROOT / "docs" / "experiments.md", "text") if block.startswith("about = "))
     (tmp_path / "cells.toml").write_text(text)

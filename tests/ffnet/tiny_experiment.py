@@ -5,7 +5,7 @@ from ffnet.experiments.load import load_experiment
 TINY = """
 about = "Two goodness functions on digits"
 primary = "log less log-contrast, goodness"
-preset = "quick-digits"
+preset = "pairs-digits"
 seeds = 2
 
 [settings]

@@ -23,7 +23,7 @@ EPOCHS = 3
 """Epochs that a run has done when it is interrupted."""
 
 
-def until(condition, seconds=120):
+def until(condition, seconds=240):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "took too long"
@@ -74,7 +74,7 @@ def child_of(submitted):
 def test_the_command_shares_the_jobs_among_local_processes_and_reports(tmp_path):
     (tmp_path / "mine.toml").write_text(TINY)
     command = [sys.executable, "-c", COMMAND, "experiment", "run", "mine.toml", "--on", "local", "--workers", "2"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "experiments" / "mine" / "full"
     assert len((folder / "results.csv").read_text().splitlines()) == 5

@@ -17,9 +17,9 @@ from tiny_experiment import COMMAND, TINY, experiment
 from fflabels.errors import FFLabelsError
 from ffnet.evaluation.statistics import Gap
 from ffnet.experiments.factors import flat
-from ffnet.experiments.jobs import rows_of, run_jobs, status
+from ffnet.experiments.jobs import rows_of, run_jobs, status, write_rows
 from ffnet.experiments.load import list_experiments, load_experiment
-from ffnet.experiments.pivot import Effect, discoveries, effects, report
+from ffnet.experiments.pivot import Effect, below_floor, discoveries, effects, report
 from ffnet.runs.locks import locked
 
 GRID = """
@@ -27,8 +27,8 @@ about = "a grid"
 seeds = 3
 
 [factors.data]
-levels.digits = { preset = "quick-digits" }
-levels.mnist = { preset = "quick-mnist", settings = { "train.epochs" = 7 } }
+levels.digits = { preset = "pairs-digits" }
+levels.mnist = { preset = "pairs-mnist", settings = { "train.epochs" = 7 } }
 
 [factors.change]
 base = "unchanged"
@@ -84,6 +84,31 @@ def test_settings_are_taken_as_tables_or_by_their_whole_name():
     assert flat({"labels": {"params": {"waves": 2}}}) == {"labels.params": {"waves": 2}}
 
 
+def test_values_make_levels_and_one_at_a_time_leaves_combinations_out(tmp_path):
+    text = """
+about = "one at a time"
+preset = "pairs-digits"
+change = "one at a time"
+seeds = 1
+[factors.alpha]
+base = "8.0"
+vary = { "train.alpha" = [4.0, 8.0, 16.0] }
+[factors.net]
+vary = { "net.widths" = [[8, 8, 8], [16, 32, 64]], "net.kernel" = [3, 5] }
+[factors.crop]
+vary = { "train.crop" = [0, 2] }
+"""
+    jobs = experiment(tmp_path, text).jobs()
+    assert [tuple(job.levels.values()) for job in jobs] == [
+        ("4.0", "8-8-8", "0"), ("8.0", "8-8-8", "0"), ("8.0", "8-8-8", "2"), ("8.0", "16-32-64", "0"),
+        ("16.0", "8-8-8", "0"),
+    ]  # fmt: skip
+    assert {(job.config.net.widths, job.config.net.kernel) for job in jobs} == {((8, 8, 8), 3), ((16, 32, 64), 5)}
+    with pytest.raises(FFLabelsError, match="vary: not the same number of values for each setting"):
+        experiment(tmp_path, text.replace("[3, 5]", "[3]"))
+    assert len(experiment(tmp_path, text.replace("one at a time", "product")).jobs(seeds=2)) == 24
+
+
 @pytest.mark.parametrize("name", list_experiments())
 def test_every_built_in_experiment_has_jobs_at_every_scale_and_says_what_is_compared(name):
     found = load_experiment(name)
@@ -106,8 +131,8 @@ def test_every_built_in_experiment_has_jobs_at_every_scale_and_says_what_is_comp
         (("{ settings = { train.alpha", "{ setings = { train.alpha"), r"unknown field `setings`.*'settings'"),
         (("train.alpha = 4.0", "train.alhpa = 4.0"), r"no such setting; got train.alhpa .*'alpha'"),
         (("train.alpha = 4.0", 'train.alpha = "x"'), "bad setting: Expected `float`, got `str`"),
-        (('preset = "quick-digits"', 'preset = "quik-digits"'), "no such preset; got quik-digits"),
-        (('{ preset = "quick-digits" }', "{}"), "no preset; got digits, unchanged"),
+        (('preset = "pairs-digits"', 'preset = "pairs-digit"'), "no such preset; got pairs-digit "),
+        (('{ preset = "pairs-digits" }', "{}"), "no preset; got digits, unchanged"),
         (('change = ["unchanged", "alpha"]', 'change = ["alfa"]'), "smoke.only.change: matches nothing; got alfa"),
         (("levels.norm =", 'levels."ra te" = {}\nlevels.norm ='), "two jobs of one name|without a job of its own"),
         (("[factors.data]", "[factors.data"), "not TOML"),
@@ -179,6 +204,64 @@ def test_rows_and_differences_are_those_of_the_runs(done, tmp_path):
     assert "Not finished: 1 of 5." in text
     assert "- log_contrast-9" in text
     assert f"{100 * np.mean([row['validation linear'] for row in rows if row['goodness'] == 'log']):.2f} ±" in text
+
+
+def test_replicates_are_the_sample_and_their_seeds_are_averaged(tmp_path):
+    text = """
+about = "pools"
+seeds = 2
+preset = "pairs-digits"
+floors = { base = 0.5, other = 0.9 }
+accuracies = ["goodness"]
+[factors.pool]
+replicate = true
+vary = { "labels.seed" = [0, 1, 2] }
+[factors.rule.levels]
+base = {}
+other = { settings = { labels.method = "random" } }
+"""
+    mine, column = experiment(tmp_path, text), "validation goodness"
+    rows = [
+        {**job.levels, "seed": job.seed, column: value, "device": "x", "dtype": "f", "torch": "2", "cpu seconds": 1.0}
+        for job, value in zip(mine.jobs(), np.random.default_rng(0).random(12).round(3).tolist(), strict=True)
+    ]
+    pools = {
+        rule: [np.mean([row[column] for row in rows if (row["rule"], row["pool"]) == (rule, k)]) for k in "012"]
+        for rule in ("base", "other")
+    }
+    [effect] = effects(mine, rows)
+    wanted = ttest_rel(pools["other"], pools["base"])
+    assert (effect.gap.size, effect.p) == (3, pytest.approx(wanted.pvalue))
+    assert (effect.gap.low, effect.gap.high) == pytest.approx(tuple(wanted.confidence_interval(0.95)))
+    text = report(mine, mine.jobs(), rows, "x")
+    assert f"| other | 3 (6 runs) | {100 * np.mean(pools['other']):.2f} ±" in text
+    assert below_floor(mine, rows) == [name for name, floor in (("base", 0.5), ("other", 0.9))
+                                       if np.mean(pools[name]) < floor]  # fmt: skip
+    assert "Below its floor: other" in text
+
+
+def test_rows_are_a_parquet_file_too_where_pyarrow_is_installed(tmp_path, monkeypatch):
+    rows = [{"a": "x", "validation goodness": 0.5}, {"a": "y", "test goodness": 0.25}]
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert [path.name for path in write_rows(rows, tmp_path)] == ["results.csv"]
+    monkeypatch.undo()
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    assert [path.name for path in write_rows(rows, tmp_path)] == ["results.csv", "results.parquet"]
+    table = parquet.read_table(tmp_path / "results.parquet").to_pylist()
+    assert table == [{"validation goodness": None, "test goodness": None, **row} for row in rows]
+
+
+def test_the_time_left_follows_from_the_epochs_of_the_same_job_then_of_its_other_seeds(tmp_path):
+    jobs = experiment(tmp_path, TINY).jobs()
+    paces = {jobs[0].folder: 3.0, jobs[1].folder: 5.0}
+    for name, seconds in paces.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.toml").touch()
+        (tmp_path / name / "metrics.jsonl").write_text('{"epoch":1}\n')
+        (tmp_path / name / "timings.jsonl").write_text(f'{{"what":"epoch 1","seconds":{seconds}}}\n')
+    found = [(one.state, one.epochs, one.seconds_left) for one in status(jobs, tmp_path)]
+    assert found == [("stopped", 1, 3.0), ("stopped", 1, 5.0), ("waiting", 0, 6.0), ("waiting", 0, 10.0)]
+    assert {one.seconds_left for one in status(jobs, tmp_path / "nothing")} == {None}
 
 
 def test_pairs_of_two_processors_are_marked(done):

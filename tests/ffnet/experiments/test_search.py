@@ -1,14 +1,27 @@
 """A search: what it may try, that it looks at validation images alone, and that others can join in."""
 
 import dataclasses
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
 from functools import partial
+from pathlib import Path
 
+import optuna
 import pytest
 from reference import TWO_LAYERS
+from tiny_experiment import COMMAND
 
 import ffnet
 from fflabels import FFLabelsError
 from ffnet.config import Config
+from ffnet.experiments import storage as storages
 from ffnet.experiments.search import Space
 from ffnet.experiments.search import search as search_in
 
@@ -139,3 +152,156 @@ def test_unknown_settings_and_data_without_validation_are_refused_before_the_wor
     with pytest.raises(FFLabelsError, match=r"data.validation: no images to choose by"):
         search(SMALL, {"train.lr": Space.of("", "1..2")}, trials=1, storage=tmp_path / "j", data=bare)
     assert not list(tmp_path.iterdir())
+
+
+RATES = {"train.lr": Space.of("train.lr", "0.001..0.002")}
+
+
+def test_settings_that_were_tried_are_not_trained_again(data, search, tmp_path):
+    spaces = {"train.batch": Space.of("train.batch", "16|32")}
+    tries = []
+    search(SMALL, spaces, trials=5, storage=tmp_path / "j", data=data, report=tries.append)
+    assert len({each.folder for each in tries}) == len(list((tmp_path / "runs").iterdir())) == 2
+    assert len({(each.folder, each.accuracy) for each in tries}) == 2
+
+
+@pytest.mark.parametrize("kept", [1, 20])
+def test_a_journal_whose_last_line_was_cut_goes_on(data, search, tmp_path, kept):
+    journal = tmp_path / "j"
+    search(SMALL, RATES, trials=2, storage=journal, data=data)
+    *lines, last = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines) + last[:kept])
+    tries = []
+    search(SMALL, RATES, trials=1, storage=journal, data=data, report=tries.append)
+    assert [each.number for each in tries] == [2]
+    for line in journal.read_text().splitlines():
+        json.loads(line)
+
+
+def test_a_line_that_another_process_left_cut_is_dropped_when_the_next_one_is_written(tmp_path):
+    journal = tmp_path / "j"
+    study = optuna.create_study(storage=storages.open_storage(str(journal)))
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":4,"wor')
+    study.add_trial(optuna.create_trial(value=1.0))
+    again = optuna.load_study(study_name=study.study_name, storage=storages.open_storage(str(journal)))
+    assert [each.value for each in again.trials] == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"my notes\n", "is no journal of a search"),
+        (b"\x89PNG\r\n\x1a\n", "is no journal of a search"),
+        (b'{"a": 1}\n', "is no journal of a search"),
+        (b'{"op_code":0,"worker_id":"x"}\n{"op_code":4,"wor{"op_code":5}\n', "line 2: damaged.*remove this line"),
+    ],
+)
+def test_a_file_that_is_no_journal_is_refused_untouched(data, search, tmp_path, content, message):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(FFLabelsError, match=message):
+        search(SMALL, RATES, trials=1, storage=path, data=data)
+    assert path.read_bytes() == content
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_named(data, search, tmp_path, monkeypatch):
+    def full(journal, logs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(storages.JournalFileBackend, "append_logs", full)
+    with pytest.raises(FFLabelsError, match=r"--storage .*/j: fails: No space left on device"):
+        search(SMALL, RATES, trials=1, storage=tmp_path / "j", data=data)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (
+            "postgresql://me:secret@127.0.0.1:1/x",
+            r"needs a driver: pip install|--storage postgresql://127.0.0.1:1/x: fails",
+        ),
+        ("redis://:secret@127.0.0.1:1", r"needs a driver: pip install redis|--storage redis://127.0.0.1:1: fails"),
+        ("nothing://x", "--storage nothing://x: fails|needs a driver"),
+        ("/no/such/folder/j", "--storage /no/such/folder/j: fails: No such file or directory"),
+    ],
+)  # fmt: skip
+def test_a_storage_that_cannot_be_reached_is_one_line_without_the_password(data, search, url, message):
+    with pytest.raises((FFLabelsError, ImportError), match=message) as raised:
+        search(SMALL, RATES, trials=1, storage=url, data=data)
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def started(tmp_path, storage, trials, epochs=2):
+    words = [*TWO_LAYERS, "net.pools=[2,1]", "labels.candidates=20", "data.limit=150", f"train.epochs={epochs}"]
+    options = [word for setting in words for word in ("--set", setting)]
+    command = [sys.executable, "-c", COMMAND, "search", "--vary", "train.lr=log 1e-4..1e-2", "--trials", str(trials)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([*command, *options, "--storage", storage], cwd=tmp_path, **streams)
+
+
+def check_two_processes_search_together(tmp_path, storage):
+    both = [started(tmp_path, storage, 3) for _ in range(2)]
+    outputs = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    study = optuna.load_study(study_name="ffnet", storage=storages.open_storage(storage))
+    assert sorted(each.number for each in study.trials) == list(range(6))
+    assert all(each.state == optuna.trial.TrialState.COMPLETE for each in study.trials)
+    assert len(list((tmp_path / "search").iterdir())) == 6
+
+
+def test_two_processes_search_together_in_one_journal(tmp_path):
+    check_two_processes_search_together(tmp_path, str(tmp_path / "j"))
+
+
+@pytest.fixture
+def postgres():
+    """Start a PostgreSQL of this test's own; stop it at the end."""
+    pytest.importorskip("psycopg2", reason="no driver for PostgreSQL: psycopg2-binary")
+    places = [shutil.which("initdb"), *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")))]
+    initdb = next((place for place in places if place), None)
+    if not initdb:
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    folder, programs = Path(tempfile.mkdtemp()), Path(initdb).resolve().parent  # pytest's own is for one user alone
+    as_user = []
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        if not shutil.which("runuser"):
+            pytest.skip("PostgreSQL does not run as root, and there is no runuser")
+        shutil.chown(folder, "nobody")
+        as_user = ["runuser", "-u", "nobody", "--"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    control = [*as_user, str(programs / "pg_ctl"), "-D", str(folder / "data"), "-w", "-l", str(folder / "log")]
+    run = partial(subprocess.run, check=True, capture_output=True, cwd=folder)
+    run([*as_user, str(programs / "initdb"), "-D", str(folder / "data"), "-U", "me", "--auth=trust"])
+    run([*control, "-o", f"-p {port} -c listen_addresses=127.0.0.1 -k {folder}", "start"])
+    yield f"postgresql+psycopg2://me@127.0.0.1:{port}/postgres"
+    run([*control, "-m", "immediate", "stop"])
+    shutil.rmtree(folder)
+
+
+def test_two_processes_search_together_in_postgresql(tmp_path, postgres):
+    check_two_processes_search_together(tmp_path, postgres)
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_search_as_it_ends_a_training_and_the_try_is_finished_later(tmp_path, signum, code):
+    process = started(tmp_path, "j", 2, epochs=300)
+    end = time.monotonic() + 120
+    while not list(tmp_path.glob("search/*/metrics.jsonl")):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(signum)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert errors.splitlines()[-1] == f"stopped by {signal.Signals(signum).name}; saved, go on with: the same command"
+    assert "Traceback" not in errors
+    [folder] = (tmp_path / "search").iterdir()
+    storage = storages.open_storage(str(tmp_path / "j"))
+    study = optuna.load_study(study_name="ffnet", storage=storage)
+    assert study.trials[-1].state == optuna.trial.TrialState.WAITING
+    assert study.trials[-1].system_attrs["fixed_params"] == study.trials[0].params
+    assert f"{study.trials[0].params['train.lr']:.4g}"[:4].replace("0.", "0.") in folder.name
