@@ -48,7 +48,7 @@ def test_a_file_of_ours_is_short():
         levels, count = False, 0
         for line in path.read_text().splitlines():
             levels = line.endswith(".levels]") if line.startswith("[") else levels
-            level = levels and not line.startswith("[") or line.startswith(("levels.", "    { if ="))
+            level = (levels and not line.startswith("[")) or line.startswith(("levels.", "    { if ="))
             text = line.startswith(("about", "primary", "paper", "#")) or not line.strip()
             count += not (level or text)
         assert count <= 20, path.name
