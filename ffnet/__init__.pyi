@@ -12,6 +12,7 @@ from .fitting import fit as fit
 from .fitting import fit_forecast as fit_forecast
 from .inference.passes import goodness_scores as goodness_scores
 from .inference.predict import predict as predict
+from .labels.torch_dataset import CollatePairs as CollatePairs
 from .labels.torch_dataset import EmbedLabel as EmbedLabel
 from .labels.torch_dataset import LabelledPairs as LabelledPairs
 from .model.baseline import BPNet as BPNet
