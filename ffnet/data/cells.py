@@ -9,6 +9,7 @@ Lengths are in 1/16 pixel, directions in 1/24 turn, coverage is from 0 to 256.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -135,7 +136,7 @@ class Cell:
         """Return a nucleus of round lobes on an arc, joined by bridges."""
         start, step, cover = self.dice.within(0, 23), self.dice.within(4, 6) if count > 2 else 9, np.zeros_like(X)
         places = [self.place(start + step * k, self.dice.within(36, 50)) for k in range(count)]
-        for (x0, y0), (x1, y1) in zip(places, places[1:], strict=False):
+        for (x0, y0), (x1, y1) in itertools.pairwise(places):
             for k in range(1, 4):  # a thin bridge
                 between = (x0 + (x1 - x0) * k // 4, y0 + (y1 - y0) * k // 4)
                 cover = np.maximum(cover, ellipse(between, 24, 24))
@@ -153,14 +154,14 @@ class Cell:
 
 
 def basophil(dice: Dice, picture: Grid) -> None:
-    """Two lobes, hidden by coarse dark granules."""
+    """Paint two lobes, hidden by coarse dark granules."""
     cell = Cell(dice, picture, (15, 19), 88, PINK)
     cell.stain(cell.lobes(2, 46))
     cell.granules(dice.within(22, 34), (20, 34), VIOLET)
 
 
 def blast(dice: Dice, picture: Grid) -> None:
-    """A large round nucleus of fine chromatin, with pale nucleoli."""
+    """Paint a large round nucleus of fine chromatin, with pale nucleoli."""
     cell = Cell(dice, picture, (16, 20), 86, BLUE)
     nucleus = cell.place(dice.within(0, 23), dice.within(0, 12))
     size = cell.width * dice.within(76, 84) // 100
@@ -171,14 +172,14 @@ def blast(dice: Dice, picture: Grid) -> None:
 
 
 def eosinophil(dice: Dice, picture: Grid) -> None:
-    """Two lobes, and coarse bright granules between them and around."""
+    """Paint two lobes, and coarse bright granules between them and around."""
     cell = Cell(dice, picture, (15, 19), 88, PINK)
     cell.granules(dice.within(34, 46), (20, 30), ORANGE)
     cell.stain(cell.lobes(2, 44))
 
 
 def lymphocyte(dice: Dice, picture: Grid) -> None:
-    """A round nucleus of clumped chromatin that almost fills the cell."""
+    """Paint a round nucleus of clumped chromatin that almost fills the cell."""
     cell = Cell(dice, picture, (12, 19), 88, BLUE)
     size = cell.width * dice.within(78, 86) // 100
     nucleus = cell.place(dice.within(0, 23), dice.within(0, 12))
@@ -186,7 +187,7 @@ def lymphocyte(dice: Dice, picture: Grid) -> None:
 
 
 def monocyte(dice: Dice, picture: Grid) -> None:
-    """A nucleus like a kidney, and vacuoles in the cytoplasm."""
+    """Paint a nucleus like a kidney, and vacuoles in the cytoplasm."""
     cell = Cell(dice, picture, (16, 20), 84, GREY)
     direction = dice.within(0, 23)
     length = cell.width * dice.within(66, 74) // 100
@@ -199,14 +200,14 @@ def monocyte(dice: Dice, picture: Grid) -> None:
 
 
 def neutrophil(dice: Dice, picture: Grid) -> None:
-    """Three to five lobes, and fine pale granules."""
+    """Paint three to five lobes, and fine pale granules."""
     cell = Cell(dice, picture, (15, 19), 88, PINK)
     cell.granules(dice.within(34, 46), (8, 13), ROSE, 170)
     cell.stain(cell.lobes(dice.within(3, 5), 32))
 
 
 def plasma_cell(dice: Dice, picture: Grid) -> None:
-    """An oval cell; its round nucleus lies at one end, with chromatin like the face of a clock and a pale halo."""
+    """Paint an oval cell with a round nucleus at one end, its chromatin like a clock's face, and a pale halo."""
     cell = Cell(dice, picture, (16, 20), 72, BLUE)
     end = cell.direction + 12 * dice.within(0, 1)
     nucleus = towards(cell.centre, end, (cell.length - cell.width * 60 // 100) * 85 // 100)
