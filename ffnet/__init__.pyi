@@ -8,6 +8,7 @@ from .evaluation.activation_maps import activation_maps as activation_maps
 from .evaluation.diagnosis import diagnose as diagnose
 from .evaluation.goodness_maps import code_correlations as code_correlations
 from .evaluation.goodness_maps import goodness_maps as goodness_maps
+from .export import export_net as export_net
 from .fitting import fit as fit
 from .fitting import fit_forecast as fit_forecast
 from .inference.passes import goodness_scores as goodness_scores

@@ -23,6 +23,7 @@ FFNET_COMMANDS = (
     "eval",
     "resume",
     "predict",
+    "export",
     "info",
     "report",
     "cam",

@@ -261,4 +261,5 @@ def _picture(dice: Dice, cell: Callable[[Dice, Grid], None]) -> npt.NDArray[np.u
     tint = np.array(dice.near((248, 248, 248), 8))[:, None, None] * dice.within(224, 256) // FULL
     picture = smooth(picture * tint // FULL)
     noise = np.stack([dice.grid(SIZE, 8) for _ in range(3)])
-    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+    pixels: npt.NDArray[np.uint8] = np.clip(picture + noise, 0, 255).astype(np.uint8)
+    return pixels

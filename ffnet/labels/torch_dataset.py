@@ -146,8 +146,8 @@ class LabelledPairs(Dataset[tuple[Tensor, Tensor, int]]):
         _check_wrong_exists(labels)
         self.dataset, self.transform, self.seed = dataset, EmbedLabel(labels, intensity), seed
         # Workers are other processes, and may live for many epochs: all share these.
-        self._asked = torch.zeros(len(self), dtype=torch.int64).share_memory_()
-        self._epoch = torch.full((), -1, dtype=torch.int64).share_memory_()
+        self._asked = torch.zeros(len(self), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        self._epoch = torch.full((), -1, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch, which then decides the wrong labels; workers see it at once."""
