@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels import registry
-from fflabels.arrays import Array, Shape, array_namespace, check_images, check_shape
+from fflabels.arrays import Array, Shape, array_namespace, check_images, check_shape, constant_like, size
 from fflabels.brief import Brief
 from fflabels.checks import check_seed
 from fflabels.codes import code_matrix, references_for
@@ -165,6 +165,32 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recipes: list[Any]
 
 
+def check_unit(images: Array, where: str = "images") -> None:
+    """Refuse images with values below 0, above 1 or undefined. On a GPU this waits for the device."""
+    xp = array_namespace(images)
+    if size(images) and not bool(xp.all((images >= 0) & (images <= 1))):
+        low, high = float(xp.min(images)), float(xp.max(images))
+        hint = "divide by 255" if 1 < high <= 255 and low >= 0 else None
+        raise FFLabelsError("out of range", where=where, got=f"{low:g} to {high:g}", expected="0 to 1", hint=hint)
+
+
+def _intensity(intensity: float | Array, images: Array) -> float | Array:
+    """Return the label intensity as a number, or as an array (N, 1, 1, 1) that is like the images."""
+    if isinstance(intensity, int | float):
+        if not 0 <= intensity <= 1:
+            raise FFLabelsError("out of range", where="intensity", got=intensity, expected="0 to 1")
+        return intensity
+    given = intensity.cpu() if hasattr(intensity, "cpu") else intensity
+    each = np.asarray(given, np.float64)
+    if each.shape not in ((), (images.shape[0],)):
+        expected = f"one number, or one per image, ({images.shape[0]},)"
+        raise FFLabelsError("does not fit", where="intensity", got=f"shape {each.shape}", expected=expected)
+    if each.size and not (each.min() >= 0 and each.max() <= 1):
+        got = f"{each.min():g} to {each.max():g}"
+        raise FFLabelsError("out of range", where="intensity", got=got, expected="0 to 1")
+    return constant_like(each.reshape(-1, 1, 1, 1), images, images.dtype) if each.ndim else float(each)
+
+
 @dataclass(frozen=True)
 class LabelSet:
     """The labels of n classes.
@@ -247,7 +273,7 @@ class LabelSet:
         """
         return code_matrix(self.labeler, self.recipes, width or self.shape[0])
 
-    def embed(self, images: Array, labels: Array, intensity: float) -> Array:
+    def embed(self, images: Array, labels: Array, intensity: float | Array = DEFAULT_INTENSITY) -> Array:
         """Return ``(1 − K)·images + K·imprint``, each image with its label; one-hot overwrites instead.
 
         Parameters
@@ -257,11 +283,16 @@ class LabelSet:
         labels
             (N,) integers from 0 to n − 1.
         intensity
-            The label intensity K, from 0 (the image alone) to 1 (the imprint alone).
+            The label intensity K, from 0 (the image alone) to 1 (the imprint alone): one number, or one per image (N,).
+
+        Raises
+        ------
+        FFLabelsError
+            For images, labels or intensities of another shape, type or range.
         """
         check_images(images)
-        if not 0 <= intensity <= 1:
-            raise FFLabelsError("out of range", where="intensity", got=intensity, expected="0 to 1")
+        check_unit(images)
+        intensity = _intensity(intensity, images)
         index = host_integers(labels)
         low, high = (int(index.min()), int(index.max())) if len(index) else (0, 0)
         if len(index) != images.shape[0] or not 0 <= low <= high < len(self):

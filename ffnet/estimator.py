@@ -1,18 +1,19 @@
-"""A scikit-learn style classifier: construct, fit, predict."""
+"""A scikit-learn classifier: construct, fit, predict. Needs scikit-learn (extra ``sklearn``)."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from fflabels.errors import FFLabelsError
-from ffnet.config import Config, Inference
+from fflabels.arrays import Shape
+from fflabels.errors import FFLabelsError, MissingExtraError
+from ffnet.config import Config, Inference, typed
+from ffnet.data.arrays import TableImages, images_of
 from ffnet.data.dataset import Data, Split
 from ffnet.fitting import fit, fit_forecast
 from ffnet.inference.predict import scores
@@ -20,36 +21,60 @@ from ffnet.inference.registry import get_inference
 from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet
 from ffnet.prepare import check_run, label_set
+from ffnet.presets import load_preset
 from ffnet.system.devices import memory_errors, resolve_device
 
-Images = npt.NDArray[Any]
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils import check_random_state
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError as error:
+    raise MissingExtraError('FFClassifier needs scikit-learn: pip install "fflabels[sklearn]"') from error
+
+Images = Any
+"""Array-like: images or rows of a table."""
+
+Settings = Mapping[str, Any] | Sequence[str]
 
 
-class FFClassifier:
-    """A forward-forward network as a scikit-learn estimator.
+class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A forward-forward network as a scikit-learn classifier.
+
+    It is meant for images. Rows of a table are accepted, too, and drawn as images (see `fit`), so that it works in
+    pipelines and wherever scikit-learn flattens images.
 
     Parameters
     ----------
     labels
         A labeler (which designs a set on the training images), a built-in set such as ``fourier:paper10``, or a
-        label-set file.
+        label-set file. Default: the preset's, else ``fourier``.
+    preset
+        Name of the preset that the settings start from; see `ffnet.list_presets`. Its data set is ignored. Default: the
+        settings of `Config`, which embed labels in the image only, without label channels.
     epochs
-        Number of training epochs.
+        Number of training epochs. Default: the preset's, else 30.
     inference
         ``goodness`` (one pass per class), ``linear`` (one pass), ``cascade:k`` or ``halving``: see `ffnet.predict`.
-    seed
-        Seed of weights, order, negatives and label design.
+    random_state
+        Seed of weights, order, negatives and label design: an integer, a NumPy ``RandomState``, or None for a new seed
+        in every fit.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
     settings
-        Settings as ``section.key=value``, for instance ``["net.widths=[32,64,64]"]``; they override the other
-        parameters. All other settings are the defaults of `Config`, which embed labels in the image only, without
-        label channels.
+        Other settings, which override the parameters above: a mapping such as ``{"train.lr": 1e-3}``, or a list such as
+        ``["net.widths=[32,64,64]"]``. `set_params` and grid searches take them by their dotted names.
+    image_shape
+        (C, H, W) of the images, if `X` has them flattened, one per row.
+    seed
+        Old name of `random_state`.
 
     Attributes
     ----------
     classes_
         The classes, sorted.
+    n_features_in_
+        Number of values per image, C·H·W, or of columns of a table.
     net_
         The trained `FFNet`.
     history_
@@ -60,100 +85,156 @@ class FFClassifier:
     >>> import numpy as np, ffnet
     >>> X, y = np.random.default_rng(0).random((40, 12, 12)), np.arange(40) % 10
     >>> classifier = ffnet.FFClassifier("fourier:paper10", epochs=1).fit(X, y)
-    >>> classifier.predict(X[:3]).shape
-    (3,)
+    >>> classifier.predict(X[:3]).shape, classifier.predict_proba(X[:3]).shape
+    ((3,), (3, 10))
     """
 
     def __init__(
         self,
-        labels: str = "fourier",
+        labels: str | None = None,
         *,
-        epochs: int = 30,
+        preset: str | None = None,
+        epochs: int | None = None,
         inference: Inference = "goodness",
-        seed: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
         device: str = "auto",
-        settings: Sequence[str] = (),
+        settings: Settings = (),
+        image_shape: Shape | None = None,
+        seed: int | None = None,
     ) -> None:
-        self.labels, self.epochs, self.inference = labels, epochs, inference
-        self.seed, self.device, self.settings = seed, device, settings
+        self.labels, self.preset, self.epochs, self.inference = labels, preset, epochs, inference
+        self.random_state, self.device, self.settings = random_state, device, settings
+        self.image_shape, self.seed = image_shape, seed
 
     def fit(self, X: Images, y: npt.ArrayLike) -> Self:
-        """Train on images (N, H, W) or (N, C, H, W), bytes or floats in [0, 1], and their classes, of any type.
+        """Train on images and their classes, of any type.
+
+        Parameters
+        ----------
+        X
+            Images (N, H, W) or (N, C, H, W), bytes or floats in [0, 1]. Or rows (N, F) of any range: flattened images
+            if F is a square of 64 or more, or `image_shape` is given, scaled by the range of the training images;
+            otherwise each row is drawn as a bar chart.
+        y
+            The classes, (N,): numbers or strings.
 
         Raises
         ------
         FFLabelsError
-            For images of another shape or range, not one class per image, a single class, or settings that do not fit
-            the data. Checked before training starts.
+            For images of another shape or range, a single class, or settings that do not fit the data. Checked before
+            training starts.
+        ValueError
+            For missing or infinite values, and not one class per image (by scikit-learn).
         """
-        images = _images(X)
-        self.classes_, index = np.unique(np.asarray(y), return_inverse=True)
-        if index.shape != (len(images),):
-            raise FFLabelsError("not one class an image", where="y", got=index.shape, expected=f"({len(images)},)")
+        # Check the data.
+        X, y = validate_data(self, X, y, dtype=None, allow_nd=True)
+        check_classification_targets(y)
+        self._table = TableImages.of(X.astype(np.float64), self.image_shape) if X.ndim == 2 else None
+        images = self._table.draw(X.astype(np.float64)) if self._table else images_of(X)
+        if not self._table:
+            self.n_features_in_ = images[0].numel()
+        self.classes_, index = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise FFLabelsError("a single class", where="y", expected="2 or more")
-        values = {"labels.set": self.labels, "train.epochs": self.epochs, "seed": self.seed, "device": self.device}
-        config = Config().replaced(values).override(self.settings)
+            raise FFLabelsError("a single class", where="y", got="1 class", expected="2 or more")
+
+        # Check the settings.
+        config = self._config()
         _, method, _ = get_inference(self.inference)
-        if config.data != Config().data:
-            raise FFLabelsError("the data are X and y", where="settings", got="data.…", expected="other settings")
-        if config.algorithm != "ff":
-            raise FFLabelsError(
-                "not forward-forward", where="settings", got="algorithm=bp", hint="ffnet.BPNet is the baseline"
-            )
         device = resolve_device(config.device)
         train = Split(images, torch.from_numpy(index.astype(np.int64)))
         data = Data("X", train, train[:0], train[:0], tuple(map(str, self.classes_)))
         check_run(config, data)
+
+        # Train.
         with memory_errors():
             self.net_ = FFNet(with_dtype(config, device, data.shape), data.shape, label_set(config, data)).to(device)
             self.history_ = fit(self.net_, data)
             if method.needs == "forecast":
                 self.net_.forecast = fit_forecast(self.net_, images)
+        self.n_iter_ = len(self.history_)
         return self
 
     def decision_function(self, X: Images) -> npt.NDArray[np.float32]:
-        """Return the score of each class (goodness or logit), (N, classes)."""
-        if not hasattr(self, "net_"):
-            raise FFLabelsError("not fitted", where="FFClassifier", hint="call fit first")
-        scores_NC = scores(self.net_, _images(X), inference=self.inference)
-        return cast(npt.NDArray[np.float32], scores_NC.float().cpu().numpy())
+        """Return the score of each class (goodness or logit), (N, classes).
+
+        For two classes: how far the second is ahead of the first, (N,), as everywhere in scikit-learn.
+        """
+        scores_NC = self._scores(X)
+        return scores_NC[:, 1] - scores_NC[:, 0] if scores_NC.shape[1] == 2 else scores_NC
 
     def predict(self, X: Images) -> npt.NDArray[Any]:
         """Return the predicted classes, (N,)."""
-        index_N = self.decision_function(X).argmax(1)
+        index_N = self._scores(X).argmax(1)
         return cast(npt.NDArray[Any], self.classes_[index_N])
 
-    def score(self, X: Images, y: npt.ArrayLike) -> float:
-        """Return the accuracy: the share of images whose class is predicted."""
-        return float((self.predict(X) == np.asarray(y)).mean())
+    def predict_proba(self, X: Images) -> npt.NDArray[np.float64]:
+        """Return the softmax of the scores of all classes, (N, classes).
+
+        With ``inference="linear"`` these are the probabilities that the linear classifier was fitted to. Those of
+        goodness are not calibrated; ``sklearn.calibration.CalibratedClassifierCV`` can do that.
+        """
+        scores_NC = self._scores(X).astype(np.float64)
+        power_NC = np.exp(scores_NC - scores_NC.max(1, keepdims=True))
+        return cast(npt.NDArray[np.float64], power_NC / power_NC.sum(1, keepdims=True))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's parameters, as scikit-learn's tools expect."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        """Return the constructor's parameters and, with `deep`, a mapping's `settings` by their dotted names."""
+        params: dict[str, Any] = super().get_params(deep=deep)
+        return {**params, **self.settings} if deep and isinstance(self.settings, Mapping) else params
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters by name."""
-        names = self.get_params()
-        for name, value in params.items():
-            if name not in names:
-                raise FFLabelsError("no such parameter", where="FFClassifier", got=name, expected=", ".join(names))
-            setattr(self, name, value)
+        """Set parameters and settings by name, for instance ``set_params(labels="morph", **{"train.lr": 1e-3})``."""
+        super().set_params(**{name: value for name, value in params.items() if not _is_setting(name)})
+        settings = {name: value for name, value in params.items() if _is_setting(name)}
+        if settings:
+            self.settings = {**_as_mapping(self.settings), **settings}
         return self
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
 
-def _images(X: Images) -> Tensor:
-    """Return images (N, C, H, W), uint8 or float32; refuse other shapes and ranges."""
-    images = np.asarray(X)
-    if images.ndim == 3:
-        images = images[:, None]
-    if images.ndim != 4 or not len(images):
-        raise FFLabelsError("not images", where="X", got=f"shape {images.shape}", expected="(N, H, W) or (N, C, H, W)")
-    if images.shape[-1] in (3, 4) and images.shape[1] > 4:
-        raise FFLabelsError("channels last", where="X", got=f"shape {images.shape}", expected="(N, C, H, W)")
-    if images.dtype == np.uint8:
-        return torch.from_numpy(np.ascontiguousarray(images))
-    low, high = float(images.min()), float(images.max())
-    if not (low >= 0 and high <= 1):
-        raise FFLabelsError("out of range", where="X", got=f"{low:g} to {high:g}", expected="0 to 1, or uint8")
-    return torch.from_numpy(images.astype(np.float32))
+    def _config(self) -> Config:
+        """Return the settings of the net and its training."""
+        seed = self.random_state
+        if self.seed is not None:
+            warnings.warn("FFClassifier: seed= is now random_state=", DeprecationWarning, stacklevel=3)
+            seed = self.seed
+        if not isinstance(seed, int | np.integer):
+            seed = check_random_state(seed).randint(2**31)
+        values = {"labels.set": self.labels, "train.epochs": self.epochs, "seed": int(seed), "device": self.device}
+        base = load_preset(self.preset).config if self.preset else Config()
+        start = base.replaced({"data": {}, **{key: value for key, value in values.items() if value is not None}})
+        settings = self.settings
+        config = start.replaced(settings) if isinstance(settings, Mapping) else start.override(settings)
+        if config.data != start.data:
+            raise FFLabelsError("the data are X and y", where="settings", got="data.…", expected="other settings")
+        if config.algorithm != "ff":
+            hint = "ffnet.BPNet is the baseline"
+            raise FFLabelsError("not forward-forward", where="settings", got="algorithm=bp", hint=hint)
+        return config
+
+    def _scores(self, X: Images) -> npt.NDArray[np.float32]:
+        """Return the score of each class, (N, classes)."""
+        check_is_fitted(self, "net_", msg="This %(name)s is not fitted: call fit first.")
+        if self._table:
+            images = self._table.draw(validate_data(self, X, dtype=np.float64, reset=False))
+        else:
+            images = images_of(X)
+        scores_NC = scores(self.net_, images, inference=self.inference)
+        return cast(npt.NDArray[np.float32], scores_NC.float().cpu().numpy())
+
+
+def _is_setting(name: str) -> bool:
+    """Return whether a parameter's name is that of a setting in a section of `Config`."""
+    return "." in name
+
+
+def _as_mapping(settings: Settings) -> dict[str, Any]:
+    """Return settings as a mapping from ``section.key`` to the value, or to its text."""
+    if isinstance(settings, Mapping):
+        return dict(settings)
+    if isinstance(settings, str):
+        raise FFLabelsError("one text", where="settings", got=settings, expected="a list of section.key=value")
+    return {name.strip(): typed(text) for name, _, text in (setting.partition("=") for setting in settings)}

@@ -132,7 +132,7 @@ def untrained(net: FFNet, data: Data, *, progress: Progress = silent) -> FFNet:
     for images_BCHW, labels_BK in itertools.islice(batches, STATISTICS_STEPS):
         images_BCHW = initial.prepare(images_BCHW)
         for labels_B in labels_BK.T[: 1 if initial.has_codes else None]:
-            initial(initial.embed(images_BCHW, labels_B))
+            list(initial.activities(initial.embed(images_BCHW, labels_B)))
     initial.eval()
     initial.linear = fit_linear(initial, train, progress=lambda _, done, total: progress("untrained net", done, total))
     return initial

@@ -47,6 +47,26 @@ def test_torch_tensors_go_through_too(labels):
     assert labels.imprints(torch.from_numpy(IMAGES)).shape == (4, *IMAGES.shape)
 
 
+def test_one_intensity_per_image_and_the_default(labels):
+    torch = pytest.importorskip("torch")
+    each = np.linspace(0, 1, 7, dtype=np.float32)
+    expected = np.concatenate(
+        [labels.embed(IMAGES[i : i + 1], LABELS[i : i + 1], float(k)) for i, k in enumerate(each)]
+    )
+    found = labels.embed(IMAGES, LABELS, each)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert found.dtype == np.float32
+    tensors = labels.embed(torch.from_numpy(IMAGES), torch.from_numpy(LABELS), torch.from_numpy(each))
+    np.testing.assert_allclose(tensors.numpy(), expected, atol=1e-5)
+    np.testing.assert_array_equal(labels.embed(IMAGES, LABELS), labels.embed(IMAGES, LABELS, 0.35))
+
+
+def test_embedding_keeps_gradients(labels):
+    torch = pytest.importorskip("torch")
+    images = torch.from_numpy(IMAGES).requires_grad_()
+    assert labels.embed(images, torch.from_numpy(LABELS), 0.3).requires_grad
+
+
 @pytest.mark.parametrize(
     ("images", "index", "intensity", "message"),
     [
@@ -62,6 +82,11 @@ def test_torch_tensors_go_through_too(labels):
         (IMAGES, LABELS.astype(float), 0.3, "labels must be a vector of integers"),
         (IMAGES[0], LABELS, 0.3, r"images: not a batch of images; got shape \(1, 16, 16\)"),
         ((IMAGES * 255).astype(np.uint8), LABELS, 0.3, "images: not floating point; got uint8"),
+        (IMAGES * 255, LABELS, 0.3, r"images: out of range; got 0\.\d+ to 25\d\.?\d*; expected 0 to 1 .divide by 255"),
+        (IMAGES - 0.5, LABELS, 0.3, r"images: out of range; got -0\.\d+ to 0\.\d+; expected 0 to 1$"),
+        (np.where(IMAGES > 0.9, np.nan, IMAGES), LABELS, 0.3, "images: out of range; got nan to nan"),
+        (IMAGES, LABELS, np.full(3, 0.3), r"intensity: does not fit; got shape \(3,\); expected .*\(7,\)"),
+        (IMAGES, LABELS, np.linspace(0, 1.5, 7), "intensity: out of range; got 0 to 1.5; expected 0 to 1"),
     ],
 )
 def test_what_cannot_be_embedded_is_named(images, index, intensity, message):

@@ -23,6 +23,7 @@ FFNET_COMMANDS = (
     "eval",
     "resume",
     "predict",
+    "export",
     "info",
     "report",
     "cam",
@@ -139,6 +140,10 @@ def _run(command: click.Command) -> NoReturn:
     except ImportError as error:
         from fflabels.errors import MissingExtraError
 
+        if error.name == "torch":
+            from ffnet import NEEDS_TORCH
+
+            _fail(NEEDS_TORCH, debug)
         _fail(str(error) if isinstance(error, MissingExtraError) else f"cannot be imported: {error}", debug)
     except OSError as error:
         _fail(f"{error.filename or 'file'}: {error.strerror or error}", debug)

@@ -1,4 +1,4 @@
-"""Data sets that have a name: the embedded digits, torchvision's, pairs of MNIST's digits."""
+"""Data sets that have a name: the embedded digits, generated cells, torchvision's, pairs of MNIST's digits."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import torch
 from fflabels.errors import FFLabelsError
 from fflabels.images import digits, fit
 from ffnet.config import DataConfig
+from ffnet.data.cells import KINDS, cells
 from ffnet.data.dataset import Bytes, Data, Split, split_data, to_split
 from ffnet.data.registry import register
 
@@ -35,6 +36,18 @@ def load_digits(config: DataConfig) -> Data:
     return split_data(
         config, "digits", (pixels[rest], classes[rest]), (pixels[test], classes[test]), tuple("0123456789"), 180
     )
+
+
+CELLS = 980
+"""Training and validation images of cells; 210 more are for the test."""
+
+
+@register("cells", "white blood cells of 7 kinds, generated pictures, 64×64, colour", preset="quick-cells")
+def load_cells(config: DataConfig) -> Data:
+    """Return the cells: 840 training, 140 validation and 210 test images unless the settings say otherwise."""
+    images, kinds = cells(CELLS + 210, seed=0)
+    train, test = (images[:CELLS], kinds[:CELLS]), (images[CELLS:], kinds[CELLS:])
+    return split_data(config, "cells", train, test, tuple(KINDS), 140)
 
 
 @register("mnist", "handwritten digits, 28×28", preset="quick-mnist")

@@ -15,9 +15,10 @@ from torch.nn import functional as F
 from fflabels.errors import FFLabelsError
 from ffnet.data.augment import views
 from ffnet.data.images import check_images_fit
-from ffnet.inference.passes import evaluating, flattened
+from ffnet.inference.passes import evaluating
 from ffnet.model.baseline import BPNet
 from ffnet.model.net import FFNet, Net
+from ffnet.model.scores import flattened
 from ffnet.system.devices import memory_errors
 
 

@@ -17,6 +17,7 @@ from ffnet.data.augment import views
 from ffnet.labels.embed import Embedded
 from ffnet.model.heads import LinearHead
 from ffnet.model.net import FFNet
+from ffnet.model.scores import flattened, scored_layers
 
 CPU_CHUNK = 128
 """On a CPU at most this many embedded images per pass; the maps of more do not fit its caches."""
@@ -70,12 +71,6 @@ def _weighted(net: FFNet, goodness_KNC: Tensor, layers: range) -> Tensor:
     return goodness_KNC if net.layer_weights is None else net.layer_weights(goodness_KNC, layers)
 
 
-def scored_layers(net: FFNet) -> range:
-    """Return the layers whose goodness decides: those that count, or only the last one."""
-    depth = len(net.layers)
-    return range(depth - 1, depth) if net.config.inference.layers == "last" else net.counted
-
-
 @torch.no_grad()
 def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> Tensor:
     """Return the goodness of every label in some layers, (K, N, C), the mean over the views of each image.
@@ -120,15 +115,6 @@ def features(net: FFNet, images: Tensor) -> Tensor:
     with evaluating(net):
         activities = enumerate(net.activities(net.neutral(net.prepare(images))))
         return torch.cat([flattened(net, y_NCHW) for k, y_NCHW in activities if k in net.counted], 1)
-
-
-def flattened(net: FFNet, y_NCHW: Tensor) -> Tensor:
-    """Return the features that a layer's activity gives the linear classifier, (N, F) float32."""
-    side = net.config.inference.linear_pool
-    height, width = y_NCHW.shape[2:]
-    if side and max(height, width) > side:
-        y_NCHW = nn.functional.adaptive_avg_pool2d(y_NCHW.float(), (min(side, height), min(side, width)))
-    return y_NCHW.float().flatten(1)
 
 
 @torch.no_grad()

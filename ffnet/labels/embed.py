@@ -114,5 +114,5 @@ class Embedder(nn.Module):
         embedded_NCHW = cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints_NCHW, self.intensity))
         if self.label_patterns is not None:
             channels = self.label_patterns.mean(0) if labels is None else self.label_patterns[labels]
-            return Embedded(embedded_NCHW, channels.expand(len(images_NCHW), *self.label_patterns.shape[1:]))
+            return Embedded(embedded_NCHW, channels.expand(images_NCHW.shape[0], *self.label_patterns.shape[1:]))
         return Embedded(embedded_NCHW, imprints_NCHW.mean(1, keepdim=True) if self.own_imprint else None)

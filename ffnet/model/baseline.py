@@ -70,11 +70,11 @@ class BPNet(Net):
         chunk = chunk or self.config.inference.chunk
         training = self.training
         self.eval()
-        parts = [self._mean_logits(images[k : k + chunk].to(self.device)) for k in range(0, len(images), chunk)]
+        parts = [self.mean_logits(images[k : k + chunk].to(self.device)) for k in range(0, len(images), chunk)]
         self.train(training)
         return torch.cat(parts) if parts else torch.empty(0, self.head.out_features)
 
-    def _mean_logits(self, images_NCHW: Tensor) -> Tensor:
+    def mean_logits(self, images_NCHW: Tensor) -> Tensor:
         return torch.stack([self(view) for view in views(images_NCHW, self.config.inference.mirror)]).mean(0)
 
 

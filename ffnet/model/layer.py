@@ -26,6 +26,7 @@ from ffnet.model.fast_cpu.maps import (
     pixels_first,
     product_gradient,
     suits_product_gradient,
+    uses_own,
 )
 from ffnet.model.fast_cpu.scratch import Scratch
 from ffnet.model.initial import Filters, get_init
@@ -129,7 +130,7 @@ class LocalLayer(nn.Module):
 
     def _uses_spectral(self, x_NCHW: Tensor) -> bool:
         """Return whether x is convolved by Fourier transforms: on a CPU, where they are faster."""
-        if self.convolution == "direct" or self.stride > 1 or torch.is_grad_enabled() or x_NCHW.device.type != "cpu":
+        if self.convolution == "direct" or self.stride > 1 or uses_own() or x_NCHW.device.type != "cpu":
             return False
         if self.regions != (1, 1):
             return False

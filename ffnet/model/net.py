@@ -22,6 +22,7 @@ from ffnet.model.fast_cpu.maps import mean_squares
 from ffnet.model.forward_pass import ForwardPass
 from ffnet.model.goodness import Goodness, code_goodness, get_goodness
 from ffnet.model.heads import Forecast, LayerWeights, LinearHead
+from ffnet.model.scores import scores_of
 from ffnet.system.devices import DTYPES
 from ffnet.system.ranks import SINGLE, Ranks
 
@@ -118,8 +119,10 @@ class FFNet(Net):
     >>> import torch, ffnet
     >>> from fflabels import named_set
     >>> net = ffnet.FFNet(ffnet.Config(), (1, 16, 16), named_set("fourier:paper10"))
-    >>> embedded = net.embedder.embed(torch.rand(3, 1, 16, 16), torch.tensor([0, 1, 2]))
-    >>> [tuple(y.shape) for y in net(embedded)]
+    >>> images = torch.rand(3, 1, 16, 16)
+    >>> net(images).shape
+    torch.Size([3, 10])
+    >>> [tuple(y.shape) for y in net.activities(net.embed(images, torch.tensor([0, 1, 2])))]
     [(3, 16, 16, 16), (3, 32, 8, 8), (3, 64, 4, 4)]
     """
 
@@ -209,9 +212,13 @@ class FFNet(Net):
             self.layers, Embedded(images.to(self.dtype), None if label is None else label.to(self.dtype))
         )
 
-    def forward(self, embedded: Embedded | Tensor) -> list[Tensor]:
-        """Return each layer's activity for embedded images: a tensor (N, C, H, W), or `Embedded`."""
-        return list(self.activities(embedded))
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        """Return the score of each class, (N, labels), of images (N, C, H, W), bytes or floats in [0, 1].
+
+        These are the logits of the linear classifier if it is fitted, else goodness, as in `ffnet.predict`. All images
+        pass through the net at once, on its device, and nothing is checked: compilers and exporters trace this.
+        """
+        return scores_of(self, images_NCHW, goodness=self.linear is None)
 
     @torch.no_grad()
     def scale_weights(self, embedded: Embedded | Tensor, ranks: Ranks = SINGLE) -> None:

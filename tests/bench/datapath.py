@@ -17,11 +17,12 @@ import numpy as np  # noqa: E402
 import plain  # noqa: E402
 import torch  # noqa: E402
 from harness import Row, alternate, write  # noqa: E402
-from torch.utils.data import DataLoader, Dataset  # noqa: E402
+from torch.utils.data import DataLoader, Dataset, TensorDataset  # noqa: E402
 
 from fflabels import design, get_labeler, named_set  # noqa: E402
 from ffnet.data.images import to_unit  # noqa: E402
 from ffnet.labels.embed import Embedder  # noqa: E402
+from ffnet.labels.torch_dataset import CollatePairs, LabelledPairs  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-datapath.md"
 SHAPE, COUNT, INTENSITY = (1, 28, 28), 2048, 0.35
@@ -60,6 +61,22 @@ def chain(recipe, image):
     return image
 
 
+class ItemByItem(Dataset):
+    """Each image with its own label and with a wrong one, embedded when it is asked for, as one writes it down."""
+
+    def __init__(self, images, classes, labels):
+        self.images, self.classes, self.labels = images, classes, labels
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        image, label = self.images[index], int(self.classes[index])
+        wrong = (label + int(torch.randint(1, 10, ()))) % 10
+        both = [self.labels.embed(image[None], torch.tensor([k]), INTENSITY)[0] for k in (label, wrong)]
+        return *both, label
+
+
 def drawn(embedder, images, classes, order, *, batch=BATCH):
     """Draw an epoch's labels, batch by batch."""
     for index in torch.split(order, batch):
@@ -87,6 +104,15 @@ def main():
         variants[f"plain {kind}"] = partial(list, loader)
         variants[kind] = partial(drawn, embedder, images, classes, order)
         variants[f"small {kind}"] = partial(drawn, embedder, images, classes, order, batch=SMALL_BATCH)
+    floats = images / 255
+    for kind in ("Fourier", "morphology"):
+        labels = sets[kind]
+        own, given = ItemByItem(floats, classes, labels), TensorDataset(floats, classes)
+        pairs = LabelledPairs(given, labels, INTENSITY)
+        variants[f"items {kind}"] = partial(list, DataLoader(own, BATCH, shuffle=True))
+        variants[f"pairs {kind}"] = partial(list, DataLoader(pairs, BATCH, shuffle=True))
+        collate = CollatePairs(labels, INTENSITY)
+        variants[f"collate {kind}"] = partial(list, DataLoader(given, BATCH, shuffle=True, collate_fn=collate))
     seconds = alternate(variants, 7)
     rows = []
     for what, fast, kind, floor in (
@@ -99,6 +125,14 @@ def main():
         measured = f"{slow / seconds[fast]:.1f}× ({COUNT / seconds[fast]:,.0f} images/s against {COUNT / slow:,.0f})"
         holds = None if floor is None else slow / seconds[fast] >= floor
         rows.append(Row(what, measured, holds, f"{floor}×" if floor else "–"))
+    for kind, floors in (("Fourier", (15, 15)), ("morphology", (None, None))):
+        for what, floor in zip(("pairs", "collate"), floors, strict=True):
+            slow, fast = seconds[f"items {kind}"], seconds[f"{what} {kind}"]
+            name = "LabelledPairs" if what == "pairs" else "CollatePairs"
+            measured = f"{slow / fast:.1f}× ({COUNT / fast:,.0f} pairs/s against {COUNT / slow:,.0f})"
+            holds = None if floor is None else slow / fast >= floor
+            row = f"{kind} pairs of a DataLoader by {name}, against LabelSet.embed item by item"
+            rows.append(Row(row, measured, holds, f"{floor}×" if floor else "–"))
     notes = [
         f"images 1×28×28 as bytes, batches of {BATCH}, ten labels; embedded at K = {INTENSITY}",
         "plain: Dataset and DataLoader, a wave by NumPy or a chain of operators by scikit-image and scipy a sample",

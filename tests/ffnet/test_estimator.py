@@ -1,9 +1,18 @@
-"""The estimator in the manner of scikit-learn, and the presets."""
+"""The scikit-learn classifier, and the presets."""
 
 import pickle
+import subprocess
+import sys
 
+import joblib
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import ffnet
 from fflabels.errors import FFLabelsError
@@ -11,6 +20,111 @@ from fflabels.images import digits
 from ffnet.presets import quick_preset
 
 SETTINGS = ["labels.candidates=40", "net.widths=[8,16]", "net.pools=[2,1]", "inference.linear_epochs=5"]
+SMALL = {"labels.candidates": 20, "net.widths": [8, 16], "net.pools": [2, 1], "inference.linear_epochs": 5}
+
+
+def three_digits(count=150):
+    """Images (N, 8, 8) of three digits, and their names."""
+    images, classes = digits()
+    of_three = np.flatnonzero(classes < 3)[:count]
+    return images[of_three, 0], np.array(["zero", "one", "two"])[classes[of_three]]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*recommended to delay parameter validation:UserWarning")
+@parametrize_with_checks([ffnet.FFClassifier(settings=SMALL)])  # no check is expected to fail
+def test_what_scikit_learn_expects_of_an_estimator(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+def test_a_grid_over_settings_and_kinds_of_labels_in_processes():
+    X, y = three_digits()
+    grid = {"train.lr": [1e-6, 2e-3], "labels": ["fourier", "onehot"]}
+    model = ffnet.FFClassifier(epochs=8, inference="linear", settings=SMALL)
+    search = GridSearchCV(model, grid, cv=2, n_jobs=2, error_score="raise").fit(X, y)
+    tried = search.cv_results_["params"]
+    assert len(tried) == 4
+    assert search.best_estimator_.net_.config.train.lr == search.best_params_["train.lr"]
+    assert search.best_estimator_.net_.labels.labeler.name == search.best_params_["labels"]
+    assert search.best_score_ > 0.9
+    assert "train.lr" not in model.get_params()
+
+
+def test_flattened_images_in_a_pipeline():
+    X, y = three_digits()
+    flat = X.reshape(len(X), -1) * 255
+    model = ffnet.FFClassifier(epochs=10, inference="linear", settings=SMALL)
+    assert cross_val_score(make_pipeline(MinMaxScaler(), model), flat, y, cv=2, error_score="raise").mean() > 0.9
+    model.fit(flat, y)
+    assert (model.n_features_in_, model.net_.shape) == (64, (1, 8, 8))
+    square = clone(model).fit(X / X.max(), y)
+    assert (square.n_features_in_, square.net_.shape) == (64, (1, 8, 8))
+    assert (square.predict(X / X.max()) == model.predict(flat)).all()
+    wide = clone(model).set_params(image_shape=(1, 4, 16)).fit(flat, y)
+    assert wide.net_.shape == (1, 4, 16)
+    with pytest.raises(FFLabelsError, match=r"image_shape: does not fit; got \(3, 4, 4\); expected 64 values"):
+        clone(model).set_params(image_shape=(3, 4, 4)).fit(flat, y)
+
+
+@pytest.mark.parametrize("inference", ["goodness", "linear", "cascade:2"])
+def test_probabilities_add_up_and_agree_with_predictions(inference, tmp_path):
+    X, y = three_digits()
+    model = ffnet.FFClassifier(epochs=2, inference=inference, settings=SMALL).fit(X, y)
+    p = model.predict_proba(X)
+    assert p.shape == (len(X), 3)
+    assert np.allclose(p.sum(1), 1)
+    assert (p >= 0).all()
+    assert (model.classes_[p.argmax(1)] == model.predict(X)).all()
+    joblib.dump(model, tmp_path / "model.joblib")
+    assert (joblib.load(tmp_path / "model.joblib").predict_proba(X) == p).all()
+
+
+def test_two_classes_have_one_decision_value():
+    X, y = three_digits()
+    two = y != "two"
+    model = ffnet.FFClassifier(epochs=2, settings=SMALL).fit(X[two], y[two])
+    decision = model.decision_function(X)
+    assert decision.shape == (len(X),)
+    assert (model.classes_[(decision > 0).astype(int)] == model.predict(X)).all()
+
+
+def test_a_preset_and_its_exceptions():
+    X, y = three_digits(60)
+    with pytest.raises(FFLabelsError, match=r"not one label a class; got 10.*labels.set=fourier designs as many"):
+        ffnet.FFClassifier(preset="quick-mnist").fit(X, y)
+    model = ffnet.FFClassifier("fourier", preset="quick-mnist", epochs=1, settings={**SMALL, "net.strides": []}).fit(
+        X, y
+    )
+    preset = ffnet.load_preset("quick-mnist").config
+    assert model.net_.config.net.offered_waves == preset.net.offered_waves > 0
+    assert model.net_.config.train.epochs == 1
+    assert model.net_.config.data == ffnet.Config().data
+    with pytest.raises(FFLabelsError, match=r"no such preset; got quick-mnits .did you mean 'quick-mnist'"):
+        ffnet.FFClassifier(preset="quick-mnits").fit(X, y)
+
+
+def test_the_random_state_decides_and_None_draws_a_new_seed():
+    X, y = three_digits(40)
+    seeds = [
+        ffnet.FFClassifier(epochs=1, random_state=state, settings=SMALL).fit(X, y).net_.config.seed
+        for state in (7, np.int64(7), np.random.RandomState(3), np.random.RandomState(3), None, None)
+    ]
+    assert seeds[0] == seeds[1] == 7
+    assert seeds[2] == seeds[3]
+    assert seeds[4] != seeds[5]
+    with pytest.warns(DeprecationWarning, match="seed= is now random_state="):
+        assert ffnet.FFClassifier(epochs=1, seed=5, settings=SMALL).fit(X, y).net_.config.seed == 5
+
+
+def test_without_scikit_learn_all_but_the_classifier_works():
+    code = (
+        "import sys; sys.modules['sklearn'] = None; import ffnet; ffnet.load_preset('quick-digits')\n"
+        "try: ffnet.FFClassifier\n"
+        "except ImportError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == 'FFClassifier needs scikit-learn: pip install "fflabels[sklearn]"\n'
 
 
 def test_fit_predict_score():
@@ -36,20 +150,25 @@ def test_morphology_labels_and_colour_images():
 
 
 def test_parameters_are_kept_as_scikit_learns_tools_expect():
-    model = ffnet.FFClassifier("morph", epochs=3, seed=5)
-    clone = ffnet.FFClassifier(**model.get_params())
-    assert clone.get_params() == model.get_params()
-    with pytest.raises(FFLabelsError, match="no such parameter; got epohcs"):
+    model = ffnet.FFClassifier("morph", epochs=3, random_state=5, settings=["train.lr=0.5"])
+    assert clone(model).get_params() == model.get_params()
+    model.set_params(labels="fourier", **{"train.batch": 8})
+    assert model.get_params()["settings"] == {"train.lr": 0.5, "train.batch": 8}
+    assert model.get_params()["train.batch"] == 8
+    with pytest.raises(ValueError, match="Invalid parameter 'epohcs'"):
         model.set_params(epohcs=3)
+    X, y = three_digits(20)
+    with pytest.raises(FFLabelsError, match=r"no such setting; got train.lrr .did you mean 'lr'"):
+        model.set_params(**{"train.lrr": 1}).fit(X, y)
 
 
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [
-        (np.zeros((6, 64)), [0, 1] * 3, r"X: not images; got shape \(6, 64\); expected \(N, H, W\)"),
+        (np.zeros((6, 1, 1, 8, 8)), [0, 1] * 3, r"X: not images; got shape \(6, 1, 1, 8, 8\); expected \(N, H, W\)"),
         (np.full((6, 8, 8), 16.0), [0, 1] * 3, "X: out of range; got 16 to 16; expected 0 to 1"),
-        (np.full((6, 8, 8), np.nan), [0, 1] * 3, "X: out of range"),
-        (np.zeros((6, 8, 8)), [0, 1], r"y: not one class an image; got \(2,\); expected \(6,\)"),
+        (np.full((6, 8, 8), np.nan), [0, 1] * 3, "X contains NaN"),
+        (np.zeros((6, 8, 8)), [0, 1], r"inconsistent numbers of samples: \[6, 2\]"),
         (np.zeros((6, 8, 8)), [1] * 6, "y: a single class"),
         (
             np.zeros((6, 12, 12, 3)),
@@ -59,7 +178,7 @@ def test_parameters_are_kept_as_scikit_learns_tools_expect():
     ],
 )
 def test_what_does_not_fit_is_said(X, y, message):
-    with pytest.raises(FFLabelsError, match=message):
+    with pytest.raises(ValueError, match=message):
         ffnet.FFClassifier().fit(X, y)
 
 
@@ -80,7 +199,7 @@ def test_settings_win_and_are_a_list():
 
 
 def test_before_fit_there_is_nothing_to_predict():
-    with pytest.raises(FFLabelsError, match="call fit first"):
+    with pytest.raises(NotFittedError, match="call fit first"):
         ffnet.FFClassifier().predict(np.zeros((2, 8, 8)))
 
 

@@ -25,6 +25,11 @@ def accumulate_dtype(x: Tensor) -> torch.dtype:
     return torch.float64 if x.dtype == torch.float64 else torch.float32
 
 
+def uses_own() -> bool:
+    """Return whether PyTorch's own operations are used on a CPU, too: autograd and compilers need them."""
+    return torch.is_grad_enabled() or torch.compiler.is_compiling()
+
+
 def pixels_first(x_NCHW: Tensor) -> bool:
     """Return whether x is in memory as (H, W, N, C), float32 or float64, like the result of a spectral convolution."""
     if x_NCHW.dtype != accumulate_dtype(x_NCHW):
@@ -35,7 +40,7 @@ def pixels_first(x_NCHW: Tensor) -> bool:
 def mean_squares(y_NCHW: Tensor) -> Tensor:
     """Return s_NC, the mean of y² over pixels, in float32 (float64 for float64)."""
     dtype = accumulate_dtype(y_NCHW)
-    if torch.is_grad_enabled() or y_NCHW.device.type != "cpu":
+    if uses_own() or y_NCHW.device.type != "cpu":
         return y_NCHW.to(dtype).square().mean((2, 3))
     if not pixels_first(y_NCHW):
         samples = max(1, VALUES // max(1, y_NCHW[0].numel())) if len(y_NCHW) else 1
@@ -51,7 +56,7 @@ def max_pool(y_NCHW: Tensor, width: int) -> Tensor:
     """Return the maxima over squares of `width` × `width` pixels; a remainder at the border is dropped."""
     if width == 1:
         return y_NCHW
-    if torch.is_grad_enabled() or y_NCHW.device.type != "cpu":
+    if uses_own() or y_NCHW.device.type != "cpu":
         return F.max_pool2d(y_NCHW, width)
     bottom, right = (side // width * width for side in y_NCHW.shape[2:])
     rows_NCHW = reduce(torch.maximum, (y_NCHW[:, :, k:bottom:width] for k in range(width)))

@@ -28,7 +28,7 @@ def test_goodness_equals_a_loop_over_images_and_labels():
     for i in range(4):
         for label in range(10):
             embedded = ours.labels.embed(images[i : i + 1], torch.tensor([label]), 0.35)
-            for k, y in enumerate(ours(embedded)):
+            for k, y in enumerate(ours.activities(embedded)):
                 torch.testing.assert_close(found[k, i, label], y.square().sum(), rtol=1e-4, atol=1e-4)
     expected = found[1:].sum(0).argmax(1)
     assert torch.equal(ffnet.predict(ours, images, inference="goodness"), expected)

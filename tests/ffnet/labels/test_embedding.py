@@ -51,13 +51,3 @@ def test_labels_that_are_alike_go_to_classes_that_look_alike(tmp_path):
     few = replace(data, train=data.train[data.train.classes != 3])
     with pytest.raises(FFLabelsError, match=r"labels\.assign: a class without a training image; got class 3 of digits"):
         ffnet.label_set(chosen, few)
-
-
-def test_transform_and_pairs_for_other_loops():
-    labels = named_set("fourier:paper10")
-    images, pair = batch(6)
-    pairs = ffnet.LabelledPairs([(x, int(c)) for x, c in zip(images, pair[:, 0], strict=True)], labels, seed=3)
-    positive, negative, label = pairs[2]
-    assert torch.equal(positive, labels.embed(images[2:3], torch.tensor([label]), 0.35)[0])
-    assert torch.equal(negative, pairs[2][1])
-    assert not torch.equal(positive, negative)

@@ -30,7 +30,7 @@ def test_every_layer_is_offered_the_label(settings, labels):
     before = [layer.weight.detach().clone() for layer in ours.layers]
     x = [ours.labels.embed(images, pair[:, k], 0.35) for k in (0, 1)]
     offered = torch.cat([(x[k] - 0.65 * images) / 0.35 for k in (0, 1)])  # the imprint, taken back out of the mixture
-    found = ours(ours.embedder.embed(images.repeat(2, 1, 1, 1), pair.T.reshape(-1)))
+    found = ours.activities(ours.embedder.embed(images.repeat(2, 1, 1, 1), pair.T.reshape(-1)))
     x = torch.cat(x)
     for weight, layer, pool, y in zip(before, ours.layers, (2, 1, 1), found, strict=True):
         if weight.shape[1] > 1:

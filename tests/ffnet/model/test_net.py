@@ -26,7 +26,7 @@ def test_goodness_is_summed_in_float32_whatever_the_compute_type():
     ours = net("dtype=bfloat16", "train.goodness=sum").eval()
     images, _ = batch(3)
     embedded = ours.embedder.embed_one(ours.prepare(images), 4)
-    for k, y in enumerate(ours(embedded)):
+    for k, y in enumerate(ours.activities(embedded)):
         assert y.dtype == torch.bfloat16
         torch.testing.assert_close(layer_goodness(ours, images)[k, :, 4], y.float().square().sum((1, 2, 3)))
 

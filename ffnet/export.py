@@ -1,0 +1,179 @@
+"""Export a trained net as a file for other software: ONNX, or a PyTorch program. The file is checked before it is kept.
+
+ONNX needs the extra ``export``.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from fflabels.errors import FFLabelsError, MissingExtraError
+from fflabels.files import write_whole
+from ffnet.data.images import check_images_fit, to_unit
+from ffnet.model.baseline import BPNet
+from ffnet.model.net import FFNet, Net
+from ffnet.model.scores import scores_of
+
+Format: TypeAlias = Literal["onnx", "pt2"]
+
+SAME = 1e-3
+"""Scores of the file may differ by this share of their largest value, since additions are in another order."""
+
+
+class Compared(NamedTuple):
+    """How an exported file compares with its net.
+
+    Attributes
+    ----------
+    images, same
+        The number of images, and of those for which both predict the same class.
+    difference
+        The largest difference of scores.
+    """
+
+    images: int
+    same: int
+    difference: float
+
+
+class Scorer(nn.Module):
+    """A net by one inference method, as a function of images (N, C, H, W), floats in [0, 1]."""
+
+    def __init__(self, net: Net, inference: str) -> None:
+        super().__init__()
+        self.net, self.inference = net, inference
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the score of each class, (N, classes)."""
+        if isinstance(self.net, FFNet):
+            return scores_of(self.net, images, goodness=self.inference == "goodness")
+        return cast(BPNet, self.net).mean_logits(images)
+
+
+def export_net(
+    net: Net,
+    path: str | Path,
+    images: Tensor,
+    *,
+    format: Format | None = None,  # noqa: A002 - the usual word
+    inference: str | None = None,
+    class_names: Sequence[str] = (),
+) -> Compared:
+    """Write a net as a file that maps images to scores, if the file gives the same scores as the net.
+
+    The file takes float32 images (N, C, H, W) in [0, 1], any number of them, and returns the score of each class (N,
+    classes). The class names are stored in it, as JSON under ``class_names``.
+
+    Parameters
+    ----------
+    net
+        A trained net.
+    path
+        The file.
+    images
+        Images to compare the predictions on, (N, C, H, W), at least two.
+    format
+        ``onnx``, or ``pt2`` for `torch.export.load`. Default: the ending of `path`.
+    inference
+        ``linear``, or ``goodness``; a `BPNet` has a single method. Default: as in `ffnet.predict`. Goodness takes one
+        pass where labels are codes, else the file holds one pass per label.
+    class_names
+        Names of the classes.
+
+    Raises
+    ------
+    FFLabelsError
+        For another format or inference method, and when the file gives other scores than the net: then no file is
+        written.
+    MissingExtraError
+        When ONNX is not installed.
+    """
+    # What is exported.
+    path = Path(path)
+    kind = format or path.suffix.removeprefix(".")
+    if kind not in get_args(Format):
+        raise FFLabelsError("unknown format", where="format", got=kind, expected="onnx or pt2")
+    method = _method(net, inference)
+    check_images_fit(images, net.shape)
+    if len(images) < 2:
+        raise FFLabelsError("too few images to compare on", where="images", got=len(images), expected="2 or more")
+    inputs = to_unit(images.cpu())
+
+    # Trace a copy on the CPU, by PyTorch's own operations alone.
+    scorer = Scorer(copy.deepcopy(net).cpu().eval(), method).eval()
+    for layer in cast(Net, scorer.net).layers:
+        layer.full_gradient = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(scorer, (inputs[:2],), dynamic_shapes=({0: Dim("N")},))
+        data = _WRITERS[kind](program, json.dumps(list(class_names)))
+
+    # Compare, then keep the file.
+    with torch.no_grad():
+        expected = scorer(inputs)
+    found = torch.as_tensor(_READERS[kind](data, inputs))
+    difference = float((found - expected).abs().max())
+    limit = SAME * float(expected.abs().max())
+    if not difference <= limit:
+        got, allowed = f"{difference:g} apart", f"at most {limit:g}"
+        raise FFLabelsError("the file gives other scores than the net", where=str(path), got=got, expected=allowed)
+    write_whole(path, data)
+    return Compared(len(inputs), int((found.argmax(1) == expected.argmax(1)).sum()), difference)
+
+
+def _method(net: Net, inference: str | None) -> str:
+    """Return the inference method to export."""
+    if not isinstance(net, FFNet):
+        if inference not in (None, "bp"):
+            raise FFLabelsError("a back-propagation net has one", where="inference", got=inference)
+        return "bp"
+    method = inference or ("linear" if net.linear is not None else "goodness")
+    if method not in ("linear", "goodness"):
+        raise FFLabelsError("cannot be exported", where="inference", got=method, expected="linear or goodness")
+    if method == "linear" and net.linear is None:
+        raise FFLabelsError("no linear classifier", where="inference", expected="a net whose classifier was fitted")
+    return method
+
+
+def _write_pt2(program: ExportedProgram, class_names: str) -> bytes:
+    data = io.BytesIO()
+    torch.export.save(program, data, extra_files={"class_names": class_names})
+    return data.getvalue()
+
+
+def _read_pt2(data: bytes, images: Tensor) -> Tensor:
+    scores: Tensor = torch.export.load(io.BytesIO(data)).module()(images)
+    return scores.detach()
+
+
+def _write_onnx(program: ExportedProgram, class_names: str) -> bytes:
+    try:
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError('ONNX files need more packages: pip install "fflabels[export]"') from error
+    made = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["images"], output_names=["scores"])
+    assert made is not None
+    made.model.metadata_props["class_names"] = class_names
+    return made.model_proto.SerializeToString()
+
+
+def _read_onnx(data: bytes, images: Tensor) -> Any:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: images.numpy()})[0]
+
+
+_WRITERS: dict[str, Callable[[ExportedProgram, str], bytes]] = {"onnx": _write_onnx, "pt2": _write_pt2}
+_READERS: dict[str, Callable[[bytes, Tensor], Any]] = {"onnx": _read_onnx, "pt2": _read_pt2}
