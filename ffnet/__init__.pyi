@@ -8,15 +8,16 @@ from .evaluation.activation_maps import activation_maps as activation_maps
 from .evaluation.diagnosis import diagnose as diagnose
 from .evaluation.goodness_maps import code_correlations as code_correlations
 from .evaluation.goodness_maps import goodness_maps as goodness_maps
-from .export import export_net as export_net
 from .fitting import fit as fit
 from .fitting import fit_forecast as fit_forecast
+from .inference.export import export_net as export_net
 from .inference.passes import goodness_scores as goodness_scores
 from .inference.predict import predict as predict
 from .labels.torch_dataset import CollatePairs as CollatePairs
 from .labels.torch_dataset import EmbedLabel as EmbedLabel
 from .labels.torch_dataset import LabelledPairs as LabelledPairs
 from .model.baseline import BPNet as BPNet
+from .model.baseline import LocalNet as LocalNet
 from .model.net import FFNet as FFNet
 from .prepare import label_set as label_set
 from .presets import list_presets as list_presets

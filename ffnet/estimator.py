@@ -212,7 +212,7 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise FFLabelsError("the data are X and y", where="settings", got="data.…", expected="other settings")
         if config.algorithm != "ff":
             hint = "ffnet.BPNet is the baseline"
-            raise FFLabelsError("not forward-forward", where="settings", got="algorithm=bp", hint=hint)
+            raise FFLabelsError("not forward-forward", where="settings", got=f"algorithm={config.algorithm}", hint=hint)
         return config
 
     def _scores(self, X: Images) -> npt.NDArray[np.float32]:

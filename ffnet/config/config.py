@@ -59,6 +59,8 @@ class Config(Section, frozen=True):
     """
 
     algorithm: Algorithm = "ff"
+    """``ff``: forward-forward; ``bp``: back-propagation; ``local``: a linear classifier at each layer, whose gradient
+    stays in the layer (Nøkland and Eidnes 2019)."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     device: str = "auto"
     """``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``."""
@@ -88,16 +90,16 @@ class Config(Section, frozen=True):
                 "needs inputs of mean square 1", where="net.init", got="unit with net.norm=none",
                 expected="net.init=measured, or another net.norm",
             )  # fmt: skip
-        if self.algorithm == "bp" and self.net.init == "measured":
+        if self.algorithm != "ff" and self.net.init == "measured":
             raise FFLabelsError(
-                "scales layers for their goodness", where="net.init", got="measured with algorithm=bp",
+                "scales layers for their goodness", where="net.init", got=f"measured with algorithm={self.algorithm}",
                 expected="torch, base or unit",
             )  # fmt: skip
-        if self.algorithm == "bp" and self.train.peer:
+        if self.algorithm != "ff" and self.train.peer:
             raise FFLabelsError(
                 "forward-forward layers only",
                 where="train.peer",
-                got=f"{self.train.peer} with algorithm=bp",
+                got=f"{self.train.peer} with algorithm={self.algorithm}",
                 expected="0",
             )
         if self.has_codes:
@@ -137,6 +139,8 @@ class Config(Section, frozen=True):
         Hard negatives still share one thing: all layers train on the wrong label drawn by the last layer's goodness in
         earlier steps.
         """
+        if self.algorithm == "local":
+            return True
         return self.algorithm == "ff" and self.net.first_layer != "with_next" and self.net.detach
 
     def override(self, assignments: Sequence[str]) -> Config:

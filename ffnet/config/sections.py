@@ -13,7 +13,7 @@ Natural = Annotated[int, msgspec.Meta(ge=0)]
 Rate = Annotated[float, msgspec.Meta(gt=0)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
-Algorithm: TypeAlias = Literal["ff", "bp"]
+Algorithm: TypeAlias = Literal["ff", "bp", "local"]
 Inference: TypeAlias = str
 """``linear``, ``goodness``, ``cascade``, ``cascade:k`` or ``halving``: see `ffnet.predict`."""
 Convolution: TypeAlias = Literal["auto", "direct"]

@@ -16,7 +16,7 @@ from fflabels.errors import FFLabelsError
 from ffnet.data.augment import views
 from ffnet.data.images import check_images_fit
 from ffnet.inference.passes import evaluating
-from ffnet.model.baseline import BPNet
+from ffnet.model.baseline import Baseline
 from ffnet.model.net import FFNet, Net
 from ffnet.model.scores import flattened
 from ffnet.system.devices import memory_errors
@@ -47,14 +47,14 @@ class ActivationMaps:
 def activation_maps(net: Net, images: Tensor, classes: Tensor | None = None) -> ActivationMaps:
     """Return the class activation maps of images: Σ over channels of weight × activity.
 
-    The linear classifier of an `FFNet` uses the layers that count in a neutral pass; the head of a `BPNet` uses the
-    last layer. Both are linear in these activities, so the maps of all layers add up to the logit, up to a constant
+    The linear classifier of an `FFNet` uses the layers that count in a neutral pass; the head of a `BPNet` or
+    `LocalNet` uses the last layer. Both are linear in these activities, so the maps of all layers add up to the logit, up to a constant
     per class. With ``inference.mirror`` the maps are the mean over both views.
 
     Parameters
     ----------
     net
-        `FFNet` with its linear classifier fitted, or `BPNet`.
+        `FFNet` with its linear classifier fitted, `BPNet` or `LocalNet`.
     images
         (N, C, H, W), bytes or floats in [0, 1].
     classes
@@ -77,7 +77,8 @@ def activation_maps(net: Net, images: Tensor, classes: Tensor | None = None) -> 
     with evaluating(net), torch.enable_grad():
         all_views = views(torch.as_tensor(images), net.config.inference.mirror)
         passes = [
-            _bp_pass(net, view) if isinstance(net, BPNet) else _ff_pass(cast(FFNet, net), view) for view in all_views
+            _baseline_pass(net, view) if isinstance(net, Baseline) else _ff_pass(cast(FFNet, net), view)
+            for view in all_views
         ]
         logits_NC = torch.stack([logits for _, logits in passes]).mean(0)
         classes_N = logits_NC.argmax(1) if classes is None else checked_classes(classes, logits_NC)
@@ -103,7 +104,7 @@ def _ff_pass(net: FFNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
     return leaves, net.linear(torch.cat([flattened(net, y_NCHW) for y_NCHW in leaves.values()], 1))
 
 
-def _bp_pass(net: BPNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
+def _baseline_pass(net: Baseline, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
     """Return the last layer's pooled activity, as a leaf of a graph, and the logits."""
     check_images_fit(images, net.shape)
     with torch.no_grad():

@@ -150,7 +150,7 @@ def _sets(experiment: Experiment, finished: Sequence[Job], folder: Path, rows: S
     loaded = lru_cache(maxsize=1)(load_data)
     chosen: dict[tuple[str, str], tuple[Job, LabelSet, list[dict[str, Any]]]] = {}
     for job, row in zip(finished, rows, strict=True):
-        if job.config.algorithm == "bp" or job.config.labels.goodness.set:
+        if job.config.algorithm != "ff" or job.config.has_codes:
             continue  # no picture of a label
         labels = LabelSet.load(folder / job.folder / LABELS)
         recipes = [msgspec.to_builtins(recipe) for recipe in labels.recipes]

@@ -252,5 +252,5 @@ def _try(
     assert run.results
     assert run.results.validation
     accuracies = run.results.validation.accuracies
-    accuracy = accuracies[reading if config.algorithm == "ff" else "bp"].accuracy
+    accuracy = accuracies[reading if config.algorithm == "ff" else config.algorithm].accuracy
     return Trial(number, settings, accuracy, folder)

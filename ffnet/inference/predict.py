@@ -4,7 +4,7 @@
   codes, one pass without a label gives the goodness of all
 - ``linear`` applies a linear classifier to one neutral pass (paper's default)
 - ``cascade`` and ``halving`` propose a few labels from one neutral pass, and goodness decides among them [ours]
-- ``bp`` is the softmax head of a back-propagation net
+- ``bp`` is the softmax head of a back-propagation net, ``local`` the last layer's classifier of a local net
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ffnet.inference.linear import linear_scores
 from ffnet.inference.passes import goodness_scores
 from ffnet.inference.registry import INFERENCES, Answer, InferenceMethod, get_inference, known_inferences
 from ffnet.inference.shortlist import SHORTLIST, cascade_scores, halving_scores
-from ffnet.model.baseline import BPNet
+from ffnet.model.baseline import Baseline, BPNet, LocalNet
 from ffnet.model.net import FFNet, Net
 from ffnet.system.devices import memory_errors
 
@@ -40,9 +40,11 @@ INFERENCES["halving"] = InferenceMethod(
     lambda net, images, _, chunk: halving_scores(cast(FFNet, net), images, chunk=chunk),
     needs="forecast", stands_for="goodness", by_label=True,
 )  # fmt: skip
-INFERENCES["bp"] = InferenceMethod(
-    lambda net, images, _, chunk: Answer(cast(BPNet, net).logits(images, chunk=chunk)), nets=BPNet, reported=True
-)
+for _baseline in (BPNet, LocalNet):
+    INFERENCES[_baseline.inference] = InferenceMethod(
+        lambda net, images, _, chunk: Answer(cast(Baseline, net).logits(images, chunk=chunk)),
+        nets=_baseline, reported=True,
+    )  # fmt: skip
 
 
 def check_inference(net: Net, inference: Inference | None) -> None:
@@ -61,6 +63,13 @@ def check_inference(net: Net, inference: Inference | None) -> None:
         )  # fmt: skip
 
 
+def default_inference(net: Net) -> str:
+    """Return the inference method of a net: goodness where it takes one pass, else linear if that was fitted."""
+    if isinstance(net, FFNet):
+        return "goodness" if net.has_codes or net.linear is None else "linear"
+    return cast(Baseline, net).inference
+
+
 @memory_errors()
 def scores(net: Net, images: Tensor, *, inference: Inference | None = None, chunk: int | None = None) -> Tensor:
     """Return the score of each class, (N, classes), of which `predict` takes the largest; −∞ for dropped classes.
@@ -72,7 +81,7 @@ def scores(net: Net, images: Tensor, *, inference: Inference | None = None, chun
     """
     check_inference(net, inference)
     if not inference:
-        inference = "bp" if isinstance(net, BPNet) else "goodness" if cast(FFNet, net).linear is None else "linear"
+        inference = default_inference(net)
     _, method, number = get_inference(inference)
     return method.score(net, torch.as_tensor(images), number, chunk).scores
 
@@ -98,7 +107,8 @@ def predict(
         codes. ``cascade:k``: goodness decides among at most k labels that linear inference proposes (k = 3 unless
         given), in at most 1 + k passes. ``halving``: a forecast drops labels, then each layer drops more; needs
         `fit_forecast`. Other registered methods work, too.
-        Default: linear if the net has a fitted linear classifier, else goodness. A `BPNet` has a single method.
+        Default: goodness where labels are codes; else linear if the net has a fitted linear classifier, else goodness.
+        A `BPNet` or `LocalNet` has a single method.
     chunk
         Embedded images per pass through the net; default: ``inference.chunk``, on a CPU at most 128.
     method

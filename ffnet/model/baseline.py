@@ -1,8 +1,8 @@
-"""The baseline: the same stack of convolutions, trained end to end by back-propagation."""
+"""The baselines: the same stack of convolutions without labels, trained by back-propagation or by local classifiers."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,12 @@ from ffnet.labels.embed import Embedded
 from ffnet.model.forward_pass import ForwardPass
 from ffnet.model.net import Net
 
+REGIONS = 2
+"""The classifier of a `LocalNet`'s layer sees the mean activity of this many regions along each side."""
 
-class BPNet(Net):
-    """The layers of `FFNet` without labels, then global average pooling and a softmax head (paper, section on CAMs).
+
+class Baseline(Net):
+    """The layers of `FFNet` without labels, and a linear classifier on the last layer.
 
     Parameters
     ----------
@@ -28,22 +31,18 @@ class BPNet(Net):
         (C, H, W) of the images.
     classes
         Number of classes.
-
-    Examples
-    --------
-    >>> import torch, ffnet
-    >>> net = ffnet.BPNet(ffnet.Config(algorithm="bp"), (1, 16, 16), classes=10)
-    >>> net(torch.rand(3, 1, 16, 16)).shape
-    torch.Size([3, 10])
     """
+
+    inference: ClassVar[str]
+    """The name of its only inference method."""
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(config, shape)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            self.head = nn.Linear(config.net.widths[-1], classes)
-        if config.dtype == "float64":
-            self.double()
+        self.classes = classes
+
+    def logits_of_maps(self, maps_NCHW: Tensor) -> Tensor:
+        """Return logits (N, classes), given the last layer's pooled activity."""
+        raise NotImplementedError
 
     def last_maps(self, images_NCHW: Tensor) -> Tensor:
         """Return the last layer's pooled activity, (N, C, h, w), for images (N, C, H, W), bytes or floats in [0, 1]."""
@@ -51,10 +50,6 @@ class BPNet(Net):
         for _, layer in forward_pass:
             forward_pass.y = layer(forward_pass.x)
         return forward_pass.x
-
-    def logits_of_maps(self, maps_NCHW: Tensor) -> Tensor:
-        """Return logits (N, classes), given the last layer's pooled activity."""
-        return cast(Tensor, self.head(maps_NCHW.mean((2, 3)).to(self.head.weight.dtype)))
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Return logits (N, classes) for images (N, C, H, W), bytes or floats in [0, 1]."""
@@ -72,13 +67,79 @@ class BPNet(Net):
         self.eval()
         parts = [self.mean_logits(images[k : k + chunk].to(self.device)) for k in range(0, len(images), chunk)]
         self.train(training)
-        return torch.cat(parts) if parts else torch.empty(0, self.head.out_features)
+        return torch.cat(parts) if parts else torch.empty(0, self.classes)
 
     def mean_logits(self, images_NCHW: Tensor) -> Tensor:
+        """Return logits (N, classes); with ``inference.mirror`` the mean over both views."""
         return torch.stack([self(view) for view in views(images_NCHW, self.config.inference.mirror)]).mean(0)
 
 
-def loss_and_hits(net: BPNet, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropy of a batch, with its graph, and the number of right predictions."""
-    logits = net(images)
-    return F.cross_entropy(logits, classes), (logits.argmax(1) == classes).sum()
+class BPNet(Baseline):
+    """Trained by back-propagation: global average pooling and a softmax head (paper, section on CAMs).
+
+    Parameters
+    ----------
+    config, shape, classes
+        As for `Baseline`.
+
+    Examples
+    --------
+    >>> import torch, ffnet
+    >>> net = ffnet.BPNet(ffnet.Config(algorithm="bp"), (1, 16, 16), classes=10)
+    >>> net(torch.rand(3, 1, 16, 16)).shape
+    torch.Size([3, 10])
+    """
+
+    inference = "bp"
+
+    def __init__(self, config: Config, shape: Shape, classes: int) -> None:
+        super().__init__(config, shape, classes)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.head = nn.Linear(config.net.widths[-1], classes)
+        if config.dtype == "float64":
+            self.double()
+
+    def logits_of_maps(self, maps_NCHW: Tensor) -> Tensor:
+        """Return logits (N, classes), given the last layer's pooled activity."""
+        return cast(Tensor, self.head(maps_NCHW.mean((2, 3)).to(self.head.weight.dtype)))
+
+
+class LocalNet(Baseline):
+    """Trained layer by layer, each by a linear classifier of its own: ``pred`` of Nøkland and Eidnes (2019).
+
+    A layer's classifier sees its pooled activity, averaged over 2×2 regions; no gradient crosses layers. It is the
+    usual yardstick of strictly local training, and no forward-forward method: there is no goodness. The last layer's
+    classifier predicts.
+
+    Parameters
+    ----------
+    config, shape, classes
+        As for `Baseline`.
+
+    Examples
+    --------
+    >>> import torch, ffnet
+    >>> net = ffnet.LocalNet(ffnet.Config(algorithm="local"), (1, 16, 16), classes=10)
+    >>> net(torch.rand(3, 1, 16, 16)).shape
+    torch.Size([3, 10])
+    """
+
+    inference = "local"
+
+    def __init__(self, config: Config, shape: Shape, classes: int) -> None:
+        super().__init__(config, shape, classes)
+        self.heads = nn.ModuleList(nn.Linear(REGIONS**2 * width, classes) for width in config.net.widths)
+        for parameter in self.heads.parameters():
+            nn.init.zeros_(parameter)
+        if config.dtype == "float64":
+            self.double()
+
+    def layer_logits(self, k: int, maps_NCHW: Tensor) -> Tensor:
+        """Return the logits (N, classes) of layer k, from 0, given its pooled activity."""
+        features_NF = F.adaptive_avg_pool2d(maps_NCHW.to(self.accumulate_dtype), REGIONS).flatten(1)
+        return cast(Tensor, self.heads[k](features_NF))
+
+    def logits_of_maps(self, maps_NCHW: Tensor) -> Tensor:
+        """Return logits (N, classes), given the last layer's pooled activity."""
+        return self.layer_logits(len(self.layers) - 1, maps_NCHW)

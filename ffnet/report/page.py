@@ -80,6 +80,8 @@ def verdict(run: Run) -> str:
     net = run.config.net
     if run.config.algorithm == "bp":
         return "Back-propagation: the baseline, not forward–forward."
+    if run.config.algorithm == "local":
+        return "Layer-local, but not forward–forward: each layer learns from a linear classifier of its own."
     if run.config.has_codes:
         codes = "learned together with the layer" if run.config.labels.goodness.learn else "fixed"
         return (
@@ -142,7 +144,7 @@ def _learning(run: Run) -> Section | None:
     if not run.metrics:
         return None
     discrimination = "Discrimination: how often a layer gives the right label more goodness than a wrong one."
-    words = "" if run.config.algorithm == "bp" else discrimination
+    words = "" if run.config.algorithm != "ff" else discrimination
     return Section("Learning", words, (picture(figures.learning_curves(run.metrics), "loss and accuracy per epoch"),))
 
 

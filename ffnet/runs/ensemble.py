@@ -234,7 +234,7 @@ def _check_runs(runs: Sequence[Run]) -> None:
     seen = []
     for run in runs:
         if not isinstance(run.net, FFNet):
-            raise FFLabelsError("not forward-forward", where=str(run.folder), got="algorithm bp")
+            raise FFLabelsError("not forward-forward", where=str(run.folder), got=f"algorithm {run.config.algorithm}")
         if (settings := (run.config, run.net.labels)) in seen:
             where, got = str(run.folder), f"seed {run.config.seed}"
             raise FFLabelsError("two runs of one seed are one run", where=where, got=got)

@@ -22,7 +22,7 @@ from ffnet.fitting import fit_forecast, untrained
 from ffnet.inference.predict import check_inference, predict, renamed_method
 from ffnet.inference.registry import get_inference
 from ffnet.labels.codes import Codes
-from ffnet.model.baseline import BPNet
+from ffnet.model.baseline import Baseline, BPNet, LocalNet
 from ffnet.model.net import FFNet
 from ffnet.runs.checkpoint import net_state, newest_checkpoint
 from ffnet.runs.files import (
@@ -42,6 +42,9 @@ from ffnet.runs.log import METRICS, read_lines
 from ffnet.runs.settings import About, check_data, read_layer_labels, read_settings, settings_digest, with_root
 from ffnet.system.devices import memory_errors, resolve_device
 from ffnet.training.learner import Metrics
+
+BASELINES: dict[str, type[Baseline]] = {"bp": BPNet, "local": LocalNet}
+"""The nets of algorithms without labels."""
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -88,7 +91,7 @@ class Run:
     config, about
         The settings; the data set, device and versions that the run began with.
     net
-        `FFNet` or `BPNet`; in an unfinished run, as of the newest checkpoint.
+        `FFNet`, `BPNet` or `LocalNet`; in an unfinished run, as of the newest checkpoint.
     metrics
         The metrics of each epoch.
     results
@@ -107,7 +110,7 @@ class Run:
     folder: Path
     config: Config
     about: About
-    net: FFNet | BPNet
+    net: FFNet | Baseline
     metrics: list[Metrics] = field(default_factory=list)
     results: Results | None = None
 
@@ -268,9 +271,9 @@ def build(
     labels: LabelSet | Codes | None,
     classes: int,
     layer_labels: LabelSet | None = None,
-) -> FFNet | BPNet:
-    """Return a net with its initial weights: forward-forward or, without labels, the back-propagation baseline."""
-    return FFNet(config, shape, labels, layer_labels) if labels else BPNet(config, shape, classes)
+) -> FFNet | Baseline:
+    """Return a net with its initial weights: forward-forward or, without labels, a baseline."""
+    return FFNet(config, shape, labels, layer_labels) if labels else BASELINES[config.algorithm](config, shape, classes)
 
 
 def check_alike(runs: Sequence[Run]) -> None:

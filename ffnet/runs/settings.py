@@ -68,7 +68,7 @@ def read_settings(folder: Path) -> tuple[Config, About, LabelSet | Codes | None]
         raise FFLabelsError(
             "unknown format", where=str(folder / ABOUT), got=about.format, expected=str(FORMAT), hint="a newer ffnet?"
         )
-    if config.algorithm == "bp":
+    if config.algorithm != "ff":
         return config, about, None
     kind: type[LabelSet | Codes] = Codes if config.has_codes else LabelSet
     labels, classes = kind.load(folder / LABELS), len(about.data.class_names)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from ffnet.data.dataset import Split
-from ffnet.model.baseline import BPNet, loss_and_hits
+from ffnet.model.baseline import BPNet
 from ffnet.training.draws import Draws
 from ffnet.training.learner import EpochSums, Metrics, make_optimizer
 
@@ -23,7 +24,8 @@ class BPLearner:
         """Train on the images of step k."""
         self.net.train()
         index_B = draws.order_SB[k]
-        loss, hits = loss_and_hits(self.net, draws.images(train, k), train.classes[index_B])
+        classes_B, logits_BC = train.classes[index_B], self.net(draws.images(train, k))
+        loss, hits = cross_entropy(logits_BC, classes_B), (logits_BC.argmax(1) == classes_B).sum()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

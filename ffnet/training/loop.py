@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config, TrainConfig
 from ffnet.data.dataset import Split
-from ffnet.model.baseline import BPNet
+from ffnet.model.baseline import BPNet, LocalNet
 from ffnet.model.net import FFNet, Net
 from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training.backprop import BPLearner
@@ -17,6 +17,7 @@ from ffnet.training.codes import CodeLearner
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
 from ffnet.training.learner import Learner, Metrics
+from ffnet.training.local import LocalLearner
 
 
 def make_learner(net: Net, images: int, ranks: Ranks = SINGLE) -> Learner:
@@ -30,6 +31,8 @@ def make_learner(net: Net, images: int, ranks: Ranks = SINGLE) -> Learner:
     check_ranks(net.config, images, ranks)
     if isinstance(net, BPNet):
         return BPLearner(net)
+    if isinstance(net, LocalNet):
+        return LocalLearner(net, ranks)
     net = cast(FFNet, net)
     return CodeLearner(net, ranks) if net.has_codes else FFLearner(net, images, ranks)
 

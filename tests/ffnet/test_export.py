@@ -12,8 +12,8 @@ from reference import net
 import ffnet
 from fflabels.errors import FFLabelsError, MissingExtraError
 from ffnet.data.dataset import Data, Split
-from ffnet.export import export_net
 from ffnet.fitting import fit_heads
+from ffnet.inference.export import export_net
 from ffnet.inference.predict import scores
 from ffnet.labels.choose import choose_labels
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_exported_is_said_and_nothing_written(tmp_path, monkeypat
         settings = {"path": "net.pt2", "images": IMAGES, **arguments}
         with pytest.raises(FFLabelsError, match=message):
             export_net(ours, tmp_path / settings.pop("path"), settings.pop("images"), **settings)
-    monkeypatch.setitem(ffnet.export._READERS, "pt2", lambda _, images: torch.zeros(len(images), 10))
+    monkeypatch.setitem(ffnet.inference.export._READERS, "pt2", lambda _, images: torch.zeros(len(images), 10))
     with pytest.raises(FFLabelsError, match="the file gives other scores than the net"):
         export_net(ours, tmp_path / "net.pt2", IMAGES)
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)

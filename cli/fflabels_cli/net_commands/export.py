@@ -10,7 +10,7 @@ import click
 from fflabels_cli import options
 
 if TYPE_CHECKING:
-    from ffnet.export import Format
+    from ffnet.inference.export import Format
 
 COMPARED = 256
 """The file is compared with the net on at most this many images."""

@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     "--dtype", type=click.Choice(("float32", "bfloat16", "float64", "auto")), help="Data type of the activations."
 )
 @click.option(
-    "--algorithm", type=click.Choice(("ff", "bp")), help="ff: forward-forward. bp: back-propagation, for comparison."
+    "--algorithm",
+    type=click.Choice(("ff", "bp", "local")),
+    help="ff: forward-forward. For comparison: bp, back-propagation; local, a linear classifier at each layer.",
 )
 @click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Any other setting. Repeatable.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder, new or empty.  [default: runs/…]")
@@ -109,8 +111,8 @@ def command(
     }
     base = _base(preset, dataset, pairs=bool(labels) and not codes)
     config = base.replaced({name: value for name, value in given.items() if value is not None})
-    if config.algorithm == "bp" and (labels or n or params):
-        raise click.UsageError("back-propagation uses no labels: leave out --labels, --n and --param")
+    if config.algorithm != "ff" and (labels or n or params):
+        raise click.UsageError(f"algorithm {config.algorithm} uses no labels: leave out --labels, --n and --param")
     config = _with_params(config, labels, params).override(settings)
 
     # Train, and show the results.

@@ -20,7 +20,8 @@ from torch.export import Dim, ExportedProgram
 from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.files import write_whole
 from ffnet.data.images import check_images_fit, to_unit
-from ffnet.model.baseline import BPNet
+from ffnet.inference.predict import default_inference
+from ffnet.model.baseline import Baseline
 from ffnet.model.net import FFNet, Net
 from ffnet.model.scores import scores_of
 
@@ -57,7 +58,7 @@ class Scorer(nn.Module):
         """Return the score of each class, (N, classes)."""
         if isinstance(self.net, FFNet):
             return scores_of(self.net, images, goodness=self.inference == "goodness")
-        return cast(BPNet, self.net).mean_logits(images)
+        return cast(Baseline, self.net).mean_logits(images)
 
 
 def export_net(
@@ -85,7 +86,7 @@ def export_net(
     format
         ``onnx``, or ``pt2`` for `torch.export.load`. Default: the ending of `path`.
     inference
-        ``linear``, or ``goodness``; a `BPNet` has a single method. Default: as in `ffnet.predict`. Goodness takes one
+        ``linear``, or ``goodness``; a baseline has a single method. Default: as in `ffnet.predict`. Goodness takes one
         pass where labels are codes, else the file holds one pass per label.
     class_names
         Names of the classes.
@@ -134,10 +135,10 @@ def export_net(
 def _method(net: Net, inference: str | None) -> str:
     """Return the inference method to export."""
     if not isinstance(net, FFNet):
-        if inference not in (None, "bp"):
-            raise FFLabelsError("a back-propagation net has one", where="inference", got=inference)
-        return "bp"
-    method = inference or ("linear" if net.linear is not None else "goodness")
+        if inference not in (None, only := default_inference(net)):
+            raise FFLabelsError("this net has one", where="inference", got=inference, expected=only)
+        return only
+    method = inference or default_inference(net)
     if method not in ("linear", "goodness"):
         raise FFLabelsError("cannot be exported", where="inference", got=method, expected="linear or goodness")
     if method == "linear" and net.linear is None:

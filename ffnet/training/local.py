@@ -1,0 +1,83 @@
+"""A training step with a linear classifier at each layer (`LocalNet`): no gradient crosses layers.
+
+Letters of shapes: B images of a step, C channels, H×W pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from ffnet.data.dataset import Split
+from ffnet.data.images import to_unit
+from ffnet.labels.embed import Embedded
+from ffnet.model.baseline import LocalNet
+from ffnet.model.forward_pass import ForwardPass
+from ffnet.system.ranks import SINGLE, Ranks
+from ffnet.training.draws import Draws
+from ffnet.training.learner import EpochSums, Metrics, make_optimizer
+
+
+class LocalLearner:
+    """Trains a `LocalNet`: each layer and its classifier by the classifier's cross-entropy.
+
+    Parameters
+    ----------
+    net
+        The net.
+    ranks
+        The processes that train the net together.
+    """
+
+    def __init__(self, net: LocalNet, ranks: Ranks = SINGLE) -> None:
+        self.net, self.ranks = net, ranks
+        self.parameters = list(net.parameters())
+        self.optimizer = make_optimizer(self.parameters, net.config)
+        self.epoch_sums = EpochSums(net.layers[0].weight.detach(), len(net.layers), 2)
+
+    def step(self, train: Split, draws: Draws, k: int) -> None:
+        """Train every layer on the images of step k."""
+        index_B = draws.order_SB[k]
+        share = self.ranks.share(len(index_B))
+        self.learn(draws.images(train, k, share), train.classes[index_B[share]])
+
+    def learn(self, images_BCHW: Tensor, classes_B: Tensor) -> None:
+        """Train every layer on images, bytes or floats in [0, 1], and their classes."""
+        net = self.net.train()
+        metrics = torch.zeros_like(self.epoch_sums.totals)
+        images_BCHW = to_unit(images_BCHW, net.accumulate_dtype).to(net.dtype)
+        self.optimizer.zero_grad()
+        forward_pass = ForwardPass(net.layers, Embedded(images_BCHW))
+        for k, layer in forward_pass:
+            forward_pass.y = layer.activity(layer.normalize(forward_pass.x, self.ranks))
+            pooled_BCHW = layer.pooled(forward_pass.y)
+            logits_BC = net.layer_logits(k, pooled_BCHW)
+            loss = cross_entropy(logits_BC, classes_B)
+            loss.backward()  # type: ignore[no-untyped-call]
+            forward_pass.pooled = pooled_BCHW.detach()
+            hits = (logits_BC.argmax(1) == classes_B).to(metrics.dtype).mean()
+            metrics[k] = torch.stack([loss.detach().to(metrics.dtype), hits])
+        self.ranks.begin_mean(*(p.grad for p in self.parameters if p.grad is not None))
+        self.ranks.finish()
+        self.optimizer.step()
+        self.epoch_sums.totals += self.ranks.mean(metrics)
+        self.epoch_sums.end_step()
+
+    @property
+    def labels_device(self) -> torch.device | None:
+        """None: no labels are embedded."""
+        return None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the sums of the epoch so far."""
+        return self.epoch_sums.tensors()
+
+    def first_bad_step(self) -> int | None:
+        """Return the first step of the epoch whose loss was not finite."""
+        return self.epoch_sums.first_bad_step()
+
+    def epoch_metrics(self) -> Metrics:
+        """Return the last layer's mean loss and training accuracy, each measured in its own step; losses by layer."""
+        means = self.epoch_sums.take_means()
+        return {"loss": means[-1][0], "train_accuracy": means[-1][1]}
