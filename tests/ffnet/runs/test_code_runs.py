@@ -1,0 +1,199 @@
+"""Runs whose labels are codes: from training to the report, exact resume, and what they refuse."""
+
+import json
+
+import pytest
+import torch
+from reference import SMALL_TRAINED
+
+import ffnet
+from fflabels import design, named_set
+from fflabels.errors import FFLabelsError
+from ffnet.labels.codes import Codes
+from ffnet.runs.session import Watcher
+
+SMALL = {
+    **SMALL_TRAINED, "net.widths": [6, 8, 12], "labels.goodness.set": "code:hadamard,code", "labels.goodness.learn": True,
+    "net.kernel": 3, "train.epochs": 8,
+}  # fmt: skip
+CONFIG = ffnet.Config().replaced(SMALL)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return ffnet.train(CONFIG, out=tmp_path_factory.mktemp("codes") / "run")
+
+
+def test_a_run_is_trained_evaluated_and_loaded_again(run):
+    assert list(run.results.test.accuracies) == ["goodness", "linear"]
+    goodness = run.results.test.goodness
+    assert goodness.accuracy > 0.3
+    assert len(goodness.layers) == 3
+    again = ffnet.load_run(run.folder)
+    data = run.data()
+    assert torch.equal(
+        ffnet.goodness_scores(again.net, data.test.images), ffnet.goodness_scores(run.net, data.test.images)
+    )
+    assert torch.equal(again.predict(data.test.images), again.predict(data.test.images, inference="goodness"))
+    assert again.evaluate(data, "validation", inference="goodness").goodness.accuracy == (
+        run.results.validation.goodness.accuracy
+    )
+
+
+def test_labels_json_holds_one_set_per_width(run):
+    codes = Codes.load(run.folder / "labels.json")
+    assert list(codes.sets) == [6, 8, 12]
+    assert [codes.origin(width) for width in codes.sets] == ["code, best of 20", "code, best of 20", "code:hadamard"]
+    for width, labels in codes.sets.items():
+        code = codes.matrix(width)
+        assert code.shape == (10, width)
+        torch.testing.assert_close(code.sum(1), torch.zeros(10), rtol=0, atol=1e-6)
+        torch.testing.assert_close(code.clamp_min(0).sum(1), torch.ones(10))
+        assert len(labels) == 10
+
+
+def test_settings_of_pairs_are_not_in_its_settings(run):
+    text = (run.folder / "config.toml").read_text()
+    assert "intensity" not in text
+    assert "negatives" not in text
+    assert ffnet.Config.from_toml(text.encode(), "config.toml") == run.config
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_bits(run, tmp_path):
+    class StopError(Exception):
+        pass
+
+    def stop(metrics):
+        raise StopError
+
+    with pytest.raises(StopError):
+        ffnet.train(CONFIG, out=tmp_path / "stopped", watcher=Watcher(report=stop))
+    again = ffnet.resume(tmp_path / "stopped")
+    for name, tensor in run.net.state_dict().items():
+        assert torch.equal(again.net.state_dict()[name], tensor), name
+    assert again.results == run.results
+
+
+def test_the_codes_of_another_run_serve_the_same_widths(run, tmp_path):
+    labels = str(run.folder / "labels.json")
+    config = CONFIG.replaced({"labels.goodness.set": labels, "seed": 3})
+    data = ffnet.load_data(config.data)
+    assert ffnet.label_set(config, data) == Codes.load(run.folder / "labels.json")
+    with pytest.raises(
+        FFLabelsError, match=r"no codes for a layer of width 10: .*codes of other widths; got 10; exp.* 6, 8, 12"
+    ):
+        ffnet.label_set(config.replaced({"net.widths": [6, 8, 10]}), data)
+
+
+def test_a_label_set_file_serves_the_layers_of_its_width(tmp_path):
+    design("code", 10, shape=(8, 1, 1), candidates=40).save(tmp_path / "8.json")
+    named_set("code:groups", 10, (12, 1, 1)).save(tmp_path / "12.json")
+    config = CONFIG.replaced({"labels.goodness.set": f"{tmp_path / '8.json'}, {tmp_path / '12.json'}, code"})
+    codes = ffnet.label_set(config, ffnet.load_data(config.data))
+    assert [codes.origin(width) for width in (6, 8, 12)] == ["code, best of 20", "code, best of 40", "code:groups"]
+
+
+def test_explanations_of_codes(run):
+    data = run.data()
+    images = data.test.images[:4]
+    maps = ffnet.goodness_maps(run.net, images)
+    assert sorted(maps.layers) == [2, 3]
+    scores = ffnet.goodness_scores(run.net, images)
+    assert torch.equal(maps.classes, scores.argmax(1))
+    assert torch.equal(maps.rivals, scores.topk(2).indices[:, 1])
+    swapped = ffnet.goodness_maps(run.net, images, maps.rivals, maps.classes)
+    torch.testing.assert_close(swapped.total, -maps.total)
+    for correlation in ffnet.code_correlations(run.net).values():
+        assert correlation.shape == (10, 10)
+        torch.testing.assert_close(correlation.diagonal(), torch.ones(10))
+        assert correlation.abs().max() <= 1 + 1e-5
+    diagnosis = ffnet.diagnose(run.net, data, count=50)
+    assert set(diagnosis.rank_correlation) == {"layer 1", "layer 2", "layer 3"}
+
+
+def test_a_map_is_what_its_pixels_add_to_the_goodness(run):
+    net, images = run.net, run.data().test.images[:3]
+    maps = ffnet.goodness_maps(net, images)
+    for k, y in enumerate(net.activities(net.prepare(images))):
+        if k + 1 not in maps.layers:
+            continue
+        layer = net.layers[k]
+        pooled = layer.pooled(y).double()
+        s = pooled.square().mean((2, 3))
+        code = layer.goodness_weight.double() * layer.goodness_weight.shape[1] ** -0.25
+        code = code - code.mean(1, keepdim=True)
+        between = (code[maps.classes] - code[maps.rivals]) / (s + 0.01)
+        expected = (between[:, :, None, None] * pooled.square()).sum(1) / pooled[0, 0].numel()
+        torch.testing.assert_close(maps.layers[k + 1].double(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_report_shows_codes_correlations_and_maps(run):
+    from ffnet.report.page import write_report
+
+    page = write_report(run, run.data()).read_text()
+    for title in ("Which classes each layer takes to be alike", "Goodness maps", "codes over its channels"):
+        assert title in page
+
+
+def test_pictures_have_no_goodness_maps(tmp_path):
+    config = ffnet.Config().replaced(SMALL_TRAINED)
+    data = ffnet.load_data(config.data)
+    net = ffnet.FFNet(config, data.shape, named_set("fourier:paper10"))
+    with pytest.raises(FFLabelsError, match="net: its labels are no codes"):
+        ffnet.goodness_maps(net, data.test.images[:2])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"labels.goodness.set": "fourier"},
+            r"no codes for a layer of width 6: fourier: draws no codes; expected a labeler",
+        ),
+        ({"labels.goodness.set": "cod"}, r"no codes for a layer of width 6: .*cod"),
+        (
+            {"labels.goodness.set": "code:hadamard"},
+            r"width 6: .*no Hadamard matrix is known for so many channels; got 6",
+        ),
+        ({"labels.goodness.set": "code:groups"}, r"width 6: .*not one group per label; got 10"),
+        ({"net.widths": [1, 8, 8]}, r"net.widths: .*; got 1; expected 2 or more"),
+        (
+            {"train.goodness": "contrast"},
+            r"train.goodness: no sum over channels; got contrast; expected .*log-contrast",
+        ),
+        ({"labels.intensity": 0.2}, r"labels.intensity: only for labels in the image; got 0.2; expected 0.35, because"),
+        ({"labels.layers.set": "waves"}, r"labels.layers.set: only for labels in the image; got waves; expected none"),
+        ({"train.negatives_each": 3}, r"train.negatives_each: only for labels in the image; got 3"),
+        ({"net.first_layer": "with_next"}, r"net.first_layer: not with codes; got with_next"),
+        ({"labels.n": 7}, r"not one label a class; got 7; expected 10"),
+    ],
+)
+def test_wrong_settings_are_refused_in_one_line(changes, message):
+    with pytest.raises(FFLabelsError, match=message) as caught:
+        config = CONFIG.replaced(changes)
+        ffnet.label_set(config, ffnet.load_data(config.data))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_net_is_given_labels_of_its_own_kind():
+    data = ffnet.load_data(CONFIG.data)
+    with pytest.raises(FFLabelsError, match="labels of the other kind; got a label set for images; expected codes"):
+        ffnet.FFNet(CONFIG, data.shape, named_set("fourier:paper10"))
+    with pytest.raises(FFLabelsError, match="labels of the other kind; got codes; expected a label set for images"):
+        ffnet.FFNet(ffnet.Config().replaced(SMALL_TRAINED), data.shape, ffnet.label_set(CONFIG, data))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "ffnet codes", "version": 9, "sets": {}}', "\xff"])
+def test_a_damaged_file_of_codes_is_named(tmp_path, content):
+    path = tmp_path / "labels.json"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(FFLabelsError, match=r"labels\.json"):
+        Codes.load(path)
+
+
+def test_an_edited_set_in_a_file_of_codes_is_named(run, tmp_path):
+    content = json.loads((run.folder / "labels.json").read_text())
+    content["sets"]["8"]["recipes"].reverse()
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    with pytest.raises(FFLabelsError, match=r"sets\.8: damaged or edited"):
+        Codes.load(tmp_path / "labels.json")
