@@ -27,7 +27,7 @@ RENAMED: dict[str, str] = {
 }
 """Old names of tensors and of keys in JSON → new ones."""
 
-REMOVED = {"calibration.offset_LC"}
+REMOVED = {"calibration.offset_LC", "offered_code"}
 """Tensors that are no more."""
 
 

@@ -28,7 +28,7 @@ SMALL = [
 ]  # fmt: skip
 NARROW = {
     "paper-mnist": ["net.widths=[32,32,32]"],
-    "best-cifar10": ["net.widths=[16,32,64,128]"],
+    "pairs-best-cifar10": ["net.widths=[16,32,64,128]"],
     "paper-cifar10-morph": ["net.widths=[32,32,64,64,64,128]"],
 }
 """Fewer filters, so that all of it takes a minute or two."""
@@ -38,7 +38,18 @@ FIXED = [
 ]  # fmt: skip
 """What presets may change and this matrix does not."""
 
-PRESETS = ["quick-digits", "paper-mnist", "best-cifar10", "paper-cifar10-morph", "paper-mnist-bp"]
+PRESETS = ["pairs-digits", "paper-mnist", "pairs-best-cifar10", "paper-cifar10-morph", "paper-mnist-bp"]
+
+IS_OLD = hasattr(ffnet.Config().net, "label_every_layer")
+"""Whether this tree is from before label codes: its names of presets and of label channels are others."""
+
+OLD_PRESETS = {"pairs-digits": "quick-digits", "pairs-best-cifar10": "best-cifar10"}
+OLD_SETTINGS = {
+    "labels.layers.set=imprint": ["net.label_every_layer=true"],
+    "labels.layers.set=waves:reed-solomon": ["net.label_every_layer=true", "net.offered_waves=4"],
+    "labels.layers.channels=4": [],
+}
+
 SMALL_CASES = {
     "with-next": ["net.first_layer=with_next"],
     "joint": ["net.detach=false"],
@@ -59,10 +70,13 @@ SMALL_CASES = {
 def cases():
     """Yield the name and settings of every run."""
     for preset in PRESETS:
-        config = ffnet.load_preset(preset).config.override([*SHORT, *FIXED, *NARROW.get(preset, [])])
+        config = ffnet.load_preset(OLD_PRESETS.get(preset, preset) if IS_OLD else preset).config
+        config = config.override([*SHORT, *FIXED, *NARROW.get(preset, [])])
         for dtype in ("float32", "float64"):
             yield f"{preset}-{dtype}", config.override([f"dtype={dtype}"])
     for name, settings in SMALL_CASES.items():
+        if IS_OLD:
+            settings = [old for setting in settings for old in OLD_SETTINGS.get(setting, [setting])]
         yield name, ffnet.Config().override([*SMALL, *settings])
 
 
@@ -82,7 +96,7 @@ def score(run, images):
 def killed_and_resumed(folder):
     """Kill a training as soon as it has saved its third step, and resume it."""
     settings = [part for setting in SMALL for part in ("--set", setting)]
-    arguments = ["train", *settings, "--set", "train.epochs=4", "--out", str(folder)]
+    arguments = ["train", "--labels", "fourier:paper10", *settings, "--set", "train.epochs=4", "--out", str(folder)]
     process = subprocess.Popen(
         [sys.executable, "-c", COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
