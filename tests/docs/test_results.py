@@ -1,4 +1,4 @@
-"""Pages of results whose rows were kept say what the rows say."""
+"""Pages of results say what the stored rows say or, where rows were not kept, what the stored cells say."""
 
 import csv
 import re
@@ -10,20 +10,24 @@ torch = pytest.importorskip("torch")
 
 from ffnet.evaluation.statistics import Gap, spread  # noqa: E402
 from ffnet.experiments.load import load_experiment  # noqa: E402
-from ffnet.experiments.pivot import effects  # noqa: E402
+from ffnet.experiments.pivot import effects, report  # noqa: E402
 from ffnet.report.tables import format_gap  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 NUMBERS = ("validation goodness", "validation goodness, last layer", "validation linear")
+CELLS_KEPT = ("ablation", "accuracy", "best", "label-study", "reproduced")
+"""Pages whose rows were not kept."""
+ROUNDING = 0.0151
+"""Three numbers of two places: a difference, and what it is the difference of."""
 
 
 @pytest.fixture(scope="module")
 def rows():
     with (RESULTS / "ablation-cifar10.csv").open() as file:
         return [
-            {key: float(value) if key.startswith("validation") else value for key, value in row.items() if value}
+            {key: float(value) if key.startswith(("validation", "cpu")) else value for key, value in row.items() if value}
             for row in csv.DictReader(file)
-        ]
+        ]  # fmt: skip
 
 
 def tables(page):
@@ -56,14 +60,118 @@ def test_the_ablation_on_cifar10_is_that_of_its_rows(rows):
 
 def test_the_experiment_of_today_takes_the_same_differences_from_these_rows(rows):
     experiment = load_experiment("ablation")
-    typed = [{**row, "cpu seconds": float(row["cpu seconds"])} for row in rows]
-    found = [effect for effect in effects(experiment, typed) if effect.factor == "change"]
+    found = [effect for effect in effects(experiment, rows) if effect.factor == "change"]
     wanted = {(effect.level, *effect.others.values(), effect.accuracy): effect.gap for effect in found}
     page = (RESULTS / "ablation-cifar10.md").read_text()
     compared = 0
     for recipe, labels, cells in tables(page):
-        gap = wanted.get((cells[0], "cifar10", recipe, labels, "validation goodness"))
-        if gap:
-            assert format_gap(gap) in cells[2]
-            compared += 1
-    assert compared > 50
+        for name, cell in zip(NUMBERS, cells[2:5], strict=True):
+            gap = wanted.get((cells[0], "cifar10", recipe, labels, name))
+            if gap:
+                assert format_gap(gap) in cell
+                compared += 1
+    assert compared > 150
+
+
+def test_its_report_has_the_means_of_the_page(rows):
+    experiment = load_experiment("ablation")
+    lines = report(experiment, [], rows, "ffnet experiment report ablation --scale cpu").splitlines()
+    for recipe, labels, cells in tables((RESULTS / "ablation-cifar10.md").read_text()):
+        [line] = [line for line in lines if line.startswith(f"| cifar10 | {recipe} | {labels} | {cells[0]} | ")]
+        assert line.split(" | ")[4:8] == [cells[1], *(cell.partition(" [")[0] for cell in cells[2:5])]
+
+
+def page_cells(page):
+    """Yield the table's heading, the row's words, n, and (column, text) of every cell with a number."""
+    words = {
+        "command (and `--seed 0`, `1`, …)", "runs", "kind", "rule", "change", "statistic",
+        "reading of the unchanged recipe", "read by", "paper", "filters a layer", "labels", "label intensity K",
+        "layer 1", "height and width of the filters", "width of the pooling behind each layer", "learning rate",
+        "images a step", "epochs", "epoch", "CPU minutes",
+    }  # fmt: skip
+    counts = {"n", "pools", "pools (nets)", "nets"}
+    section, part, head = "", "", None
+    for line in page.splitlines():
+        if line.startswith("#"):
+            section, part = (line[3:], "") if line.startswith("## ") else (section, line[4:])
+            section, head = section if not line.startswith("# ") else "", None
+            part = "" if line.startswith("# ") else part
+        elif not line.startswith("| "):
+            head = None
+        elif head is None:
+            head = [cell.strip() for cell in line.strip()[1:-1].split("|")]
+        elif not line.startswith("| ---"):
+            cells = dict(zip(head, (cell.strip() for cell in line.strip()[1:-1].split("|")), strict=True))
+            table = " / ".join(filter(None, (section, part)))
+            named = {
+                name
+                for name, text in cells.items()
+                if name in words and not re.match(r"layer \d.*:\d", f"{name}:{text}")
+            }
+            row = " | ".join(text for name, text in cells.items() if name in named)
+            n = " ".join(text for name, text in cells.items() if name in counts)
+            for name, text in cells.items():
+                parts = text.split(" / ")
+                for k, one in enumerate(parts, 1) if name not in named | counts else ():
+                    if one not in ("", "–"):
+                        yield table, row, n, name if len(parts) == 1 else f"{name}, {k}", one
+
+
+def kept(name):
+    with (RESULTS / f"{name}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def shown(cell):
+    """Return a stored cell as the page shows it."""
+    gap = cell["gap"] + (f" ({cell['low']} … {cell['high']})" if cell["low"] else "")
+    gap = f"**{gap}**" if cell["clear"] else gap
+    mean = cell["mean"] + (f" ± {cell['sd']}" if cell["sd"] else "")
+    mean = f"at least {mean}" if cell.get("at least") else mean
+    return f"{mean} [{gap}]" if mean and gap else mean or gap
+
+
+@pytest.mark.parametrize("name", CELLS_KEPT)
+def test_pages_without_rows_say_so_and_are_made_of_the_stored_cells(name):
+    page = (RESULTS / f"{name}.md").read_text()
+    assert "*Rows not kept*" in page
+    stored = [(cell["table"], cell["row"], cell["n"], cell["column"], shown(cell)) for cell in kept(name)]
+    assert list(page_cells(page)) == stored
+
+
+@pytest.mark.parametrize("name", CELLS_KEPT)
+def test_stored_cells_are_possible(name):
+    for cell in kept(name):
+        if cell["low"]:
+            low, gap, high = (float(cell[key]) for key in ("low", "gap", "high"))
+            assert low <= gap <= high, cell
+            assert bool(cell["clear"]) == (low > 0 or high < 0) or 0 in (low, high), cell
+        if cell["sd"]:
+            assert float(cell["sd"]) >= 0
+            assert 0 <= float(cell["mean"]) <= 100
+
+
+def test_differences_of_the_ablation_are_those_of_its_means():
+    cells = [cell for cell in kept("ablation") if cell["mean"]]
+    base = {(c["table"], c["column"]): float(c["mean"]) for c in cells if c["row"] == "unchanged"}
+    checked = 0
+    for cell in (cell for cell in cells if cell["gap"]):
+        less = float(cell["mean"]) - base[cell["table"], cell["column"]]
+        assert abs(less - float(cell["gap"])) < ROUNDING, cell
+        checked += 1
+    assert checked > 100
+
+
+def test_differences_of_the_label_study_are_those_of_its_means_where_all_pools_and_seeds_are_shared():
+    cells = kept("label-study")
+    means = {(c["table"], c["row"], c["column"]): (c["n"], float(c["mean"])) for c in cells if c["mean"]}
+    checked = 0
+    for cell in (cell for cell in cells if " / Less " in cell["table"]):
+        data, _, base = cell["table"].partition(" / Less ")
+        kind, rule = cell["row"].split(" | ")
+        n, own = means[data, f"{kind} | {rule}", cell["column"]]
+        n_of_base, of_base = means[data, f"{kind} | {base}", cell["column"]]
+        if n == n_of_base:
+            assert abs(own - of_base - float(cell["gap"])) < ROUNDING, cell
+            checked += 1
+    assert checked > 100
