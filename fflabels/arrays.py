@@ -6,6 +6,8 @@ import operator
 import re
 from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 from array_api_compat import array_namespace, device, is_torch_array, size
 
 from fflabels.errors import FFLabelsError
@@ -21,6 +23,7 @@ __all__ = [
     "is_torch_array",
     "parse_shape",
     "size",
+    "to_host",
 ]
 
 Array: TypeAlias = Any
@@ -75,3 +78,20 @@ def parse_shape(text: str) -> Shape:
 def constant_like(values: Any, images: Array, dtype: Any = None) -> Array:
     """Return host values (NumPy) as an array of the library, device and (unless given) dtype of `images`."""
     return array_namespace(images).asarray(values, dtype=dtype or images.dtype, device=device(images))
+
+
+def to_host(images: Array) -> npt.NDArray[Any]:
+    """Return an array of any array-API library, on any device, as a NumPy array; `constant_like` is the way back.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fflabels.arrays import to_host
+    >>> to_host(torch.zeros(2, 1, 8, 8)).shape
+    (2, 1, 8, 8)
+    """
+    if hasattr(images, "detach"):  # PyTorch
+        images = images.detach().cpu()
+    elif hasattr(images, "get"):  # CuPy
+        images = images.get()
+    return np.asarray(images)

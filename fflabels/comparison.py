@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from fflabels.diversity import summarize
 from fflabels.errors import FFLabelsError
 from fflabels.guard import complete
 from fflabels.images import References
-from fflabels.labeler import DEFAULT_SHAPE, Labeler
+from fflabels.labeler import DEFAULT_SHAPE, Labeler, typed_text
 from fflabels.metrics import METRICS, Matrix, check_metric, metrics_on
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
@@ -35,7 +35,7 @@ class Reach:
     Attributes
     ----------
     kind
-        The labeler's name.
+        The labeler's name; ``distribution:name`` where labelers of one name and two distributions are compared.
     params
         Those of its parameters that are not the default, ``name=value``.
     metric, n
@@ -47,6 +47,8 @@ class Reach:
         draws). None where the kind has no n labels; by chance also where there is nothing to choose.
     reason
         Why the kind has no n labels; empty where it has.
+    row
+        Which of the kinds compared this is, from 0: two of them may be equal.
     """
 
     kind: str
@@ -57,6 +59,7 @@ class Reach:
     selected: float | None
     random: float | None
     reason: str = ""
+    row: int = 0
 
 
 def compare(
@@ -127,12 +130,22 @@ def compare(
     for metric in metrics or ():
         METRICS[metric].check(images)
     reached = []
-    for labeler in made:
+    for row, (labeler, kind) in enumerate(zip(made, _kinds(made), strict=True)):
         pools = _Pools(Brief(labeler, images, intensity, min_visibility, seed), max(candidates, *counts), progress)
         for metric in metrics or metrics_on(images):
             for n in counts:
-                reached.append(_reach(pools, metric, n))
+                reached.append(replace(_reach(pools, metric, n), kind=kind, row=row))
     return reached
+
+
+def _kinds(labelers: Sequence[Labeler[Any]]) -> list[str]:
+    """Return the labelers' names, with their distributions where two have one name."""
+    owners = {(labeler.name, registry.owner(labeler)[0]) for labeler in labelers}
+    names = [name for name, _ in owners]
+    return [
+        f"{registry.owner(labeler)[0]}:{labeler.name}".lstrip(":") if names.count(labeler.name) > 1 else labeler.name
+        for labeler in labelers
+    ]
 
 
 def _reach(pools: _Pools, metric: str, n: int) -> Reach:
@@ -186,4 +199,4 @@ def _params(labeler: Labeler[Any]) -> str:
     default = type(labeler)().params
     fields = [f for f in labeler.params.__struct_fields__ if getattr(labeler.params, f) != getattr(default, f)]
     values = {f: getattr(labeler.params, f) for f in fields}
-    return " ".join(f"{f}={','.join(map(str, v)) if isinstance(v, tuple) else v}" for f, v in values.items())
+    return " ".join(f"{name}={typed_text(value)}" for name, value in values.items())

@@ -33,12 +33,20 @@ class FFLabelsError(ValueError):
         self.what, self.where, self.got, self.expected, self.hint = what, where, got, expected, hint
         text = f"{where}: {what}" if where else what
         if got is not None:
-            text += f"; got {_short(got)}"
+            text += f"; got {short(got)}"
         if expected is not None:
             text += f"; expected {expected}"
         if hint is not None:
             text += f" ({hint})"
         super().__init__(one_line(text))
+
+
+class LabelerFaultError(FFLabelsError):
+    """A labeler's own code failed or broke its contract; the text names the labeler, its distribution and version."""
+
+
+class LabelsChangedWarning(UserWarning):
+    """A label set is drawn otherwise than when it was written, or by another version of its labeler."""
 
 
 class TooFewCandidatesError(FFLabelsError):
@@ -66,6 +74,7 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def _short(value: object, limit: int = 100) -> str:
+def short(value: object, limit: int = 100) -> str:
+    """Return a text, or the repr of anything else, cut to `limit` characters."""
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

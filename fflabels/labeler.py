@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args
@@ -9,7 +11,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args
 import msgspec
 import numpy as np
 
-from fflabels.arrays import Array, Shape, array_namespace, constant_like, device
+from fflabels.arrays import Array, Shape, array_namespace, constant_like, device, to_host
 from fflabels.errors import FFLabelsError, nearest
 from fflabels.recipe import Recipe
 
@@ -59,6 +61,15 @@ class Labeler(Generic[R]):
     named_sets
         Built-in label sets, by name: ``fourier:paper10``. A set that depends on the number of labels, their shape and a
         seed is a function of these three, ``code:hadamard``.
+    channels
+        The one number of channels that the labeler draws on, or None for any.
+    min_side
+        The fewest pixels that an image must have on each side.
+    numpy_only
+        Whether `imprint` takes NumPy arrays only. It then gets them whatever the images are; on a GPU every call
+        copies the images to the host and back.
+    aliases
+        Former names: ``"oldname"``, or ``"old-distribution:oldname"``. Label sets that name them are still read.
     """
 
     name: ClassVar[str]
@@ -70,13 +81,23 @@ class Labeler(Generic[R]):
     params_type: ClassVar[type[Params]] = Params
     recipe_type: ClassVar[type[Recipe]]
     named_sets: ClassVar[Mapping[str, NamedSet]] = {}
+    channels: ClassVar[int | None] = None
+    min_side: ClassVar[int] = 1
+    numpy_only: ClassVar[bool] = False
+    aliases: ClassVar[Sequence[str]] = ()
 
-    def __init__(self, **params: Any) -> None:
+    def __init__(self, /, **params: Any) -> None:
         self.params: Any = convert_params(self.name, self.params_type, params)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let `imprint` of a NumPy-only labeler take images of any library."""
+        super().__init_subclass__(**kwargs)
+        if cls.numpy_only and not hasattr(cls.imprint, "takes_any_array"):
+            cls.imprint = _on_host(cls.imprint)  # type: ignore[method-assign]
 
     def propose(self, rng: np.random.Generator, shape: Shape) -> R:
         """Return one recipe drawn with `rng` alone, fit for images of `shape` (C, H, W)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no propose(self, rng, shape)")
 
     def imprint(self, images: Array, recipe: R) -> Array:
         """Return the image that the recipe adds, in [0, 1], of the shape, type and device of `images`.
@@ -88,7 +109,25 @@ class Labeler(Generic[R]):
         recipe
             One recipe of `recipe_type`.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no imprint(self, images, recipe)")
+
+    @classmethod
+    def upgrade(cls, recipe: dict[str, Any], version: str) -> dict[str, Any]:
+        """Return a recipe from a label set of another version as this version writes it; called before it is read.
+
+        Parameters
+        ----------
+        recipe
+            The recipe as the file has it: a dict of JSON values.
+        version
+            The version of the distribution that wrote the file.
+        """
+        return recipe
+
+    @classmethod
+    def upgrade_params(cls, params: dict[str, Any], version: str) -> dict[str, Any]:
+        """Return the labeler's parameters from a label set of another version as this version takes them."""
+        return params
 
     def complete(self, n: int, shape: Shape) -> Sequence[R] | None:
         """Return the only n recipes there can be, where the family leaves nothing to choose; else None."""
@@ -139,7 +178,7 @@ class Labeler(Generic[R]):
         return hash((type(self), self.params))
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{k}={v!r}" for k, v in msgspec.structs.asdict(self.params).items())
+        fields = ", ".join(f"{k}={_plain(v)!r}" for k, v in msgspec.structs.asdict(self.params).items())
         return f"{type(self).__name__}({fields})"
 
 
@@ -174,13 +213,22 @@ def host_integers(index: Array) -> np.ndarray[Any, Any]:
 
 
 def nearest_shape(labeler: Labeler[Any], shape: Shape) -> Shape:
-    """Return the shape nearest to `shape` that the labeler says it draws on: codes have channels alone."""
-    c, _, w = shape
-    return (c * w, 1, 1) if labeler.pattern == "code" else shape
+    """Return the shape nearest to `shape` that the labeler says it draws on: its channels, its least size.
+
+    Codes have channels alone, (W, 1, 1).
+    """
+    c, h, w = shape
+    if labeler.pattern == "code":
+        return c * w, 1, 1
+    return labeler.channels or c, max(h, labeler.min_side), max(w, labeler.min_side)
 
 
 def convert_params(name: str, params_type: type[Params], params: Mapping[str, Any], *, typed: bool = True) -> Params:
-    """Return `params` as `params_type`; with ``typed=False`` they are strings as typed, lists comma-separated."""
+    """Return `params` as `params_type`.
+
+    With ``typed=False`` they are strings as typed: JSON where they begin with ``[`` or ``{``, else lists are separated
+    by commas and ``null`` is None.
+    """
     fields = {field.name: field for field in msgspec.structs.fields(params_type)}
     for key in params:
         if key not in fields:
@@ -190,7 +238,7 @@ def convert_params(name: str, params_type: type[Params], params: Mapping[str, An
         info = msgspec.inspect.type_info(params_type)
         assert isinstance(info, msgspec.inspect.StructType)
         sequences = {f.name for f in info.fields if _takes_several(f.type)}
-        values = {k: v.split(",") if k in sequences else v for k, v in values.items()}
+        values = {k: _typed_value(name, k, v, several=k in sequences) for k, v in values.items()}
     try:
         converted = msgspec.convert(values, params_type, strict=typed)
         for key, value in msgspec.to_builtins(converted).items():
@@ -204,6 +252,21 @@ def convert_params(name: str, params_type: type[Params], params: Mapping[str, An
             where=f"labeler {name}",
             got=f"{field}={params[field]}" if field else None,
             expected=_choices(params_type, field),
+        ) from None
+
+
+def _typed_value(labeler: str, name: str, text: str, *, several: bool) -> Any:
+    """Return what a user typed for a parameter: JSON, a list, or the text itself."""
+    if not text.lstrip().startswith(("[", "{")):
+        return text.split(",") if several else text
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise FFLabelsError(
+            f"not JSON: {error}",
+            where=f"labeler {labeler}",
+            got=f"{name}={text}",
+            expected="for instance [[0,1],[1,2]]",
         ) from None
 
 
@@ -225,7 +288,37 @@ def _choices(params_type: type[Params], field: str | None) -> str | None:
     kind = next((f.type for f in info.fields if f.name == field), None)
     if isinstance(kind, msgspec.inspect.VarTupleType):
         kind = kind.item_type
+    if isinstance(kind, msgspec.inspect.EnumType):
+        return ", ".join(str(one.value) for one in kind.cls)
     return ", ".join(map(str, kind.values)) if isinstance(kind, msgspec.inspect.LiteralType) else None
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter with enum members replaced by their values, which are what users type."""
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def typed_text(value: Any) -> str:
+    """Return a parameter as a user would type it: a list separated by commas, nested values as JSON."""
+    value = msgspec.to_builtins(value)
+    if isinstance(value, list | tuple) and not any(isinstance(one, list | tuple | dict) for one in value):
+        return ",".join(map(str, value))
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _on_host(imprint: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an `imprint` that takes images of any array library, from one that takes NumPy arrays."""
+
+    @functools.wraps(imprint)
+    def on_host(self: Labeler[Any], images: Array, recipe: Recipe) -> Array:
+        if isinstance(images, np.ndarray):
+            return imprint(self, images, recipe)
+        return constant_like(imprint(self, to_host(images), recipe), images)
+
+    on_host.takes_any_array = True  # type: ignore[attr-defined]
+    return on_host
 
 
 def _bind(imprint: Callable[[Array, Any], Array], recipe: Recipe) -> Callable[[Array], Array]:

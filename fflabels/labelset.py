@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,20 +21,25 @@ from fflabels.checks import check_seed
 from fflabels.codes import code_matrix, references_for
 from fflabels.diversity import Summary, summarize, worst_pairs
 from fflabels.effect import visibility
-from fflabels.errors import FFLabelsError
+from fflabels.errors import FFLabelsError, LabelsChangedWarning
 from fflabels.files import write_whole
-from fflabels.guard import made
+from fflabels.guard import checked_embed, checked_imprint, checked_imprint_each, draw, made
 from fflabels.images import References
 from fflabels.labeler import Labeler, host_integers
 from fflabels.metrics import METRICS, Matrix, metrics_on
 from fflabels.metrics.dprime import dprime
 from fflabels.observer import DEFAULT_INTENSITY
+from fflabels.origin import LabelerMark, find_labeler, is_newer, make_labeler, make_recipe, versions
 from fflabels.progress import Progress, silent
 from fflabels.recipe import MAX_RECIPES, Recipe, canonical_json, sha256
+from fflabels.reference_imprints import ReferenceImprints
 from fflabels.selection import Selection
 
 FORMAT = "fflabels label set"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
+"""Versions that are read; version 1 has no reference imprints."""
+
 MAX_BYTES = 64 << 20
 
 DUPLICATE = 0.999
@@ -42,10 +48,16 @@ DUPLICATE = 0.999
 HARD = 2.0
 """Labels nearer than this, in d′, are likely hard to learn [ours]."""
 
+SAMPLED = 8
+"""Draws that the size of a file is judged by."""
+
+Changed: TypeAlias = Literal["warn", "refuse", "ignore"]
+"""What to do when a labeler draws otherwise than when a file was written."""
+
 Pair: TypeAlias = tuple[int, int, float]
 
 ScoredMetric: TypeAlias = Literal["pearson", "shift", "dprime"]
-"""The metrics that version 1 of the file has fields for; sets are scored by these, and by no other registered one."""
+"""The metrics that the file has fields for; sets are scored by these, and by no other registered one."""
 
 SCORED_METRICS: tuple[ScoredMetric, ...] = get_args(ScoredMetric)
 
@@ -147,22 +159,40 @@ class Report:
         return [(int(i), int(j), float(matrix[i, j])) for i, j in np.argwhere(np.triu(matrix, 1) > DUPLICATE)]
 
 
-class _LabelerMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: str
-    distribution: str
-    version: str
-    params: dict[str, Any]
-
-
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file, but for its hash."""
 
     format: str
     version: int
-    labeler: _LabelerMark
+    labeler: LabelerMark
     provenance: Provenance
     scores: Scores | None
     recipes: list[Any]
+    imprints: ReferenceImprints | None = None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a label-set file says of its labels, without their labeler's code: for an overview that draws none."""
+
+    labeler: LabelerMark
+    n: int
+    provenance: Provenance
+    scores: Scores | None
+
+    def __len__(self) -> int:
+        return self.n
+
+    @classmethod
+    def load(cls, path: str | Path) -> Contents:
+        """Read a label-set file; errors as by `LabelSet.load`, but for a labeler that is not installed."""
+        return cls.from_json(_read(path), str(path))
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str = "label set") -> Contents:
+        """Read the content of a label-set file."""
+        document = _parse(data, where)
+        return cls(document.labeler, len(document.recipes), document.provenance, document.scores)
 
 
 def check_unit(images: Array, where: str = "images") -> None:
@@ -256,7 +286,7 @@ class LabelSet:
     def imprints(self, images: Array) -> Array:
         """Return what every label adds to every image: (n, N, C, H, W) for images (N, C, H, W) in [0, 1]."""
         check_images(images)
-        return array_namespace(images).stack([self.labeler.imprint(images, recipe) for recipe in self.recipes])
+        return array_namespace(images).stack([checked_imprint(self.labeler, images, recipe) for recipe in self.recipes])
 
     def codes(self, width: int | None = None) -> npt.NDArray[np.float64]:
         """Return the codes as a matrix, (n, W) in [0, 1]: label y's value for channel c in row y, column c.
@@ -302,7 +332,8 @@ class LabelSet:
                 got=f"{len(index)} from {low} to {high}",
                 expected=f"{images.shape[0]}, one an image, from 0 to {len(self) - 1}",
             )
-        return self.labeler.embed(images, self.labeler.imprint_each(images, self.recipes, labels), intensity)
+        imprints = checked_imprint_each(self.labeler, images, self.recipes, labels)
+        return checked_embed(self.labeler, images, imprints, intensity)
 
     def score(
         self,
@@ -385,7 +416,10 @@ class LabelSet:
     @property
     def shape(self) -> Shape:
         """The shape that the set was scored at, or else the labeler's default: 1×32×32 for pictures."""
-        return self.scores.shape if self.scores else max(map(self.labeler.default_shape, self.recipes))
+        if self.scores:
+            return self.scores.shape
+        with registry.blaming(self.labeler):
+            return max(map(self.labeler.default_shape, self.recipes))
 
     @property
     def intensity(self) -> float:
@@ -393,62 +427,107 @@ class LabelSet:
         return (self.scores and self.scores.intensity) or DEFAULT_INTENSITY
 
     def to_json(self) -> bytes:
-        """Return the label-set file: sorted keys, no times, and a hash of the content."""
-        distribution, version = registry.owner(self.labeler)
+        """Return the label-set file: sorted keys, no times, and a hash of the content.
+
+        Raises
+        ------
+        FFLabelsError
+            If it would be larger than what is read, or a label cannot be drawn because of an error in its labeler.
+        """
         document = _Document(
             format=FORMAT,
             version=VERSION,
-            labeler=_LabelerMark(self.labeler.name, distribution, version, msgspec.to_builtins(self.labeler.params)),
+            labeler=LabelerMark.of(self.labeler),
             provenance=self.provenance,
             scores=self.scores,
             recipes=[msgspec.to_builtins(recipe) for recipe in self.recipes],
+            imprints=ReferenceImprints.draw(self.labeler, self.recipes, self.shape),
         )
         content = msgspec.to_builtins(document)
         content["sha256"] = sha256(canonical_json(content))
-        return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        data = _indented(content) + b"\n"
+        if len(data) > MAX_BYTES:
+            raise _too_large(len(data), len(self))
+        return data
 
     def save(self, path: str | Path) -> None:
         """Write the label-set file, whole or not at all."""
         write_whole(path, self.to_json())
 
     @classmethod
-    def load(cls, path: str | Path) -> LabelSet:
+    def load(cls, path: str | Path, *, changed: Changed = "warn") -> LabelSet:
         """Read a label-set file.
+
+        Parameters
+        ----------
+        changed
+            What to do when the labeler draws otherwise than when the file was written: ``warn``, ``refuse`` or
+            ``ignore``.
 
         Raises
         ------
         FFLabelsError
             When it is missing, too large, damaged, of another version, or made by a labeler that is not installed.
         """
-        path = Path(path)
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
-        return cls.from_json(data, where=str(path))
+        return cls.from_json(_read(path), where=str(path), changed=changed)
 
     @classmethod
-    def from_json(cls, data: bytes, where: str = "label set") -> LabelSet:
-        """Read the content of a label-set file; see `load`."""
+    def from_json(
+        cls,
+        data: bytes,
+        where: str = "label set",
+        *,
+        changed: Changed = "warn",
+        labeler: type[Labeler[Any]] | None = None,
+    ) -> LabelSet:
+        """Read the content of a label-set file; see `load`. A `labeler` draws it in place of the one that it names."""
         document = _parse(data, where)
-        labeler = _labeler(document.labeler, where)
-        recipes = []
-        for i, recipe in enumerate(document.recipes):
-            try:
-                recipes.append(msgspec.convert(recipe, labeler.recipe_type))
-            except msgspec.ValidationError as error:
-                raise FFLabelsError(f"recipes[{i}]: {error}", where=where) from None
-        if scores := document.scores:
-            check_shape(scores.shape, where=f"{where}: scores.shape")
-            if scores.visibility is not None and len(scores.visibility) != len(recipes):
-                raise FFLabelsError(
-                    "not one a label",
-                    where=f"{where}: scores.visibility",
-                    got=len(scores.visibility),
-                    expected=str(len(recipes)),
-                )
-        return cls(recipes, labeler, document.provenance, document.scores)
+        mark = document.labeler
+        labeler_type = labeler or find_labeler(mark, where)
+        recipes = [
+            make_recipe(labeler_type, recipe, mark, f"{where}: recipes[{i}]")
+            for i, recipe in enumerate(document.recipes)
+        ]
+        labels = cls(recipes, make_labeler(labeler_type, mark, where), document.provenance, document.scores)
+        if changed != "ignore":
+            _check_unchanged(labels, document, where, changed)
+        return labels
+
+
+def _check_unchanged(labels: LabelSet, document: _Document, where: str, changed: Changed) -> None:
+    """Say that the labels are drawn otherwise than when a file was written, or by another version."""
+    labeler_type = type(labels.labeler)
+    between = versions(labeler_type, document.labeler)
+    if document.imprints and (other := document.imprints.changed(labels.labeler, labels.recipes)):
+        what = (
+            f"{where}: {len(other)} of {len(labels)} labels of {registry.source(labels.labeler)} are drawn otherwise "
+            f"than when the set was written, label {other[0]} among them{between}"
+        )
+        if changed == "refuse":
+            raise FFLabelsError(what)
+        warnings.warn(what, LabelsChangedWarning, stacklevel=4)
+    elif between and (document.labeler.distribution != registry.DISTRIBUTION or is_newer(document.labeler)):
+        drawn = "its labels are drawn as before" if document.imprints else "the file cannot tell whether it draws alike"
+        warnings.warn(f"{where}: {drawn}{between}", LabelsChangedWarning, stacklevel=4)
+
+
+def check_size(labeler: Labeler[Any], n: int, shape: Shape, seed: int) -> None:
+    """Refuse so many labels that their file could not be read, before the work: judged by a few draws."""
+    sample = [draw(labeler, np.random.default_rng([seed, j]), shape) for j in range(SAMPLED)]
+    bytes_each = len(_indented([msgspec.to_builtins(recipe) for recipe in sample])) / SAMPLED
+    if n * bytes_each > MAX_BYTES:
+        raise _too_large(int(n * bytes_each), n)
+
+
+def _too_large(size: int, n: int) -> FFLabelsError:
+    return FFLabelsError(
+        "too large for a label-set file", where=f"{n} recipes", got=f"{size >> 20} MiB",
+        expected=f"at most {MAX_BYTES >> 20} MiB", hint=f"about {max(1, n * MAX_BYTES // size)} labels fit",
+    )  # fmt: skip
+
+
+def _indented(content: Any) -> bytes:
+    return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 
 def scored_metrics(references: References) -> tuple[ScoredMetric, ...]:
@@ -517,6 +596,14 @@ def open_set(name: str | Path, n: int | None = None, shape: Shape | None = None,
     return labels
 
 
+def _read(path: str | Path) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+
+
 def _parse(data: bytes, where: str) -> _Document:
     if len(data) > MAX_BYTES:
         raise FFLabelsError("too large for a label-set file", where=where, expected=f"at most {MAX_BYTES >> 20} MiB")
@@ -536,12 +623,12 @@ def _parse(data: bytes, where: str) -> _Document:
     # Format, version and size, before anything else is believed.
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FFLabelsError("not a label-set file", where=where, expected=f'an object with "format": "{FORMAT}"')
-    if content.get("version") != VERSION:
+    if content.get("version") not in READABLE:
         raise FFLabelsError(
             "unknown version of the label-set file",
             where=where,
             got=content.get("version"),
-            expected=str(VERSION),
+            expected=" or ".join(map(str, READABLE)),
             hint="is there a newer fflabels?",
         )
     recipes = content.get("recipes")
@@ -563,24 +650,17 @@ def _parse(data: bytes, where: str) -> _Document:
 
     # The fields and their types.
     try:
-        return msgspec.convert(content, _Document)
+        document = msgspec.convert(content, _Document)
     except msgspec.ValidationError as error:
         raise FFLabelsError(f"not a label-set file: {error}", where=where) from None
-
-
-def _labeler(mark: _LabelerMark, where: str) -> Labeler[Any]:
-    try:
-        entry = registry.find(f"{mark.distribution}:{mark.name}" if mark.distribution else mark.name)
-    except FFLabelsError:
-        made, hint = f"made by the labeler {mark.name}, which no distribution has", "in a file? --labeler FILE.py:CLASS"
-        if mark.distribution:
-            made = f"made by the labeler {mark.name} of {mark.distribution} {mark.version}, which is not installed"
-            hint = f"pip install {mark.distribution}=={mark.version}"
-        raise FFLabelsError(made, where=where, hint=hint) from None
-    try:
-        return registry.make(entry, **mark.params)
-    except FFLabelsError as error:
-        raise FFLabelsError(str(error), where=where) from error
+    if scores := document.scores:
+        check_shape(scores.shape, where=f"{where}: scores.shape")
+        if scores.visibility is not None and len(scores.visibility) != len(document.recipes):
+            got, expected = len(scores.visibility), str(len(document.recipes))
+            raise FFLabelsError("not one a label", where=f"{where}: scores.visibility", got=got, expected=expected)
+    if document.imprints:
+        document.imprints.checked(len(document.recipes), where)
+    return document
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

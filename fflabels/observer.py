@@ -14,7 +14,7 @@ import numpy.typing as npt
 from fflabels.arrays import Array
 from fflabels.checks import check_intensity
 from fflabels.errors import FFLabelsError
-from fflabels.guard import checked_imprint, not_finite
+from fflabels.guard import checked_embed, checked_imprint, not_finite
 from fflabels.images import References
 from fflabels.labeler import Labeler
 from fflabels.progress import Progress, silent
@@ -118,7 +118,7 @@ class Observer:
         else:
             for recipe in recipes:
                 imprints: Array = checked_imprint(labeler, x, recipe)
-                yield self.features(np.asarray(labeler.embed(x, imprints, self.intensity)))
+                yield self.features(np.asarray(checked_embed(labeler, x, imprints, self.intensity)))
 
     def features(self, images: Images) -> Images:
         """Return the 128 features of each of M images (M, C, H, W): the channels' means, then their RMS."""

@@ -26,15 +26,15 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 def draw_comparison(reaches: Sequence[Reach], path: Path) -> None:
     """Draw a panel a metric: the largest similarity against n, a line a kind, dotted what chance gives."""
     metrics = list(dict.fromkeys(reach.metric for reach in reaches))
-    kinds = list(dict.fromkeys((reach.kind, reach.params) for reach in reaches))
+    kinds = list(dict.fromkeys((reach.row, f"{reach.kind} {reach.params}".strip()) for reach in reaches))
     counts = sorted({reach.n for reach in reaches})
     lowest = [value - 0.02 for reach in reaches for value in (reach.selected, reach.random) if value is not None]
     figure = Figure(figsize=(9, 4 + 0.12 * len(kinds)), layout="constrained")
     axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axis, metric in zip(axes, metrics, strict=True):
-        for k, kind in enumerate(kinds):
-            line = [r for r in reaches if (r.kind, r.params) == kind and r.metric == metric and r.selected is not None]
-            colour, name = COLOURS[k % len(COLOURS)], " ".join(kind).strip()
+        for row, name in kinds:
+            line = [r for r in reaches if r.row == row and r.metric == metric and r.selected is not None]
+            colour = COLOURS[row % len(COLOURS)]
             axis.plot([r.n for r in line], [r.selected for r in line], "o-", color=colour, label=name, zorder=3)
             random = [r.random if r.random is not None else nan for r in line]
             axis.plot([r.n for r in line], random, "o:", color=colour, alpha=0.6, ms=3, zorder=2)

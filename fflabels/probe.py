@@ -13,7 +13,7 @@ from scipy.linalg import solve
 from fflabels.arrays import Array
 from fflabels.codes import is_code
 from fflabels.errors import FFLabelsError
-from fflabels.guard import checked_imprint, not_finite
+from fflabels.guard import checked_embed, checked_imprint, not_finite
 from fflabels.images import References
 from fflabels.labelset import LabelSet, Pair
 from fflabels.observer import CELLS, DEFAULT_INTENSITY, FILTERS, SEED, Observer, pooling
@@ -178,7 +178,7 @@ def _look(labels: LabelSet, eye: Observer, cells: Features, progress: Progress) 
     seen = np.empty((len(labels), len(x), FILTERS, cells.shape[1] + 1), np.float32)
     for k, recipe in enumerate(labels.recipes):
         imprints: Array = checked_imprint(labels.labeler, x, recipe)
-        seen[k] = eye.cells(np.asarray(labels.labeler.embed(x, imprints, eye.intensity)), cells)
+        seen[k] = eye.cells(np.asarray(checked_embed(labels.labeler, x, imprints, eye.intensity)), cells)
         if not np.isfinite(seen[k]).all():
             raise not_finite(labels.labeler, recipe)
         progress("probe features", k + 1, len(labels))

@@ -9,21 +9,22 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from fflabels.errors import FFLabelsError, nearest
+from fflabels.errors import FFLabelsError, LabelerFaultError, nearest, short
 from fflabels.labeler import API_VERSION, Labeler
 from fflabels.recipe import Recipe
 
 GROUP = "fflabels.labelers"
 DISTRIBUTION = "fflabels"
 
-State = Literal["builtin", "available", "ok", "broken", "ambiguous"]
+State = Literal["builtin", "available", "ok", "broken", "ambiguous", "reserved"]
 
 IN_A_FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[^\W\d]\w*)", re.DOTALL)
 """``path/to/file.py:Class``."""
@@ -42,8 +43,9 @@ class Entry:
     value
         ``module:Class``.
     state
-        ``builtin``; ``available``: not looked at; ``ambiguous``: two distributions offer the name. Who tries a plugin,
-        as ``fflabels plugins list --check`` does, finds it ``ok`` or ``broken``.
+        ``builtin``; ``available``: not looked at; ``ambiguous``: two plugins offer the name; ``reserved``: a built-in
+        labeler has the name. Who tries a plugin, as ``fflabels plugins list --check`` does, finds it ``ok`` or
+        ``broken``.
     """
 
     name: str
@@ -58,12 +60,19 @@ class Entry:
         return f"{self.distribution}:{self.name}" if self.distribution else self.name
 
 
+AnyLabeler: TypeAlias = Labeler[Any] | type[Labeler[Any]] | Entry
+
 _offered: dict[str, tuple[Entry, type[Labeler[Any]]]] = {}
 
 
 def _go_ahead(entry: Entry) -> None:
     """Import whatever is named."""
 
+
+LONGEST_MESSAGE = 300
+"""Characters of an exception of a plugin that are shown."""
+
+_calling: ContextVar[AnyLabeler | str] = ContextVar("_calling", default="")
 
 before_import: Callable[[Entry], None] = _go_ahead
 """Called before third-party code is imported, and may refuse; the commands try the plugin in another process first."""
@@ -76,18 +85,29 @@ def entries() -> list[Entry]:
     """
     allowed = os.environ.get("FFLABELS_PLUGINS")
     wanted = None if allowed is None else {_normal(a) for a in allowed.split(",") if a.strip()}
+    seen = [
+        entry
+        for entry in _installed()
+        if wanted is None or _is_ours(entry.distribution) or {_normal(entry.name), _normal(entry.distribution)} & wanted
+    ]
+    known = [*seen, *(entry for entry, _ in _offered.values())]
+    return sorted(replace(entry, state=_state(entry, known)) for entry in known)
+
+
+def hidden(distribution: str, name: str) -> bool:
+    """Return whether a labeler is installed, but left out by the environment's ``FFLABELS_PLUGINS``."""
+    every = {(_normal(e.distribution), e.name) for e in _installed()}
+    seen = {(_normal(e.distribution), e.name) for e in entries()}
+    return (_normal(distribution), name) in every - seen
+
+
+def _installed() -> list[Entry]:
+    """Return the labelers that distributions offer, whatever the environment says."""
     points: dict[tuple[str, str], tuple[str, str]] = {}
     for point in metadata.entry_points(group=GROUP):
         distribution, version = _distribution(point)
-        third_party = _normal(distribution) != DISTRIBUTION
-        if not third_party or wanted is None or {_normal(point.name), _normal(distribution)} & wanted:
-            points[point.name, distribution] = version, point.value
-    names = [name for name, _ in points]
-    installed = [
-        Entry(name, distribution, version, value, _state(distribution, names.count(name)))
-        for (name, distribution), (version, value) in points.items()
-    ]
-    return sorted([*installed, *(entry for entry, _ in _offered.values())])
+        points[point.name, distribution] = version, point.value
+    return [Entry(name, dist, version, value, "available") for (name, dist), (version, value) in points.items()]
 
 
 def offer(labeler_type: type[Labeler[Any]]) -> Entry:
@@ -108,7 +128,9 @@ def offer(labeler_type: type[Labeler[Any]]) -> Entry:
         return entry
     if taken := next((e for e in entries() if e.name == name), None):
         owner_ = f"{taken.distribution} {taken.version}" if taken.distribution else taken.value
-        raise FFLabelsError("the name is taken", where=f"labeler {value}", got=name, hint=f"{owner_} has it")
+        out = '; FFLABELS_PLUGINS="" leaves out what is installed' if taken.distribution != DISTRIBUTION else ""
+        hint = f"{owner_} has it{out if taken.distribution else ''}"
+        raise FFLabelsError("the name is taken", where=f"labeler {value}", got=name, hint=hint)
     _offered[name] = entry, labeler_type
     return entry
 
@@ -158,7 +180,7 @@ def list_labelers(pattern: str = "*") -> list[str]:
     return sorted({entry.name for entry in entries() if fnmatch.fnmatch(entry.name, pattern)})
 
 
-def get_labeler(name: str, **params: Any) -> Labeler[Any]:
+def get_labeler(name: str, /, **params: Any) -> Labeler[Any]:
     """Return a labeler by name with typed parameters.
 
     Parameters
@@ -199,7 +221,7 @@ def resolve(name: str) -> Entry:
     return offer_file(name) if IN_A_FILE.fullmatch(name) else find(name)
 
 
-def make(entry: Entry, **params: Any) -> Labeler[Any]:
+def make(entry: Entry, /, **params: Any) -> Labeler[Any]:
     """Return the labeler of an entry with typed parameters."""
     labeler_type = load_class(entry)
     with blaming(entry):
@@ -207,17 +229,54 @@ def make(entry: Entry, **params: Any) -> Labeler[Any]:
 
 
 @contextmanager
-def blaming(labeler: Labeler[Any] | Entry) -> Iterator[None]:
-    """Turn whatever a labeler's own code raises into one line that names it, its distribution and its version."""
+def blaming(labeler: AnyLabeler) -> Iterator[None]:
+    """Turn whatever a labeler's own code raises into one line that names it, its distribution and its version.
+
+    A plugin's own `FFLabelsError` keeps its text, behind the plugin's name; a built-in labeler's passes as it is. So
+    does a lack of memory, on any device: it is the fault of no labeler.
+    """
+    token = _calling.set(labeler)
     try:
         yield
-    except (FFLabelsError, MemoryError):
+    except (LabelerFaultError, MemoryError):
         raise
+    except FFLabelsError as error:
+        where = source(labeler)
+        if not _is_third_party(labeler) or str(error).startswith(where):
+            raise
+        text = str(error).removeprefix(f"labeler {labeler.name}: ")
+        raise FFLabelsError(short(text, LONGEST_MESSAGE), where=where) from error
     except (Exception, SystemExit) as error:
-        raise FFLabelsError(f"{type(error).__name__}: {error}", where=source(labeler)) from error
+        if _lacks_memory(error):
+            raise
+        text = short(f"{type(error).__name__}: {error}", LONGEST_MESSAGE)
+        raise LabelerFaultError(text, where=source(labeler)) from error
+    finally:
+        _calling.reset(token)
 
 
-def source(labeler: Labeler[Any] | Entry) -> str:
+def calling() -> str:
+    """Return the labeler whose own code runs now, as errors name it; empty if none does."""
+    labeler = _calling.get()
+    return labeler if isinstance(labeler, str) else source(labeler)
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Return whether PyTorch, which is not imported here, says that memory is full."""
+    texts = ("can't allocate memory", "not enough memory")
+    return type(error).__name__ == "OutOfMemoryError" or any(text in str(error) for text in texts)
+
+
+def _is_third_party(labeler: AnyLabeler) -> bool:
+    """Return whether a labeler is from another distribution than fflabels, or from a file."""
+    if isinstance(labeler, Entry):
+        module = labeler.value
+    else:
+        module = (labeler if isinstance(labeler, type) else type(labeler)).__module__
+    return not module.startswith("fflabels.")
+
+
+def source(labeler: AnyLabeler) -> str:
     """Return a labeler's name, distribution and version, as errors give them."""
     if isinstance(labeler, Entry):
         distribution, version = labeler.distribution, labeler.version
@@ -233,6 +292,8 @@ def find(name: str) -> Entry:
     matching = [
         e for e in known if e.name == plain and (not distribution or _normal(e.distribution) == _normal(distribution))
     ]
+    if ours := [e for e in matching if _is_ours(e.distribution)]:  # built-in names are reserved
+        matching = ours
     if not matching:
         names = {e.name for e in known} or {"none: is fflabels installed? pip install fflabels"}
         left_out = "; FFLABELS_PLUGINS limits which plugins are seen" if "FFLABELS_PLUGINS" in os.environ else ""
@@ -245,7 +306,7 @@ def find(name: str) -> Entry:
 
 def load_class(entry: Entry) -> type[Labeler[Any]]:
     """Import a labeler and hold it against the contract; any failure names the distribution and its version."""
-    if _offered.get(entry.name, (None, None))[0] == entry:
+    if entry.name in _offered and not entry.distribution:
         return _offered[entry.name][1]
     if malformed := malformation(entry):
         raise FFLabelsError(malformed, where=source(entry))
@@ -263,12 +324,16 @@ def malformation(entry: Entry) -> str | None:
 
 
 def _load(point: metadata.EntryPoint, where: str) -> Any:
+    token = _calling.set(where)
     try:
         return point.load()
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may raise anything, SystemExit too
-        raise FFLabelsError(f"cannot be imported: {type(error).__name__}: {error}", where=where) from error
+        text = short(f"cannot be imported: {type(error).__name__}: {error}", LONGEST_MESSAGE)
+        raise LabelerFaultError(text, where=where) from error
+    finally:
+        _calling.reset(token)
 
 
 def _checked(labeler_type: object, entry: Entry, where: str) -> type[Labeler[Any]]:
@@ -281,8 +346,9 @@ def _checked(labeler_type: object, entry: Entry, where: str) -> type[Labeler[Any
         raise FFLabelsError(
             "written for another version of the contract",
             where=where,
-            got=str(labeler_type.api_version),
+            got=repr(labeler_type.api_version),
             expected=str(API_VERSION),
+            hint="install a version of the plugin that fits this fflabels, or the other way round",
         )
     name = getattr(labeler_type, "name", None)
     if not name:
@@ -302,13 +368,24 @@ def _checked(labeler_type: object, entry: Entry, where: str) -> type[Labeler[Any
     return labeler_type
 
 
-def owner(labeler: Labeler[Any]) -> tuple[str, str]:
+def owner(labeler: Labeler[Any] | type[Labeler[Any]]) -> tuple[str, str]:
     """Return the distribution and the version that a labeler's class comes from; empty strings if from none."""
-    value = f"{type(labeler).__module__}:{type(labeler).__qualname__}"
+    labeler_type = labeler if isinstance(labeler, type) else type(labeler)
+    value = f"{labeler_type.__module__}:{labeler_type.__qualname__}"
     for entry in entries():
         if entry.name == labeler.name and entry.value == value:
             return entry.distribution, entry.version
     return "", ""
+
+
+def version_of(distribution: str) -> str:
+    """Return the version of an installed distribution with labelers; empty if there is none."""
+    return next((e.version for e in entries() if same_distribution(e.distribution, distribution)), "")
+
+
+def same_distribution(one: str, other: str) -> bool:
+    """Return whether two names are of one distribution: case, dots, hyphens and underscores do not count."""
+    return _normal(one) == _normal(other)
 
 
 def _distribution(point: metadata.EntryPoint) -> tuple[str, str]:
@@ -321,10 +398,18 @@ def _distribution(point: metadata.EntryPoint) -> tuple[str, str]:
         return "unknown", "0"
 
 
-def _state(distribution: str, offers: int) -> State:
-    if offers > 1:
-        return "ambiguous"
-    return "builtin" if _normal(distribution) == DISTRIBUTION else "available"
+def _state(entry: Entry, known: list[Entry]) -> State:
+    """Return a labeler's state among all those on offer; built-in names are reserved."""
+    if _is_ours(entry.distribution):
+        return "builtin"
+    others = [other for other in known if other.name == entry.name and other != entry]
+    if any(_is_ours(other.distribution) for other in others):
+        return "reserved"
+    return "ambiguous" if others else "available"
+
+
+def _is_ours(distribution: str) -> bool:
+    return _normal(distribution) == DISTRIBUTION
 
 
 def _normal(name: str) -> str:

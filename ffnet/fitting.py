@@ -22,7 +22,7 @@ from ffnet.inference.passes import decision_scores, decision_scores_up_to, featu
 from ffnet.inference.shortlist import halving_rounds
 from ffnet.model.heads import Forecast, LayerWeights, LinearHead
 from ffnet.model.net import FFNet, Net
-from ffnet.prepare import check_run, weights_are_fitted
+from ffnet.prepare import check_drawing, check_run, weights_are_fitted
 from ffnet.training.draws import Draws
 from ffnet.training.learner import Metrics
 from ffnet.training.loop import images_per_epoch, make_learner, steps
@@ -83,6 +83,7 @@ def fit(net: Net, data: Data, *, report: Callable[[Metrics], None] | None = None
     [1, 2]
     """
     check_run(net.config, data)
+    check_drawing(net)
     train = data.train.to(net.device)
     history: list[Metrics] = []
     start = time.perf_counter()

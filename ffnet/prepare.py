@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
-from fflabels import LabelSet
+from fflabels import LabelSet, guard
 from fflabels.errors import FFLabelsError
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
@@ -16,6 +17,7 @@ from ffnet.labels.layers import choose_layer_labels
 from ffnet.model.build import build_layers
 from ffnet.model.goodness import GOODNESS, get_goodness
 from ffnet.model.initial import get_init
+from ffnet.model.net import FFNet, Net
 from ffnet.model.norms import get_norm
 from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training.loop import check_ranks
@@ -46,6 +48,32 @@ def check_run(config: Config, data: Data, ranks: Ranks = SINGLE) -> None:
         _check_codes(config, data)
     elif config.algorithm == "ff":
         _check_labels(config, data)
+
+
+@torch.no_grad()
+def check_drawing(net: Net) -> None:
+    """Draw every label of a net once, on two images on its device; nets without labels have nothing to check.
+
+    A labeler is tried with NumPy before it is imported. That says nothing of how it draws on tensors: a wrong range,
+    NaN or images changed in place would spoil the training without a word.
+
+    Raises
+    ------
+    FFLabelsError
+        Names the labeler, its distribution and version, and what is wrong.
+    """
+    for labels in sets_of(net):
+        shape = net.shape if isinstance(net, FFNet) and labels is net.labels else labels.shape
+        images = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0), dtype=net.accumulate_dtype)
+        guard.check_drawing(labels.labeler, labels.recipes, images.to(net.device))
+
+
+def sets_of(net: Net) -> list[LabelSet]:
+    """Return the label sets of a net: of its images, or one per width of its layers; and that of later layers."""
+    if not isinstance(net, FFNet):
+        return []
+    sets = [net.labels] if isinstance(net.labels, LabelSet) else list(net.labels.sets.values())
+    return [*sets, net.layer_labels] if net.layer_labels else sets
 
 
 def check_names(config: Config) -> None:

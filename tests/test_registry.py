@@ -2,52 +2,13 @@
 
 import subprocess
 import sys
-import textwrap
 
 import pytest
+from installed import SOUND
 
-from fflabels import FFLabelsError, Labeler, get_labeler, list_labelers, registry
+from fflabels import FFLabelsError, Labeler, LabelSet, design, get_labeler, list_labelers, registry
 
 BUILTINS = ["code", "fourier", "morph", "onehot", "waves"]
-
-SOUND = """
-import numpy as np
-from fflabels import Labeler, Recipe
-
-class StripeRecipe(Recipe, frozen=True):
-    period: int
-
-class Stripes(Labeler):
-    name = "stripes"
-    image_independent = True
-    recipe_type = StripeRecipe
-
-    def propose(self, rng, shape):
-        return StripeRecipe(int(rng.integers(2, 9)))
-
-    def imprint(self, images, recipe):
-        imprint = np.zeros_like(images)
-        imprint[..., :: recipe.period] = 1
-        return imprint
-"""
-
-
-@pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Install a distribution with one labeler: its metadata and its module, found as pip's would be."""
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def make(distribution, code=SOUND, name="stripes", value=None, version="0.3"):
-        module = distribution.replace("-", "_") + "_module"
-        sys.modules.pop(module, None)
-        (tmp_path / f"{module}.py").write_text(textwrap.dedent(code))
-        info = tmp_path / f"{distribution.replace('-', '_')}-{version}.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
-        (info / "entry_points.txt").write_text(f"[fflabels.labelers]\n{name} = {value or module + ':Stripes'}\n")
-        return module
-
-    return make
 
 
 def test_built_ins_come_in_by_the_same_door():
@@ -68,8 +29,6 @@ def test_a_plugin_is_found_listed_and_made(install):
 
 
 def test_a_set_made_by_a_plugin_names_it_when_it_is_gone(install, tmp_path):
-    from fflabels import LabelSet, design
-
     module = install("fflabels-stripes")
     data = design("stripes", 3, candidates=5, shape=(1, 16, 16)).to_json()
     assert LabelSet.from_json(data).to_json() == data
@@ -130,8 +89,6 @@ COMPLETE = {
 
 @pytest.mark.parametrize("fault", COMPLETE)
 def test_a_complete_set_that_is_none_is_named(install, fault):
-    from fflabels import design
-
     line, message = COMPLETE[fault]
     install("fflabels-stripes", SOUND + f"\n    def complete(self, n, shape):\n        {line}\n")
     with pytest.raises(FFLabelsError, match=f"labeler stripes of fflabels-stripes 0.3: {message}"):
@@ -140,8 +97,6 @@ def test_a_complete_set_that_is_none_is_named(install, fault):
 
 @pytest.mark.parametrize("fault", FAILING)
 def test_a_plugin_that_fails_at_work_is_named(install, fault):
-    from fflabels import design
-
     method, line, message = FAILING[fault]
     code = SOUND.replace(
         "image_independent = True", "def __init__(self, **params):\n        super().__init__(**params)"
@@ -230,3 +185,66 @@ def test_doctor_names_a_second_owner_of_ffnet(install, tmp_path):
     found = run("doctor", path=tmp_path)
     assert found.returncode == 1
     assert "PyPI's ffnet is another project" in found.stdout
+
+
+def test_built_in_names_are_reserved(install):
+    install("evil", SOUND.replace('"stripes"', '"fourier"'), name="fourier")
+    assert [(e.distribution, e.state) for e in registry.entries() if e.name == "fourier"] == [
+        ("evil", "reserved"), ("fflabels", "builtin")
+    ]  # fmt: skip
+    assert registry.owner(get_labeler("fourier"))[0] == "fflabels"
+    assert len(design("fourier", 3, candidates=5, shape=(1, 16, 16))) == 3
+    assert registry.owner(get_labeler("evil:fourier")) == ("evil", "0.3")
+    data = design("evil:fourier", 3, candidates=5, shape=(1, 16, 16)).to_json()
+    assert registry.owner(LabelSet.from_json(data).labeler) == ("evil", "0.3")
+    install("worse", SOUND.replace('"stripes"', '"fourier"'), name="fourier")
+    assert registry.owner(get_labeler("fourier"))[0] == "fflabels"
+
+
+PARAMETERS = """
+from fflabels import Params
+class AllParams(Params, frozen=True):
+    name: str = "a"
+    seed: int = 0
+    self: int = 1
+    entry: int = 2
+Stripes.params_type = AllParams
+"""
+
+
+def test_a_parameter_may_have_any_name(install):
+    install("fflabels-stripes", SOUND + PARAMETERS)
+    labeler = get_labeler("stripes", name="b", seed=3, self=4, entry=5)
+    assert (labeler.params.name, labeler.params.seed, labeler.params.self, labeler.params.entry) == ("b", 3, 4, 5)
+    assert repr(labeler) == "Stripes(name='b', seed=3, self=4, entry=5)"
+
+
+def test_what_a_plugin_refuses_names_it_too(install):
+    code = SOUND.replace("imprint = np.zeros_like", "raise FFLabelsError('too dark', where='x'); np.zeros_like")
+    install("fflabels-stripes", code.replace("import Labeler", "import FFLabelsError, Labeler"))
+    with pytest.raises(FFLabelsError, match=r"^labeler stripes of fflabels-stripes 0.3: x: too dark$"):
+        design("stripes", 2, candidates=4, shape=(1, 8, 8))
+
+
+def test_a_long_message_is_cut(install):
+    install("fflabels-stripes", SOUND.replace("imprint = np", "raise ValueError('x' * 5000); np"))
+    with pytest.raises(FFLabelsError) as caught:
+        design("stripes", 2, candidates=4, shape=(1, 8, 8))
+    assert len(str(caught.value)) < 400
+
+
+def test_a_missing_method_is_named(install):
+    install("fflabels-stripes", SOUND.replace("def imprint", "def draw"))
+    with pytest.raises(FFLabelsError, match=r"NotImplementedError: Stripes defines no imprint\(self, images, recipe\)"):
+        design("stripes", 2, candidates=4, shape=(1, 8, 8))
+
+
+def test_an_installed_name_is_taken_and_the_way_out_is_told(install):
+    install("fflabels-stripes")
+
+    class Other(Labeler):
+        name = "stripes"
+        recipe_type = type(get_labeler("stripes")).recipe_type
+
+    with pytest.raises(FFLabelsError, match=r'fflabels-stripes 0.3 has it; FFLABELS_PLUGINS="" leaves out what'):
+        registry.offer(Other)

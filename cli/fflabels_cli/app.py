@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-import warnings
 from importlib.metadata import version
 from typing import NoReturn
 
 import click
 
 from fflabels_cli.memory import keep_freed_memory
+from fflabels_cli.plugin_output import set_apart
 
 FFLABELS_COMMANDS = ("select", "compare", "generate", "score", "assign", "show", "list", "plugins", "doctor", "demo")
 PLUGINS_COMMANDS = ("list", "check", "new")
@@ -114,7 +114,7 @@ def _run(command: click.Command) -> NoReturn:
     # Set up.
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
-    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    set_apart()
     if command is ffnet_group:
         keep_freed_memory()
 
@@ -163,7 +163,3 @@ def _fail(message: str, debug: bool, code: int = 1) -> NoReturn:
         traceback.print_exc()
     click.echo(f"Error: {' '.join(message.split())}", err=True)
     sys.exit(code)
-
-
-def _show_warning(message: Warning | str, *_: object) -> None:
-    click.echo(f"Warning: {message}", err=True)

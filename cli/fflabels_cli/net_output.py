@@ -12,6 +12,7 @@ from fflabels_cli import output
 if TYPE_CHECKING:
     from ffnet.evaluation.accuracy import Evaluation
     from ffnet.runs.folder import Run
+    from ffnet.runs.record import Record
     from ffnet.runs.session import Watcher
     from ffnet.runs.tensorboard import TensorBoard
 
@@ -78,17 +79,16 @@ def _tensorboard() -> TensorBoard:
     return TensorBoard()
 
 
-def description(run: Run) -> Iterator[str]:
+def description(run: Run | Record) -> Iterator[str]:
     """Yield lines that describe a run: data, labels, net, training."""
-    from ffnet import FFNet
-    from ffnet.labels.codes import Codes
+    from ffnet.labels.codes import Codes, FiledCodes
 
     config, data, net, train = run.config, run.about.data, run.config.net, run.config.train
     counts = ", ".join(f"{count:,} {split}" for split, count in data.counts.items())
     yield f"data    {data.name} {'x'.join(map(str, data.shape))}, {len(data.class_names)} classes: {counts}"
     learning = ""
-    labels = run.net.labels if isinstance(run.net, FFNet) else None
-    if isinstance(labels, Codes):
+    labels = run.labels
+    if isinstance(labels, Codes | FiledCodes):
         learned = "learned" if config.labels.goodness.learn else "fixed"
         kinds = ", ".join(f"{width}: {labels.origin(width)}" for width in labels.sets)
         yield f"labels  {len(labels)} {learned} codes over the channels of each layer ({kinds})"
@@ -110,7 +110,7 @@ def description(run: Run) -> Iterator[str]:
     yield f"train   {plan}, {run.about.device}"
 
 
-def parameters(run: Run) -> int:
+def parameters(run: Run | Record) -> int:
     """Return the number of parameters of the net, without the heads that are fitted after training."""
     heads = ("linear.", "forecast.")
     return sum(p.numel() for name, p in run.net.named_parameters() if not name.startswith(heads))
@@ -133,7 +133,7 @@ def epoch_line(metrics: Mapping[str, Any], epochs: int) -> str:
     return "  ".join(parts)
 
 
-def print_results(run: Run, json_: bool) -> None:
+def print_results(run: Run | Record, json_: bool) -> None:
     """Print a finished run's accuracies and its folder. On ranks other than 0 there are no results to print."""
     if not run.results:
         return

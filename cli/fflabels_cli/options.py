@@ -98,7 +98,8 @@ def param(function: F) -> F:
         "params",
         type=ParamType(),
         multiple=True,
-        help="A parameter of the labeler; separate the items of a list with commas. Repeatable.",
+        help="A parameter of the labeler. Items of a list are separated by commas; nested values are JSON, such as "
+        "bands=[[0,1],[1,2]]; null is none. Repeatable.",
     )(function)
 
 
@@ -141,17 +142,30 @@ def kind(function: F) -> F:
 
 
 def plugin_code(function: F) -> F:
-    """Let a command read label sets of any labeler: of installed plugins and, with ``--labeler``, of one in a file."""
+    """Let a command read label sets of any labeler: of installed plugins and, with ``--labeler``, of the one named."""
 
-    @labeler_in_a_file
+    @click.option(
+        "--labeler",
+        metavar="NAME|FILE.py:CLASS",
+        help="The labeler of label sets whose own is not installed: one in a file, or one that was renamed. Runs its "
+        "code.",
+    )
     @functools.wraps(function)
     def command(*args: Any, labeler: str | None, **kwargs: Any) -> Any:
         try_plugins_before_import()
         if labeler:
-            load_labeler_file(labeler)
+            draw_missing_with(labeler)
         return function(*args, **kwargs)
 
     return command  # type: ignore[return-value]
+
+
+def draw_missing_with(labeler: str) -> None:
+    """Let a labeler, by its name or in a file, draw the label sets whose own labeler is not installed."""
+    from fflabels import origin, registry
+
+    in_a_file = registry.IN_A_FILE.fullmatch(labeler)
+    origin.substitute = registry.find(load_labeler_file(labeler) if in_a_file else labeler)
 
 
 def labeler_in_a_file(function: F) -> F:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from fflabels import LabelSet
+    from fflabels import Labeler, LabelSet
+    from fflabels.labelset import Contents
+    from fflabels.origin import LabelerMark
 
 
 class Bars:
@@ -155,12 +157,20 @@ def print_readability(labels: LabelSet) -> None:
 SIMILARITY_HEAD = ("similarity", "largest", "mean", "chance: largest", "chance: mean")
 
 
-def describe(labels: LabelSet) -> str:
+def describe(labels: LabelSet | Contents) -> str:
     """Return one line about a set: number of labels and candidates, shape, reference images."""
     assert labels.scores is not None
     origin, scores = labels.provenance, labels.scores
     pool = f" of {origin.candidates} candidates ({origin.drawn} draws)" if origin.candidates else ""
-    return f"{len(labels)} {labels.labeler.name} labels{pool}, at {scores.place}"
+    return f"{len(labels)} {labeler_name(labels.labeler)} labels{pool}, at {scores.place}"
+
+
+def labeler_name(labeler: Labeler[Any] | LabelerMark) -> str:
+    """Return a labeler's name, and the distribution and version of a plugin."""
+    from fflabels.origin import LabelerMark
+
+    mark = labeler if isinstance(labeler, LabelerMark) else LabelerMark.of(labeler)
+    return mark.title
 
 
 def summary(labels: LabelSet) -> dict[str, Any]:
@@ -168,7 +178,7 @@ def summary(labels: LabelSet) -> dict[str, Any]:
     import json
 
     content: dict[str, Any] = json.loads(labels.to_json())
-    del content["recipes"]
+    del content["recipes"], content["imprints"]
     return {**content, "n": len(labels)}
 
 

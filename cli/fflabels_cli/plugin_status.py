@@ -10,7 +10,7 @@ from fflabels.testing.apart import trouble_with
 
 def tried_in_process(entry: Entry, seconds: float) -> tuple[Entry, str | None]:
     """Return a labeler's entry with its state after a trial, and what is wrong in one line, or None."""
-    if entry.state == "ambiguous":
+    if entry.state in ("ambiguous", "reserved"):
         trouble = trouble_with(entry.full_name, seconds)
         broken = f"; it is broken: {trouble}" if trouble else ""
         return entry, f"{ambiguity(entry)}{broken}"
@@ -23,4 +23,6 @@ def tried_in_process(entry: Entry, seconds: float) -> tuple[Entry, str | None]:
 def ambiguity(entry: Entry) -> str:
     """Return what to do about a name that two distributions offer."""
     owner = f"{entry.distribution} {entry.version}"
+    if entry.state == "reserved":
+        return f"labeler {entry.name} of {owner} has the name of a built-in labeler: say {entry.full_name}"
     return f"labeler {entry.name} has two owners; {owner} is one: say {entry.full_name}"

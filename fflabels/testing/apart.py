@@ -55,7 +55,9 @@ def refuse_broken(entry: Entry) -> None:
         raise FFLabelsError(trouble, where=registry.source(entry))
 
 
-def check_apart(name: str, checks: Sequence[str] | None = None, *, seconds: float = SECONDS) -> Iterator[CheckResult]:
+def check_apart(
+    name: str, checks: Sequence[str] | None = None, *, seconds: float = SECONDS, golden: str | None = None
+) -> Iterator[CheckResult]:
     """Yield how a labeler does, check by check: first whether it loads at all, then the kit's.
 
     After a check that ends or hangs the process, and where the labeler does not load, the others are skipped.
@@ -68,9 +70,12 @@ def check_apart(name: str, checks: Sequence[str] | None = None, *, seconds: floa
         Names of checks; all unless given.
     seconds
         The limit for each.
+    golden
+        A label-set file of the labeler, for the check of that name.
     """
-    wanted = list(checks) if checks is not None else [LOADS, *(each.name for each in checks_of())]
-    command = [sys.executable, "-P", "-c", "from fflabels.testing.apart import main; main()", name, *wanted]
+    wanted = list(checks) if checks is not None else [LOADS, *(each.name for each in checks_of(golden=golden))]
+    command = [sys.executable, "-P", "-c", "from fflabels.testing.apart import main; main()", name]
+    command += [golden or "", *wanted]
     process = subprocess.Popen(  # noqa: S603
         command,
         stdin=subprocess.DEVNULL,
@@ -102,28 +107,25 @@ def check_apart(name: str, checks: Sequence[str] | None = None, *, seconds: floa
 
 def main() -> None:
     """Do the new process's part: one line of JSON a check."""
-    name, *wanted = sys.argv[1:]
-    kit = {each.name: each for each in checks_of()}
+    name, golden, *wanted = sys.argv[1:]
+    kit = {each.name: each for each in checks_of(golden=golden or None)}
     with own_stdout() as out:
-        labeler: Labeler[Any] | None = None
-        for check in wanted:
-            if check == LOADS:
-                begin = time.perf_counter()
-                try:
-                    labeler = _loaded(name)
-                    result = CheckResult(check, "passed", "", round(time.perf_counter() - begin, 3))
-                except FFLabelsError as error:
-                    result = CheckResult(check, "failed", _without_source(error))
-                except BaseException as error:  # KeyboardInterrupt too: nobody interrupts this process
-                    result = CheckResult(check, "failed", one_line(f"{type(error).__name__}: {error}")[:LONGEST])
-            else:
-                labeler = labeler or registry.get_labeler(name)
-                try:
-                    [result] = run_checks(labeler, [kit[check]])
-                except KeyboardInterrupt as error:
-                    result = CheckResult(check, "failed", one_line(f"KeyboardInterrupt: {error}"))
+
+        def tell(result: CheckResult) -> None:
             out.write(json.dumps(msgspec.to_builtins(result)).encode() + b"\n")
             out.flush()
+
+        begin = time.perf_counter()
+        try:
+            labeler = _loaded(name)
+        except FFLabelsError as error:
+            tell(CheckResult(LOADS, "failed", _without_source(error)))
+        except BaseException as error:  # KeyboardInterrupt too: nobody interrupts this process
+            tell(CheckResult(LOADS, "failed", one_line(f"{type(error).__name__}: {error}")[:LONGEST]))
+        else:
+            tell(CheckResult(LOADS, "passed", "", round(time.perf_counter() - begin, 3)))
+            for result in run_checks(labeler, [kit[check] for check in wanted if check != LOADS]):
+                tell(result)
     os._exit(0)  # a thread of the plugin's that never ends keeps nobody waiting
 
 

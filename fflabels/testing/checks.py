@@ -8,11 +8,14 @@ import re
 import sys
 import threading
 import time
+import traceback
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,9 +26,10 @@ from fflabels.arrays import Array, Shape
 from fflabels.candidates import propose
 from fflabels.codes import references_for
 from fflabels.effect import effect
-from fflabels.errors import FFLabelsError, TooFewCandidatesError
+from fflabels.errors import FFLabelsError, LabelsChangedWarning, TooFewCandidatesError
 from fflabels.guard import draw
 from fflabels.labeler import API_VERSION, PATTERNS, Labeler, Params, nearest_shape
+from fflabels.labelset import LabelSet
 from fflabels.recipe import Recipe, canonical_json
 from fflabels.testing import spawned
 from fflabels.testing.access import no_access
@@ -56,30 +60,80 @@ PACE = 0.05
 """Seconds a candidate on 64 images of 1×32×32; 2000 candidates then take 100."""
 
 
+RESERVED = ("candidates", "intensity", "labeler", "metric", "n", "name", "references", "seed", "shape")
+"""Words by which commands and functions that take a labeler mean something else."""
+
+STANDARD = "use functions of the array API standard alone, over fflabels.arrays.array_namespace(images)"
+"""How to draw on arrays of any library."""
+
+
+@check(since=2)
+def draws(labeler: Labeler[Any]) -> None:
+    """A label is proposed, and drawn on images of its shape and type."""
+    shape = shape_of(labeler)
+    hint = "" if labeler.channels else "; does it draw on some images only? say channels = …, min_side = …"
+    try:
+        recipe = draw(labeler, np.random.default_rng(0), shape)
+        imprint = labeler.imprint(images(shape), recipe)
+    except FFLabelsError as error:
+        raise CheckFailedError(f"on images of {_times(shape)}: {error}{hint}") from None
+    except Exception as error:
+        raise CheckFailedError(f"on images of {_times(shape)}: {_raised(error)}{hint}") from None
+    _expect_alike(imprint, images(shape), "imprint", precise=False)
+
+
+@check(since=2)
+def parameter_names(labeler: Labeler[Any]) -> None:
+    """No parameter has the name of an argument that commands and functions take for themselves."""
+    taken = [field.name for field in msgspec.structs.fields(labeler.params_type) if field.name in RESERVED]
+    _expect(not taken, "params_type", ", ".join(taken), f"other names than {', '.join(RESERVED)}")
+
+
+@check(since=2)
+def golden(labeler: Labeler[Any], path: Path | None = None) -> None:
+    """The labels of a golden file, a label set from an earlier version, are drawn as they were when it was written."""
+    if path is None:
+        raise CheckSkippedError("no golden file is given")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckFailedError(f"{path}: cannot be read: {error.strerror or error}") from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LabelsChangedWarning)
+        labels = LabelSet.from_json(data, str(path), changed="refuse", labeler=type(labeler))
+    if b'"imprints": null' in data or b'"imprints"' not in data:
+        raise CheckFailedError(f"{path}: holds no imprints; write it again with fflabels select --out {path}")
+    _expect(labels.labeler == labeler, f"parameters in {path}", repr(labels.labeler), repr(labeler))
+
+
 @check(since=1)
 def contract(labeler: Labeler[Any]) -> None:
     """Name, version, parameters, recipe type and built-in sets are what the contract says."""
     kind = type(labeler)
     _expect(
-        bool(re.fullmatch(r"[a-z][a-z0-9_-]*", labeler.name)), "name", labeler.name, "lower case letters and digits"
-    )
+        bool(re.fullmatch(r"[a-z][a-z0-9_-]*", labeler.name)), "name", labeler.name,
+        "a lower case letter, then lower case letters, digits, - and _",
+    )  # fmt: skip
     _expect(labeler.api_version == API_VERSION, "api_version", labeler.api_version, f"{API_VERSION}")
     _expect(labeler.pattern in PATTERNS, "pattern", labeler.pattern, " or ".join(PATTERNS))
     if labeler.pattern == "code":
         _expect(labeler.image_independent is True, "image_independent", False, "True: codes are in no image")
-    for flag in ("image_independent", "overwrites"):
+    for flag in ("image_independent", "overwrites", "numpy_only"):
         _expect(isinstance(getattr(labeler, flag), bool), flag, getattr(labeler, flag), "True or False")
     floor = labeler.default_visibility
     _expect(isinstance(floor, int | float) and floor >= 0, "default_visibility", floor, "a number ≥ 0")
+    for tag, value in (("channels", labeler.channels or 1), ("min_side", labeler.min_side)):
+        _expect(isinstance(value, int) and value >= 1, tag, value, "a whole number ≥ 1")
+    words = not isinstance(labeler.aliases, str) and all(isinstance(alias, str) for alias in labeler.aliases)
+    _expect(words, "aliases", labeler.aliases, "a tuple of former names")
     _expect(_frozen(labeler.recipe_type, Recipe), "recipe_type", labeler.recipe_type, "a frozen subclass of Recipe")
     _expect(_frozen(labeler.params_type, Params), "params_type", labeler.params_type, "a frozen subclass of Params")
     needed = [field.name for field in msgspec.structs.fields(labeler.params_type) if field.required]
     _expect(not needed, "params_type", f"{', '.join(needed)} without a default", "a default for every field")
     _expect(isinstance(labeler.params, labeler.params_type), "params", labeler.params, labeler.params_type.__name__)
     for name, recipes in kind.named_sets.items():
-        if callable(recipes):
-            continue
-        _expect(all(isinstance(r, labeler.recipe_type) for r in recipes), f"named set {name}", recipes, "recipes")
+        fixed = () if callable(recipes) else recipes
+        _expect(all(isinstance(r, labeler.recipe_type) for r in fixed), f"named set {name}", recipes, "recipes")
 
 
 @check(since=1)
@@ -111,6 +165,12 @@ def recipe_round_trip(labeler: Labeler[Any]) -> None:
 @check(since=1)
 def parameters(labeler: Labeler[Any]) -> None:
     """Parameters go through a label-set file unchanged; an unknown or ill-typed one is refused by its name."""
+    try:
+        hash(labeler)
+    except TypeError as error:
+        _expect(
+            False, f"parameters that can be hashed ({error})", labeler, "numbers, texts and tuples, no lists or dicts"
+        )
     filed = json.loads(canonical_json(msgspec.to_builtins(labeler.params)))
     again = type(labeler)(**filed)
     _expect(again == labeler and hash(again) == hash(labeler), "made from its own parameters", again, repr(labeler))
@@ -244,7 +304,7 @@ def torch_tensors(labeler: Labeler[Any]) -> None:
         try:
             imprint = labeler.imprint(tensor, recipe)
         except (TypeError, AttributeError, ValueError, RuntimeError) as error:
-            hint = "write imprint over fflabels.arrays.array_namespace(images)"
+            hint = f"{_array_hint(error)}; if your library takes NumPy arrays only, say numpy_only = True"
             raise CheckFailedError(f"a tensor is refused: {type(error).__name__}: {error} ({hint})") from None
         _expect(isinstance(imprint, torch.Tensor), "imprint on a tensor", type(imprint).__name__, "a tensor")
         _expect_alike(imprint, tensor, "imprint on a tensor")
@@ -362,6 +422,18 @@ def images(shape: Shape, count: int = 4) -> Images:
 def fresh(labeler: Labeler[Any]) -> Labeler[Any]:
     """Return another labeler with the same parameters."""
     return type(labeler)(**msgspec.structs.asdict(labeler.params))
+
+
+def _raised(error: BaseException) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
+
+
+def _array_hint(error: Exception) -> str:
+    """Return how to draw on tensors; names the function of NumPy that the standard does not have, if it was one."""
+    name = getattr(error, "name", None) or ""
+    missing = isinstance(error, AttributeError) and (hasattr(np, name) or hasattr(np.ndarray, name))
+    return f"{STANDARD}, which has no {name}" if missing else STANDARD
 
 
 def _drawn(labeler: Labeler[Any], x: Images, recipe: Recipe) -> Images:

@@ -6,15 +6,16 @@ import time
 import traceback
 import unittest
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 from fflabels import registry
-from fflabels.errors import FFLabelsError, nearest, one_line
+from fflabels.errors import FFLabelsError, nearest, one_line, short
 from fflabels.labeler import Labeler
 
-KIT = 1
+KIT = 2
 """The version of the kit: a check that is added later carries a later one, and authors pin theirs."""
 
 Status = Literal["passed", "failed", "skipped", "expected failure"]
@@ -67,20 +68,27 @@ class Check:
     name: str
     since: int
     promise: str
-    run: Callable[[Labeler[Any]], str | None]
+    run: Callable[..., str | None]
 
     def __call__(self, labeler: Labeler[Any]) -> str:
         """Return what was measured, if anything; raise `CheckFailedError` or `CheckSkippedError`."""
+        __tracebackhide__ = True
         return self.run(labeler) or ""
 
 
 CHECKS: dict[str, Check] = {}
 
+FIRST, GOLDEN = "draws", "golden"
+"""The check without which no other means anything, and the one that needs a file."""
 
-def check(*, since: int) -> Callable[[Callable[[Labeler[Any]], str | None]], Check]:
+LONGEST = 400
+"""Characters of why a check failed."""
+
+
+def check(*, since: int) -> Callable[[Callable[..., str | None]], Check]:
     """Enter a function into the kit under its own name; its docstring's first line is the promise."""
 
-    def enter(function: Callable[[Labeler[Any]], str | None]) -> Check:
+    def enter(function: Callable[..., str | None]) -> Check:
         promise = (function.__doc__ or "").strip().splitlines()[0]
         CHECKS[function.__name__] = Check(function.__name__, since, promise, function)
         return CHECKS[function.__name__]
@@ -88,11 +96,14 @@ def check(*, since: int) -> Callable[[Callable[[Labeler[Any]], str | None]], Che
     return enter
 
 
-def checks_of(kit: int = KIT) -> list[Check]:
-    """Return the checks of a version of the kit, in their order."""
-    if not 1 <= kit <= KIT:
+def checks_of(kit: int = KIT, golden: str | Path | None = None) -> list[Check]:
+    """Return the checks of a version of the kit, in their order; the one with a golden file if there is one."""
+    if kit not in range(1, KIT + 1):
         raise FFLabelsError("no such version of the kit", where="kit", got=kit, expected=f"1 to {KIT}")
-    return [check for check in CHECKS.values() if check.since <= kit]
+    checks = [check for check in CHECKS.values() if check.since <= kit and check.name != GOLDEN]
+    if golden is not None:
+        checks.append(replace(CHECKS[GOLDEN], run=partial(CHECKS[GOLDEN].run, path=Path(golden))))
+    return checks
 
 
 def check_labeler(
@@ -100,6 +111,7 @@ def check_labeler(
     *,
     expected_failures: Mapping[str, str] | None = None,
     kit: int = KIT,
+    golden: str | Path | None = None,
 ) -> list[CheckResult]:
     """Return how a labeler does in every check of its contract.
 
@@ -112,27 +124,58 @@ def check_labeler(
         entry is out of date.
     kit
         The version of the kit to be held against.
+    golden
+        A label-set file of the labeler, whose labels are to be drawn as they were when it was written.
 
     Raises
     ------
     FFLabelsError
         For a name that is no check's, or a labeler that cannot be made.
     """
-    return list(run_checks(as_labeler(labeler), checks_of(kit), expected_failures))
+    return list(run_checks(as_labeler(labeler), checks_of(kit, golden), expected_failures))
 
 
 def run_checks(
     labeler: Labeler[Any], checks: Iterable[Check], expected_failures: Mapping[str, str] | None = None
 ) -> Iterator[CheckResult]:
-    """Yield one result a check."""
+    """Yield one result per check; what fails for the same reason as an earlier check is skipped."""
     expected = expected_failures or {}
     check_names(expected)
+    reasons: dict[str, str] = {}
     for each in checks:
         begin = time.perf_counter()
-        status, message = _outcome(each, labeler)
+        status: Status
+        if FIRST in reasons.values():
+            status, message = "skipped", f"not run after {FIRST}"
+        else:
+            status, message = _outcome(each, labeler)
+        if status == "failed":
+            if message in reasons:
+                status, message = "skipped", f"fails as {reasons[message]} does"
+            else:
+                reasons[message] = each.name
         if each.name in expected:
             status, message = _expected(status, message, expected[each.name])
         yield CheckResult(each.name, status, message, round(time.perf_counter() - begin, 3))
+
+
+def after_first(each: Check) -> Check:
+    """Return the check, skipped for a labeler that fails the first one: for a test runner, where each runs alone."""
+    if each.name == FIRST:
+        return each
+
+    def run(labeler: Labeler[Any]) -> str | None:
+        __tracebackhide__ = True
+        if not _draws(labeler):
+            raise CheckSkippedError(f"not run after {FIRST}")
+        return each.run(labeler)
+
+    return replace(each, run=run)
+
+
+@lru_cache(maxsize=64)
+def _draws(labeler: Labeler[Any]) -> bool:
+    return _outcome(CHECKS[FIRST], labeler)[0] != "failed"
 
 
 def _outcome(each: Check, labeler: Labeler[Any]) -> tuple[Status, str]:
@@ -142,14 +185,17 @@ def _outcome(each: Check, labeler: Labeler[Any]) -> tuple[Status, str]:
     except CheckSkippedError as reason:
         return "skipped", str(reason)
     except CheckFailedError as reason:
-        return "failed", one_line(str(reason))
+        return "failed", one_line(short(str(reason), LONGEST))
     except FFLabelsError as reason:
         return "failed", str(reason)
-    except KeyboardInterrupt:
-        raise
+    except KeyboardInterrupt as error:
+        if not error.args:  # the user's; Python gives it no text
+            raise
+        return "failed", one_line(f"KeyboardInterrupt: {error}")
     except BaseException as error:  # a plugin may raise anything
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        return "failed", one_line(f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})")
+        where = f"{Path(frame.filename).name}:{frame.lineno}"
+        return "failed", one_line(f"{short(f'{type(error).__name__}: {error}', LONGEST)} ({where})")
 
 
 def check_names(names: Iterable[str]) -> None:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from fflabels.labeler import Labeler
-from fflabels.testing.kit import CHECKS, KIT, Check, CheckSkippedError, as_labeler, check_names, checks_of
+from fflabels.testing.kit import (
+    CHECKS,
+    FIRST,
+    KIT,
+    Check,
+    CheckSkippedError,
+    after_first,
+    as_labeler,
+    check_names,
+    checks_of,
+)
 
 
 def parametrize_with_checks(
@@ -14,6 +26,7 @@ def parametrize_with_checks(
     *,
     expected_failures: Mapping[str, str] | None = None,
     kit: int = KIT,
+    golden: str | Path | None = None,
 ) -> Any:
     """Return the decorator of a test that takes `labeler` and `check`; it runs once a labeler and check.
 
@@ -31,6 +44,8 @@ def parametrize_with_checks(
         Why a check fails, by its name; one that passes then fails the test.
     kit
         The version of the kit.
+    golden
+        A label-set file of these labelers, for the check `golden`.
     """
     import pytest
 
@@ -38,7 +53,7 @@ def parametrize_with_checks(
     check_names(expected)
     cases = []
     for labeler in map(as_labeler, labelers):
-        for each in checks_of(kit):
+        for each in _for_tests(kit, golden):
             marks = [pytest.mark.xfail(strict=True, reason=expected[each.name])] if each.name in expected else []
             cases.append(pytest.param(labeler, each, id=f"{labeler!r}-{each.name}", marks=marks))
     return pytest.mark.parametrize(("labeler", "check"), cases)
@@ -60,23 +75,35 @@ class LabelerTests:
         Why a check fails, by its name; one that passes then fails the test.
     kit
         The version of the kit: later checks are left out.
+    golden
+        A label-set file of the labeler, whose labels are to be drawn as they were when it was written. A relative path
+        begins at the folder of the module with the test class.
     """
 
     labeler: ClassVar[Labeler[Any] | type[Labeler[Any]] | str]
     expected_failures: ClassVar[Mapping[str, str]] = {}
     kit: ClassVar[int] = KIT
+    golden: ClassVar[str | Path | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Give the class the tests of its version of the kit."""
         super().__init_subclass__(**kwargs)
         check_names(cls.expected_failures)
-        kept = {each.name for each in checks_of(cls.kit)}
-        for each in CHECKS.values():
-            setattr(cls, f"test_{each.name}", _test(each) if each.name in kept else None)
+        golden = cls.golden and Path(sys.modules[cls.__module__].__file__ or "").parent / cls.golden
+        kept = {each.name: each for each in _for_tests(cls.kit, golden)}
+        for name in CHECKS:
+            setattr(cls, f"test_{name}", _test(kept[name]) if name in kept else None)
+
+
+def _for_tests(kit: int, golden: str | Path | None) -> list[Check]:
+    """Return the checks, each of which a test runner runs by itself."""
+    checks = checks_of(kit, golden)
+    return list(map(after_first, checks)) if FIRST in [each.name for each in checks] else checks
 
 
 def _test(each: Check) -> Callable[[LabelerTests], None]:
     def test(self: LabelerTests) -> None:
+        __tracebackhide__ = True
         reason = self.expected_failures.get(each.name)
         try:
             each(as_labeler(self.labeler))

@@ -17,7 +17,7 @@ from torch import Tensor
 from fflabels import LabelSet, design, get_labeler
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
-from fflabels.labelset import open_set
+from fflabels.labelset import Changed, Contents, open_set
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
 from ffnet.labels.kinds import CODES_FORMAT, is_codes_file, is_labeler
@@ -53,12 +53,7 @@ class Codes:
 
     def origin(self, width: int) -> str:
         """Return one phrase on how the codes of a width were chosen, such as "code:hadamard"."""
-        labels = self.sets[width]
-        built_in = labels.provenance.method.removeprefix("built-in set ")
-        if built_in != labels.provenance.method:
-            return f"{labels.labeler.name}:{built_in}"
-        pool = f" of {labels.provenance.candidates}" if labels.provenance.candidates else ""
-        return f"{labels.labeler.name}, {labels.provenance.method}{pool}"
+        return _origin(self.sets[width])
 
     def save(self, path: Path) -> None:
         """Write all sets to one file, whole or not at all."""
@@ -67,32 +62,62 @@ class Codes:
         write_whole(path, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
 
     @classmethod
-    def load(cls, path: Path) -> Codes:
-        """Read a file of sets; errors name the file.
+    def load(cls, path: Path, *, changed: Changed = "warn") -> Codes:
+        """Read a file of sets; errors name the file, and `changed` is as for `LabelSet.load`.
 
         Raises
         ------
         FFLabelsError
             When it cannot be read, is no file of codes, or one of its sets is damaged.
         """
-        try:
-            content = json.loads(path.read_bytes())
-            if (
-                not isinstance(content, dict)
-                or content.get("format") != CODES_FORMAT
-                or content.get("version") != VERSION
-            ):
-                raise FFLabelsError(
-                    "not a file of codes", where=str(path), expected=f'"format": "{CODES_FORMAT}", "version": {VERSION}'
-                )
-            return cls({
-                int(width): LabelSet.from_json(json.dumps(document).encode(), where=f"{path}: sets.{width}")
-                for width, document in content["sets"].items()
-            })  # fmt: skip
-        except (OSError, ValueError, LookupError, AttributeError) as error:
-            if isinstance(error, FFLabelsError):
-                raise
-            raise FFLabelsError(f"cannot be read: {error}", where=str(path)) from None
+        return cls({
+            width: LabelSet.from_json(document, where=where, changed=changed)
+            for width, where, document in _documents(path)
+        })  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FiledCodes:
+    """The codes of every layer as a file tells them, without their labelers' code: they cannot be drawn."""
+
+    sets: Mapping[int, Contents]
+
+    def __len__(self) -> int:
+        """Return the number of labels."""
+        return len(next(iter(self.sets.values())))
+
+    def origin(self, width: int) -> str:
+        """Return one phrase on how the codes of a width were chosen."""
+        return _origin(self.sets[width])
+
+    @classmethod
+    def load(cls, path: Path) -> FiledCodes:
+        """Read a file of sets; errors as by `Codes.load`."""
+        return cls({width: Contents.from_json(document, where) for width, where, document in _documents(path)})
+
+
+def _origin(labels: LabelSet | Contents) -> str:
+    built_in = labels.provenance.method.removeprefix("built-in set ")
+    if built_in != labels.provenance.method:
+        return f"{labels.labeler.name}:{built_in}"
+    pool = f" of {labels.provenance.candidates}" if labels.provenance.candidates else ""
+    return f"{labels.labeler.name}, {labels.provenance.method}{pool}"
+
+
+def _documents(path: Path) -> list[tuple[int, str, bytes]]:
+    """Return the width, the name for errors, and the content of every set in a file of codes."""
+    try:
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict) or content.get("format") != CODES_FORMAT or content.get("version") != VERSION:
+            raise FFLabelsError(
+                "not a file of codes", where=str(path), expected=f'"format": "{CODES_FORMAT}", "version": {VERSION}'
+            )
+        sets = content["sets"].items()
+        return [(int(width), f"{path}: sets.{width}", json.dumps(document).encode()) for width, document in sets]
+    except (OSError, ValueError, LookupError, AttributeError) as error:
+        if isinstance(error, FFLabelsError):
+            raise
+        raise FFLabelsError(f"cannot be read: {error}", where=str(path)) from None
 
 
 def choose_codes(config: Config, count: int, *, progress: Progress = silent) -> Codes:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fflabels import LabelSet
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
-from fflabels.guard import checked_imprint
+from fflabels.guard import checked_embed, checked_imprint, checked_imprint_each
 
 
 class Embedded(NamedTuple):
@@ -75,7 +75,7 @@ class Embedder(nn.Module):
             imprints = [checked_imprint(labels.labeler, black, recipe).contiguous() for recipe in labels.recipes]
             self.patterns = torch.cat(imprints)
         else:
-            checked_imprint(labels.labeler, torch.zeros(1, *shape), labels.recipes[0])
+            checked_imprint(labels.labeler, torch.zeros(1, *shape, dtype=dtype), labels.recipes[0])
 
     @property
     def offered(self) -> Tensor | bool:
@@ -87,7 +87,7 @@ class Embedder(nn.Module):
         if self.patterns is not None:
             imprints = self.patterns[labels_N]
         else:
-            imprints = self.labels.labeler.imprint_each(images_NCHW, self.labels.recipes, labels_N)
+            imprints = checked_imprint_each(self.labels.labeler, images_NCHW, self.labels.recipes, labels_N)
         return self._mixed(images_NCHW, imprints, labels_N)
 
     def embed_one(self, images_NCHW: Tensor, label: int) -> Embedded:
@@ -95,7 +95,7 @@ class Embedder(nn.Module):
         if self.patterns is not None:
             imprints = self.patterns[label].expand_as(images_NCHW)
         else:
-            imprints = self.labels.labeler.imprint(images_NCHW, self.labels.recipes[label])
+            imprints = checked_imprint(self.labels.labeler, images_NCHW, self.labels.recipes[label])
         return self._mixed(images_NCHW, imprints, label)
 
     def neutral(self, images_NCHW: Tensor) -> Embedded:
@@ -105,13 +105,13 @@ class Embedder(nn.Module):
         else:
             imprints = torch.zeros_like(images_NCHW)
             for recipe in self.labels.recipes:
-                imprints += self.labels.labeler.imprint(images_NCHW, recipe)
+                imprints += checked_imprint(self.labels.labeler, images_NCHW, recipe)
             imprints /= len(self.labels)
         return self._mixed(images_NCHW, imprints)
 
     def _mixed(self, images_NCHW: Tensor, imprints_NCHW: Tensor, labels: Tensor | int | None = None) -> Embedded:
         """Return images with imprints, and label channels: one label per image, one for all, or the mean (None)."""
-        embedded_NCHW = cast(Tensor, self.labels.labeler.embed(images_NCHW, imprints_NCHW, self.intensity))
+        embedded_NCHW = cast(Tensor, checked_embed(self.labels.labeler, images_NCHW, imprints_NCHW, self.intensity))
         if self.label_patterns is not None:
             channels = self.label_patterns.mean(0) if labels is None else self.label_patterns[labels]
             return Embedded(embedded_NCHW, channels.expand(images_NCHW.shape[0], *self.label_patterns.shape[1:]))

@@ -11,12 +11,14 @@ from torch import Tensor
 from fflabels.gallery import contact_sheet
 from fflabels.images import References
 from fflabels.labelset import LabelSet
+from fflabels.origin import LabelerMark
 from ffnet.data.dataset import Data, one_a_class
 from ffnet.data.images import to_unit
 from ffnet.evaluation.diagnosis import diagnose
 from ffnet.evaluation.goodness_maps import code_correlations, goodness_maps
 from ffnet.labels.codes import Codes
 from ffnet.model.net import FFNet
+from ffnet.prepare import sets_of
 from ffnet.report import figures
 from ffnet.report.section import MAX_IMAGES, Section, first_images, percent, picture
 from ffnet.runs.folder import Run
@@ -49,15 +51,14 @@ def summary(run: Run, net: FFNet) -> list[str]:
         learned = "learned" if run.config.labels.goodness.learn else "fixed"
         return [f"{len(labels)} {learned} codes over channels, {train.goodness} goodness, softmax over all labels"]
     return [
-        f"{len(labels)} {labels.labeler.name} labels, K = {run.config.labels.intensity:g}",
+        f"{len(labels)} {LabelerMark.of(labels.labeler).title} labels, K = {run.config.labels.intensity:g}",
         f"{train.goodness} goodness, {train.loss} loss, {train.negatives} negatives",
     ]
 
 
 def labelers(net: FFNet) -> list[str]:
     """Return the labelers of a net, as text."""
-    sets = net.labels.sets.values() if isinstance(net.labels, Codes) else [net.labels]
-    return list(dict.fromkeys(repr(labels.labeler) for labels in sets))
+    return list(dict.fromkeys(repr(labels.labeler) for labels in sets_of(net)))
 
 
 def _pictures(run: Run, net: FFNet, labels: LabelSet, data: Data | None) -> Section:

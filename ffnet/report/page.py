@@ -214,4 +214,5 @@ def _provenance(run: Run) -> Section:
     if (run.folder / LABELS).exists():
         assert isinstance(run.net, FFNet)
         rows.append(["labels", f"{LABELS}, {', '.join(label_sections.labelers(run.net))}"])
+    rows += [["labeler", f"{m.name} of {m.distribution or 'a file'} {m.version}".rstrip()] for m in run.about.labelers]
     return Section("Provenance", table=(["what", "which"], rows))

@@ -12,6 +12,7 @@ from fflabels.errors import FFLabelsError
 from ffnet.config import result_settings
 from ffnet.evaluation.statistics import Welch
 from ffnet.runs.folder import Run, check_alike
+from ffnet.runs.record import Record
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -54,7 +55,7 @@ class Difference(msgspec.Struct, frozen=True):
     p: float | None
 
 
-def group_runs(runs: Sequence[Run]) -> list[Group]:
+def group_runs(runs: Sequence[Run | Record]) -> list[Group]:
     """Return the runs in groups of equal settings, in the order of each group's first run.
 
     Raises
@@ -94,7 +95,7 @@ def differences(groups: Sequence[Group]) -> list[Difference]:
     return compared
 
 
-def _test_accuracies(runs: Sequence[Run]) -> dict[str, list[float]]:
+def _test_accuracies(runs: Sequence[Run | Record]) -> dict[str, list[float]]:
     """Return the test accuracies of finished runs, by inference method."""
     accuracies: dict[str, list[float]] = {}
     for run in runs:

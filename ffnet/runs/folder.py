@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from torch import Tensor
 
 from fflabels import LabelSet
@@ -22,8 +20,9 @@ from ffnet.fitting import fit_forecast, untrained
 from ffnet.inference.predict import check_inference, predict, renamed_method
 from ffnet.inference.registry import get_inference
 from ffnet.labels.codes import Codes
-from ffnet.model.baseline import Baseline, BPNet, LocalNet
+from ffnet.model.baseline import Baseline
 from ffnet.model.net import FFNet
+from ffnet.prepare import check_drawing
 from ffnet.runs.checkpoint import net_state, newest_checkpoint
 from ffnet.runs.files import (
     CHECKPOINTS,
@@ -39,45 +38,11 @@ from ffnet.runs.files import (
     write_json,
 )
 from ffnet.runs.log import METRICS, read_lines
+from ffnet.runs.record import BASELINES, Record
+from ffnet.runs.results import Reads, Results
 from ffnet.runs.settings import About, check_data, read_layer_labels, read_settings, settings_digest, with_root
 from ffnet.system.devices import memory_errors, resolve_device
 from ffnet.training.learner import Metrics
-
-BASELINES: dict[str, type[Baseline]] = {"bp": BPNet, "local": LocalNet}
-"""The nets of algorithms without labels."""
-
-
-class Results(msgspec.Struct, frozen=True):
-    """The accuracies of a finished run; None for a split without images, and for test images that were not read."""
-
-    validation: Evaluation | None
-    test: Evaluation | None
-
-    @property
-    def parts(self) -> list[Evaluation]:
-        """The splits that there are, validation first."""
-        return [part for part in (self.validation, self.test) if part]
-
-    def to_builtins(self) -> dict[str, Any]:
-        """Return what results.json holds."""
-        return {name: part.to_builtins() if (part := getattr(self, name)) else None for name in ("validation", "test")}
-
-    @classmethod
-    def read(cls, path: Path) -> Results:
-        """Read results.json; errors name the file."""
-        try:
-            value = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any] | None])
-            parts = {name: Evaluation.from_builtins(part) for name, part in value.items() if part}
-            return cls(parts.get("validation"), parts.get("test"))
-        except (OSError, msgspec.DecodeError, LookupError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise FFLabelsError(f"cannot be read: {reason}", where=str(path)) from None
-
-
-class Reads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How often the test images were read."""
-
-    test: int
 
 
 @dataclass
@@ -131,6 +96,11 @@ class Run:
         """
         self.check_trained()
         return predict(self.net, images, inference=renamed_method(inference, method))
+
+    @property
+    def labels(self) -> LabelSet | Codes | None:
+        """The label set, or the codes of every layer; None for back-propagation."""
+        return self.net.labels if isinstance(self.net, FFNet) else None
 
     @property
     def test_reads(self) -> int:
@@ -244,6 +214,7 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
     config, about, labels = read_settings(folder)
     net = build(config, about.data.shape, labels, len(about.data.class_names), read_layer_labels(folder))
     net = net.to(resolve_device(device))
+    check_drawing(net)
     metrics = read_lines(folder / METRICS)
     if (folder / MODEL).exists():
         load_weights(net, folder / MODEL)
@@ -276,7 +247,7 @@ def build(
     return FFNet(config, shape, labels, layer_labels) if labels else BASELINES[config.algorithm](config, shape, classes)
 
 
-def check_alike(runs: Sequence[Run]) -> None:
+def check_alike(runs: Sequence[Run | Record]) -> None:
     """Refuse runs of different data sets, an unfinished run, and the same run twice."""
     if len({run.folder.resolve() for run in runs}) < len(runs):
         raise FFLabelsError("the same run twice", where="runs")

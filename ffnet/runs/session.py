@@ -22,7 +22,7 @@ from ffnet.fitting import fit_heads, untrained
 from ffnet.labels.choose import choose_labels
 from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet
-from ffnet.prepare import check_names, check_run
+from ffnet.prepare import check_drawing, check_names, check_run, sets_of
 from ffnet.presets import Preset, load_preset
 from ffnet.runs.checkpoint import newest_checkpoint, restore_state, save_state, write_checkpoint
 from ffnet.runs.clock import Clock, TrainingClock
@@ -38,10 +38,19 @@ from ffnet.runs.files import (
     save_weights,
     write_json,
 )
-from ffnet.runs.folder import Results, Run, build, is_finished, load_run
+from ffnet.runs.folder import Run, build, is_finished, load_run
 from ffnet.runs.locks import locked, new_run_folder
 from ffnet.runs.log import Log
-from ffnet.runs.settings import About, check_data, read_layer_labels, read_settings, settings_digest, with_root
+from ffnet.runs.results import Results
+from ffnet.runs.settings import (
+    About,
+    check_data,
+    read_config,
+    read_layer_labels,
+    read_settings,
+    settings_digest,
+    with_root,
+)
 from ffnet.system.devices import memory_errors, resolve_device
 from ffnet.system.ranks import Ranks, join_ranks
 from ffnet.system.signals import Interrupted, Interrupts
@@ -149,7 +158,8 @@ def train(
             check_run(config, data, ranks)
             labels = choose_labels(config, data, progress=watcher.progress) if config.algorithm == "ff" else None
             net = build(config, data.shape, labels, data.classes).to(device)
-            run = Run(folder, config, About.of(data, device, ranks.size), net)
+            check_drawing(net)
+            run = Run(folder, config, About.of(data, device, ranks.size, sets_of(net)), net)
             # Write what the run begins with, and train.
             if labels:
                 labels.save(folder / LABELS)
@@ -187,8 +197,8 @@ def resume(
     Raises
     ------
     FFLabelsError
-        When the folder holds no run, another process works in it, the data set has changed, or every checkpoint is
-        damaged.
+        When the folder holds no run, another process works in it, the data set has changed, the labeler draws the
+        labels otherwise than when the run began, or every checkpoint is damaged.
 
     Examples
     --------
@@ -200,7 +210,7 @@ def resume(
     True
     """
     folder = Path(folder)
-    device = device or read_settings(folder)[0].device
+    device = device or read_config(folder)[0].device
     if is_finished(folder):
         return load_run(folder, device=device)
     with Interrupts() as interrupts, memory_errors():
@@ -220,11 +230,12 @@ def _continue(
     data: Data | None = None,
 ) -> Run:
     """Train in a run folder that exists."""
-    config, about, labels = read_settings(folder)
+    config, about, labels = read_settings(folder, changed="refuse")
     data = check_data(data or load_data(with_root(config, root).data), about, folder)
     check_run(config, data, ranks)
-    net = build(config, data.shape, labels, data.classes, read_layer_labels(folder))
+    net = build(config, data.shape, labels, data.classes, read_layer_labels(folder, changed="refuse"))
     net = net.to(resolve_device(device or config.device))
+    check_drawing(net)
     return _train(_Session(Run(folder, config, about, net), data, ranks, watcher), interrupts)
 
 

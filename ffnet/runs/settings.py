@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import torch
 
 from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
+from fflabels.labelset import Changed
+from fflabels.origin import LabelerMark
 from ffnet.config import Config
 from ffnet.data.dataset import Data
 from ffnet.data.load import KNOWN
@@ -43,23 +46,31 @@ class DataMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is known when a run begins: the folder's format, the data set, the device and the versions of packages."""
+    """What is known when a run begins: the folder's format, the data set, the device and the versions of packages.
+
+    `labelers` are those that draw the labels, with distribution and version; none in older runs.
+    """
 
     format: int
     data: DataMark
     device: str
     versions: dict[str, str]
+    labelers: list[LabelerMark] = []
 
     @classmethod
-    def of(cls, data: Data, device: torch.device, ranks: int = 1) -> About:
+    def of(cls, data: Data, device: torch.device, ranks: int = 1, sets: Sequence[LabelSet] = ()) -> About:
         """Return the record of a run that begins now, on this machine."""
         versions = {name: version(name) for name in ("fflabels", "torch", "numpy")}
         name = device_name(device) + (f", {ranks} ranks" if ranks > 1 else "")
-        return cls(FORMAT, DataMark.of(data), name, versions | {"python": platform.python_version()})
+        marks: list[LabelerMark] = []
+        for labels in sets:
+            if (mark := LabelerMark.of(labels.labeler)) not in marks:
+                marks.append(mark)
+        return cls(FORMAT, DataMark.of(data), name, versions | {"python": platform.python_version()}, marks)
 
 
-def read_settings(folder: Path) -> tuple[Config, About, LabelSet | Codes | None]:
-    """Return a run's settings, its record and its labels; back-propagation has no labels."""
+def read_config(folder: Path) -> tuple[Config, About]:
+    """Return a run's settings and its record; no label is read, so no plugin is needed."""
     if not (folder / CONFIG).is_file():
         raise FFLabelsError("no run there", where=str(folder), expected=f"a folder with {CONFIG}")
     config = Config.from_toml((folder / CONFIG).read_bytes(), str(folder / CONFIG))
@@ -68,10 +79,19 @@ def read_settings(folder: Path) -> tuple[Config, About, LabelSet | Codes | None]
         raise FFLabelsError(
             "unknown format", where=str(folder / ABOUT), got=about.format, expected=str(FORMAT), hint="a newer ffnet?"
         )
+    return config, about
+
+
+def read_settings(folder: Path, *, changed: Changed = "warn") -> tuple[Config, About, LabelSet | Codes | None]:
+    """Return a run's settings, its record and its labels; back-propagation has no labels.
+
+    `changed` says what to do when the labeler draws otherwise than when the run began; see `LabelSet.load`.
+    """
+    config, about = read_config(folder)
     if config.algorithm != "ff":
         return config, about, None
     kind: type[LabelSet | Codes] = Codes if config.has_codes else LabelSet
-    labels, classes = kind.load(folder / LABELS), len(about.data.class_names)
+    labels, classes = kind.load(folder / LABELS, changed=changed), len(about.data.class_names)
     if len(labels) != classes:
         raise FFLabelsError(
             "not one label a class", where=str(folder / LABELS), got=len(labels), expected=f"{classes}"
@@ -79,9 +99,10 @@ def read_settings(folder: Path) -> tuple[Config, About, LabelSet | Codes | None]
     return config, about, labels
 
 
-def read_layer_labels(folder: Path) -> LabelSet | None:
+def read_layer_labels(folder: Path, *, changed: Changed = "warn") -> LabelSet | None:
     """Return the label set that a run's later layers receive, or None if there is no file of it."""
-    return LabelSet.load(folder / LAYER_LABELS) if (folder / LAYER_LABELS).exists() else None
+    path = folder / LAYER_LABELS
+    return LabelSet.load(path, changed=changed) if path.exists() else None
 
 
 def settings_digest(folder: Path) -> str:

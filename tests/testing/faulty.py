@@ -38,6 +38,21 @@ def pattern(recipe, shape):
     return 0.5 + 0.5 * np.sin(2 * np.pi * np.arange(shape[3]) / recipe.period + recipe.phase)
 
 
+class Draws(Stripes):
+    """Fails wherever it is asked: one cause."""
+
+    def imprint(self, images, recipe):
+        raise RuntimeError("no stripes today")
+
+
+class SeedParams(StripeParams, frozen=True):
+    seed: int = 0
+
+
+class ParameterNames(Stripes):
+    params_type = SeedParams
+
+
 class Contract(Stripes):
     name = "Stripes, mine"
 
@@ -180,7 +195,30 @@ class Writing(Stripes):
         return super().imprint(images, recipe)
 
 
+class Colours(Stripes):
+    """Legitimate: draws on three channels and at least 20 pixels, by a library that takes NumPy alone."""
+
+    channels = 3
+    min_side = 20
+    numpy_only = True
+
+    def imprint(self, images, recipe):
+        assert type(images) is np.ndarray
+        if images.shape[1] != 3 or min(images.shape[2:]) < 20:
+            raise ValueError(f"cannot draw on {images.shape}")
+        return np.broadcast_to(pattern(recipe, images.shape), images.shape).astype(images.dtype)
+
+
+class Untagged(Colours):
+    """The same labeler, but it does not say so."""
+
+    channels = None
+    min_side = 1
+
+
 FAULTY = {
+    "draws": Draws,
+    "parameter_names": ParameterNames,
     "contract": Contract,
     "no_outside_access": NoOutsideAccess,
     "recipe_round_trip": RecipeRoundTrip,

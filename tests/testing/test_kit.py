@@ -6,9 +6,9 @@ import sys
 import textwrap
 
 import pytest
-from faulty import FAULTY, Intensity, Online, Shade, StripeParams, Stripes, Writing
+from faulty import FAULTY, Colours, Draws, Intensity, Online, Shade, StripeParams, Stripes, Untagged, Writing
 
-from fflabels import FFLabelsError, Labeler, get_labeler, list_labelers
+from fflabels import FFLabelsError, Labeler, LabelSet, Params, design, get_labeler, list_labelers
 from fflabels.testing import KIT, check_labeler, parametrize_with_checks
 from fflabels.testing.kit import CHECKS, _outcome, checks_of
 
@@ -19,17 +19,19 @@ def failures(labeler, **options):
     return {r.check: r.message for r in check_labeler(labeler, **options) if r.status not in ("passed", "skipped")}
 
 
-@parametrize_with_checks([Stripes, Shade, Stripes(longest=9.0), "morph", "fourier", "onehot", "waves", "code"])
+@parametrize_with_checks([Stripes, Shade, Colours, Stripes(longest=9.0), "morph", "fourier", "onehot", "waves", "code"])
 def test_sound_labelers_pass(labeler, check):
     check(labeler)
 
 
 def test_every_check_has_a_labeler_that_fails_it():
-    assert list(FAULTY) == list(CHECKS)
+    assert [*FAULTY, "golden"] == sorted(CHECKS, key=[*FAULTY, "golden"].index)
 
 
 MESSAGES = {
-    "contract": "name: does not hold; got Stripes, mine; expected lower case letters",
+    "draws": "on images of 1×32×32: RuntimeError: no stripes today .faulty.py:[0-9]+.; does it draw on some images",
+    "parameter_names": "params_type: does not hold; got seed; expected other names than candidates, intensity",
+    "contract": "name: does not hold; got Stripes, mine; expected a lower case letter",
     "recipe_round_trip": "has no JSON: Out of range float",
     "parameters": "takes no_such_parameter=<object>",
     "determinism": "recipes of the generator seeded with 0",
@@ -81,6 +83,71 @@ def test_codes_of_a_constant_weight_keep_the_contract():
     assert failures(get_labeler("code", weight=3)) == {}
 
 
+def test_one_cause_is_one_failure():
+    results = {r.check: r for r in check_labeler(Untagged)}
+    assert results["draws"].message.startswith(
+        "on images of 1×32×32: ValueError: cannot draw on (4, 1, 32, 32) (faulty"
+    )
+    assert results.pop("draws").status == "failed"
+    assert {(r.status, r.message) for r in results.values()} == {("skipped", "not run after draws")}
+
+    class Late(Stripes):
+        def embed(self, images, imprints, intensity):
+            raise RuntimeError("no embedding today")
+
+    late = {r.check: (r.status, r.message) for r in check_labeler(Late) if r.status != "passed"}
+    assert late["no_mutation"][1].startswith("RuntimeError: no embedding today")
+    assert late["intensity"] == ("skipped", "fails as no_mutation does")
+    assert [check for check, (status, _) in late.items() if status == "failed"] == ["no_mutation", "spawned_processes"]
+
+
+def test_a_function_that_numpy_alone_has_is_named():
+    class AsType(Shade):
+        def imprint(self, images, recipe):
+            return (images * 0.5).astype(images.dtype)
+
+    found = failures(AsType)["torch_tensors"]
+    assert "which has no astype; if your library takes NumPy arrays only, say numpy_only = True" in found
+
+
+def test_parameters_that_cannot_be_hashed_are_called_that():
+    class ListParams(Params, frozen=True):
+        bands: list[int] = []  # noqa: RUF012
+
+    class Listed(Stripes):
+        params_type = ListParams
+
+        def propose(self, rng, shape):
+            return Stripes().propose(rng, shape)
+
+    assert "expected numbers, texts and tuples, no lists" in failures(Listed)["parameters"]
+
+
+def test_a_labeler_of_other_images_is_refused_elsewhere():
+    message = r"labeler stripes: draws on other images only; got 1×32×32; expected 3 channels and 20 pixels a side"
+    with pytest.raises(FFLabelsError, match=message):
+        design(Colours(), 3, candidates=5)
+    assert len(design(Colours(), 3, candidates=5, shape=(3, 20, 20))) == 3
+
+
+def test_a_golden_file_holds_later_versions_to_what_was_drawn(tmp_path):
+    path = tmp_path / "golden.json"
+    LabelSet(design(Stripes(), 4, candidates=9, shape=(1, 16, 16)).recipes, Stripes()).save(path)
+    [result] = [r for r in check_labeler(Stripes, golden=path) if r.check == "golden"]
+    assert result.status == "passed"
+
+    class Inverted(Stripes):
+        def imprint(self, images, recipe):
+            return 1 - super().imprint(images, recipe)
+
+    [result] = [r for r in check_labeler(Inverted, golden=path) if r.check == "golden"]
+    assert result.status == "failed"
+    assert "4 of 4 labels of labeler stripes are drawn otherwise than when the set was written" in result.message
+    path.unlink()
+    assert failures(Stripes, golden=path) == {"golden": f"{path}: cannot be read: No such file or directory"}
+    assert "golden" not in [r.check for r in check_labeler(Draws)]
+
+
 def test_the_network_is_blocked_and_seen_though_its_failure_is_hidden():
     found = failures(Online)
     assert set(found) == {"no_outside_access"}
@@ -106,8 +173,9 @@ def test_expected_failures_are_told_apart_and_expire():
 
 
 def test_versions_of_the_kit_are_pinned():
-    assert [c.name for c in checks_of(KIT)] == list(CHECKS)
-    with pytest.raises(FFLabelsError, match="no such version of the kit; got 99; expected 1 to 1"):
+    assert [*[c.name for c in checks_of(KIT)], "golden"] == sorted(CHECKS, key="golden".__eq__)
+    assert {c.name for c in checks_of(KIT)} - {c.name for c in checks_of(1)} == {"draws", "parameter_names"}
+    with pytest.raises(FFLabelsError, match="no such version of the kit; got 99; expected 1 to 2"):
         check_labeler(Stripes, kit=99)
 
 
@@ -132,7 +200,7 @@ def test_a_class_in_main_skips_the_new_process_and_pytest_is_not_needed(tmp_path
 
 
 PYTEST_MODULE = """
-from faulty import Intensity, NoMutation, Stripes
+from faulty import Draws, Intensity, NoMutation, Stripes
 from fflabels.testing import LabelerTests, parametrize_with_checks
 
 class TestStripes(LabelerTests):
@@ -141,6 +209,13 @@ class TestStripes(LabelerTests):
 class TestSlow(LabelerTests):
     labeler = Intensity
     expected_failures = {"intensity": "by hand"}
+
+class TestGolden(LabelerTests):
+    labeler = Stripes
+    golden = "golden.json"
+
+class TestRaising(LabelerTests):
+    labeler = Draws
 
 class TestStale(LabelerTests):
     labeler = Stripes
@@ -159,13 +234,15 @@ def test_slow(labeler, check):
 @pytest.mark.slow
 def test_in_pytest_an_author_sees_one_test_a_check(tmp_path):
     (tmp_path / "test_mine.py").write_text(PYTEST_MODULE)
+    LabelSet(design(Stripes(), 2, candidates=3, shape=(1, 16, 16)).recipes, Stripes()).save(tmp_path / "golden.json")
     path = [str(p) for p in (tmp_path, *sys.path) if p]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": ":".join(path), "PATH": ""}
     )
-    count = len(CHECKS)
-    assert f"2 failed, {5 * count - 4} passed, 2 xfailed" in done.stdout, done.stdout
+    count = len(checks_of())
+    assert f"3 failed, {6 * count + 1 - 4} passed, {count - 1} skipped, 2 xfailed" in done.stdout, done.stdout
+    assert "kit.py" not in done.stdout, "an author sees no frame of ours"
     assert "TestStale.test_intensity" in done.stdout.replace("::", ".")
     assert "test_mutating[NoMutation(longest=16.0)-no_mutation]" in done.stdout
 

@@ -117,13 +117,13 @@ def _table(reaches: list[Reach]) -> tuple[list[str], list[list[str]]]:
     """Return the heading and one row per kind."""
     from fflabels_cli.output import number
 
-    rows: dict[str, list[str]] = {}
+    rows: dict[int, list[str]] = {}
     for reach in reaches:
         chance = f" ({number(reach.random)})" if reach.random is not None else ""
         cell = "–" if reach.selected is None else f"{number(reach.selected)}{chance}"
-        rows.setdefault(_name(reach), [str(reach.candidates or "–")]).append(cell)
+        rows.setdefault(reach.row, [_name(reach), str(reach.candidates or "–")]).append(cell)
     head = list(dict.fromkeys(f"{reach.metric}, n = {reach.n}" for reach in reaches))
-    return ["kind", "candidates", *head], [[name, *cells] for name, cells in rows.items()]
+    return ["kind", "candidates", *head], list(rows.values())
 
 
 def _name(reach: Reach) -> str:

@@ -81,7 +81,7 @@ def _trouble(entry: Entry, check: bool) -> str | None:
         return f"{source(entry)}: no module {module}"
     if check:
         return tried_in_process(entry, seconds=60)[1]
-    return ambiguity(entry) if entry.state == "ambiguous" else None
+    return ambiguity(entry) if entry.state in ("ambiguous", "reserved") else None
 
 
 def _version(name: str) -> str | None:

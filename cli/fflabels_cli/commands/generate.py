@@ -32,7 +32,7 @@ def command(
     Draw j depends only on the seed and j: the first 2000 of 3000 candidates are those that --candidates 2000 gives.
     """
     from fflabels import LabelSet, propose
-    from fflabels.labelset import Provenance
+    from fflabels.labelset import Provenance, check_size
     from fflabels_cli import output
 
     # Propose the candidates, and save them.
@@ -40,6 +40,7 @@ def command(
     options.check_applies(labeler, "references", "min_visibility")
     out = out or Path(f"candidates-{labeler.name}.json")
     output.check_output(out)
+    check_size(labeler, candidates, shape, seed)
     with output.Bars() as progress:
         pool = propose(
             labeler,

@@ -1,19 +1,27 @@
-"""``fflabels list``: list the labelers."""
+"""``fflabels list``: list the labelers, or show one of them."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fflabels_cli import options
 
+if TYPE_CHECKING:
+    from fflabels.registry import Entry
+
 
 @click.command("list")
-@click.argument("pattern", default="*")
+@click.argument("pattern", metavar="[NAME|PATTERN]", default="*")
 @options.as_json
 def command(pattern: str, json_: bool) -> None:
-    """List the labelers, built-in ones and plugins, without importing them.
+    """List the labelers, built-in ones and plugins; show one with its parameters.
 
-    PATTERN is a shell pattern, for instance 'mor*'.
+    \b
+    fflabels list              all, without importing them
+    fflabels list 'mor*'       those that match a shell pattern
+    fflabels list morph        one, with its parameters: types, ranges, defaults. Imports it.
     """
     import fnmatch
 
@@ -21,13 +29,61 @@ def command(pattern: str, json_: bool) -> None:
     from fflabels_cli import output
 
     labelers = [entry for entry in entries() if fnmatch.fnmatch(entry.name, pattern)]
+    fields = ("name", "state", "distribution", "version", "value")
+    if ":" in pattern or any(entry.name == pattern for entry in labelers):
+        _show(pattern, fields, json_)
+        return
     if json_:
-        output.print_json(
-            [{f: getattr(e, f) for f in ("name", "state", "distribution", "version", "value")} for e in labelers]
-        )
+        output.print_json([{f: getattr(e, f) for f in fields} for e in labelers])
         return
     if not labelers:
         click.echo(f"no labeler matches {pattern}")
         return
     rows = [[e.name, e.state, f"{e.distribution} {e.version}", e.value] for e in labelers]
     output.print_table("labelers", ("name", "state", "distribution", "class"), rows)
+
+
+def _show(name: str, fields: tuple[str, ...], json_: bool) -> None:
+    """Show one labeler."""
+    from dataclasses import asdict
+
+    from fflabels import registry
+    from fflabels.describe import parameters
+    from fflabels_cli import output
+
+    options.try_plugins_before_import()
+    entry = registry.find(options.load_labeler_file(name) if registry.IN_A_FILE.fullmatch(name) else name)
+    labeler_type = registry.load_class(entry)
+    with registry.blaming(labeler_type):
+        taken = parameters(labeler_type)
+    if json_:
+        shown = {f: getattr(entry, f) for f in fields} | {"parameters": [asdict(one) for one in taken]}
+        output.print_json([{**shown, "sets": list(labeler_type.named_sets), "doc": _doc(labeler_type)}])
+        return
+    for line in _lines(entry, labeler_type):
+        click.echo(line)
+    rows = [[one.name, one.type, one.default, one.doc] for one in taken]
+    if rows:
+        output.print_table("parameters (--param NAME=VALUE)", ("name", "type", "default", "what it is"), rows, words=4)
+    else:
+        click.echo("no parameters")
+
+
+def _lines(entry: Entry, labeler_type: Any) -> list[str]:
+    """Return what there is to say of a labeler before its parameters."""
+    lines = [f"{entry.name}, {entry.state}: {entry.distribution} {entry.version}, {entry.value}".rstrip()]
+    if doc := _doc(labeler_type):
+        lines.append(doc)
+    if labeler_type.named_sets:
+        lines.append("built-in sets: " + ", ".join(f"{entry.name}:{name}" for name in labeler_type.named_sets))
+    if labeler_type.channels:
+        lines.append(f"draws on images of {labeler_type.channels} channels")
+    if labeler_type.min_side > 1:
+        lines.append(f"draws on images of {labeler_type.min_side} pixels a side or more")
+    return lines
+
+
+def _doc(labeler_type: Any) -> str:
+    """Return the first line of a labeler's own docstring."""
+    text = (vars(labeler_type).get("__doc__") or "").strip()
+    return text.splitlines()[0] if text else ""

@@ -64,6 +64,7 @@ def command(
     fflabels select --n 100 --kind code --shape 128x1x1
     """
     from fflabels.design import design
+    from fflabels.labelset import check_size
     from fflabels_cli import output
 
     # Refuse bad arguments before the work.
@@ -71,6 +72,7 @@ def command(
     options.check_applies(labeler, "references", "intensity", "min_visibility")
     out = out or Path(f"labels-{labeler.name}-{n}.json")
     output.check_output(out)
+    check_size(labeler, n, shape, seed)
     if gallery:
         output.check_output(gallery, ".png")
         if gallery.resolve() == out.resolve():

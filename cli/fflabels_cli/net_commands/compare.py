@@ -18,11 +18,11 @@ def command(runs: tuple[str, ...], json_: bool) -> None:
     import msgspec
 
     from fflabels_cli import output
-    from ffnet import load_run
     from ffnet.evaluation.statistics import spread
     from ffnet.runs.compare import differences, group_runs
+    from ffnet.runs.record import read_record
 
-    groups = group_runs([load_run(run) for run in runs])
+    groups = group_runs([read_record(run) for run in runs])
     compared = differences(groups)
     if json_:
         output.print_json({"groups": msgspec.to_builtins(groups), "differences": msgspec.to_builtins(compared)})

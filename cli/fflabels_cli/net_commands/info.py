@@ -15,9 +15,9 @@ def command(run: str, json_: bool) -> None:
     import msgspec
 
     from fflabels_cli import net_output, output
-    from ffnet import load_run
+    from ffnet.runs.record import read_record
 
-    loaded = load_run(run)
+    loaded = read_record(run)
     if json_:
         output.print_json(
             {

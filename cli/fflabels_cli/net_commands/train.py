@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 )
 @click.option("--n", type=click.IntRange(min=1), help="Number of labels to design.  [default: one per class]")
 @options.param
+@options.plugin_code
 @click.option(
     "--dataset",
     metavar="NAME|PATH",
@@ -91,7 +92,6 @@ def command(
 
     # A labeler in a file must be registered before it is looked up.
     options.check_data_root(dataset, data)
-    options.try_plugins_before_import()
     if labels and IN_A_FILE.fullmatch(labels):
         options.load_labeler_file(labels)
     codes = bool(labels) and names_codes(labels or "")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from fflabels_cli import options
+
+if TYPE_CHECKING:
+    from fflabels.registry import Entry
 
 
 @click.command("list")
@@ -18,7 +23,8 @@ def command(check: bool, seconds: float, json_: bool) -> None:
     builtin     part of fflabels
     available   a plugin that was not tried
     ok, broken  a plugin that was tried (--check)
-    ambiguous   offered by two distributions: name it as DISTRIBUTION:NAME
+    ambiguous   offered by two plugins: name it as DISTRIBUTION:NAME
+    reserved    a plugin with the name of a built-in labeler: name it as DISTRIBUTION:NAME
 
     With --check, exits with 1 when a labeler is broken or ambiguous.
     """
@@ -26,7 +32,7 @@ def command(check: bool, seconds: float, json_: bool) -> None:
     from fflabels_cli import output
     from fflabels_cli.plugin_status import tried_in_process
 
-    labelers = [tried_in_process(entry, seconds) if check else (entry, None) for entry in entries()]
+    labelers = [tried_in_process(entry, seconds) if check else (entry, _reserved(entry)) for entry in entries()]
     if json_:
         fields = ("name", "state", "distribution", "version", "value")
         output.print_json([{**{f: getattr(e, f) for f in fields}, "trouble": trouble} for e, trouble in labelers])
@@ -38,3 +44,9 @@ def command(check: bool, seconds: float, json_: bool) -> None:
                 click.echo(f"trouble: {trouble}")
     if check and any(entry.state in ("broken", "ambiguous") for entry, _ in labelers):
         raise SystemExit(1)
+
+
+def _reserved(entry: Entry) -> str | None:
+    from fflabels_cli.plugin_status import ambiguity
+
+    return ambiguity(entry) if entry.state == "reserved" else None

@@ -21,7 +21,10 @@ def write_plugin(name: str, folder: Path) -> Path:
     # Refuse a name or a folder that cannot be used.
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise FFLabelsError(
-            "not a labeler's name", where="NAME", got=name, expected="lower case letters, digits and hyphens"
+            "not a labeler's name",
+            where="NAME",
+            got=name,
+            expected="a lower-case letter first, then lower-case letters and digits, with single hyphens between them",
         )
     if owner := next((e for e in entries() if e.name == name), None):
         raise FFLabelsError(

@@ -1,0 +1,52 @@
+"""What plugins print and warn of: kept apart from a command's own output, and told whose it is."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any, TextIO
+
+import click
+
+
+class WithoutPlugins:
+    """Standard output, but for what a plugin's code prints: that goes to standard error, so that JSON stays JSON."""
+
+    def __init__(self, stdout: TextIO) -> None:
+        self._stdout = stdout
+
+    def write(self, text: str) -> int:
+        """Write text, to standard error while the code of a plugin runs."""
+        return (sys.stderr or self._stdout).write(text) if _calling() else self._stdout.write(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stdout, name)
+
+
+def set_apart() -> None:
+    """Send what plugins print to standard error, and name the plugin in its warnings."""
+    if sys.stdout is not None:
+        sys.stdout = WithoutPlugins(sys.stdout)
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    whose = _calling()
+    click.echo(f"Warning: {whose}: {_one_line(message)}" if whose else f"Warning: {message}", err=True)
+
+
+def _calling() -> str:
+    """Return the labeler whose code runs now; nothing is imported for that."""
+    registry = sys.modules.get("fflabels.registry")
+    return registry.calling() if registry else ""
+
+
+def _one_line(message: Warning | str) -> str:
+    from fflabels.errors import one_line, short
+
+    return one_line(short(str(message), 300))

@@ -1,0 +1,44 @@
+"""The accuracies of a finished run, and how often its test images were read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fflabels.errors import FFLabelsError
+from ffnet.evaluation.accuracy import Evaluation
+
+
+class Results(msgspec.Struct, frozen=True):
+    """The accuracies of a finished run; None for a split without images, and for test images that were not read."""
+
+    validation: Evaluation | None
+    test: Evaluation | None
+
+    @property
+    def parts(self) -> list[Evaluation]:
+        """The splits that there are, validation first."""
+        return [part for part in (self.validation, self.test) if part]
+
+    def to_builtins(self) -> dict[str, Any]:
+        """Return what results.json holds."""
+        return {name: part.to_builtins() if (part := getattr(self, name)) else None for name in ("validation", "test")}
+
+    @classmethod
+    def read(cls, path: Path) -> Results:
+        """Read results.json; errors name the file."""
+        try:
+            value = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any] | None])
+            parts = {name: Evaluation.from_builtins(part) for name, part in value.items() if part}
+            return cls(parts.get("validation"), parts.get("test"))
+        except (OSError, msgspec.DecodeError, LookupError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise FFLabelsError(f"cannot be read: {reason}", where=str(path)) from None
+
+
+class Reads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often the test images were read."""
+
+    test: int

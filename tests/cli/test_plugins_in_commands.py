@@ -1,0 +1,149 @@
+"""Plugins in the commands: what they print, warn of, take and are called; sets and runs whose plugin is gone."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from installed import SOUND, TRAINABLE
+
+pytestmark = pytest.mark.slow
+
+PROGRAM = "import sys; from fflabels_cli.app import {0}; sys.argv = ['{0}', *sys.argv[1:]]; {0}()"
+POOL = ("--n", "2", "--candidates", "4", "--shape", "1x16x16")
+
+PARAMETERS = '''
+import enum
+from typing import Annotated
+import msgspec
+from fflabels import Params
+
+class Style(enum.Enum):
+    MEAN = "mean"
+    MEDIAN = "median"
+
+class StripeParams(Params, frozen=True):
+    bands: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
+    """Lower and upper end of every band."""
+    style: Style = Style.MEAN
+    name: str = "a"
+    seed: int = 0
+    depth: Annotated[int, msgspec.Meta(ge=1, le=9)] | None = None
+
+Stripes.params_type = StripeParams
+'''
+
+
+@pytest.fixture
+def run(install, tmp_path):
+    (tmp_path / "work").mkdir()
+
+    def command(program, *arguments, cwd=None, **environment):
+        path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+        env = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment}
+        code = [sys.executable, "-c", PROGRAM.format(program), *map(str, arguments)]
+        return subprocess.run(code, capture_output=True, text=True, cwd=cwd or tmp_path / "work", env=env, timeout=300)
+
+    return command
+
+
+def test_what_a_plugin_prints_and_warns_of_is_kept_apart(install, run):
+    loud = 'import warnings; print("drawing"); warnings.warn("a\\nbright " + "x" * 5000); imprint = np'
+    install("fflabels-stripes", SOUND.replace("imprint = np", loud) + '\nprint("imported")\n')
+    done = run("fflabels", "select", "--kind", "stripes", *POOL, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["n"] == 2
+    assert "imported" in done.stderr
+    assert "drawing" in done.stderr
+    [warning] = [line for line in done.stderr.splitlines() if line.startswith("Warning")]
+    assert warning.startswith("Warning: labeler stripes of fflabels-stripes 0.3: a bright xxx")
+    assert len(warning) < 400
+
+
+def test_parameters_of_every_kind_are_typed_and_shown(install, run):
+    install("fflabels-stripes", TRAINABLE + PARAMETERS)
+    typed = [
+        f"--param={text}" for text in ("bands=[[0,1],[0.2,0.8]]", "style=median", "name=b", "seed=3", "depth=null")
+    ]
+    done = run("fflabels", "select", "--kind", "stripes", *POOL, *typed, "--json")
+    assert done.returncode == 0, done.stderr
+    params = json.loads(done.stdout)["labeler"]["params"]
+    assert params == {"bands": [[0, 1], [0.2, 0.8]], "style": "median", "name": "b", "seed": 3, "depth": None}
+    done = run("fflabels", "select", "--kind", "stripes", *POOL, "--param", "bands=[[0,1]")
+    assert done.stderr.startswith("Error: labeler stripes: not JSON: ")
+    done = run("fflabels", "select", "--kind", "stripes", *POOL, "--param", "style=mode")
+    assert "got style=mode; expected mean, median" in done.stderr
+
+    done = run(
+        "fflabels", "compare", "stripes style=median bands=[[0,2]]", "stripes", "stripes", *POOL, "--metric", "pearson"
+    )
+    assert [line.split("  ")[0] for line in done.stdout.splitlines()[2:]] == [
+        "stripes bands=[[0.0,2.0]] style=median", "stripes", "stripes"
+    ]  # fmt: skip
+
+    shown = run("fflabels", "list", "stripes").stdout
+    assert "stripes, available: fflabels-stripes 0.3, fflabels_stripes_module:Stripes" in shown
+    assert "bands  list of (list of (number; number))  [[0.0,1.0]]  Lower and upper end of every band." in shown
+    assert "style  mean | median " in shown
+    assert "depth  null; or whole number, 1 to 9" in shown.replace(
+        "whole number, 1 to 9; or null", "null; or whole number, 1 to 9"
+    )
+    [as_json] = json.loads(run("fflabels", "list", "stripes", "--json").stdout)
+    assert as_json["parameters"][1] == {"name": "style", "type": "mean | median", "default": "mean", "doc": ""}
+
+    done = run("ffnet", "train", "--labels", "stripes", "--param", "name=b", "--param", "seed=3", "--epochs", "1")
+    assert done.returncode == 0, done.stderr
+    assert "stripes (fflabels-stripes 0.3) labels" in done.stderr
+
+
+def test_a_file_that_could_not_be_read_is_refused_before_the_work(install, run, tmp_path):
+    huge = SOUND.replace("period: int", 'period: int\n    note: str = "x" * 4_000_000')
+    install("fflabels-stripes", huge)
+    done = run("fflabels", "generate", "--kind", "stripes", "--candidates", "30", "--shape", "1x16x16")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Error: 30 recipes: too large for a label-set file; got 114 MiB; expected at most 64 MiB (about 16 labels fit)\n"
+    )
+    assert not list((tmp_path / "work").iterdir())
+
+
+def test_a_reserved_name_is_listed_as_such(install, run):
+    install("evil", SOUND.replace('"stripes"', '"fourier"'), name="fourier")
+    done = run("fflabels", "plugins", "list")
+    assert done.returncode == 0
+    assert "trouble: labeler fourier of evil 0.3 has the name of a built-in labeler: say evil:fourier" in done.stdout
+    assert run("fflabels", "select", "--kind", "fourier", *POOL).returncode == 0
+    done = run("fflabels", "compare", "fourier", "evil:fourier", "--metric", "pearson", *POOL)
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["fflabels:fourier", "evil:fourier"]
+
+
+def test_a_set_of_a_labeler_in_a_file_is_trained_on(run, tmp_path):
+    (tmp_path / "work" / "mine.py").write_text(TRAINABLE)
+    assert run("fflabels", "select", "--labeler", "mine.py:Stripes", "--candidates", "30").returncode == 0
+    done = run("ffnet", "train", "--labels", "labels-stripes-10.json", "--epochs", "1")
+    assert "which no distribution has (in a file? --labeler FILE.py:CLASS)" in done.stderr
+    done = run("ffnet", "train", "--labels", "labels-stripes-10.json", "--labeler", "mine.py:Stripes", "--epochs", "1")
+    assert done.returncode == 0, done.stderr
+    [folder] = (tmp_path / "work" / "runs").iterdir()
+    assert run("ffnet", "eval", folder, "--labeler", "mine.py:Stripes").returncode == 0
+    assert "mine.py" in run("ffnet", "eval", folder, "--labeler", "mine.py:Stripes").stderr
+
+
+def test_a_run_is_shown_and_compared_though_its_plugin_is_gone_or_renamed(install, run, tmp_path):
+    install("fflabels-stripes", TRAINABLE)
+    assert run("ffnet", "train", "--labels", "stripes", "--epochs", "1", "--out", "one").returncode == 0
+    for old in tmp_path.glob("fflabels_stripes*"):
+        old.unlink() if old.is_file() else [*map(os.unlink, old.iterdir()), old.rmdir()]
+    done = run("ffnet", "info", "one")
+    assert done.returncode == 0, done.stderr
+    assert "10 stripes (fflabels-stripes 0.3) labels" in done.stdout
+    assert run("ffnet", "compare", "one").returncode == 0
+    done = run("ffnet", "eval", "one")
+    assert "stripes of fflabels-stripes 0.3, which is not installed (pip install fflabels-stripes==0.3)" in done.stderr
+    install("stripes-ng", TRAINABLE, version="1.0")
+    done = run("ffnet", "eval", "one")
+    assert "or --labeler NAME if it was renamed: stripes-ng:stripes" in done.stderr
+    done = run("ffnet", "eval", "one", "--labeler", "stripes-ng:stripes")
+    assert done.returncode == 0, done.stderr
+    assert "Warning: one/labels.json: its labels are drawn as before (written by fflabels-stripes 0.3" in done.stderr
