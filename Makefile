@@ -33,6 +33,7 @@ bench: $(VENV)/.benched  ## the benchmarks; exits 1 when a floor is missed
 	$(BIN)/python tests/bench/run.py
 	$(BIN)/python tests/bench/dprime.py
 	$(BIN)/python tests/bench/training.py
+	$(BIN)/python tests/bench/codes.py
 	$(BIN)/python tests/bench/inference.py
 	$(BIN)/python tests/bench/scale.py
 	$(BIN)/python tests/bench/memory.py

@@ -41,7 +41,7 @@ LOST = 0.002
 
 def trained(name):
     """Return the data and a net that was trained a little, or the reason why not."""
-    config = quick_preset(name).config.override(TRAINING if name != "digits" else AT_THE_INPUT)
+    config = quick_preset(name, pairs=True).config.override(TRAINING if name != "digits" else AT_THE_INPUT)
     if name.startswith("cifar"):
         labels = "fourier" if name == "cifar100" else "fourier:paper10"
         config = config.override([f"labels.set={labels}", "labels.assign=order"])

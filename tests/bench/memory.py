@@ -19,20 +19,27 @@ from harness import Row, write  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-memory.md"
 MAPS = 64
-"""Images of back-propagation; positives and negatives of forward-forward."""
+"""Images of back-propagation and of label codes; positives and negatives of pairs."""
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_TOP_PAD_": "0"}
 NETS = {
     "6 layers": "net.widths=[128,128,128,128,128,128]",
     "12 layers": "net.widths=[128,128,128,128,128,128,128,128,128,128,128,128]",
 }
-SETTINGS = ["net.pools=[]", "net.norm=batch", "train.negatives=uniform"]
+SETTINGS = ["net.pools=[]", "net.norm=batch"]
+PAIRS = ["train.negatives=uniform"]
 FILTERS = {"3×3": "net.kernel=3", "5×5": "net.kernel=5"}
 """Of the nets; the larger ones are convolved by Fourier transforms in float32. The floors are those of the smaller."""
 STEPS = {
     "BP, float32": ["algorithm=bp"],
     "FF, float32": [],
     "FF, bfloat16": ["dtype=bfloat16"],
+    "codes, float32": ["labels.goodness.set=code:hadamard", "labels.goodness.learn=true"],
+    "codes, bfloat16": ["labels.goodness.set=code:hadamard", "labels.goodness.learn=true", "dtype=bfloat16"],
 }
+
+
+FLOORS = {"FF, float32": 3.5, "FF, bfloat16": 5.5, "codes, float32": 3.5, "codes, bfloat16": 5.5}
+"""How many times less memory than back-propagation in float32 each step has to take."""
 
 
 def status(field):
@@ -47,18 +54,20 @@ def rise(settings):
 
     import ffnet
     from fflabels import named_set
+    from ffnet.labels.codes import choose_codes
     from ffnet.model.fast_cpu.scratch import Scratch
     from ffnet.runs.folder import build
     from ffnet.training.draws import Draws
     from ffnet.training.loop import make_learner
 
     torch.set_num_threads(1)
-    config = ffnet.Config().override([*SETTINGS, *settings])
-    config = config.override([f"train.batch={MAPS if config.algorithm == 'bp' else MAPS // 2}"])
+    pairs = "algorithm=bp" not in settings and not any(setting.startswith("labels.goodness") for setting in settings)
+    config = ffnet.Config().override([*SETTINGS, *(PAIRS if pairs else []), *settings])
+    config = config.override([f"train.batch={MAPS // 2 if pairs else MAPS}"])
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (MAPS, 3, 32, 32), generator=generator, dtype=torch.uint8)
     train = ffnet.data.dataset.Split(images, torch.arange(MAPS) % 10)
-    labels = named_set("fourier:paper10") if config.algorithm == "ff" else None
+    labels = named_set("fourier:paper10") if pairs else choose_codes(config, 10) if config.has_codes else None
     net = build(config, (3, 32, 32), labels, 10)
     learner = make_learner(net, MAPS)
     draws = Draws(config, train.classes, 10, 0)
@@ -88,7 +97,7 @@ def main():
             for depth, width in NETS.items()
         }
         rows += [Row(f"{step}, {depth}, {size}", f"{peak / 2**20:.0f} MiB") for (step, depth), peak in peaks.items()]
-        for step, floor in (("FF, float32", 3.5), ("FF, bfloat16", 5.5)):
+        for step, floor in FLOORS.items():
             ratios = [peaks["BP, float32", depth] / peaks[step, depth] for depth in NETS]
             growth = peaks[step, "12 layers"] / peaks[step, "6 layers"] - 1
             owed = size == "3×3"

@@ -13,8 +13,8 @@ from ffnet.labels.codes import Codes
 from ffnet.runs.session import Watcher
 
 SMALL = {
-    **SMALL_TRAINED, "net.widths": [6, 8, 12], "labels.goodness.set": "code:hadamard,code", "labels.goodness.learn": True,
-    "net.kernel": 3, "train.epochs": 8,
+    **SMALL_TRAINED, "net.widths": [6, 8, 12], "labels.goodness.set": "code:hadamard,code",
+    "labels.goodness.learn": True, "net.kernel": 3, "train.epochs": 8,
 }  # fmt: skip
 CONFIG = ffnet.Config().replaced(SMALL)
 
@@ -169,9 +169,9 @@ def test_pictures_have_no_goodness_maps(tmp_path):
     ],
 )
 def test_wrong_settings_are_refused_in_one_line(changes, message):
+    data = ffnet.load_data(CONFIG.data)
     with pytest.raises(FFLabelsError, match=message) as caught:
-        config = CONFIG.replaced(changes)
-        ffnet.label_set(config, ffnet.load_data(config.data))
+        ffnet.label_set(CONFIG.replaced(changes), data)
     assert "\n" not in str(caught.value)
 
 
