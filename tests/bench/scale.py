@@ -32,8 +32,8 @@ RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-scal
 BYTES = [2**k for k in range(8, 25, 4)]
 AT_THE_INPUT = ["dtype=float32", "labels.layers.set=none"]
 NETS = [  # preset, settings, batches
-    ("quick-mnist", AT_THE_INPUT, (64, 256)),
-    ("quick-cifar10", AT_THE_INPUT, (64, 256)),
+    ("pairs-mnist", AT_THE_INPUT, (64, 256)),
+    ("pairs-cifar10", AT_THE_INPUT, (64, 256)),
     ("paper-mnist", ["net.widths=[32,32,32]", "net.kernel=5", "dtype=float32"], (48, 192)),
 ]
 ROUNDS = 7
