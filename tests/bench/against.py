@@ -54,7 +54,9 @@ def worker():
         name = line.strip()
         if name not in ready:
             preset, settings, steps = WORK[name]
-            config = ffnet.load_preset(preset).config
+            of_pairs = f"pairs-{preset}"  # its name since best-… presets have label codes
+            known = [each.name for each in ffnet.list_presets()]
+            config = ffnet.load_preset(of_pairs if of_pairs in known else preset).config
             for setting in settings:
                 with contextlib.suppress(ffnet.config.FFLabelsError):  # one that the older tree does not have
                     config = config.override([setting])
