@@ -102,7 +102,7 @@ def test_the_tutorials_experiment_runs_on_a_folder_of_images(tmp_path, monkeypat
     Path("cells.toml").write_text(text)
     rng = np.random.default_rng(0)
     for kind, k in itertools.product(("round", "long"), range(20)):
-        folder = Path("cells") / kind
+        folder = Path("my-cells") / kind
         folder.mkdir(parents=True, exist_ok=True)
         image = np.zeros((32, 32), np.uint8)
         image[8:24, 8:24] = 200 if kind == "round" else 0
