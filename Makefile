@@ -43,7 +43,8 @@ same-bits: $(VENV)/.tested  ## do this tree and the commit BASE give the same bi
 	$(BIN)/python tests/same_bits/compare.py $(BASE)
 
 accuracy: $(VENV)/.tested  ## what quick and best presets reach, some twelve hours; needs the real data sets
-	$(BIN)/python tests/bench/accuracy.py
+	$(BIN)/ffnet experiment run accuracy
+	$(BIN)/ffnet experiment run best
 
 docs: $(VENV)/.developed  ## the documentation, warnings are errors
 	$(BIN)/python docs/generate_cli.py

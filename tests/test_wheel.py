@@ -35,7 +35,7 @@ def test_exactly_three_packages(wheel):
     assert "fflabels/page/page.html" in names
     assert {
         "ffnet/report/page.html",
-        "ffnet/experiments/studies/fig3a.toml",
+        "ffnet/experiments/files/fig3a.toml",
         "fflabels_cli/template/module.py.in",
     } <= set(names)
 

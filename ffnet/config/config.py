@@ -228,6 +228,7 @@ def _choices(error: str) -> str | None:
     return nearest(match[1], type_of(match[2]).values) if match else None
 
 
+@functools.lru_cache(maxsize=1000)
 def type_of(key: str) -> Any:
     """Return msgspec's type of a setting, by ``section.key``; None if there is no such setting."""
     kind: Any = msgspec.inspect.type_info(Config)

@@ -1,4 +1,4 @@
-"""Many runs for one question: factors and levels, the older studies, the study of labels, the search for settings.
+"""Many runs for one question: factors and levels, their jobs here or on a cluster, reports; the search for settings.
 
 Nothing in `ffnet` imports this package.
 """

@@ -31,7 +31,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from fflabels.errors import FFLabelsError, nearest
-from ffnet.config import Config, Fraction, Positive, result_settings
+from ffnet.config import Config, Fraction, Positive, result_settings, type_of
 from ffnet.presets import load_preset
 
 Settings = dict[str, Any]
@@ -267,15 +267,14 @@ def slug(words: str) -> str:
     return "_".join("".join(c if c.isalnum() or c == "." else " " for c in words).split())
 
 
-def flat(settings: Mapping[str, Any]) -> Settings:
-    """Return settings by ``section.key``, given so or as tables."""
-    found: Settings = {}
+def flat(settings: Mapping[str, Any], section: str = "") -> Settings:
+    """Return settings by ``section.key``, given so or as tables; a setting that is a table itself stays whole."""
+    by_name: Settings = {}
     for key, value in settings.items():
-        if isinstance(value, Mapping) and "." not in key:
-            found |= {f"{key}.{name}": each for name, each in value.items()}
-        else:
-            found[key] = value
-    return found
+        name = f"{section}{key}"
+        is_section = isinstance(value, Mapping) and not isinstance(type_of(name), msgspec.inspect.DictType)
+        by_name |= flat(value, f"{name}.") if is_section else {name: value}
+    return by_name
 
 
 def _value_name(value: Any) -> str:

@@ -255,22 +255,17 @@ def test_compare_says_how_groups_differ(trained):
     assert [len(group["runs"]) for group in found["groups"]] == [3, 2]
 
 
-def test_reproduce_and_search(tmp_path):
-    assert "fig3a" in shown("reproduce", cwd=tmp_path)
-    done = ffnet("reproduce", "fig3b", "--scale", "smoke", "--seeds", 2, "--shard", "1/2", cwd=tmp_path)
-    assert "1 of 2 runs are not finished." in done.stdout
-    done = ffnet("reproduce", "fig3b", "--scale", "smoke", "--seeds", 2, cwd=tmp_path)
-    assert re.search(r"\| FF \| goodness \| 99.16 ± 0.02 \| [\d.]+ ± [\d.]+ \| 2 \|", done.stdout)
-    assert "run 2 of 2: FF-1" in done.stderr
-    assert "run 1 of 2" not in done.stderr
+def test_search(tmp_path):
     vary = ("--vary", "train.lr=log 1e-4..1e-2", "--trials", 2)
     done = ffnet("search", *vary, *SMALL[:6], "--set", "train.epochs=1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert re.search(
-        r"best: try [01]: [\d.]+ % by train.lr 0\.00\d+\nffnet train --preset quick-digits --set", done.stdout
+        r"best: try [01]: [\d.]+ % by train.lr 0\.00\d+, in search/lr_\S+\nffnet train --preset quick-digits --set",
+        done.stdout,
     )
     found = json.loads(ffnet("search", *vary, *SMALL[:6], "--set", "train.epochs=1", "--json", cwd=tmp_path).stdout)
-    assert found["journal"] == "search.journal"
+    assert found["storage"] == "search.journal"
+    assert (tmp_path / found["run"] / "results.json").exists()
 
 
 def test_a_labeler_is_meant_where_a_folder_has_its_name(tmp_path):
@@ -320,9 +315,9 @@ def test_presets(tmp_path):
         (["cam", "nowhere"], "Error: nowhere"),
         (["diagnose", "nowhere"], "Error: nowhere: no run there"),
         (["compare", "nowhere", "there"], "Error: nowhere: no run there"),
-        (["reproduce", "fig3"], "Error: study: no such study; got fig3 (did you mean 'fig3"),
-        (["reproduce", "none.toml"], "Error: none.toml: cannot be read: No such file or directory"),
-        (["reproduce", "fig3b", "--shard", "3/2"], "Error: shard: no such shard; got 3/2; expected i/n, i from 1 to n"),
+        (["experiment", "run", "fig3"], "Error: experiment: no such experiment; got fig3 (did you mean 'fig3"),
+        (["experiment", "run", "none.toml"], "Error: none.toml: cannot be read: No such file or directory"),
+        (["experiment", "run", "fig3b", "--scale", "smok"], "Error: experiment fig3b: no such scale; got smok (did you mean 'smoke'"),
         (["search", "--vary", "train.lr=1"], "Error: train.lr: no space; got 1; expected a|b|c, LOW..HIGH"),
         (["search", "--vary", "train.lr"], "got 'train.lr', expected NAME=VALUE"),
         (["trian"], "Error: No such command 'trian'. Did you mean train?"),

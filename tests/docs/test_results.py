@@ -23,11 +23,11 @@ ROUNDING = 0.0151
 
 @pytest.fixture(scope="module")
 def rows():
+    def typed(name, value):
+        return float(value) if name.startswith(("validation", "cpu")) else value
+
     with (RESULTS / "ablation-cifar10.csv").open() as file:
-        return [
-            {key: float(value) if key.startswith(("validation", "cpu")) else value for key, value in row.items() if value}
-            for row in csv.DictReader(file)
-        ]  # fmt: skip
+        return [{name: typed(name, value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
 def tables(page):

@@ -1,12 +1,15 @@
 """Our experiments: one of each kind runs to its report; old commands say their new names; statistics of labels."""
 
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 from fflabels_cli.app import ffnet_group
+from PIL import Image
 from scipy import stats
 
 from fflabels import FFLabelsError, LabelSet, References, get_labeler, propose
@@ -88,6 +91,28 @@ def test_old_commands_run_the_experiment_and_say_its_name(tmp_path, monkeypatch)
             invoke("study", old, "--scale", "none")
         done = CliRunner().invoke(ffnet_group, ["study", old, "--scale", "none"])
         assert f"Warning: ffnet study {old} is now ffnet experiment run {new} --scale none\n" in done.output
+
+
+@pytest.mark.slow
+def test_the_tutorials_experiment_runs_on_a_folder_of_images(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).resolve().parents[3] / "docs" / "experiments.md").read_text()
+    [text] = [block for block in re.findall(r"```text\n(.*?)```", page, re.DOTALL) if block.startswith("about")]
+    assert len([line for line in text.splitlines() if line]) <= 15
+    Path("cells.toml").write_text(text)
+    rng = np.random.default_rng(0)
+    for kind, k in itertools.product(("round", "long"), range(20)):
+        folder = Path("my-cells") / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        image = np.zeros((32, 32), np.uint8)
+        image[8:24, 8:24] = 200 if kind == "round" else 0
+        image[:, 14:18] = 200 if kind == "long" else image[:, 14:18]
+        Image.fromarray(image ^ rng.integers(0, 32, image.shape, np.uint8)).save(folder / f"{k}.png")
+    shown = invoke("experiment", "run", "cells.toml", "--scale", "smoke")
+    assert "report.md" in shown.output
+    report = Path("experiments/cells/smoke/report.md").read_text()
+    assert re.search(r"\| log-contrast \| 3 \| [\d.]+ ± [\d.]+", report)
+    assert "goodness: less log-contrast, in points, paired by seed" in report
 
 
 def test_a_report_without_a_finished_run_is_one_line(tmp_path):

@@ -82,6 +82,9 @@ def test_settings_are_taken_as_tables_or_by_their_whole_name():
         "train.lr": 1, "train.batch": 2, "net.norm": "rms", "dtype": "auto"
     }  # fmt: skip
     assert flat({"labels": {"params": {"waves": 2}}}) == {"labels.params": {"waves": 2}}
+    assert flat({"labels": {"layers": {"set": "none"}, "goodness.learn": True}, "labels.params": {}}) == {
+        "labels.layers.set": "none", "labels.goodness.learn": True, "labels.params": {}
+    }  # fmt: skip
 
 
 def test_values_make_levels_and_one_at_a_time_leaves_combinations_out(tmp_path):
