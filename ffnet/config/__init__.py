@@ -3,7 +3,7 @@
 No part of ffnet below this one: it knows no data, net or run.
 """
 
-from ffnet.config.config import REMOVED, Config, convert, read_toml, result_settings, type_of, typed
+from ffnet.config.config import PAIRS_ONLY, REMOVED, Config, convert, read_toml, result_settings, type_of, typed
 from ffnet.config.sections import (
     Convolution,
     DataConfig,
@@ -16,6 +16,7 @@ from ffnet.config.sections import (
 )
 
 __all__ = [
+    "PAIRS_ONLY",
     "REMOVED",
     "Config",
     "Convolution",

@@ -133,6 +133,11 @@ class Config(Section, frozen=True):
         return self.algorithm == "ff" and self.labels.goodness.set != "none"
 
     @property
+    def labels_seed(self) -> int:
+        """The seed of the label design: ``labels.seed``, else that of the run."""
+        return self.seed if self.labels.seed is None else self.labels.seed
+
+    @property
     def layer_local(self) -> bool:
         """Whether no gradient crosses layers: each layer's loss depends on its own activity.
 

@@ -154,7 +154,7 @@ def _codes(config: Config, name: str, count: int, width: int, progress: Progress
             raise FFLabelsError("draws no codes", where=name, expected="a labeler of codes, such as code")
         candidates = max(settings.candidates, count)
         return design(
-            labeler, count, candidates=candidates, shape=shape, method=settings.method, seed=config.seed,
+            labeler, count, candidates=candidates, shape=shape, method=settings.method, seed=config.labels_seed,
             progress=progress,
         )  # fmt: skip
     if Path(name).is_file() and is_codes_file(Path(name)):
@@ -163,7 +163,7 @@ def _codes(config: Config, name: str, count: int, width: int, progress: Progress
             raise FFLabelsError("codes of other widths", where=name, got=width, expected=", ".join(map(str, sets)))
         labels = sets[width]
     else:
-        labels = open_set(name, None if Path(name).is_file() else count, shape, config.seed)
+        labels = open_set(name, None if Path(name).is_file() else count, shape, config.labels_seed)
     if len(labels) != count:
         raise FFLabelsError("not one label per class", where=name, got=len(labels), expected=f"{count}")
     labels.codes(width)  # refuses pictures, and codes of another width

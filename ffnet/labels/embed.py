@@ -5,6 +5,7 @@ Letters of shapes: N images, C channels, H×W pixels, M label channels, h×w pix
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
@@ -111,7 +112,10 @@ class Embedder(nn.Module):
 
     def _mixed(self, images_NCHW: Tensor, imprints_NCHW: Tensor, labels: Tensor | int | None = None) -> Embedded:
         """Return images with imprints, and label channels: one label per image, one for all, or the mean (None)."""
-        embedded_NCHW = cast(Tensor, checked_embed(self.labels.labeler, images_NCHW, imprints_NCHW, self.intensity))
+        # A compiler cannot trace the guard that names a faulty plugin.
+        labeler, compiling = self.labels.labeler, torch.compiler.is_compiling()
+        embed = labeler.embed if compiling else partial(checked_embed, labeler)
+        embedded_NCHW = cast(Tensor, embed(images_NCHW, imprints_NCHW, self.intensity))
         if self.label_patterns is not None:
             channels = self.label_patterns.mean(0) if labels is None else self.label_patterns[labels]
             return Embedded(embedded_NCHW, channels.expand(images_NCHW.shape[0], *self.label_patterns.shape[1:]))

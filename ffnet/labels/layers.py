@@ -34,9 +34,11 @@ def choose_layer_labels(config: Config, count: int) -> LabelSet | None:
         return None
     shape = (settings.channels, DESIGN_SIZE, DESIGN_SIZE)
     if is_labeler(settings.set):
-        labels = design(get_labeler(settings.set), count, shape=shape, candidates=max(200, count), seed=config.seed)
+        labels = design(
+            get_labeler(settings.set), count, shape=shape, candidates=max(200, count), seed=config.labels_seed
+        )
     else:
-        labels = open_set(settings.set, None if Path(settings.set).is_file() else count, shape, config.seed)
+        labels = open_set(settings.set, None if Path(settings.set).is_file() else count, shape, config.labels_seed)
     if len(labels) != count:
         raise FFLabelsError("not one label per class", where="labels.layers.set", got=len(labels), expected=f"{count}")
     if labels.shape[0] != settings.channels:

@@ -215,10 +215,11 @@ class FFNet(Net):
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Return the score of each class, (N, labels), of images (N, C, H, W), bytes or floats in [0, 1].
 
-        These are the logits of the linear classifier if it is fitted, else goodness, as in `ffnet.predict`. All images
-        pass through the net at once, on its device, and nothing is checked: compilers and exporters trace this.
+        As in `ffnet.predict`, these are goodness where labels are codes; else the logits of the linear classifier if it
+        is fitted, or goodness. All images pass through the net at once, on its device, and nothing is checked: compilers
+        and exporters trace this.
         """
-        return scores_of(self, images_NCHW, goodness=self.linear is None)
+        return scores_of(self, images_NCHW, goodness=self.has_codes or self.linear is None)
 
     @torch.no_grad()
     def scale_weights(self, embedded: Embedded | Tensor, ranks: Ranks = SINGLE) -> None:

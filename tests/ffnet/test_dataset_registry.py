@@ -38,7 +38,9 @@ def stripes():
 def test_ffnet_train_knows_it(tmp_path):
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     run = tmp_path / "run"
-    done = CliRunner().invoke(ffnet_group, ["train", "--dataset", "stripes", *settings, "--out", str(run)])
+    done = CliRunner().invoke(
+        ffnet_group, ["train", "--labels", "fourier", "--dataset", "stripes", *settings, "--out", str(run)]
+    )
     assert done.exit_code == 0, done.output
     assert ffnet.load_run(run).config.train.batch == 8
     assert len(json.loads((run / "labels.json").read_text())["recipes"]) == 3
@@ -67,4 +69,4 @@ def test_a_name_is_registered_once():
 def test_each_has_its_quick_preset():
     quick = {name: quick_preset(name).name for name in ("digits", "mnist", "fashion-mnist", "cifar10", "a/folder")}
     assert list(quick.values()) == ["quick-digits", "quick-mnist", "quick-mnist", "quick-cifar10", "quick-digits"]
-    assert quick_preset("cifar100").config.labels.set == "fourier:low100"
+    assert quick_preset("cifar100", pairs=True).config.labels.set == "fourier:low100"

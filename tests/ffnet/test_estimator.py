@@ -92,12 +92,12 @@ def test_two_classes_have_one_decision_value():
 def test_a_preset_and_its_exceptions():
     X, y = three_digits(60)
     with pytest.raises(FFLabelsError, match=r"not one label a class; got 10.*labels.set=fourier designs as many"):
-        ffnet.FFClassifier(preset="quick-mnist").fit(X, y)
-    model = ffnet.FFClassifier("fourier", preset="quick-mnist", epochs=1, settings={**SMALL, "net.strides": []}).fit(
+        ffnet.FFClassifier(preset="pairs-mnist").fit(X, y)
+    model = ffnet.FFClassifier("fourier", preset="pairs-mnist", epochs=1, settings={**SMALL, "net.strides": []}).fit(
         X, y
     )
-    preset = ffnet.load_preset("quick-mnist").config
-    assert model.net_.config.net.offered_waves == preset.net.offered_waves > 0
+    preset = ffnet.load_preset("pairs-mnist").config
+    assert model.net_.config.labels.layers.count == preset.labels.layers.count > 0
     assert model.net_.config.train.epochs == 1
     assert model.net_.config.data == ffnet.Config().data
     with pytest.raises(FFLabelsError, match=r"no such preset; got quick-mnits .did you mean 'quick-mnist'"):
@@ -227,13 +227,16 @@ def test_the_presets_say_what_the_paper_says():
         assert by_chance == selected.override(["labels.method=random"])
     assert all(p.config.layer_local is (p.config.algorithm == "ff") for p in presets.values())
     waves = {"labels.layers.set": "waves:reed-solomon", "labels.layers.channels": 8, "labels.intensity": 0.2}
-    assert presets["quick-digits"].config == ffnet.Config().replaced(waves)
+    assert presets["pairs-digits"].config == ffnet.Config().replaced(waves)
+    codes = {"labels.goodness.set": "code:hadamard,code", "labels.goodness.learn": True}
+    assert presets["quick-digits"].config == ffnet.Config().replaced(codes)
 
 
 def test_presets_by_pattern_and_by_data_set():
-    assert {p.name for p in ffnet.list_presets("quick-*")} == {"quick-digits", "quick-mnist", "quick-cifar10"}
+    quick = {f"quick-{name}" for name in ("cells", "cifar10", "cifar100", "digits", "mnist")}
+    assert {p.name for p in ffnet.list_presets("quick-*")} == quick
     assert quick_preset("fashion-mnist").config.data.name == "fashion-mnist"
-    assert quick_preset("cifar100").config.labels.set == "fourier:low100"
+    assert quick_preset("cifar100", pairs=True).config.labels.set == "fourier:low100"
     assert quick_preset("some/folder").name == "quick-digits"
     with pytest.raises(FFLabelsError, match=r"no such preset; got paper-minst .did you mean 'paper-mnist'"):
         ffnet.load_preset("paper-minst")

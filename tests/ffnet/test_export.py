@@ -40,7 +40,7 @@ def fitted(*settings, codes=False):
 NETS = {
     "labels in the image": {},
     "label channels, mirrored": {
-        "settings": ("net.label_every_layer=true", "net.offered_waves=2", "inference.mirror=true")
+        "settings": ("labels.layers.set=waves:reed-solomon", "labels.layers.channels=2", "inference.mirror=true")
     },
     "weighted layers": {"settings": ("inference.layers=weighted", "train.goodness=sum")},
     "codes": {"codes": True},

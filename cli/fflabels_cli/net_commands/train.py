@@ -85,6 +85,7 @@ def command(
     from fflabels.registry import IN_A_FILE
     from fflabels_cli import net_output
     from ffnet import train
+    from ffnet.config import PAIRS_ONLY
     from ffnet.labels.kinds import names_codes
 
     if report:
@@ -109,7 +110,8 @@ def command(
         "dtype": dtype,
         "algorithm": algorithm,
     }
-    base = _base(preset, dataset, pairs=bool(labels) and not codes)
+    pairs = any(setting.partition("=")[0].strip() in PAIRS_ONLY for setting in settings) if not labels else not codes
+    base = _base(preset, dataset, pairs=pairs)
     config = base.replaced({name: value for name, value in given.items() if value is not None})
     if config.algorithm != "ff" and (labels or n or params):
         raise click.UsageError(f"algorithm {config.algorithm} uses no labels: leave out --labels, --n and --param")
@@ -140,7 +142,7 @@ def _with_params(config: Config, labels: str | None, params: tuple[tuple[str, st
     if not params:
         return config.replaced({"labels.params": {}}) if labels else config
     name = config.labels.goodness.set if config.has_codes else config.labels.set
-    if not name or not is_labeler(name):
+    if not is_labeler(name):
         raise FFLabelsError(
             "a finished set takes no parameters", where="--param", got=name, expected="a labeler's name"
         )

@@ -58,7 +58,7 @@ def test_the_real_data_sets_are_read_and_split(name, shape, counts, names):
 @pytest.mark.slow
 @needs_real_data
 def test_a_run_on_real_images_learns(tmp_path):
-    config = ffnet.load_preset("quick-mnist").config.override(
+    config = ffnet.load_preset("pairs-mnist").config.override(
         [
             "data.limit=6000",
             "train.epochs=2",

@@ -13,7 +13,7 @@ from ffnet.inference.shortlist import cascade_scores, halving_scores
 
 
 def trained(*more):
-    config = ffnet.load_preset("quick-digits").config.override([*SMALL, *more])
+    config = ffnet.load_preset("pairs-digits").config.override([*SMALL, *more])
     data = ffnet.load_data(config.data)
     net = ffnet.FFNet(config, data.shape, ffnet.label_set(config, data))
     ffnet.fit(net, data)
@@ -21,7 +21,7 @@ def trained(*more):
 
 
 def test_a_look_at_the_test_images_that_fails_is_not_counted(tmp_path):
-    run = ffnet.train(ffnet.load_preset("quick-digits").config.override(SMALL), out=tmp_path / "run")
+    run = ffnet.train(ffnet.load_preset("pairs-digits").config.override(SMALL), out=tmp_path / "run")
     with pytest.raises(FFLabelsError, match="unknown inference; got channels"):
         run.evaluate(run.data(), "test", inference="channels")
     assert run.test_reads == 1

@@ -66,13 +66,13 @@ def test_later_layers_are_offered_waves_of_the_label(labels):
         assert torch.equal(both.offered[k], one.offered[k])
     mean = ours.embedder.offered.mean(0).expand(8, -1, -1, -1)
     torch.testing.assert_close(ours.embedder.neutral(images).offered, mean)
-    first, second, *_ = ours(both)
+    first, second, *_ = ours.activities(both)
     expected = torch.cat([F.max_pool2d(first, 2), both.offered], 1)
     layer = ours.layers[1]
     expected = F.conv2d(normalized(expected, "layer"), layer.weight, layer.bias, padding=1).relu()
     torch.testing.assert_close(second, expected)
     with pytest.raises(FFLabelsError, match="embedded images: nothing for later layers; got Tensor"):
-        ours(both.images)
+        list(ours.activities(both.images))
     again = pickle.loads(pickle.dumps(ours))
     assert torch.equal(ffnet.goodness_scores(again, images), ffnet.goodness_scores(ours, images))
     other = ffnet.FFNet(chosen.replaced({"seed": 6}), SHAPE, ours.labels)  # as where the seed drew another code
@@ -110,7 +110,7 @@ def test_layers_that_learn_alone_behind_joined_ones_receive_the_label_that_infer
     monkeypatch.setattr(
         LocalLayer, "normalize", lambda self, x, *more: seen.append(x.clone()) or normalize(self, x, *more)
     )
-    ours.eval()(embedded)
+    list(ours.eval().activities(embedded))
     in_inference, seen[:] = seen[2], []
     FFLearner(ours, 8).learn(images, pair)
     assert torch.equal(seen[2][:, -1], in_inference[:, -1])

@@ -22,7 +22,7 @@ SMALL = [*TWO_LAYERS, "data.limit=300", "train.epochs=2"]
 
 
 def trained(folder, *more):
-    return ffnet.train(ffnet.load_preset("quick-digits").config.override([*SMALL, *more]), out=folder)
+    return ffnet.train(ffnet.load_preset("pairs-digits").config.override([*SMALL, *more]), out=folder)
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ class Stripes(Labeler):
 """
 SMALL = {
     "labels.set": "stripes", "labels.candidates": 12, "labels.intensity": 0.35, "data.limit": 100, "train.epochs": 2,
-    "net.widths": (4, 4, 4), "train.batch": 25, "net.offered_waves": 0, "net.label_every_layer": False,
+    "net.widths": (4, 4, 4), "train.batch": 25, "labels.layers.set": "none",
 }  # fmt: skip
 NAMED = r"^labeler stripes of fflabels-stripes 0\.3: "
 

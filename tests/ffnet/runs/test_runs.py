@@ -347,7 +347,7 @@ def test_what_does_not_fit_the_data_is_refused_before_labels_are_designed(monkey
         (["labels.assign=alike", "data.limit=9"], r"labels.assign: a class without a training image"),
         (["net.pools=[4,4]", "data.size=8"], r"layer 2: no pixel is left"),
         (
-            ["labels.layers.set=waves:reed-solomon", "labels.layers.channels=0", "train.crop=16"],
+            ["labels.layers.set=imprint", "train.crop=16"],
             r"train.crop: leaves nothing",
         ),
         (["net.widths=[4,1]"], r"net.widths: a contrast compares two halves"),

@@ -103,7 +103,7 @@ def test_peer_normalisation_draws_mean_activities_together():
         for step in range(100):
             images, labels = batch(seed=step % 8)
             learner.learn(images.float(), labels)
-        y = ours.eval()(ours.embedder.embed(images.float(), labels[:, 0]))[2]
+        y = list(ours.eval().activities(ours.embedder.embed(images.float(), labels[:, 0])))[2]
         spreads.append(float(y.detach().mean((0, 2, 3)).std()))
     assert spreads[1] < 0.5 * spreads[0]
 
@@ -162,4 +162,4 @@ def test_saturated_samples_keep_the_gradient_of_peer_normalisation():
         first.weight,
     )[0]
     torch.testing.assert_close(ours.layers[0].weight.grad, positives, rtol=1e-9, atol=1e-14)
-    assert math.isfinite(float(learner.epoch_sums.totals.sum()))
+    assert math.isfinite(float(learner.metrics.sums.totals.sum()))
