@@ -15,7 +15,7 @@ from fflabels.brief import Brief
 from fflabels.code_sheet import code_sheet, code_strip
 from fflabels.codes import is_code, references_for
 from fflabels.errors import one_line
-from fflabels.files import write_whole
+from fflabels.files import GENERATOR, write_whole
 from fflabels.guard import checked_imprint
 from fflabels.images import References, load_references
 from fflabels.labelset import LabelSet
@@ -132,8 +132,11 @@ def save_sheet(sheet: Image, path: str | Path) -> None:
 
 def png(picture: Image) -> bytes:
     """Return a picture as a PNG file."""
-    data = io.BytesIO()
-    picture.save(data, format="PNG")
+    from PIL.PngImagePlugin import PngInfo
+
+    data, notes = io.BytesIO(), PngInfo()
+    notes.add_text("Software", GENERATOR)
+    picture.save(data, format="PNG", pnginfo=notes)
     return data.getvalue()
 
 

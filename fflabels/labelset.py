@@ -604,6 +604,17 @@ def _read(path: str | Path) -> bytes:
         raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
 
 
+def is_label_set(path: Path) -> bool:
+    """Return whether a file is a label set, of any version and also a damaged one: JSON that says so at the top."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            return False
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT
+
+
 def _parse(data: bytes, where: str) -> _Document:
     if len(data) > MAX_BYTES:
         raise FFLabelsError("too large for a label-set file", where=where, expected=f"at most {MAX_BYTES >> 20} MiB")

@@ -250,6 +250,11 @@ def check_applies(labeler: Labeler[Any], *names: str) -> None:
             raise click.UsageError(f"{flag} does not apply to codes: they are compared without images")
 
 
+def force(function: F) -> F:
+    """Add ``--force``."""
+    return click.option("--force", is_flag=True, help="Replace an existing file even if it is none of ours.")(function)
+
+
 def as_json(function: F) -> F:
     """Add ``--json``."""
     return click.option("--json", "json_", is_flag=True, help="Print JSON instead of a table.")(function)

@@ -34,6 +34,7 @@ BUILT_IN = ("fourier", "morph", "onehot")
 @options.intensity(0.35)
 @options.plugin_code
 @click.option("--plot", type=click.Path(path_type=Path), help="Also plot the table, as a PNG file.")
+@options.force
 @options.as_json
 def command(
     kinds: tuple[str, ...],
@@ -46,6 +47,7 @@ def command(
     references: str,
     intensity: float,
     plot: Path | None,
+    force: bool,
     json_: bool,
 ) -> None:
     """Compare kinds of labels by the largest similarity of any two of n labels, selected and chosen by chance.
@@ -69,7 +71,7 @@ def command(
     if plot:
         from fflabels.plots import draw_comparison
 
-        output.check_output(plot, ".png")
+        output.check_output(plot, ".png", force=force, inputs=[references])
     labelers = [_labeler(kind) for kind in kinds or BUILT_IN]
 
     # Select and score the sets.

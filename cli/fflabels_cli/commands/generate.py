@@ -15,6 +15,7 @@ from fflabels_cli import options
 @options.pool
 @options.reference_images
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: candidates-KIND.json]")
+@options.force
 @options.as_json
 def command(
     kind: str,
@@ -25,6 +26,7 @@ def command(
     min_visibility: float | None,
     references: str,
     out: Path | None,
+    force: bool,
     json_: bool,
 ) -> None:
     """Write distinct, visible candidate labels to a label-set file, without selecting or scoring them.
@@ -39,7 +41,7 @@ def command(
     labeler = options.make_labeler(kind, params)
     options.check_applies(labeler, "references", "min_visibility")
     out = out or Path(f"candidates-{labeler.name}.json")
-    output.check_output(out)
+    output.check_output(out, force=force)
     check_size(labeler, candidates, shape, seed)
     with output.Bars() as progress:
         pool = propose(

@@ -36,6 +36,7 @@ from fflabels_cli import options
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The label-set file.  [default: labels-KIND-N.json]")
 @click.option("--gallery", type=click.Path(path_type=Path), help="Also draw a contact sheet, as a PNG file.")
+@options.force
 @options.as_json
 def command(
     n: int,
@@ -52,6 +53,7 @@ def command(
     certify: float | None,
     out: Path | None,
     gallery: Path | None,
+    force: bool,
     json_: bool,
 ) -> None:
     """Select the n most diverse of many candidate labels.
@@ -71,10 +73,10 @@ def command(
     labeler = options.make_labeler(kind, params)
     options.check_applies(labeler, "references", "intensity", "min_visibility")
     out = out or Path(f"labels-{labeler.name}-{n}.json")
-    output.check_output(out)
+    output.check_output(out, force=force)
     check_size(labeler, n, shape, seed)
     if gallery:
-        output.check_output(gallery, ".png")
+        output.check_output(gallery, ".png", force=force, inputs=[references])
         if gallery.resolve() == out.resolve():
             raise click.UsageError(f"--out and --gallery are one file, {out}")
 

@@ -21,6 +21,7 @@ from fflabels_cli import options
 @options.shape(None)
 @options.reference_images
 @options.plugin_code
+@options.force
 def command(
     labels: str,
     out: Path | None,
@@ -29,6 +30,7 @@ def command(
     seed: int,
     shape: tuple[int, int, int] | None,
     references: str,
+    force: bool,
 ) -> None:
     """Draw a contact sheet: each label on the same images at intensity K, and its imprint alone.
 
@@ -44,6 +46,6 @@ def command(
     out = out or Path(Path(labels).with_suffix(".png").name.replace(":", "-"))
     if out.suffix != ".png":
         out = out.with_name(out.name + ".png")
-    output.check_output(out, ".png")
+    output.check_output(out, ".png", force=force, inputs=[labels, references])
     save_sheet(contact_sheet(label_set, shape=shape, references=references, intensity=intensity), out)
     click.echo(f"contact sheet: {out}")
