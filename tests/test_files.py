@@ -33,7 +33,7 @@ def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch, failing):
 
     write_whole(tmp_path / "a", b"old")
     monkeypatch.setattr("pathlib.Path.replace" if failing == "replace" else "os.fsync", full)
-    with pytest.raises(FFLabelsError, match="a: cannot be written: No space left on device"):
+    with pytest.raises(FFLabelsError, match=r"a: cannot be written: No space left on device"):
         write_whole(tmp_path / "a", b"new")
     monkeypatch.undo()
     assert (tmp_path / "a").read_bytes() == b"old"
@@ -55,12 +55,12 @@ def test_an_interrupt_in_the_middle_keeps_the_old_file(tmp_path, monkeypatch):
 def test_places_that_cannot_be_written_are_refused_before_the_work(tmp_path):
     check_writable(tmp_path / "a")
     assert names(tmp_path) == []
-    with pytest.raises(FFLabelsError, match="is a folder; expected a file's name"):
+    with pytest.raises(FFLabelsError, match=r"is a folder; expected a file's name"):
         check_writable(tmp_path)
-    with pytest.raises(FFLabelsError, match="cannot be written: No such file or directory"):
+    with pytest.raises(FFLabelsError, match=r"cannot be written: No such file or directory"):
         check_writable(tmp_path / "missing" / "a")
     (tmp_path / "file").touch()
-    with pytest.raises(FFLabelsError, match="cannot be written: Not a directory"):
+    with pytest.raises(FFLabelsError, match=r"cannot be written: Not a directory"):
         check_writable(tmp_path / "file" / "a")
 
 
@@ -89,7 +89,7 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path):
 def test_a_read_only_file_is_not_replaced(tmp_path, write):
     (tmp_path / "a").write_bytes(b"old")
     (tmp_path / "a").chmod(0o444)
-    with pytest.raises(FFLabelsError, match="a: is read-only: not replaced"):
+    with pytest.raises(FFLabelsError, match=r"a: is read-only: not replaced"):
         write(tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"old"
 
@@ -98,12 +98,12 @@ def test_names_of_any_length_that_the_file_system_takes(tmp_path):
     write_whole(tmp_path / ("n" * 255), b"new")
     assert names(tmp_path) == ["n" * 255]
     for write in (check_writable, lambda path: write_whole(path, b"new")):
-        with pytest.raises(FFLabelsError, match="cannot be written: File name too long"):
+        with pytest.raises(FFLabelsError, match=r"cannot be written: File name too long"):
             write(tmp_path / ("n" * 300))
-        with pytest.raises(FFLabelsError, match="is a folder"):
+        with pytest.raises(FFLabelsError, match=r"is a folder"):
             write("")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(FFLabelsError, match="is a device or a pipe"):
+    with pytest.raises(FFLabelsError, match=r"is a device or a pipe"):
         write_whole(tmp_path / "pipe", b"new")
 
 
@@ -163,9 +163,9 @@ def test_our_own_and_empty_files_are_replaced(tmp_path, make, name, suffix):
 def test_an_input_is_never_an_output(tmp_path):
     our_sheet(tmp_path / "x.png")
     (tmp_path / "same.png").symlink_to("x.png")
-    with pytest.raises(FFLabelsError, match="is also an input: not replaced"):
+    with pytest.raises(FFLabelsError, match=r"is also an input: not replaced"):
         check_output(tmp_path / "same.png", ".png", force=True, inputs=[tmp_path / "x.png", "photographs"])
-    with pytest.raises(FFLabelsError, match="not standard output here"):
+    with pytest.raises(FFLabelsError, match=r"not standard output here"):
         check_output(Path("-"))
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
-from fflabels.images import DATA_RULES, SUFFIXES, read_picture
+from fflabels.images import SUFFIXES, read_picture
 from ffnet.config import DataConfig
 from ffnet.data.dataset import Bytes, Classes, Data, split_data
 
@@ -75,7 +75,7 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tup
             raise FFLabelsError("no image in the class folder", where=str(folder / name))
         for file in files:
             try:
-                images.append(read_picture(file, DATA_RULES, (size, size) if size else None))
+                images.append(read_picture(file, (size, size) if size else None))
             except Exception as error:  # decoders raise anything on damaged files
                 damaged.append(f"{file.relative_to(folder)} ({_reason(error)})")
                 continue
@@ -104,7 +104,9 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tup
 
 
 def _reason(error: Exception) -> str:
-    """Return what a decoder or the system says, without the path that it repeats."""
+    """Return what the reader, a decoder or the system says, without the path that it repeats."""
+    if isinstance(error, FFLabelsError):
+        return str(error).removeprefix(f"{error.where}: ").removeprefix("cannot be read as images: ").partition(" '")[0]
     return getattr(error, "strerror", None) or (str(error).splitlines() or [repr(error)])[0].partition(" '")[0]
 
 
@@ -120,7 +122,7 @@ def read_pictures(paths: Sequence[str | Path], shape: Shape) -> Tensor:
     pictures = []
     for path in paths:
         try:
-            picture = torch.from_numpy(np.array(read_picture(Path(path), DATA_RULES, (height, width))))
+            picture = torch.from_numpy(np.array(read_picture(Path(path), (height, width))))
         except Exception as error:  # decoders raise anything on damaged files
             raise FFLabelsError(f"cannot be read as an image: {_reason(error)}", where=str(path)) from None
         if len(picture) > channels:
