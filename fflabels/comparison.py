@@ -128,11 +128,11 @@ def compare(
     images = references_for(made[0], references, shape)
     floor_of(made[0], min_visibility)
     for metric in metrics or ():
-        METRICS[metric].check(images)
+        METRICS[metric].check(images, intensity)
     reached = []
     for row, (labeler, kind) in enumerate(zip(made, _kinds(made), strict=True)):
         pools = _Pools(Brief(labeler, images, intensity, min_visibility, seed), max(candidates, *counts), progress)
-        for metric in metrics or metrics_on(images):
+        for metric in metrics or metrics_on(images, intensity):
             for n in counts:
                 reached.append(replace(_reach(pools, metric, n), kind=kind, row=row))
     return reached

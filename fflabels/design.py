@@ -106,7 +106,7 @@ def design(
     floor_of(labeler, min_visibility)
     brief = Brief(labeler, references_for(labeler, references, shape), intensity, min_visibility, seed)
 
-    measure.check(brief.references)
+    measure.check(brief.references, intensity)
 
     # A labeler whose n labels are the only ones leaves nothing to choose.
     if recipes := complete(labeler, n, brief.shape):
@@ -178,7 +178,7 @@ def _scored(
     """
     n, references = len(chosen.indices), brief.references
     labels = LabelSet([pool[int(i)] for i in chosen.indices], brief.labeler, provenance)
-    chance = {m: _chance(brief, pool, m, matrices.get(m), n) for m in scored_metrics(references)}
+    chance = {m: _chance(brief, pool, m, matrices.get(m), n) for m in scored_metrics(references, brief.intensity)}
     report = labels.score(brief.shape, references, intensity=brief.intensity, random=chance, progress=progress)
     return LabelSet(labels.recipes, brief.labeler, provenance, report.scores, chosen)
 

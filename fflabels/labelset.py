@@ -24,10 +24,10 @@ from fflabels.effect import visibility
 from fflabels.errors import FFLabelsError, LabelsChangedWarning
 from fflabels.files import write_whole
 from fflabels.guard import checked_embed, checked_imprint, checked_imprint_each, draw, made
-from fflabels.images import References
+from fflabels.images import REFERENCE_COUNT, References
 from fflabels.labeler import Labeler, host_integers
 from fflabels.metrics import METRICS, Matrix, metrics_on
-from fflabels.metrics.dprime import dprime
+from fflabels.metrics.dprime import dprime, dprime_text
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.origin import LabelerMark, find_labeler, is_newer, make_labeler, make_recipe, versions
 from fflabels.progress import Progress, silent
@@ -114,8 +114,15 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def taken_on(self) -> object:
-        """What tells apart scores of one set: the images' hash, which depends on the shape; for codes the shape."""
-        return self.references.sha256 if self.references else self.shape
+        """What tells apart scores of one set: the images' hash, which depends on the shape; for codes the shape.
+
+        Of the built-in photographs the name: before they were computed in integers, each kind of processor had a hash
+        of its own.
+        """
+        if not self.references:
+            return self.shape
+        built_in = self.references.name == "photographs"
+        return (self.references.name, self.shape) if built_in else self.references.sha256
 
     @property
     def visibility_range(self) -> str:
@@ -137,8 +144,10 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not (least := self.least_dprime):
             return None
         chance = self.random.get("dprime")
-        beside = f"; chance {dprime(chance.max):.2f}" if chance else ""
-        return f"least d′: {least[0]:.2f} (labels {least[1]} and {least[2]}), at K {self.intensity:g}{beside}"
+        beside = f"; chance {dprime_text(dprime(chance.max))}" if chance else ""
+        if self.references and self.references.count < REFERENCE_COUNT:
+            beside += f"; likely too high, on {self.references.count} images only"
+        return f"least d′: {dprime_text(least[0])} (labels {least[1]} and {least[2]}), at K {self.intensity:g}{beside}"
 
 
 @dataclass(frozen=True)
@@ -353,13 +362,14 @@ class LabelSet:
         references
             As for `load_references`; not for codes.
         intensity
-            The label intensity K, for ``dprime``; that metric is left out where there is one reference image only.
+            The label intensity K, for ``dprime``; that metric is left out at K = 1, and where there are too few images.
         random
             The chance baseline, to be stored beside.
         """
         images = references_for(self.labeler, references, shape or self.shape)
         brief = Brief(self.labeler, images, intensity)
-        matrices = {metric: brief.similarity(self.recipes, metric, progress) for metric in scored_metrics(images)}
+        metrics = scored_metrics(images, intensity)
+        matrices = {metric: brief.similarity(self.recipes, metric, progress) for metric in metrics}
         seen = visibility(self.recipes, self.labeler, images)
         scores = Scores(
             shape=images.shape,
@@ -530,9 +540,9 @@ def _indented(content: Any) -> bytes:
     return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 
-def scored_metrics(references: References) -> tuple[ScoredMetric, ...]:
-    """Return the metrics that a set is scored by: those of the file that there are enough reference images for."""
-    enough = metrics_on(references)
+def scored_metrics(references: References, intensity: float) -> tuple[ScoredMetric, ...]:
+    """Return the metrics that a set is scored by: those of the file that can be computed on the reference images."""
+    enough = metrics_on(references, intensity)
     return tuple(metric for metric in SCORED_METRICS if metric in enough)
 
 

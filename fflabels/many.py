@@ -76,7 +76,7 @@ def propose_many(
     """
     if not labeler.image_independent:
         raise FFLabelsError(
-            "labels that depend on the image cannot be compared by the million", where="candidates", got=n,
+            "too many candidates for labels that depend on the image", where="candidates", got=n,
             expected="at most 20000",
         )  # fmt: skip
     if n > MAX_DRAWN:
@@ -87,17 +87,16 @@ def propose_many(
 
     # Draw batch after batch; keep recipes that are new and visible.
     recipes: list[Recipe] = []
-    met: set[int] = set()
+    met: set[Recipe] = set()
     drawn = repeated = invisible = fruitless = 0
     while len(recipes) < n and fruitless < FRUITLESS:
         fresh = []
         for j in range(drawn, drawn + BLOCK):
             recipe = draw(labeler, np.random.default_rng([seed, j]), shape)
-            mark = hash(recipe)
-            if mark in met:
+            if recipe in met:
                 repeated += 1
             else:
-                met.add(mark)
+                met.add(recipe)
                 fresh.append(recipe)
         drawn += BLOCK
         seen = visibilities(labeler, fresh, references) >= floor

@@ -150,6 +150,8 @@ def print_readability(labels: LabelSet) -> None:
     assert labels.scores is not None
     if readability := labels.scores.readability:
         click.echo(readability)
+    elif len(labels) > 1 and labels.scores.references:
+        click.echo("least d′: not estimated; it takes K below 1 and 16 different reference images")
     if warning := labels.warning:
         click.echo(warning)
 
@@ -201,7 +203,7 @@ def check_output(path: Path, suffix: str = "", *, force: bool = False, inputs: I
     from fflabels.labelset import is_label_set
 
     if str(path) == "-":
-        raise FFLabelsError("not standard output here", where="-", expected="a file's name", hint="./- is a file")
+        raise FFLabelsError("not standard output here", where="-", expected="a file's name")
     check_writable(path)
     if suffix and path.suffix.lower() != suffix:
         raise FFLabelsError("wrong ending", where=str(path), expected=f"a name ending in {suffix}")

@@ -70,6 +70,11 @@ class References:
         return c, h, w
 
     @cached_property
+    def different(self) -> int:
+        """How many images there are, equal ones counted once."""
+        return len({hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest() for image in self.images})
+
+    @cached_property
     def contrast(self) -> float:
         """RMS contrast: the square root of the mean over the images of the variance of an image's values."""
         return float(np.sqrt(self.images.reshape(len(self.images), -1).var(axis=1, dtype=np.float64).mean()))

@@ -45,6 +45,7 @@ def command(
     seed: int,
     min_visibility: float | None,
     references: str,
+    value_range: str,
     intensity: float,
     plot: Path | None,
     force: bool,
@@ -64,6 +65,7 @@ def command(
     """
     import dataclasses
 
+    from fflabels.codes import references_for
     from fflabels.comparison import compare
     from fflabels_cli import output
 
@@ -83,7 +85,7 @@ def command(
             shape=shape,
             metrics=metrics or None,
             seed=seed,
-            references=references,
+            references=references_for(labelers[0], references, shape, value_range=value_range),
             min_visibility=min_visibility,
             intensity=intensity,
             progress=progress,

@@ -25,6 +25,7 @@ def command(
     seed: int,
     min_visibility: float | None,
     references: str,
+    value_range: str,
     out: Path | None,
     force: bool,
     json_: bool,
@@ -34,6 +35,7 @@ def command(
     Draw j depends only on the seed and j: the first 2000 of 3000 candidates are those that --candidates 2000 gives.
     """
     from fflabels import LabelSet, propose
+    from fflabels.codes import references_for
     from fflabels.labelset import Provenance, check_size
     from fflabels_cli import output
 
@@ -49,7 +51,7 @@ def command(
             candidates,
             shape=shape,
             seed=seed,
-            references=references,
+            references=references_for(labeler, references, shape, value_range=value_range),
             min_visibility=min_visibility,
             progress=progress,
         )

@@ -31,6 +31,7 @@ def command(
     seed: int,
     shape: tuple[int, int, int] | None,
     references: str,
+    value_range: str,
     intensity: float | None,
     pairs: int,
     probed: bool,
@@ -63,8 +64,8 @@ def command(
     options.check_applies(label_set.labeler, "references", "intensity", "probed")
     filed = label_set.scores
     intensity = intensity or label_set.intensity
-    images = references_for(label_set.labeler, references, shape or label_set.shape)
-    classed = load_classed(references, images.shape) if probed else None
+    images = references_for(label_set.labeler, references, shape or label_set.shape, value_range=value_range)
+    classed = load_classed(references, images.shape, value_range=value_range) if probed else None
     if classed:
         check_probe(label_set, classed)
 

@@ -48,6 +48,7 @@ def command(
     seed: int,
     min_visibility: float | None,
     references: str,
+    value_range: str,
     intensity: float,
     method: Any,
     certify: float | None,
@@ -65,6 +66,7 @@ def command(
     fflabels select --n 10 --kind morph --param families=morphology,intensity --references my-images/
     fflabels select --n 100 --kind code --shape 128x1x1
     """
+    from fflabels.codes import references_for
     from fflabels.design import design
     from fflabels.labelset import check_size
     from fflabels_cli import output
@@ -80,6 +82,8 @@ def command(
         if gallery.resolve() == out.resolve():
             raise click.UsageError(f"--out and --gallery are one file, {out}")
 
+    images = references_for(labeler, references, shape, value_range=value_range)
+
     # Select, and save the set and its contact sheet.
     begin = time.perf_counter()
     with output.Bars() as progress:
@@ -90,7 +94,7 @@ def command(
             shape=shape,
             metric=metric,
             seed=seed,
-            references=references,
+            references=images,
             min_visibility=min_visibility,
             intensity=intensity,
             method=method,
@@ -102,7 +106,7 @@ def command(
     if gallery:
         from fflabels.gallery import contact_sheet, save_sheet
 
-        save_sheet(contact_sheet(labels, shape=shape, references=references, intensity=intensity), gallery)
+        save_sheet(contact_sheet(labels, shape=shape, references=images, intensity=intensity), gallery)
 
     # Show the scores.
     if json_:
