@@ -125,8 +125,7 @@ def propose(
     """
     if not 1 <= n <= MAX_RECIPES:
         raise FFLabelsError("bad number", where="candidates", got=n, expected=f"1 to {MAX_RECIPES}")
-    check_seed(seed)
-    check_floor(min_visibility)
+    seed, min_visibility = check_seed(seed), check_floor(min_visibility)
     images = references_for(labeler, references, shape)
     shape, floor = images.shape, floor_of(labeler, min_visibility)
 

@@ -117,9 +117,7 @@ def compare(
             raise FFLabelsError("too few", where="counts", got=n, expected="at least 1")
     for metric in metrics or ():
         check_metric(metric)
-    check_seed(seed)
-    check_floor(min_visibility)
-    check_intensity(intensity)
+    seed, min_visibility, intensity = check_seed(seed), check_floor(min_visibility), check_intensity(intensity)
     check_count(max(candidates, *counts), "candidates" if candidates >= max(counts) else "counts")
     made = [registry.get_labeler(name) if isinstance(name, str) else name for name in labelers]
     if len({is_code(labeler) for labeler in made}) > 1:

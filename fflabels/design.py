@@ -13,7 +13,7 @@ from fflabels import registry
 from fflabels.arrays import Array, Shape
 from fflabels.brief import Brief
 from fflabels.candidates import Candidates
-from fflabels.checks import MAX_COMPARED, check_count, check_floor, check_intensity
+from fflabels.checks import MAX_COMPARED, check_count, check_floor, check_intensity, check_seed
 from fflabels.codes import floor_of, is_code, references_for
 from fflabels.diversity import Summary, summarize
 from fflabels.errors import FFLabelsError
@@ -100,8 +100,7 @@ def design(
         raise FFLabelsError("too few", where="n", got=n, expected="at least 1")
     check_count(n, "n")
     check_effort(seed, iterations)
-    check_floor(min_visibility)
-    check_intensity(intensity)
+    seed, min_visibility, intensity = check_seed(seed), check_floor(min_visibility), check_intensity(intensity)
     check_certify(certify, 0 if candidates > MAX_COMPARED else candidates)
     floor_of(labeler, min_visibility)
     brief = Brief(labeler, references_for(labeler, references, shape), intensity, min_visibility, seed)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from fflabels import registry
 from fflabels.arrays import Array, Shape, array_namespace, check_images, check_shape, constant_like, size
 from fflabels.brief import Brief
-from fflabels.checks import check_seed
+from fflabels.checks import check_intensity, check_seed
 from fflabels.codes import code_matrix, references_for
 from fflabels.diversity import Summary, summarize, worst_pairs
 from fflabels.effect import visibility
@@ -139,6 +139,11 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (dprime(summary.max), *summary.pair) if summary and summary.pair else None
 
     @property
+    def at(self) -> str:
+        """The label intensity K in words; old files do not tell it."""
+        return "" if self.intensity is None else f" at K {self.intensity:g}"
+
+    @property
     def readability(self) -> str | None:
         """The least d′ in words, beside chance's; None where there is none."""
         if not (least := self.least_dprime):
@@ -147,7 +152,7 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         beside = f"; chance {dprime_text(dprime(chance.max))}" if chance else ""
         if self.references and self.references.count < REFERENCE_COUNT:
             beside += f"; likely too high, on {self.references.count} images only"
-        return f"least d′: {dprime_text(least[0])} (labels {least[1]} and {least[2]}), at K {self.intensity:g}{beside}"
+        return f"least d′: {dprime_text(least[0])} (labels {least[1]} and {least[2]}){self.at and ','}{self.at}{beside}"
 
 
 @dataclass(frozen=True)
@@ -342,7 +347,7 @@ class LabelSet:
                 expected=f"{images.shape[0]}, one an image, from 0 to {len(self) - 1}",
             )
         imprints = checked_imprint_each(self.labeler, images, self.recipes, labels)
-        return checked_embed(self.labeler, images, imprints, intensity)
+        return checked_embed(self.labeler, images, imprints, float(intensity))
 
     def score(
         self,
@@ -366,7 +371,7 @@ class LabelSet:
         random
             The chance baseline, to be stored beside.
         """
-        images = references_for(self.labeler, references, shape or self.shape)
+        images, intensity = references_for(self.labeler, references, shape or self.shape), check_intensity(intensity)
         brief = Brief(self.labeler, images, intensity)
         metrics = scored_metrics(images, intensity)
         matrices = {metric: brief.similarity(self.recipes, metric, progress) for metric in metrics}
@@ -418,8 +423,8 @@ class LabelSet:
         least, i, j = closest
         visible = (self.provenance.min_visibility or 0) >= 1
         return (
-            f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} apart at "
-            f"K {self.scores.intensity:g}, less than {HARD:g}; what may help: "
+            f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} "
+            f"apart{self.scores.at}, less than {HARD:g}; what may help: "
             f"{'' if visible else '--min-visibility 1, '}another kind, a larger K"
         )
 

@@ -81,8 +81,7 @@ def propose_many(
         )  # fmt: skip
     if n > MAX_DRAWN:
         raise FFLabelsError("too many", where="candidates", got=n, expected=f"at most {MAX_DRAWN}")
-    check_seed(seed)
-    check_floor(min_visibility)
+    seed, min_visibility = check_seed(seed), check_floor(min_visibility)
     floor = labeler.default_visibility if min_visibility is None else min_visibility
 
     # Draw batch after batch; keep recipes that are new and visible.

@@ -1,5 +1,6 @@
 """Reference images: the built-in ones, folders, arrays, 16 bit and several channels, and every way to get it wrong."""
 
+import hashlib
 import os
 
 import numpy as np
@@ -9,7 +10,8 @@ from PIL import Image
 
 from fflabels import FFLabelsError, References, load_references
 from fflabels.errors import PictureWarning
-from fflabels.images import REFERENCE_COUNT, digits, load_classed, photographs
+from fflabels.images import REFERENCE_COUNT, digits, fit, load_classed, photographs
+from fflabels.images.photographs import _resized, _unit
 
 
 @pytest.mark.parametrize("shape", [(1, 32, 32), (3, 32, 32), (1, 28, 28), (4, 16, 24), (1, 1, 2)])
@@ -20,6 +22,22 @@ def test_photographs_come_at_any_shape_and_always_the_same(shape):
     assert 0 <= found.images.min() <= found.images.max() <= 1
     photographs.cache_clear()
     assert load_references("photographs", shape).digest == found.digest
+
+
+@pytest.mark.parametrize(("shape", "digest"), [((1, 32, 32), "48f00636"), ((3, 32, 32), "1944556f")])
+def test_photographs_have_the_same_bits_on_every_processor(shape, digest):
+    assert hashlib.sha256(photographs(shape).tobytes()).hexdigest().startswith(digest)
+
+
+@pytest.mark.parametrize(("old", "new"), [((37, 50), (8, 8)), ((20, 31), (32, 40)), ((16, 16), (16, 16))])
+def test_photographs_are_resized_as_pillow_does(old, new):
+    crop = np.random.default_rng(0).integers(0, 256, (3, *old), dtype=np.uint8)
+    resized, white = _resized(crop, *new, coloured=True)
+    expected = fit((crop[None] / 255).astype(np.float32), (3, *new))[0]
+    np.testing.assert_allclose(_unit(resized, white, 3), expected, atol=1e-5)
+    grey, white = _resized(crop, *new, coloured=False)
+    expected = fit((crop[None] / 255).astype(np.float32), (1, *new))[0]
+    np.testing.assert_allclose(_unit(grey, white, 1), expected, atol=1e-5)
 
 
 def test_photographs_have_contrast_and_differ():
