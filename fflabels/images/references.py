@@ -69,6 +69,12 @@ class References:
         _, c, h, w = self.images.shape
         return c, h, w
 
+    def part(self, which: slice) -> References:
+        """Return some of the images; their contrast counts as that of all."""
+        some = References(self.images[which], self.name)
+        some.__dict__["contrast"] = self.contrast
+        return some
+
     @cached_property
     def different(self) -> int:
         """How many images there are, equal ones counted once."""

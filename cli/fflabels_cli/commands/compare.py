@@ -67,6 +67,7 @@ def command(
 
     from fflabels.codes import references_for
     from fflabels.comparison import compare
+    from fflabels.design import judged_shape
     from fflabels_cli import output
 
     # Refuse bad arguments before the work.
@@ -97,7 +98,8 @@ def command(
     if json_:
         output.print_json([dataclasses.asdict(reach) for reach in reaches])
         return
-    size = "x".join(map(str, shape))
+    judged = judged_shape(shape)
+    size = "x".join(map(str, judged)) + (f", reduced from {'x'.join(map(str, shape))}," if judged != shape else "")
     title = f"largest similarity of any two of n labels at {size}, selected (and chosen by chance)"
     output.print_table(title, *_table(reaches), words=1)
     for note in dict.fromkeys(f"{_name(r)}, n = {r.n}: {r.reason}" for r in reaches if r.reason):

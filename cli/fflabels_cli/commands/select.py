@@ -121,6 +121,11 @@ def command(
     seen = labels.scores.visibility
     least = f"{min(seen):.2f} of the images' contrast" if seen else "–"
     click.echo(f"least visible label: {least}; {seconds:.1f} s")
+    if labels.scores.shape != shape:
+        full = "x".join(map(str, shape))
+        click.echo(
+            f"note: chosen and scored on images reduced from {full}; fflabels score {out} --shape {full} rescores"
+        )
     if labels.provenance.method == "complete":
         click.echo(f"note: {labeler!r} leaves nothing to choose, with any method and any number of candidates")
     if labels.provenance.candidates and labels.provenance.candidates < candidates:
