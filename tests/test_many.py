@@ -87,7 +87,7 @@ def test_among_perfect_sets_the_shifted_similarity_decides(references):
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        ("morph", {}, "labels that depend on the image cannot be compared by the million"),
+        ("morph", {}, "too many candidates for labels that depend on the image; got 301"),
         ("fourier", {"metric": "shift"}, "candidates: too many to compare all with all; got 301"),
         ("fourier", {"certify": 5}, "candidates: too many to compare all with all"),
         ("fourier", {"min_visibility": float("nan")}, "min_visibility: out of range; got nan"),

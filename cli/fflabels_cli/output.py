@@ -147,11 +147,14 @@ def search_line(labels: LabelSet) -> str | None:
 
 def print_readability(labels: LabelSet) -> None:
     """Print the smallest d′, the value by chance, and a warning if it is likely too small."""
+    from fflabels.metrics import METRICS
+
     assert labels.scores is not None
     if readability := labels.scores.readability:
         click.echo(readability)
     elif len(labels) > 1 and labels.scores.references:
-        click.echo("least d′: not estimated; it takes K below 1 and 16 different reference images")
+        needed = METRICS["dprime"].min_images
+        click.echo(f"least d′: not estimated; it takes K below 1 and {needed} different reference images")
     if warning := labels.warning:
         click.echo(warning)
 

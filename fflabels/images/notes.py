@@ -6,7 +6,6 @@ import warnings
 
 import numpy as np
 
-from fflabels.arrays import Shape
 from fflabels.errors import PictureWarning
 from fflabels.images.resize import Images
 from fflabels.images.stored import Range, Stored
@@ -21,8 +20,8 @@ SPARE_BITS = 2
 class Notes:
     """What is noticed while images are read, and told in one line."""
 
-    def __init__(self, where: str, shape: Shape, value_range: Range) -> None:
-        self.where, self.shape, self.value_range = where, shape, value_range
+    def __init__(self, where: str, value_range: Range) -> None:
+        self.where, self.value_range = where, value_range
         self.kinds: dict[str, None] = {}
         self.largest, self.white = 0.0, 0.0
 
@@ -39,19 +38,23 @@ class Notes:
         told = []
         if len(self.kinds) > 1:
             some = ", ".join(list(self.kinds)[:3]) + (" …" if len(self.kinds) > 3 else "")
-            told.append(f"images of {some} were all brought to {'x'.join(map(str, self.shape))}")
-        if self.value_range.high is None and (line := _depth(self.largest, self.white) or _faint(images)):
+            told.append(f"images of {some} were all brought to {'x'.join(map(str, images.shape[1:]))}")
+        if line := self._depth() or (self.value_range.high is None and _faint(images)):
             told.append(line)
         if told:
             warnings.warn(f"{self.where}: {'; '.join(told)}", PictureWarning, stacklevel=4)
 
+    def tell_depth(self) -> None:
+        """Warn if the images are of fewer bits than their type."""
+        if line := self._depth():
+            warnings.warn(f"{self.where}: {line}", PictureWarning, stacklevel=4)
 
-def _depth(largest: float, white: float) -> str | None:
-    """Return a line about integers that are probably of fewer bits than their type; None for others."""
-    have, used = int(white).bit_length(), max(1, int(largest).bit_length())
-    if not largest or used + SPARE_BITS > have:
-        return None
-    return f"{used}-bit data in {have}-bit files? values reach {largest:g} of {white:.12g}; --range auto scales them"
+    def _depth(self) -> str | None:
+        have, used = int(self.white).bit_length(), max(1, int(self.largest).bit_length())
+        if not self.largest or used + SPARE_BITS > have or self.value_range.high is not None:
+            return None
+        reach = f"{self.largest:g} of {self.white:.12g}"
+        return f"{used}-bit data in {have}-bit files? values reach {reach}; --range auto scales them"
 
 
 def _faint(images: Images) -> str | None:

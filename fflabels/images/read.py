@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,7 +73,10 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def read_picture(
-    path: Path, size: tuple[int, int] | None = None, value_range: Range | None = None
+    path: Path,
+    size: tuple[int, int] | None = None,
+    value_range: Range | None = None,
+    look: Callable[[Stored], None] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Return the one picture of a file as bytes (C, H, W), resized to (H, W) if `size` is given.
 
@@ -85,6 +88,8 @@ def read_picture(
         (H, W) to resize to: the bytes are averaged with integer weights.
     value_range
         Which values are black and white; those of the file's type unless given.
+    look
+        Called with the picture as it is stored.
 
     Raises
     ------
@@ -99,6 +104,8 @@ def read_picture(
             "several images in one file", where=str(path), got=stack.count, expected="one", hint="split the file"
         )
     [image] = stack.pick([0])
+    if look:
+        look(image)
     pixels = to_bytes(image, value_range or Range(), str(path))
     if size and pixels.shape[1:] != size:
         planes = [Image.fromarray(plane).resize(size[::-1], Image.Resampling.BILINEAR) for plane in pixels]

@@ -242,7 +242,7 @@ def _fitted(
 ) -> Images:
     """Return some of the images of all stacks, read and shrunk one by one."""
     check_total(len(chosen), shape)
-    images, note = np.empty((len(chosen), *shape), np.float32), Notes(where, shape, value_range)
+    images, note = np.empty((len(chosen), *shape), np.float32), Notes(where, value_range)
     ends = np.cumsum([stack.count for stack in stacks])
     place = 0
     for stack, end in zip(stacks, ends, strict=True):

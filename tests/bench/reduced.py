@@ -1,6 +1,6 @@
 """How similarity on images reduced to 64×64 predicts that at 224×224: prints the table in docs/selection.md.
 
-    python tests/bench/reduced.py [CANDIDATES] [CHANNELS]
+python tests/bench/reduced.py [CANDIDATES] [CHANNELS]
 """
 
 import sys

@@ -68,7 +68,7 @@ def command(
 
     # Load the images, and draw their maps.
     if images:
-        pixels = read_pictures(images, loaded.net.shape)
+        pixels = read_pictures(images, loaded.net.shape, loaded.config.data.range)
     else:
         loaded_data = loaded.data(data)
         split = loaded_data.validation if len(loaded_data.validation) else loaded_data.train
