@@ -131,6 +131,7 @@ def our_page(path):
         (photograph, "holiday.png", ".png", "picture of ours"),
         (notes, "notes.png", ".png", "picture of ours"),
         (notes, "index.html", ".html", "page of ours"),
+        (notes, "net.onnx", ".onnx", "file known to be ours"),
         (lambda path: path.write_text('{"note": "fflabels label set"}'), "x.json", "", "label set"),
         (lambda path: path.write_text('{"format": "fflabels label set"'), "x.json", "", "label set"),
         (lambda path: path.write_text("[" * 100_000), "x.json", "", "label set"),

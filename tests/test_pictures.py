@@ -2,6 +2,8 @@
 
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -485,3 +487,42 @@ def test_a_large_picture_is_fitted_band_by_band_to_the_same_bits():
         resize.BAND = before
     plain = Image.fromarray(resize.grey((pixels / np.float32(255)).astype(np.float32))[0])
     np.testing.assert_array_equal(whole[0], np.asarray(plain.resize((24, 32), Image.Resampling.BILINEAR)))
+
+
+PEAK = """
+import resource, sys
+import numpy as np
+from fflabels import load_references
+
+load_references("digits", (1, 32, 32))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+found = load_references(sys.argv[1], (1, 32, 32))
+print(len(found.images), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def peak_of(path):
+    """Return how many images a process reads, and by how many MiB its memory grows."""
+    done = subprocess.run([sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True)
+    count, grown = done.stdout.split()
+    return int(count), float(grown)
+
+
+@pytest.mark.slow
+def test_pictures_are_in_memory_one_by_one(tmp_path):
+    Image.fromarray(SMOOTH).resize((2048, 2048)).save(tmp_path / "00.png", compress_level=1)  # 12 MiB
+    for k in range(1, 12):
+        os.link(tmp_path / "00.png", tmp_path / f"{k:02}.png")
+    count, grown = peak_of(tmp_path)
+    assert count == 12
+    assert grown < 75  # all together: 144 MiB as bytes, 576 as floats
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_arrays_take_no_more_than_their_file(tmp_path, name):
+    images = RNG.integers(0, 65536, (20_000, 32, 32), dtype=np.uint16)  # 39 MiB
+    (np.save if name == "x.npy" else np.savez)(tmp_path / name, images)
+    count, grown = peak_of(tmp_path / name)
+    assert count == 64
+    assert grown < 60

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -195,7 +195,8 @@ def check_output(path: Path, suffix: str = "", *, force: bool = False, inputs: I
     path
         What the command is to write.
     suffix
-        Of the kind of file: ``.png``, ``.html``, or none for a label set, which may have any.
+        Of the kind of file: ``.png``, ``.html``, or none for a label set, which may have any. Files of other kinds are
+        never known to be ours.
     force
         Whether to replace a foreign file all the same.
     inputs
@@ -214,8 +215,12 @@ def check_output(path: Path, suffix: str = "", *, force: bool = False, inputs: I
         return
     if any(Path(file).exists() and path.samefile(file) for file in inputs):
         raise FFLabelsError("is also an input: not replaced", where=str(path), hint="choose another name")
-    kinds = {".png": ("picture of ours", is_our_picture), ".html": ("page of ours", is_our_page)}
-    kind, is_ours = kinds.get(suffix, ("label set", is_label_set))
+    kinds: dict[str, tuple[str, Callable[[Path], bool]]] = {
+        "": ("label set", is_label_set),
+        ".png": ("picture of ours", is_our_picture),
+        ".html": ("page of ours", is_our_page),
+    }
+    kind, is_ours = kinds.get(suffix, ("file known to be ours", lambda _: False))
     if not force and path.stat().st_size and not is_ours(path):
         raise FFLabelsError(
             f"exists and is no {kind}: not replaced", where=str(path), hint="choose another name, or --force"
