@@ -48,6 +48,7 @@ def design(
     metric: str = "pearson",
     seed: int = 0,
     references: str | Array | References | None = None,
+    value_range: str = "type",
     min_visibility: float | None = None,
     intensity: float = DEFAULT_INTENSITY,
     method: Method = "best",
@@ -74,7 +75,7 @@ def design(
         A registered metric: ``pearson`` (the paper's, and that of codes), ``shift`` or ``dprime``; see `similarity`.
     seed
         Of the draws and of the search.
-    references
+    references, value_range
         As for `load_references`; 64 crops of photographs unless given.
     min_visibility
         See `propose`.
@@ -111,7 +112,9 @@ def design(
     shape = check_shape(shape)
     recipes = complete(labeler, n, shape)
     judged = shape if recipes else judged_shape(shape)
-    brief = Brief(labeler, references_for(labeler, references, judged), intensity, min_visibility, seed)
+    brief = Brief(
+        labeler, references_for(labeler, references, judged, value_range=value_range), intensity, min_visibility, seed
+    )
     measure.check(brief.references, intensity)
     if recipes:
         whole = LabelSet(recipes, labeler, Provenance("complete"))

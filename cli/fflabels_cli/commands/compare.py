@@ -86,7 +86,7 @@ def command(
             shape=shape,
             metrics=metrics or None,
             seed=seed,
-            references=references_for(labelers[0], references, shape, value_range=value_range),
+            references=references_for(labelers[0], references, judged_shape(shape), value_range=value_range),
             min_visibility=min_visibility,
             intensity=intensity,
             progress=progress,

@@ -82,8 +82,6 @@ def command(
         if gallery.resolve() == out.resolve():
             raise click.UsageError(f"--out and --gallery are one file, {out}")
 
-    images = references_for(labeler, references, shape, value_range=value_range)
-
     # Select, and save the set and its contact sheet.
     begin = time.perf_counter()
     with output.Bars() as progress:
@@ -94,7 +92,8 @@ def command(
             shape=shape,
             metric=metric,
             seed=seed,
-            references=images,
+            references=references,
+            value_range=value_range,
             min_visibility=min_visibility,
             intensity=intensity,
             method=method,
@@ -106,6 +105,7 @@ def command(
     if gallery:
         from fflabels.gallery import contact_sheet, save_sheet
 
+        images = references_for(labeler, references, shape, value_range=value_range)
         save_sheet(contact_sheet(labels, shape=shape, references=images, intensity=intensity), gallery)
 
     # Show the scores.
