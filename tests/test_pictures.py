@@ -456,7 +456,7 @@ def test_ranges_that_are_none_are_refused(text):
 def test_references_are_checked_like_arrays():
     images = RNG.integers(0, 256, (3, 1, 8, 8), dtype=np.uint8)
     np.testing.assert_array_equal(References(images).images, load_references(images, (1, 8, 8)).images)
-    for wrong in (images[0], [1, 2], object()):
+    for wrong in (images[0], [1, 2], object(), images.astype(np.float32)):
         with pytest.raises(FFLabelsError, match=r"given: "):
             References(wrong)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -22,7 +22,7 @@ from fflabels.images.notes import Notes
 from fflabels.images.photographs import photographs
 from fflabels.images.read import read_file, reading
 from fflabels.images.resize import Images, check_total, fit, fit_one
-from fflabels.images.stored import Range, Stack, Stored
+from fflabels.images.stored import Range, Stack, Stored, white_of
 
 REFERENCE_COUNT = 64
 """The most reference images that a label set is scored on."""
@@ -54,8 +54,12 @@ class References:
         images = on_host(self.images, self.name)
         if images.ndim != 4:
             raise FFLabelsError("not images", where=self.name, got=f"shape {images.shape}", expected="(N, C, H, W)")
-        if images.dtype != np.float32:
-            images = np.stack([_scaled(image, Range(), self.name) for image in _stored(images, self.name)])
+        if len(images):
+            stored = [Stored(image, white_of(images.dtype, self.name)) for image in images]
+            for image in stored:
+                Range().check(image, self.name)
+            if images.dtype != np.float32:
+                images = np.stack([Range().scale(*image) for image in stored])
         object.__setattr__(self, "images", images)
 
     @cached_property
@@ -137,13 +141,14 @@ def load_references(
         return _with_contrast(References(fit(images[evenly(len(images))], shape), "digits"))
     if isinstance(source, (str, Path)):
         path = _given(source)
-        stacks = [read_file(file, shape[0]) for file in _some(_files(path), REFERENCE_COUNT)]
-        everything = _every_image([read_file(file, shape[0]) for file in _files(path)] if value_range == "auto" else [])
+        files = look_into(path).files if path.is_dir() else [path]
+        stacks = [read_file(file, shape[0]) for file in _some(files, REFERENCE_COUNT)]
+        scale = Range.parse(value_range, lambda: _every_image(read_file(file, shape[0]) for file in files))
         name, where = _name(path), str(path)
     else:
         stacks = [array_stack(on_host(source, "references"), "references", shape[0])]
-        everything, name, where = _every_image(stacks), "given", "references"
-    scale = Range.parse(value_range, everything)
+        scale = Range.parse(value_range, lambda: _every_image(stacks))
+        name, where = "given", "references"
     count = sum(stack.count for stack in stacks)
     return _with_contrast(References(_fitted(stacks, evenly(count), shape, scale, where), name))
 
@@ -179,8 +184,8 @@ def load_classed(
     path = _given(source)
     if (classed := _classed(path, shape[0])) is None:
         return load_references(source, shape, value_range=value_range)
-    stacks, classes = classed
-    scale = Range.parse(value_range, _every_image(stacks))
+    stacks, classes, everything = classed
+    scale = Range.parse(value_range, lambda: _every_image(everything))
     chosen = _of_classes(classes, _name(path))
     images = _fitted(stacks, chosen, shape, scale, str(path))
     return _with_contrast(References(images, _name(path), classes[chosen]))
@@ -196,9 +201,7 @@ def on_host(images: Any, where: str) -> npt.NDArray[Any]:
     """
     try:
         return np.asarray(images)
-    except (
-        Exception
-    ) as error:  # libraries raise anything for tensors on a device, with gradients, or of their own types
+    except Exception as error:  # tensors on a device, with gradients, or of types that NumPy lacks raise anything
         try:
             return np.asarray(images.detach().float().cpu())
         except Exception:
@@ -223,18 +226,14 @@ def _given(source: str | Path) -> Path:
     return path
 
 
-def _files(path: Path) -> list[Path]:
-    return look_into(path).files if path.is_dir() else [path]
-
-
 def _name(source: str | Path) -> str:
     """Return what a label-set file calls a folder or a file: its name in Unicode, told from those of built-in ones."""
     name = os.fsencode(Path(source).absolute().name).decode("utf-8", "replace")
     return f"./{name}" if name in BUILT_IN else name
 
 
-def _every_image(stacks: Sequence[Stack]) -> Callable[[], Iterator[Stored]]:
-    return lambda: (image for stack in stacks for image in stack.pick(range(stack.count)))
+def _every_image(stacks: Iterable[Stack]) -> Iterator[Stored]:
+    return (image for stack in stacks for image in stack.pick(range(stack.count)))
 
 
 def _fitted(
@@ -254,15 +253,6 @@ def _fitted(
             place += 1
     note.tell(images)
     return images
-
-
-def _stored(images: npt.NDArray[Any], where: str) -> Iterable[Stored]:
-    return array_stack(images, where, images.shape[1]).pick(range(len(images)))
-
-
-def _scaled(image: Stored, value_range: Range, where: str) -> Images:
-    value_range.check(image, where)
-    return value_range.scale(*image)
 
 
 def _with_contrast(references: References) -> References:
@@ -296,16 +286,17 @@ def _of_classes(classes: npt.NDArray[np.int64], name: str) -> npt.NDArray[np.int
     return of_each_class(classes, min(CLASS_COUNT, MAX_CLASSED // count))
 
 
-def _classed(path: Path, channels: int) -> tuple[list[Stack], npt.NDArray[np.int64]] | None:
-    """Return images and their classes; None where there are no classes."""
+def _classed(path: Path, channels: int) -> tuple[list[Stack], npt.NDArray[np.int64], Iterable[Stack]] | None:
+    """Return images, their classes, and all images that there are; None where there are no classes."""
     if path.is_dir():
-        classes = look_into(path).classes
+        folder = look_into(path)
+        classes = folder.classes
         if not classes:
             return None
         each = [[read_file(file, channels) for file in _some(files, CLASS_COUNT)] for files in classes.values()]
         stacks = [stack for of in each for stack in of]
         owners = np.repeat(np.arange(len(each)), [sum(stack.count for stack in of) for of in each])
-        return stacks, owners
+        return stacks, owners, (read_file(file, channels) for file in folder.files)
     if path.suffix.lower() != ".npz":
         return None
     with reading(path):
@@ -320,7 +311,7 @@ def _classed(path: Path, channels: int) -> tuple[list[Stack], npt.NDArray[np.int
             got=f"shape {classes_N.shape}",
             expected=f"({stack.count},)",
         )
-    return [stack], _numbered(classes_N, f"{path}: classes")
+    return [stack], _numbered(classes_N, f"{path}: classes"), [stack]
 
 
 def _numbered(classes_N: npt.NDArray[Any], where: str) -> npt.NDArray[np.int64]:
