@@ -160,15 +160,15 @@ def _check_classes(references: References, expected: int | None = None) -> npt.N
             "not a class an image", where=where, got=f"{classes.dtype} {classes.shape} from {classes.min(initial=0)}",
             expected=f"{len(references.images)} integers from 0",
         )  # fmt: skip
-    there = np.bincount(classes)
-    if expected and len(there) > expected:
-        raise FFLabelsError("not one label a class", where="labels", got=expected, expected=f"{len(there)}")
-    counts = np.bincount(classes, minlength=expected or 1)
-    if not counts.all():
+    present = np.unique(classes)
+    count = max(int(classes.max(initial=-1)) + 1, expected or 1)
+    if expected and len(present) == count > expected:
+        raise FFLabelsError("not one label a class", where="labels", got=expected, expected=f"{count}")
+    if len(present) < count:
+        missing = int(np.append(present != np.arange(len(present)), True).argmax())
         raise FFLabelsError(
-            "a class without an image", where=where, got=int(counts.argmin()),
-            expected=f"images of each from 0 to {len(counts) - 1}",
-        )  # fmt: skip
+            "a class without an image", where=where, got=missing, expected=f"images of each from 0 to {count - 1}"
+        )
     return classes
 
 

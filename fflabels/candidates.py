@@ -33,6 +33,10 @@ MARGIN = 1e-2
 """Products this near the limit are recomputed by a sum whose order does not depend on the number of threads."""
 
 BATCH = 256
+"""The most draws that are looked at together."""
+
+BATCH_BYTES = 256 << 20
+"""The most memory for the signatures of a batch: fewer draws are looked at together where they are large."""
 
 
 class Candidates(Sequence[Recipe]):
@@ -125,8 +129,7 @@ def propose(
     """
     if not 1 <= n <= MAX_RECIPES:
         raise FFLabelsError("bad number", where="candidates", got=n, expected=f"1 to {MAX_RECIPES}")
-    check_seed(seed)
-    check_floor(min_visibility)
+    seed, min_visibility = check_seed(seed), check_floor(min_visibility)
     images = references_for(labeler, references, shape)
     shape, floor = images.shape, floor_of(labeler, min_visibility)
 
@@ -136,7 +139,7 @@ def propose(
     met: set[Recipe] = set()
     while len(distinct.recipes) < n and fruitless < max(2000, 4 * len(distinct.recipes)):
         batch: list[tuple[int, Recipe, Effect | None]] = []
-        for j in range(drawn, drawn + BATCH):
+        for j in range(drawn, drawn + distinct.together):
             recipe = draw(labeler, np.random.default_rng([seed, j]), shape)
             batch.append((j, recipe, None if recipe in met else effect(labeler, recipe, images)))
             met.add(recipe)
@@ -187,6 +190,7 @@ class _Distinct:
         self.signed = is_code(labeler)
         self.images = 1 if labeler.image_independent or self.signed else len(references.images)
         pixels = math.prod(references.shape)
+        self.together = max(1, min(BATCH, BATCH_BYTES // (4 * self.images * pixels)))
         self.whole = n * (self.images * pixels + n) * 4 <= HELD_BYTES
         fit = max(1, HELD_BYTES // (4 * n * pixels))
         self.held = self.images if self.whole else min(SCREENED, self.images, fit)

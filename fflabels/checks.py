@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 
 from fflabels.errors import FFLabelsError
 
@@ -10,22 +11,27 @@ MAX_COMPARED = 20_000
 """The most labels that are compared all with all: the matrix takes 1.5 GiB."""
 
 
-def check_seed(seed: int) -> None:
-    """Refuse a seed below 0."""
+def check_seed(seed: int) -> int:
+    """Return a seed as Python's integer, which files take; refuse one below 0."""
     if seed < 0:
         raise FFLabelsError("negative", where="seed", got=seed, expected="an integer ≥ 0")
+    return operator.index(seed)
 
 
-def check_floor(min_visibility: float | None) -> None:
-    """Refuse a visibility floor that is no number from 0 on; None is the labeler's own."""
-    if min_visibility is not None and not 0 <= min_visibility < math.inf:
+def check_floor(min_visibility: float | None) -> float | None:
+    """Return a visibility floor as Python's float; refuse one below 0. None is the labeler's own."""
+    if min_visibility is None:
+        return None
+    if not 0 <= min_visibility < math.inf:
         raise FFLabelsError("out of range", where="min_visibility", got=min_visibility, expected="a number ≥ 0")
+    return float(min_visibility)
 
 
-def check_intensity(intensity: float) -> None:
-    """Refuse a label intensity K at which nothing, or no number, is drawn."""
+def check_intensity(intensity: float) -> float:
+    """Return a label intensity K as Python's float; refuse one at which nothing, or no number, is drawn."""
     if not 0 < intensity <= 1:
         raise FFLabelsError("out of range", where="intensity", got=intensity, expected="above 0, at most 1")
+    return float(intensity)
 
 
 def check_count(count: int, where: str) -> None:

@@ -27,7 +27,13 @@ def is_code(labeler: Labeler[Any]) -> bool:
     return labeler.pattern == "code"
 
 
-def references_for(labeler: Labeler[Any], source: str | Path | Array | References | None, shape: Shape) -> References:
+def references_for(
+    labeler: Labeler[Any],
+    source: str | Path | Array | References | None,
+    shape: Shape,
+    *,
+    value_range: str = "type",
+) -> References:
     """Return the images of `shape` that a labeler's labels are judged on; for codes there are none.
 
     Raises
@@ -37,7 +43,7 @@ def references_for(labeler: Labeler[Any], source: str | Path | Array | Reference
     """
     shape = check_shape(shape)
     if not is_code(labeler):
-        return load_references(source, shape)
+        return load_references(source, shape, value_range=value_range)
     check_code_shape(shape, "shape")
     given = source.name if isinstance(source, References) else source
     if given is not None and not (isinstance(given, str) and given in ("photographs", NO_IMAGES)):

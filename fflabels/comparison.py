@@ -14,7 +14,7 @@ from fflabels.brief import Brief
 from fflabels.candidates import Candidates
 from fflabels.checks import check_count, check_floor, check_intensity, check_seed
 from fflabels.codes import floor_of, is_code, references_for
-from fflabels.design import chance_sets
+from fflabels.design import chance_sets, judged_shape
 from fflabels.diversity import summarize
 from fflabels.errors import FFLabelsError
 from fflabels.guard import complete
@@ -90,7 +90,7 @@ def compare(
     metrics
         Registered metrics; by default all that there are enough reference images for.
     shape, seed, references, min_visibility, intensity
-        As for `design`.
+        As for `design`, which reduces large images.
 
     Returns
     -------
@@ -117,22 +117,20 @@ def compare(
             raise FFLabelsError("too few", where="counts", got=n, expected="at least 1")
     for metric in metrics or ():
         check_metric(metric)
-    check_seed(seed)
-    check_floor(min_visibility)
-    check_intensity(intensity)
+    seed, min_visibility, intensity = check_seed(seed), check_floor(min_visibility), check_intensity(intensity)
     check_count(max(candidates, *counts), "candidates" if candidates >= max(counts) else "counts")
     made = [registry.get_labeler(name) if isinstance(name, str) else name for name in labelers]
     if len({is_code(labeler) for labeler in made}) > 1:
         kinds = ", ".join(labeler.name for labeler in made)
         raise FFLabelsError("codes and pictures are not compared with each other", where="labelers", got=kinds)
-    images = references_for(made[0], references, shape)
+    images = references_for(made[0], references, judged_shape(shape))
     floor_of(made[0], min_visibility)
     for metric in metrics or ():
-        METRICS[metric].check(images)
+        METRICS[metric].check(images, intensity)
     reached = []
     for row, (labeler, kind) in enumerate(zip(made, _kinds(made), strict=True)):
         pools = _Pools(Brief(labeler, images, intensity, min_visibility, seed), max(candidates, *counts), progress)
-        for metric in metrics or metrics_on(images):
+        for metric in metrics or metrics_on(images, intensity):
             for n in counts:
                 reached.append(replace(_reach(pools, metric, n), kind=kind, row=row))
     return reached

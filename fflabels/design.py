@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels import registry
-from fflabels.arrays import Array, Shape
+from fflabels.arrays import Array, Shape, check_shape
 from fflabels.brief import Brief
 from fflabels.candidates import Candidates
-from fflabels.checks import MAX_COMPARED, check_count, check_floor, check_intensity
+from fflabels.checks import MAX_COMPARED, check_count, check_floor, check_intensity, check_seed
 from fflabels.codes import floor_of, is_code, references_for
 from fflabels.diversity import Summary, summarize
 from fflabels.errors import FFLabelsError
@@ -32,6 +32,9 @@ from fflabels.selection.vectors import select_vectors
 CHANCE_SETS = 5
 """Sets chosen at random; the chance baseline is their mean."""
 
+LARGE, REDUCED = 128, 64
+"""Labels of images with a side of more pixels than `LARGE` are chosen and scored with that side `REDUCED`."""
+
 CHANCE_LABELS = 200
 """By a slow metric, fewer sets if they have more labels than this in all, but at least one."""
 
@@ -45,6 +48,7 @@ def design(
     metric: str = "pearson",
     seed: int = 0,
     references: str | Array | References | None = None,
+    value_range: str = "type",
     min_visibility: float | None = None,
     intensity: float = DEFAULT_INTENSITY,
     method: Method = "best",
@@ -66,12 +70,12 @@ def design(
         see `select_vectors`.
     shape
         (C, H, W) of the images that labels are scored on; the recipes of pictures fit any shape. (W, 1, 1) for codes
-        over W channels.
+        over W channels. Images of more than 128 pixels a side are reduced to 64: see `judged_shape`.
     metric
         A registered metric: ``pearson`` (the paper's, and that of codes), ``shift`` or ``dprime``; see `similarity`.
     seed
         Of the draws and of the search.
-    references
+    references, value_range
         As for `load_references`; 64 crops of photographs unless given.
     min_visibility
         See `propose`.
@@ -100,16 +104,19 @@ def design(
         raise FFLabelsError("too few", where="n", got=n, expected="at least 1")
     check_count(n, "n")
     check_effort(seed, iterations)
-    check_floor(min_visibility)
-    check_intensity(intensity)
+    seed, min_visibility, intensity = check_seed(seed), check_floor(min_visibility), check_intensity(intensity)
     check_certify(certify, 0 if candidates > MAX_COMPARED else candidates)
     floor_of(labeler, min_visibility)
-    brief = Brief(labeler, references_for(labeler, references, shape), intensity, min_visibility, seed)
-
-    measure.check(brief.references)
 
     # A labeler whose n labels are the only ones leaves nothing to choose.
-    if recipes := complete(labeler, n, brief.shape):
+    shape = check_shape(shape)
+    recipes = complete(labeler, n, shape)
+    judged = shape if recipes else judged_shape(shape)
+    brief = Brief(
+        labeler, references_for(labeler, references, judged, value_range=value_range), intensity, min_visibility, seed
+    )
+    measure.check(brief.references, intensity)
+    if recipes:
         whole = LabelSet(recipes, labeler, Provenance("complete"))
         report = whole.score(brief.shape, brief.references, intensity=intensity, progress=progress)
         return LabelSet(recipes, labeler, whole.provenance, report.scores)
@@ -129,7 +136,7 @@ def design(
                 "too many to compare all with all", where="candidates", got=candidates,
                 expected=f"at most {MAX_COMPARED}, or {plain} and the method best without a certificate",
             )  # fmt: skip
-        return _design_from_many(brief, n, candidates, metric, iterations, progress)
+        return _design_from_many(brief, n, candidates, metric, iterations, progress, reduced_from(shape))
 
     # Candidates, their similarities, the selection; then its scores.
     pool = brief.candidates(candidates, at_least=n, progress=progress)
@@ -138,12 +145,30 @@ def design(
     tie_breaker = None if is_code(labeler) else measure.tie_breaker
     if method == "best" and tie_breaker and n > 1 and chosen.score == 0:
         chosen = _break_tie(brief, pool, matrix, chosen, tie_breaker, iterations, progress)
-    provenance = Provenance(method, metric, seed, len(pool), pool.drawn, pool.min_visibility)
+    how = method + reduced_from(shape)
+    provenance = Provenance(how, metric, seed, len(pool), pool.drawn, pool.min_visibility)
     return _scored(brief, pool, chosen, provenance, {metric: matrix}, progress)
 
 
+def judged_shape(shape: Shape) -> Shape:
+    """Return the shape that labels are chosen and scored at: smaller than that of large images [ours].
+
+    What this costs in accuracy is measured in docs/selection.md.
+    """
+    c, h, w = check_shape(shape)
+    longest = max(h, w)
+    if longest <= LARGE:
+        return c, h, w
+    return c, max(1, round(h * REDUCED / longest)), max(1, round(w * REDUCED / longest))
+
+
+def reduced_from(shape: Shape) -> str:
+    """Return what the provenance says of large images; nothing for others."""
+    return "" if judged_shape(shape) == shape else f", reduced from {'x'.join(map(str, shape))}"
+
+
 def _design_from_many(
-    brief: Brief, n: int, candidates: int, metric: str, iterations: int | None, progress: Progress
+    brief: Brief, n: int, candidates: int, metric: str, iterations: int | None, progress: Progress, how: str
 ) -> LabelSet:
     """Return n of more candidates than can be compared all with all: by the correlation of their patterns."""
     seed, tie_breaker = brief.seed, METRICS[metric].tie_breaker
@@ -160,7 +185,7 @@ def _design_from_many(
         within = replace(chosen, indices=np.searchsorted(some, chosen.indices))
         better = _break_tie(brief, few, matrix, within, tie_breaker, iterations, progress)
         chosen = replace(better, indices=some[better.indices])
-    provenance = Provenance("best", metric, seed, len(pool), pool.drawn, pool.min_visibility)
+    provenance = Provenance("best" + how, metric, seed, len(pool), pool.drawn, pool.min_visibility)
     return _scored(brief, pool, chosen, provenance, {}, progress)
 
 
@@ -178,7 +203,7 @@ def _scored(
     """
     n, references = len(chosen.indices), brief.references
     labels = LabelSet([pool[int(i)] for i in chosen.indices], brief.labeler, provenance)
-    chance = {m: _chance(brief, pool, m, matrices.get(m), n) for m in scored_metrics(references)}
+    chance = {m: _chance(brief, pool, m, matrices.get(m), n) for m in scored_metrics(references, brief.intensity)}
     report = labels.score(brief.shape, references, intensity=brief.intensity, random=chance, progress=progress)
     return LabelSet(labels.recipes, brief.labeler, provenance, report.scores, chosen)
 

@@ -61,6 +61,10 @@ class NoEffectWarning(UserWarning):
     """A label changes none, or not all, of the reference images."""
 
 
+class PictureWarning(UserWarning):
+    """Pictures that were not read, or were read in a way that their owner should know."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the known words, the one closest to `name` first if there is one."""
     known = sorted(known)

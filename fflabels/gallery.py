@@ -15,7 +15,7 @@ from fflabels.brief import Brief
 from fflabels.code_sheet import code_sheet, code_strip
 from fflabels.codes import is_code, references_for
 from fflabels.errors import one_line
-from fflabels.files import write_whole
+from fflabels.files import GENERATOR, write_whole
 from fflabels.guard import checked_imprint
 from fflabels.images import References, load_references
 from fflabels.labelset import LabelSet
@@ -132,8 +132,11 @@ def save_sheet(sheet: Image, path: str | Path) -> None:
 
 def png(picture: Image) -> bytes:
     """Return a picture as a PNG file."""
-    data = io.BytesIO()
-    picture.save(data, format="PNG")
+    from PIL.PngImagePlugin import PngInfo
+
+    data, notes = io.BytesIO(), PngInfo()
+    notes.add_text("Software", GENERATOR)
+    picture.save(data, format="PNG", pnginfo=notes)
     return data.getvalue()
 
 
@@ -144,7 +147,7 @@ def _title(labels: LabelSet) -> str:
     if scores := labels.scores:
         alike = {METRICS[name]: summary for name, summary in scores.similarity.items()}
         parts += [f"largest {m.name} {s.max:.3f}" for m, s in alike.items() if not m.higher_is_better]
-        parts += [f"least {m.name} {m.score(s.max):.2f}" for m, s in alike.items() if m.higher_is_better and s.pair]
+        parts += [f"least {m.name} {m.text(m.score(s.max))}" for m, s in alike.items() if m.higher_is_better and s.pair]
         on = f" on {one_line(scores.references.name)[:40]}" if scores.references else ""
         parts.append(f"scored at {'x'.join(map(str, scores.shape))}{on}")
     return " · ".join(parts)

@@ -209,7 +209,7 @@ def host_integers(index: Array) -> np.ndarray[Any, Any]:
     integers = np.asarray(index)
     if integers.ndim != 1 or integers.dtype.kind not in "iu":
         raise FFLabelsError("labels must be a vector of integers", got=f"{integers.dtype} of shape {integers.shape}")
-    return integers
+    return integers.astype(integers.dtype.newbyteorder("="), copy=False)
 
 
 def nearest_shape(labeler: Labeler[Any], shape: Shape) -> Shape:

@@ -17,17 +17,17 @@ import numpy.typing as npt
 from fflabels import registry
 from fflabels.arrays import Array, Shape, array_namespace, check_images, check_shape, constant_like, size
 from fflabels.brief import Brief
-from fflabels.checks import check_seed
+from fflabels.checks import check_intensity, check_seed
 from fflabels.codes import code_matrix, references_for
 from fflabels.diversity import Summary, summarize, worst_pairs
 from fflabels.effect import visibility
 from fflabels.errors import FFLabelsError, LabelsChangedWarning
 from fflabels.files import write_whole
 from fflabels.guard import checked_embed, checked_imprint, checked_imprint_each, draw, made
-from fflabels.images import References
+from fflabels.images import REFERENCE_COUNT, References
 from fflabels.labeler import Labeler, host_integers
 from fflabels.metrics import METRICS, Matrix, metrics_on
-from fflabels.metrics.dprime import dprime
+from fflabels.metrics.dprime import dprime, dprime_text
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.origin import LabelerMark, find_labeler, is_newer, make_labeler, make_recipe, versions
 from fflabels.progress import Progress, silent
@@ -114,8 +114,15 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def taken_on(self) -> object:
-        """What tells apart scores of one set: the images' hash, which depends on the shape; for codes the shape."""
-        return self.references.sha256 if self.references else self.shape
+        """What tells apart scores of one set: the images' hash, which depends on the shape; for codes the shape.
+
+        Of the built-in photographs the name: before they were computed in integers, each kind of processor had a hash
+        of its own.
+        """
+        if not self.references:
+            return self.shape
+        built_in = self.references.name == "photographs"
+        return (self.references.name, self.shape) if built_in else self.references.sha256
 
     @property
     def visibility_range(self) -> str:
@@ -132,13 +139,20 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (dprime(summary.max), *summary.pair) if summary and summary.pair else None
 
     @property
+    def at(self) -> str:
+        """The label intensity K in words; old files do not tell it."""
+        return "" if self.intensity is None else f" at K {self.intensity:g}"
+
+    @property
     def readability(self) -> str | None:
         """The least d′ in words, beside chance's; None where there is none."""
         if not (least := self.least_dprime):
             return None
         chance = self.random.get("dprime")
-        beside = f"; chance {dprime(chance.max):.2f}" if chance else ""
-        return f"least d′: {least[0]:.2f} (labels {least[1]} and {least[2]}), at K {self.intensity:g}{beside}"
+        beside = f"; chance {dprime_text(dprime(chance.max))}" if chance else ""
+        if self.references and self.references.count < REFERENCE_COUNT:
+            beside += f"; likely too high, on {self.references.count} images only"
+        return f"least d′: {dprime_text(least[0])} (labels {least[1]} and {least[2]}){self.at and ','}{self.at}{beside}"
 
 
 @dataclass(frozen=True)
@@ -333,7 +347,7 @@ class LabelSet:
                 expected=f"{images.shape[0]}, one an image, from 0 to {len(self) - 1}",
             )
         imprints = checked_imprint_each(self.labeler, images, self.recipes, labels)
-        return checked_embed(self.labeler, images, imprints, intensity)
+        return checked_embed(self.labeler, images, imprints, float(intensity))
 
     def score(
         self,
@@ -353,13 +367,14 @@ class LabelSet:
         references
             As for `load_references`; not for codes.
         intensity
-            The label intensity K, for ``dprime``; that metric is left out where there is one reference image only.
+            The label intensity K, for ``dprime``; that metric is left out at K = 1, and where there are too few images.
         random
             The chance baseline, to be stored beside.
         """
-        images = references_for(self.labeler, references, shape or self.shape)
+        images, intensity = references_for(self.labeler, references, shape or self.shape), check_intensity(intensity)
         brief = Brief(self.labeler, images, intensity)
-        matrices = {metric: brief.similarity(self.recipes, metric, progress) for metric in scored_metrics(images)}
+        metrics = scored_metrics(images, intensity)
+        matrices = {metric: brief.similarity(self.recipes, metric, progress) for metric in metrics}
         seen = visibility(self.recipes, self.labeler, images)
         scores = Scores(
             shape=images.shape,
@@ -408,8 +423,8 @@ class LabelSet:
         least, i, j = closest
         visible = (self.provenance.min_visibility or 0) >= 1
         return (
-            f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} apart at "
-            f"K {self.scores.intensity:g}, less than {HARD:g}; what may help: "
+            f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} "
+            f"apart{self.scores.at}, less than {HARD:g}; what may help: "
             f"{'' if visible else '--min-visibility 1, '}another kind, a larger K"
         )
 
@@ -530,9 +545,9 @@ def _indented(content: Any) -> bytes:
     return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 
-def scored_metrics(references: References) -> tuple[ScoredMetric, ...]:
-    """Return the metrics that a set is scored by: those of the file that there are enough reference images for."""
-    enough = metrics_on(references)
+def scored_metrics(references: References, intensity: float) -> tuple[ScoredMetric, ...]:
+    """Return the metrics that a set is scored by: those of the file that can be computed on the reference images."""
+    enough = metrics_on(references, intensity)
     return tuple(metric for metric in SCORED_METRICS if metric in enough)
 
 
@@ -602,6 +617,17 @@ def _read(path: str | Path) -> bytes:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+
+
+def is_label_set(path: Path) -> bool:
+    """Return whether a file is a label set, of any version and also a damaged one: JSON that says so at the top."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            return False
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT
 
 
 def _parse(data: bytes, where: str) -> _Document:

@@ -76,28 +76,26 @@ def propose_many(
     """
     if not labeler.image_independent:
         raise FFLabelsError(
-            "labels that depend on the image cannot be compared by the million", where="candidates", got=n,
+            "too many candidates for labels that depend on the image", where="candidates", got=n,
             expected="at most 20000",
         )  # fmt: skip
     if n > MAX_DRAWN:
         raise FFLabelsError("too many", where="candidates", got=n, expected=f"at most {MAX_DRAWN}")
-    check_seed(seed)
-    check_floor(min_visibility)
+    seed, min_visibility = check_seed(seed), check_floor(min_visibility)
     floor = labeler.default_visibility if min_visibility is None else min_visibility
 
     # Draw batch after batch; keep recipes that are new and visible.
     recipes: list[Recipe] = []
-    met: set[int] = set()
+    met: set[Recipe] = set()
     drawn = repeated = invisible = fruitless = 0
     while len(recipes) < n and fruitless < FRUITLESS:
         fresh = []
         for j in range(drawn, drawn + BLOCK):
             recipe = draw(labeler, np.random.default_rng([seed, j]), shape)
-            mark = hash(recipe)
-            if mark in met:
+            if recipe in met:
                 repeated += 1
             else:
-                met.add(mark)
+                met.add(recipe)
                 fresh.append(recipe)
         drawn += BLOCK
         seen = visibilities(labeler, fresh, references) >= floor

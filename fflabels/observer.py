@@ -86,7 +86,7 @@ class Observer:
     def __init__(self, references: References, intensity: float = DEFAULT_INTENSITY, seed: int = SEED) -> None:
         check_intensity(intensity)
         check_enough(references)
-        self.references, self.intensity = references, intensity
+        self.references, self.intensity, self.seed = references, intensity, seed
         self.filters = _filters(references.shape, seed)
 
     def look(self, labeler: Labeler[Any], recipes: Sequence[Recipe], progress: Progress = silent) -> Seen:
@@ -225,6 +225,15 @@ class Observer:
 
     @cached_property
     def _whiten(self) -> Seen:
+        """The whitening matrix, computed once for the same images, K and filters: it takes long on large images."""
+        key = self.references.digest, self.intensity, self.seed
+        if key not in _WHITENED:
+            while len(_WHITENED) >= MOST_WHITENED:
+                del _WHITENED[next(iter(_WHITENED))]
+            _WHITENED[key] = self._whitening()
+        return _WHITENED[key]
+
+    def _whitening(self) -> Seen:
         """Return the matrix that makes the features' covariance within a label the identity."""
         x, k = self.references.images, np.float32(self.intensity)
         overlaid = (x[j : j + 1] for j in range(len(x)))
@@ -235,6 +244,10 @@ class Observer:
         whitening: Seen = vectors / np.sqrt(np.maximum(values, 0) + ridge)
         return whitening
 
+
+MOST_WHITENED = 16
+_WHITENED: dict[tuple[str, float, int], Seen] = {}
+"""Whitening matrices of the latest observers, 128 KiB each."""
 
 FLAT = 1e-4
 """An image whose standard deviation is below this (a fortieth of a grey level) is constant."""

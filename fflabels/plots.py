@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fflabels.comparison import Reach
 from fflabels.errors import MissingExtraError
-from fflabels.files import write_whole
+from fflabels.files import GENERATOR, write_whole
 from fflabels.metrics import Matrix
 
 try:
@@ -67,5 +67,5 @@ def draw_similarity(matrix: Matrix, metric: str) -> bytes:
 def png(figure: Figure) -> bytes:
     """Return a figure as a PNG file, the same bytes for the same figure."""
     picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=150, metadata={"Software": None})
+    figure.savefig(picture, format="png", dpi=150, metadata={"Software": GENERATOR})
     return picture.getvalue()

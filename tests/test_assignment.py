@@ -129,7 +129,8 @@ def test_what_cannot_be_assigned_is_named():
     labels, found = phases((0, 1), (1, 0), (2, 1)), pictures(KINDS)
     for classes, message in (
         (None, "references pictures: classes: not known; expected images with their classes"),
-        (found.classes + 1, "labels: not one label a class; got 6; expected 7"),
+        (found.classes + 1, "classes: a class without an image; got 0; expected images of each from 0 to 6"),
+        (found.classes + 10**12, "classes: a class without an image; got 0"),
         (np.minimum(found.classes, 4), "classes: a class without an image; got 5; expected images of each from 0 to 5"),
         (np.where(found.classes == 3, 2, found.classes), "classes: a class without an image; got 3"),
         (found.classes[:18], r"classes: not a class an image; got int64 .18,. from 0; expected 36 integers from 0"),
@@ -142,6 +143,13 @@ def test_what_cannot_be_assigned_is_named():
         assign(labels, "photographs")
     with pytest.raises(FFLabelsError, match="seed: out of range; got -1"):
         assign(labels, found, seed=-1)
+
+
+def test_too_few_labels_are_named():
+    labels, found = phases((0, 1), (1, 0), (2, 1)), pictures(KINDS)
+    few = LabelSet(labels.recipes[:5], labels.labeler)
+    with pytest.raises(FFLabelsError, match="labels: not one label a class; got 5; expected 6"):
+        assign(few, found)
 
 
 def test_the_hundred_lowest_labels_are_25_frequencies_at_four_phases():

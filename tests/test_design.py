@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from fflabels import FFLabelsError, design, get_labeler, propose, select, similarity
+from fflabels import FFLabelsError, LabelSet, design, get_labeler, propose, select, similarity
 
 SHAPE = (1, 16, 16)
 
@@ -95,3 +95,29 @@ def test_bad_arguments_are_named(arguments, message, monkeypatch):
 def test_more_labels_than_distinct_candidates_are_refused():
     with pytest.raises(FFLabelsError, match=r"runs dry; got 8 in .*expected 9 distinct, visible recipes"):
         design(get_labeler("onehot", classes=8), 9, shape=SHAPE)
+
+
+def test_numpy_scalars_are_taken_and_saved(tmp_path):
+    for seed in np.arange(2):
+        labels = design(
+            "fourier",
+            2,
+            candidates=5,
+            shape=(1, 8, 8),
+            seed=seed,
+            intensity=np.float32(0.25),
+            min_visibility=np.float32(1),
+        )
+        labels.save(tmp_path / "x.json")
+        assert LabelSet.load(tmp_path / "x.json") == labels
+    assert labels.score(intensity=np.float32(0.5)).scores.intensity == 0.5
+    images = np.random.default_rng(0).random((2, 1, 8, 8), dtype=np.float32)
+    assert labels.embed(images, np.array([0, 1], ">i4"), np.linspace(0, 1, 3)[1]).dtype == np.float32
+
+
+def test_labels_of_large_images_are_chosen_on_reduced_ones():
+    labels = design("fourier", 3, candidates=20, shape=(1, 160, 320))
+    assert labels.scores.shape == (1, 32, 64)
+    assert labels.provenance.method == "best, reduced from 1x160x320"
+    assert design("fourier", 3, candidates=20, shape=(1, 32, 64)).recipes == labels.recipes
+    assert design("onehot", 3, shape=(1, 130, 10)).scores.shape == (1, 130, 10)

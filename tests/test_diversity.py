@@ -70,6 +70,18 @@ def test_blocks_change_nothing(metric, monkeypatch):
         np.testing.assert_allclose(parts, whole, atol=2e-6)
 
 
+def test_signatures_of_many_blocks_are_made_once(monkeypatch):
+    labeler, references = get_labeler("morph"), images_of((1, 8, 8))
+    recipes = propose(labeler, 25, shape=(1, 8, 8), references=references, min_visibility=0)
+    whole = similarity(recipes, labeler, shape=(1, 8, 8), references=references)
+    seen = []
+    monkeypatch.setattr(blocks, "effect", lambda *given: seen.append(len(given[2].images)) or effect(*given))
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 4 * 4 * 6 * 64)  # four signatures, or all on one image
+    parts = similarity(recipes, labeler, shape=(1, 8, 8), references=references)
+    np.testing.assert_allclose(parts, whole, atol=2e-6)
+    assert sum(seen) <= 3 * 25 * 6
+
+
 class Brightness(Recipe, frozen=True):
     add: float
     only_bright: bool = False

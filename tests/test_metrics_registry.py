@@ -44,7 +44,7 @@ def test_the_built_in_metrics_say_what_they_need():
     assert list(METRICS) == ["pearson", "shift", "dprime"]
     assert [m.higher_is_better for m in METRICS.values()] == [False, False, True]
     assert [m.uses_intensity for m in METRICS.values()] == [False, False, True]
-    assert [m.min_images for m in METRICS.values()] == [1, 1, 2]
+    assert [m.min_images for m in METRICS.values()] == [1, 1, 32]
     assert METRICS["dprime"].score(1 / (1 + 2.0**2)) == pytest.approx(2.0)
 
 

@@ -7,17 +7,25 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from fflabels import Labeler, LabelSet, Recipe, References, design, get_labeler, propose, similarity
+from fflabels import Labeler, LabelSet, Recipe, References, design, get_labeler, propose
 from fflabels import observer as module
+from fflabels.brief import Brief
 from fflabels.diversity import dprime
 from fflabels.errors import FFLabelsError
+from fflabels.metrics.dprime import compute, dprime_text
 from fflabels.observer import FILTERS, Observer
+from fflabels.progress import silent
 
 SHAPES = [(1, 12, 12), (3, 8, 10), (2, 7, 9), (1, 3, 4)]
 
 
 def images_of(shape, count=8):
     return References(np.random.default_rng(5).random((count, *shape), dtype=np.float32))
+
+
+def alike(recipes, labeler, references, intensity=0.35):
+    """Return what the metric computes, also on fewer images than it asks for."""
+    return compute(recipes, Brief(labeler, references, intensity), silent)
 
 
 def plain_features(image, filters):
@@ -47,7 +55,7 @@ def plain_dprime(labeler, recipes, references, intensity):
 def test_dprime_is_that_of_a_plain_reference(kind, shape, intensity):
     labeler, references = get_labeler(kind), images_of(shape)
     recipes = labeler.complete(6, shape) or propose(labeler, 6, shape=shape, references=references, min_visibility=0)
-    found = similarity(recipes, labeler, shape=shape, metric="dprime", references=references, intensity=intensity)
+    found = alike(recipes, labeler, references, intensity)
     expected = 1 / (1 + plain_dprime(labeler, recipes, references, intensity) ** 2)
     np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-6)
     assert (found == found.T).all()
@@ -76,7 +84,8 @@ def test_maps_in_strips_and_held_or_not_are_the_same(monkeypatch):
     recipes = propose(labeler, 12, shape=(1, 20, 24), references=references)
 
     def taken():
-        return similarity(recipes, labeler, shape=(1, 20, 24), metric="dprime", references=references)
+        module._WHITENED.clear()
+        return alike(recipes, labeler, references)
 
     whole = taken()
     for name, value in (("MAP_VALUES", 64 * 25), ("HELD_VALUES", 0), ("TOGETHER", 5)):
@@ -95,9 +104,8 @@ def test_half_of_the_filters_have_mean_zero_and_all_unit_length():
 def test_dprime_of_two_labels_depends_on_no_third():
     labeler, references = get_labeler("morph"), images_of((1, 10, 10))
     recipes = propose(labeler, 12, shape=(1, 10, 10), references=references, min_visibility=0)
-    shared = {"shape": (1, 10, 10), "metric": "dprime", "references": references}
-    whole = similarity(recipes, labeler, **shared)
-    np.testing.assert_array_equal(similarity(recipes[3:5], labeler, **shared), whole[3:5, 3:5])
+    whole = alike(recipes, labeler, references)
+    np.testing.assert_array_equal(alike(recipes[3:5], labeler, references), whole[3:5, 3:5])
 
 
 def test_a_stronger_label_lies_further_apart():
@@ -133,20 +141,36 @@ def test_an_intensity_out_of_range_is_refused(intensity):
         design("fourier", 2, candidates=9, shape=(1, 8, 8), metric="dprime", intensity=intensity)
 
 
-def test_at_full_intensity_only_the_label_is_seen():
-    scores = design("fourier", 3, candidates=20, shape=(1, 12, 12), intensity=1).scores
-    assert np.isfinite(scores.similarity["dprime"].max)
-    assert scores.similarity["dprime"].max < 0.01
+def test_there_is_no_dprime_where_images_do_not_show():
+    small = {"candidates": 20, "shape": (1, 12, 12), "intensity": 1}
+    assert list(design("fourier", 3, **small).scores.similarity) == ["pearson", "shift"]
+    with pytest.raises(FFLabelsError, match=r"intensity: no dprime at this label intensity; got 1.0; expected below 1"):
+        design("fourier", 3, metric="dprime", **small)
 
 
-def test_one_reference_is_too_few_and_said_so():
-    one = images_of((1, 8, 8), 1)
-    with pytest.raises(FFLabelsError, match=r"too few reference images for dprime.*got 1.*at least 2"):
-        design("fourier", 2, candidates=9, shape=(1, 8, 8), metric="dprime", references=one)
-    assert set(design("fourier", 2, candidates=9, shape=(1, 8, 8), references=one).scores.similarity) == {
-        "pearson",
-        "shift",
-    }
+def test_a_dprime_that_is_too_large_to_tell_is_called_more():
+    scores = design("fourier", 3, candidates=20, shape=(1, 12, 12), intensity=0.9999).scores
+    assert scores.readability.startswith("least d′: more than 100 (labels ")
+    assert dprime_text(100.0) == "100.00"
+
+
+@pytest.mark.parametrize("images", [1, 2, 31])
+def test_too_few_references_have_no_dprime(images):
+    few = images_of((1, 8, 8), images)
+    equal = References(np.concatenate([few.images] * 16))
+    for references in (few, equal):
+        with pytest.raises(
+            FFLabelsError, match=rf"too few reference images for dprime; got {images}; expected at least 32"
+        ):
+            design("fourier", 2, candidates=9, shape=(1, 8, 8), metric="dprime", references=references)
+        scores = design("fourier", 2, candidates=9, shape=(1, 8, 8), references=references).scores
+        assert list(scores.similarity) == ["pearson", "shift"]
+
+
+def test_few_references_make_dprime_too_high_and_it_is_said():
+    scores = design("fourier", 2, candidates=9, shape=(1, 8, 8), references=images_of((1, 8, 8), 32)).scores
+    assert scores.readability.endswith("likely too high, on 32 images only")
+    assert "too high" not in design("fourier", 2, candidates=9, shape=(1, 8, 8)).scores.readability
 
 
 def test_an_image_without_contrast_is_seen_as_nothing():

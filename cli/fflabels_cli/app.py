@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from fflabels_cli.encodings import write_in_any_encoding
 from fflabels_cli.memory import keep_freed_memory
 from fflabels_cli.plugin_output import set_apart
 
@@ -112,6 +113,7 @@ def ffnet() -> NoReturn:
 
 def _run(command: click.Command) -> NoReturn:
     # Set up.
+    write_in_any_encoding()
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     set_apart()
@@ -119,6 +121,8 @@ def _run(command: click.Command) -> NoReturn:
         keep_freed_memory()
 
     # Run; turn every failure into one line and an exit code.
+    if empty := _empty(arguments):
+        _fail(f"{empty}: an empty name; is a variable of the shell unset?", debug, 2)
     try:
         command.main([a for a in arguments if a != "--debug"], standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -130,7 +134,7 @@ def _run(command: click.Command) -> NoReturn:
     except click.ClickException as error:
         _fail(error.format_message(), debug, error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; nothing was half-written", debug, 130)
+        _fail(INTERRUPTED, debug, 130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
@@ -146,14 +150,38 @@ def _run(command: click.Command) -> NoReturn:
             _fail(NEEDS_TORCH, debug)
         _fail(str(error) if isinstance(error, MissingExtraError) else f"cannot be imported: {error}", debug)
     except OSError as error:
-        _fail(f"{error.filename or 'file'}: {error.strerror or error}", debug)
+        _fail(f"{error.filename or 'standard output or a file'}: {error.strerror or error}", debug)
     except Exception as error:
+        if _interrupted(error):
+            _fail(INTERRUPTED, debug, 130)
         from fflabels.errors import FFLabelsError
 
         known = isinstance(error, FFLabelsError)
         unexpected = f"unexpected {type(error).__name__}: {error} (a bug in {command.name}; --debug shows where)"
         _fail(str(error) if known else unexpected, debug)
     sys.exit(0)
+
+
+INTERRUPTED = "interrupted; nothing was half-written"
+
+
+def _interrupted(error: BaseException) -> bool:
+    """Return whether an interrupt lies behind an error, as when a class is being made."""
+    behind = error.__cause__ or error.__context__
+    return isinstance(error, KeyboardInterrupt) or (behind is not None and _interrupted(behind))
+
+
+def _empty(arguments: list[str]) -> str | None:
+    """Return the argument, or the option of the argument, that is empty; None if there is none.
+
+    No argument is meant to be; an unset variable would otherwise mean the current folder.
+    """
+    for before, argument in zip(["an argument", *arguments], arguments, strict=False):
+        if not argument:
+            return before if before.startswith("--") else "an argument"
+        if argument.startswith("--") and argument.endswith("=") and argument.count("=") == 1:
+            return argument[:-1]
+    return None
 
 
 def _fail(message: str, debug: bool, code: int = 1) -> NoReturn:

@@ -218,6 +218,11 @@ def pool(function: F) -> F:
 
 
 def reference_images(function: F) -> F:
+    """Add ``--references`` and ``--range``."""
+    return value_range(references(function))
+
+
+def references(function: F) -> F:
     """Add ``--references``."""
     return click.option(
         "--references",
@@ -248,6 +253,23 @@ def check_applies(labeler: Labeler[Any], *names: str) -> None:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             flag = by_name[name].opts[0]
             raise click.UsageError(f"{flag} does not apply to codes: they are compared without images")
+
+
+def value_range(function: F) -> F:
+    """Add ``--range``."""
+    return click.option(
+        "--range",
+        "value_range",
+        metavar="auto|type|LOW:HIGH",
+        default="type",
+        show_default=True,
+        help="The values that are black and white: the type's range, up to the largest value, or these two.",
+    )(function)
+
+
+def force(function: F) -> F:
+    """Add ``--force``."""
+    return click.option("--force", is_flag=True, help="Replace an existing file even if it is none of ours.")(function)
 
 
 def as_json(function: F) -> F:

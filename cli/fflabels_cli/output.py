@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -147,9 +147,14 @@ def search_line(labels: LabelSet) -> str | None:
 
 def print_readability(labels: LabelSet) -> None:
     """Print the smallest d′, the value by chance, and a warning if it is likely too small."""
+    from fflabels.metrics import METRICS
+
     assert labels.scores is not None
     if readability := labels.scores.readability:
         click.echo(readability)
+    elif len(labels) > 1 and labels.scores.references:
+        needed = METRICS["dprime"].min_images
+        click.echo(f"least d′: not estimated; it takes K below 1 and {needed} different reference images")
     if warning := labels.warning:
         click.echo(warning)
 
@@ -182,18 +187,41 @@ def summary(labels: LabelSet) -> dict[str, Any]:
     return {**content, "n": len(labels)}
 
 
-def check_output(path: Path, suffix: str | None = None) -> None:
-    """Refuse, before any work, a path that cannot be written, and an existing file that is not a label set."""
-    from fflabels.errors import FFLabelsError
-    from fflabels.files import check_writable
-    from fflabels.labelset import FORMAT, MAX_BYTES
+def check_output(path: Path, suffix: str = "", *, force: bool = False, inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse, before any work, a path that cannot be written, and a file that another program or the user made.
 
+    Parameters
+    ----------
+    path
+        What the command is to write.
+    suffix
+        Of the kind of file: ``.png``, ``.html``, or none for a label set, which may have any. Files of other kinds are
+        never known to be ours.
+    force
+        Whether to replace a foreign file all the same.
+    inputs
+        Files that the command reads: these are never replaced.
+    """
+    from fflabels.errors import FFLabelsError
+    from fflabels.files import check_writable, is_our_page, is_our_picture
+    from fflabels.labelset import is_label_set
+
+    if str(path) == "-":
+        raise FFLabelsError("not standard output here", where="-", expected="a file's name")
     check_writable(path)
     if suffix and path.suffix.lower() != suffix:
         raise FFLabelsError("wrong ending", where=str(path), expected=f"a name ending in {suffix}")
-    if suffix is None and path.exists():
-        with path.open("rb") as file:
-            if FORMAT.encode() not in file.read(MAX_BYTES):
-                raise FFLabelsError(
-                    "exists and is no label set: not replaced", where=str(path), hint="choose another name"
-                )
+    if not path.exists():
+        return
+    if any(Path(file).exists() and path.samefile(file) for file in inputs):
+        raise FFLabelsError("is also an input: not replaced", where=str(path), hint="choose another name")
+    kinds: dict[str, tuple[str, Callable[[Path], bool]]] = {
+        "": ("label set", is_label_set),
+        ".png": ("picture of ours", is_our_picture),
+        ".html": ("page of ours", is_our_page),
+    }
+    kind, is_ours = kinds.get(suffix, ("file known to be ours", lambda _: False))
+    if not force and path.stat().st_size and not is_ours(path):
+        raise FFLabelsError(
+            f"exists and is no {kind}: not replaced", where=str(path), hint="choose another name, or --force"
+        )

@@ -1,10 +1,12 @@
 """Images: reference images that label sets are scored on, the reader of image files, resizing."""
 
-from fflabels.images.read import DATA_RULES, MAX_CHANNELS, REFERENCE_RULES, SUFFIXES, Rules, read_picture
+from fflabels.images.arrays import MAX_CHANNELS
+from fflabels.images.folders import SYSTEM, class_folders, pictures
+from fflabels.images.photographs import PHOTOGRAPHS, photographs
+from fflabels.images.read import SUFFIXES, read_file, read_picture
 from fflabels.images.references import (
     CLASS_COUNT,
     MAX_CLASSED,
-    PHOTOGRAPHS,
     REFERENCE_COUNT,
     References,
     digits,
@@ -12,23 +14,23 @@ from fflabels.images.references import (
     load_classed,
     load_references,
     of_each_class,
-    photographs,
 )
 from fflabels.images.resize import MAX_PIXELS, Images, fit
+from fflabels.images.stored import Range
 
 __all__ = [
     "CLASS_COUNT",
-    "DATA_RULES",
     "MAX_CHANNELS",
     "MAX_CLASSED",
     "MAX_PIXELS",
     "PHOTOGRAPHS",
     "REFERENCE_COUNT",
-    "REFERENCE_RULES",
     "SUFFIXES",
+    "SYSTEM",
     "Images",
+    "Range",
     "References",
-    "Rules",
+    "class_folders",
     "digits",
     "evenly",
     "fit",
@@ -36,5 +38,7 @@ __all__ = [
     "load_references",
     "of_each_class",
     "photographs",
+    "pictures",
+    "read_file",
     "read_picture",
 ]

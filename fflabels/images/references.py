@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,13 @@ import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.errors import FFLabelsError
-from fflabels.images.read import SUFFIXES, channels_first, class_folders, layout, pictures, read_file, scaled
-from fflabels.images.resize import Images, check_total, fit
+from fflabels.images.arrays import array_stack, load_array, load_classes
+from fflabels.images.folders import look_into
+from fflabels.images.notes import Notes
+from fflabels.images.photographs import photographs
+from fflabels.images.read import read_file, reading
+from fflabels.images.resize import Images, check_total, fit, fit_one
+from fflabels.images.stored import Range, Stack, Stored, white_of
 
 REFERENCE_COUNT = 64
 """The most reference images that a label set is scored on."""
@@ -31,16 +36,31 @@ MAX_CLASSED = 640
 NO_IMAGES = "no images"
 """What the references of codes are called."""
 
-PHOTOGRAPHS = ("astronaut", "camera", "cat", "coffee", "stereo_motorcycle", "rocket", "coins", "grass")
+BUILT_IN = ("photographs", "digits")
 
 
 @dataclass(frozen=True)
 class References:
-    """Images (N, C, H, W), float32 in [0, 1], the name of where they come from, and their classes (N,) if known."""
+    """Images (N, C, H, W), float32 in [0, 1], the name of where they come from, and their classes (N,) if known.
+
+    Images of another type are converted as an array's are: bytes to parts of 255, and so on.
+    """
 
     images: Images
     name: str = "given"
     classes: npt.NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        images = on_host(self.images, self.name)
+        if images.ndim != 4:
+            raise FFLabelsError("not images", where=self.name, got=f"shape {images.shape}", expected="(N, C, H, W)")
+        if len(images):
+            stored = [Stored(image, white_of(images.dtype, self.name)) for image in images]
+            for image in stored:
+                Range().check(image, self.name)
+            if images.dtype != np.float32:
+                images = np.stack([Range().scale(*image) for image in stored])
+        object.__setattr__(self, "images", images)
 
     @cached_property
     def digest(self) -> str:
@@ -53,6 +73,17 @@ class References:
         _, c, h, w = self.images.shape
         return c, h, w
 
+    def part(self, which: slice) -> References:
+        """Return some of the images; their contrast counts as that of all."""
+        some = References(self.images[which], self.name)
+        some.__dict__["contrast"] = self.contrast
+        return some
+
+    @cached_property
+    def different(self) -> int:
+        """How many images there are, equal ones counted once."""
+        return len({hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest() for image in self.images})
+
     @cached_property
     def contrast(self) -> float:
         """RMS contrast: the square root of the mean over the images of the variance of an image's values."""
@@ -64,7 +95,9 @@ def no_images(shape: Shape) -> References:
     return References(np.empty((0, *shape), np.float32), NO_IMAGES)
 
 
-def load_references(source: str | Path | Array | References | None, shape: Shape) -> References:
+def load_references(
+    source: str | Path | Array | References | None, shape: Shape, *, value_range: str = "type"
+) -> References:
     """Return reference images of `shape`.
 
     Parameters
@@ -72,16 +105,24 @@ def load_references(source: str | Path | Array | References | None, shape: Shape
     source
         ``"photographs"`` (also None), crops of the eight photographs that scikit-image ships; ``"digits"``, the UCI
         digits; a folder of images or of class folders, a TIFF, ``.npy`` or ``.npz`` file; or an array (N, C, H, W) of
-        floats in [0, 1].
+        floats in [0, 1] or of integers.
         At most `REFERENCE_COUNT` of a user's files are taken, evenly spaced in order of name.
     shape
         (C, H, W) to bring them to: resized by area-averaging bilinear interpolation; colours become grey by
         luma, grey is repeated over the channels.
+    value_range
+        Which stored values become 0 and 1. ``type``: the range of the file's type. ``auto``: from 0 to the largest
+        value of all images, rounded up to a power of two less 1. ``LOW:HIGH``: these; what lies outside is clipped.
 
     Raises
     ------
     FFLabelsError
-        When there is no image, sizes are mixed, values are out of range, or all images are constant.
+        When there is no image, values are out of range, or all images are constant.
+
+    Warns
+    -----
+    PictureWarning
+        When pictures are left out, differ in size, or use little of their range.
 
     Examples
     --------
@@ -92,54 +133,126 @@ def load_references(source: str | Path | Array | References | None, shape: Shape
     shape = check_shape(shape)
     if isinstance(source, References):
         references = References(fit(source.images, shape), source.name, source.classes)
-    elif source is None or (isinstance(source, str) and source == "photographs"):
-        references = References(photographs(shape), "photographs")
-    elif isinstance(source, str) and source == "digits":
+        return _with_contrast(references)
+    if source is None or (isinstance(source, str) and source == "photographs"):
+        return _with_contrast(References(photographs(shape), "photographs"))
+    if isinstance(source, str) and source == "digits":
         images, _ = digits()
-        references = References(fit(images[evenly(len(images))], shape), "digits")
-    elif isinstance(source, (str, Path)):
-        stored = scaled(_read(Path(source)), str(source))
-        references = References(fit(stored[evenly(len(stored))], shape), _name(source))
+        return _with_contrast(References(fit(images[evenly(len(images))], shape), "digits"))
+    if isinstance(source, (str, Path)):
+        path = _given(source)
+        files = look_into(path).files if path.is_dir() else [path]
+        stacks = [read_file(file, shape[0]) for file in _some(files, REFERENCE_COUNT)]
+        scale = Range.parse(value_range, lambda: _every_image(read_file(file, shape[0]) for file in files))
+        name, where = _name(path), str(path)
     else:
-        given = scaled(layout(np.asarray(source), "references"), "references")
-        references = References(fit(given[evenly(len(given))], shape))
-    return _with_contrast(references)
+        stacks = [array_stack(on_host(source, "references"), "references", shape[0])]
+        scale = Range.parse(value_range, lambda: _every_image(stacks))
+        name, where = "given", "references"
+    count = sum(stack.count for stack in stacks)
+    return _with_contrast(References(_fitted(stacks, evenly(count), shape, scale, where), name))
 
 
-def _name(source: str | Path) -> str:
-    """Return what a label-set file calls a folder or a file: its name, in Unicode."""
-    return os.fsencode(Path(source).absolute().name).decode("utf-8", "replace")
-
-
-def load_classed(source: str | Path | Array | References | None, shape: Shape) -> References:
+def load_classed(
+    source: str | Path | Array | References | None, shape: Shape, *, value_range: str = "type"
+) -> References:
     """Return reference images of `shape` with their classes, where these are known, else as `load_references` does.
 
     Parameters
     ----------
     source
         ``"digits"``, a folder of class folders, or an ``.npz`` file with ``images`` and ``classes``.
-        Up to `CLASS_COUNT` images per class, evenly spaced.
+        Up to `CLASS_COUNT` images per class, evenly spaced. Classes that have numbers keep them; those that have names
+        are numbered in their order.
     shape
         (C, H, W) to bring them to.
+    value_range
+        As for `load_references`.
 
     Raises
     ------
     FFLabelsError
         As `load_references`; and when the numbers of classes and images differ, or there are too many classes.
     """
-    shape, name = check_shape(shape), str(source)
-    path = Path(source) if isinstance(source, (str, Path)) and source != "photographs" else None
+    shape = check_shape(shape)
     if isinstance(source, str) and source == "digits":
         images, classes = digits()
-    elif path is None or (classed := _read_classed(path)) is None:
-        return load_references(source, shape)
-    else:
-        (stored, classes), name = classed, _name(path)
-        images = scaled(stored, str(source))
-    if 2 * (count := len(np.unique(classes))) > MAX_CLASSED:
-        raise FFLabelsError("too many classes", where=name, got=count, expected=f"at most {MAX_CLASSED // 2}")
-    chosen = of_each_class(classes, min(CLASS_COUNT, MAX_CLASSED // count))
-    return _with_contrast(References(fit(images[chosen], shape), name, classes[chosen]))
+        chosen = _of_classes(classes, "digits")
+        return _with_contrast(References(fit(images[chosen], shape), "digits", classes[chosen]))
+    if not isinstance(source, (str, Path)) or source == "photographs":
+        return load_references(source, shape, value_range=value_range)
+    path = _given(source)
+    if (classed := _classed(path, shape[0])) is None:
+        return load_references(source, shape, value_range=value_range)
+    stacks, classes, everything = classed
+    scale = Range.parse(value_range, lambda: _every_image(everything))
+    chosen = _of_classes(classes, _name(path))
+    images = _fitted(stacks, chosen, shape, scale, str(path))
+    return _with_contrast(References(images, _name(path), classes[chosen]))
+
+
+def on_host(images: Any, where: str) -> npt.NDArray[Any]:
+    """Return an array of any library as a NumPy array.
+
+    Raises
+    ------
+    FFLabelsError
+        For what is no array of numbers, or has no values.
+    """
+    try:
+        return np.asarray(images)
+    except Exception as error:  # tensors on a device, with gradients, or of types that NumPy lacks raise anything
+        try:
+            return np.asarray(images.detach().float().cpu())
+        except Exception:
+            raise FFLabelsError(f"no array: {error}", where=where, got=type(images).__name__) from None
+
+
+def _given(source: str | Path) -> Path:
+    """Return the path of a folder or file that is there."""
+    if not str(source).strip():
+        raise FFLabelsError(
+            "an empty name", where="references", expected="photographs, digits, a folder or a file",
+            hint="is a variable of the shell unset? . is this folder",
+        )  # fmt: skip
+    path = Path(source)
+    if not path.exists():
+        raise FFLabelsError(
+            "no such file or folder",
+            where="references",
+            got=str(source),
+            expected="photographs, digits, a folder, or an image file, .npy or .npz",
+        )
+    return path
+
+
+def _name(source: str | Path) -> str:
+    """Return what a label-set file calls a folder or a file: its name in Unicode, told from those of built-in ones."""
+    name = os.fsencode(Path(source).absolute().name).decode("utf-8", "replace")
+    return f"./{name}" if name in BUILT_IN else name
+
+
+def _every_image(stacks: Iterable[Stack]) -> Iterator[Stored]:
+    return (image for stack in stacks for image in stack.pick(range(stack.count)))
+
+
+def _fitted(
+    stacks: Sequence[Stack], chosen: npt.NDArray[np.int64], shape: Shape, value_range: Range, where: str
+) -> Images:
+    """Return some of the images of all stacks, read and shrunk one by one."""
+    check_total(len(chosen), shape)
+    images, note = np.empty((len(chosen), *shape), np.float32), Notes(where, value_range)
+    ends = np.cumsum([stack.count for stack in stacks])
+    place = 0
+    for stack, end in zip(stacks, ends, strict=True):
+        inside = chosen[(chosen >= end - stack.count) & (chosen < end)] - (end - stack.count)
+        for image in stack.pick(inside.tolist()):
+            value_range.check(image, stack.where)
+            note.take(image)
+            images[place] = fit_one(image, shape, value_range, stack.where)
+            place += 1
+    note.tell(images)
+    return images
 
 
 def _with_contrast(references: References) -> References:
@@ -156,35 +269,6 @@ def digits() -> tuple[Images, npt.NDArray[np.int64]]:
         return data["images"][:, None].astype(np.float32) / np.float32(16), data["classes"].astype(np.int64)
 
 
-@lru_cache(maxsize=8)
-def photographs(shape: Shape) -> Images:
-    """Return 64 crops (64, C, H, W): of 24 of each of `PHOTOGRAPHS` the 8 of most contrast; the same every time."""
-    import skimage.data
-
-    c, h, w = shape
-    check_total(REFERENCE_COUNT, shape)
-    colour = 3 if c == 3 else 1
-    each = REFERENCE_COUNT // len(PHOTOGRAPHS)
-    rng = np.random.default_rng(0)
-    crops: list[list[Images]] = []
-    for name in PHOTOGRAPHS:
-        loaded = getattr(skimage.data, name)()
-        photograph = channels_first(loaded[0] if isinstance(loaded, tuple) else loaded)[None]
-        _, _, height, width = photograph.shape
-        drawn: list[Images] = []
-        for _ in range(3 * each):
-            scale = rng.uniform(0.3, 0.6) * min(height / h, width / w)
-            crop_h, crop_w = max(1, round(scale * h)), max(1, round(scale * w))
-            top, left = rng.integers(height - crop_h + 1), rng.integers(width - crop_w + 1)
-            crop = photograph[:, :, top : top + crop_h, left : left + crop_w]
-            drawn.append(fit(scaled(crop, name), (colour, h, w)))
-        sharpest = sorted(range(3 * each), key=lambda k: -float(drawn[k].std()))[:each]
-        crops.append([fit(drawn[k], shape) for k in sorted(sharpest)])
-    images = np.concatenate([crop for nth in zip(*crops, strict=True) for crop in nth])
-    images.flags.writeable = False
-    return images
-
-
 def evenly(count: int, most: int = REFERENCE_COUNT) -> npt.NDArray[np.int64]:
     """Return up to `most` indices of `count`, evenly spaced."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
@@ -196,71 +280,51 @@ def of_each_class(classes: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.i
     return np.sort(np.concatenate([of[evenly(len(of), most)] for of in each]))
 
 
-def _read_classed(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]] | None:
-    """Return images (N, C, H, W) with stored values, and their classes; None where there are no classes."""
+def _of_classes(classes: npt.NDArray[np.int64], name: str) -> npt.NDArray[np.int64]:
+    if 2 * (count := len(np.unique(classes))) > MAX_CLASSED:
+        raise FFLabelsError("too many classes", where=name, got=count, expected=f"at most {MAX_CLASSED // 2}")
+    return of_each_class(classes, min(CLASS_COUNT, MAX_CLASSED // count))
+
+
+def _classed(path: Path, channels: int) -> tuple[list[Stack], npt.NDArray[np.int64], Iterable[Stack]] | None:
+    """Return images, their classes, and all images that there are; None where there are no classes."""
     if path.is_dir():
-        folders = [] if pictures(path) else class_folders(path)
-        files = [_some(pictures(folder), CLASS_COUNT) for folder in folders]
-        if len(folders) < 2 or not any(files):
+        folder = look_into(path)
+        classes = folder.classes
+        if not classes:
             return None
-        flat = [file for of in files for file in of]
-        stacks = [read_file(file) for file in flat]
-        _check_alike(stacks, flat)
-        owners = np.repeat(np.arange(len(files)), [len(of) for of in files])
-        return np.concatenate(stacks), np.repeat(owners, [len(stack) for stack in stacks])
-    if path.suffix.lower() != ".npz" or not path.exists():
+        each = [[read_file(file, channels) for file in _some(files, CLASS_COUNT)] for files in classes.values()]
+        stacks = [stack for of in each for stack in of]
+        owners = np.repeat(np.arange(len(each)), [sum(stack.count for stack in of) for of in each])
+        return stacks, owners, (read_file(file, channels) for file in folder.files)
+    if path.suffix.lower() != ".npz":
         return None
-    images = read_file(path)
-    with np.load(path, allow_pickle=False) as file:
-        if "classes" not in file.files or "images" not in file.files:
+    with reading(path):
+        classes_N = load_classes(path)
+        if classes_N is None:
             return None
-        classes = np.asarray(file["classes"])
-    if classes.shape != (len(images),):
+        stack = array_stack(load_array(path), str(path), channels)
+    if classes_N.shape != (stack.count,):
         raise FFLabelsError(
             "not one class an image",
             where=f"{path}: classes",
-            got=f"shape {classes.shape}",
-            expected=f"({len(images)},)",
+            got=f"shape {classes_N.shape}",
+            expected=f"({stack.count},)",
         )
-    return images, np.unique(classes, return_inverse=True)[1].astype(np.int64)
+    return [stack], _numbered(classes_N, f"{path}: classes"), [stack]
+
+
+def _numbered(classes_N: npt.NDArray[Any], where: str) -> npt.NDArray[np.int64]:
+    """Return class numbers as they are, and names numbered in their order."""
+    if classes_N.dtype.kind in "USb":
+        return np.unique(classes_N, return_inverse=True)[1].astype(np.int64)
+    whole = classes_N.astype(np.int64) if classes_N.dtype.kind in "iuf" else None
+    if whole is None or (whole != classes_N).any() or whole.min(initial=0) < 0:
+        raise FFLabelsError(
+            "not class numbers", where=where, got=str(classes_N.dtype), expected="integers from 0, or names"
+        )
+    return whole
 
 
 def _some(files: list[Path], count: int) -> list[Path]:
     return [files[i] for i in evenly(len(files), count)]
-
-
-def _read(path: Path) -> npt.NDArray[Any]:
-    """Return the images of a folder or file as (N, C, H, W), values as they are stored."""
-    if path.is_dir():
-        files = pictures(path) or [file for folder in class_folders(path) for file in pictures(folder)]
-        if not files:
-            raise FFLabelsError(
-                "no image in the folder", where=str(path), expected="files ending in " + ", ".join(sorted(SUFFIXES))
-            )
-        files = _some(files, REFERENCE_COUNT)
-        stacks = [read_file(file) for file in files]
-        _check_alike(stacks, files)
-        return np.concatenate(stacks)
-    if not path.exists():
-        raise FFLabelsError(
-            "no such file or folder",
-            where="references",
-            got=str(path),
-            expected="photographs, digits, a folder, or an image file, .npy or .npz",
-        )
-    return read_file(path)
-
-
-def _check_alike(stacks: Sequence[npt.NDArray[Any]], files: Sequence[Path]) -> None:
-    for file, stack in zip(files, stacks, strict=True):
-        if stack.shape[1:] != stacks[0].shape[1:] or stack.dtype != stacks[0].dtype:
-            raise FFLabelsError(
-                "images of mixed sizes or types",
-                where=str(file.parent),
-                got=f"{files[0].name} {_describe(stacks[0])} and {file.name} {_describe(stack)}",
-                expected="one size, number of channels and type",
-            )
-
-
-def _describe(stack: npt.NDArray[Any]) -> str:
-    return "x".join(map(str, stack.shape[1:])) + f" {stack.dtype}"

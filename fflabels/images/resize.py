@@ -1,4 +1,4 @@
-"""Images brought to another shape: channels converted, then resized."""
+"""Images brought to another shape: scaled to [0, 1], channels converted, resized; a band of rows at a time."""
 
 from __future__ import annotations
 
@@ -9,39 +9,71 @@ import numpy.typing as npt
 
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
+from fflabels.images.stored import Range, Stored
 
 Images: TypeAlias = npt.NDArray[np.float32]
 
 MAX_PIXELS = 1 << 28
 """Values of all reference images together: 1 GiB as float32."""
 
+BAND = 1 << 20
+"""Values of an image that are scaled and narrowed at once: 4 MiB as float32."""
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""ITU-R BT.601."""
+
 
 def fit(images: Images, shape: Shape) -> Images:
     """Return `images` (N, C, H, W) brought to `shape`: channels converted, then resized."""
+    check_total(len(images), shape)
+    return np.stack([fit_one(Stored(image, 1.0), shape) for image in images])
+
+
+def fit_one(image: Stored, shape: Shape, value_range: Range | None = None, where: str = "references") -> Images:
+    """Return one image (C, H, W) brought to `shape`: scaled, channels converted, then resized.
+
+    Resizing averages areas, bilinearly. A large image is narrowed band by band, so that beside the image itself only
+    the narrowed one is in memory.
+    """
+    c, h, w = shape
+    channels, height, width = image.values.shape
+    if not (channels == c or channels == 1 or (channels == 3 and c == 1)):
+        raise FFLabelsError(
+            "channels do not fit", where=where, got=f"{channels} channels",
+            expected=f"{c}, as in the shape {c}x{h}x{w}", hint=f"the shape {channels}x{h}x{w} takes them",
+        )  # fmt: skip
+    scale = (value_range or Range()).scale
+    planes = 1 if c == 1 else channels
+    narrowed = np.empty((planes, height, w), np.float32)
+    rows = max(1, BAND // (channels * width))
+    for top in range(0, height, rows):
+        part = scale(image.values[:, top : top + rows], image.white)
+        if planes < channels:
+            part = grey(part)
+        narrowed[:, top : top + rows] = _resized(part, part.shape[1], w)
+    fitted = np.clip(_resized(narrowed, h, w), 0.0, 1.0)
+    return np.repeat(fitted, c, axis=0) if planes < c else fitted
+
+
+def grey(image: Images) -> Images:
+    """Return the luma (1, H, W) of a picture (3, H, W).
+
+    Each product is added in float64 and rounded once, as processors with fused multiply-add do: the same bits
+    everywhere.
+    """
+    luma: Images = image[:1] * LUMA[0]
+    for weight, plane in zip(LUMA[1:], image[1:], strict=True):
+        luma = (plane.astype(np.float64) * weight + luma).astype(np.float32)
+    return luma
+
+
+def _resized(planes: Images, h: int, w: int) -> Images:
+    """Return planes (C, H, W) at another size; Pillow resizes along rows first, then along columns."""
     from PIL import Image
 
-    c, h, w = shape
-    n, channels, height, width = images.shape
-    check_total(n, shape)
-    if channels == 3 and c == 1:
-        images = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), images, axes=(0, 1))[:, None]
-    elif channels == 1 and c > 1:
-        images = np.repeat(images, c, axis=1)
-    elif channels != c:
-        raise FFLabelsError(
-            "channels do not fit",
-            where="references",
-            got=f"{channels} channels",
-            expected=f"{c}, as in the shape {c}x{h}x{w}",
-            hint=f"the shape {channels}x{h}x{w} takes them",
-        )
-    if (height, width) != (h, w):
-        planes = [
-            np.asarray(Image.fromarray(plane).resize((w, h), Image.Resampling.BILINEAR))
-            for plane in np.ascontiguousarray(images).reshape(n * c, height, width)
-        ]
-        images = np.stack(planes).reshape(n, c, h, w)
-    return np.clip(images, 0.0, 1.0).astype(np.float32)
+    if planes.shape[1:] == (h, w):
+        return planes
+    return np.stack([np.asarray(Image.fromarray(p).resize((w, h), Image.Resampling.BILINEAR)) for p in planes])
 
 
 def check_total(count: int, shape: Shape) -> None:

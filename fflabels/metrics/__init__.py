@@ -50,9 +50,9 @@ def check_metric(name: str, where: str = "metric") -> None:
         raise FFLabelsError("unknown metric", where=where, got=name, hint=nearest(name, METRICS))
 
 
-def metrics_on(references: References) -> tuple[str, ...]:
-    """Return the names of the metrics that there are enough reference images for."""
-    return tuple(name for name, metric in METRICS.items() if metric.has_enough(references))
+def metrics_on(references: References, intensity: float) -> tuple[str, ...]:
+    """Return the names of the metrics that can be computed on reference images at a label intensity K."""
+    return tuple(name for name, metric in METRICS.items() if metric.applies(references, intensity))
 
 
 for _name in resources.files(__name__).joinpath("names.txt").read_text(encoding="utf-8").split():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -30,8 +31,20 @@ BLOCK_BYTES = 512 << 20
 """The most that the signatures held at once for one side of a block may take."""
 
 
+MANY = 3
+"""With more blocks than these, signatures are made image by image instead of anew for every pair of blocks."""
+
+
 class Correlation(Protocol):
-    """A metric's way of stacking signatures of `shape` (M, C, H, W) and of correlating two stacks."""
+    """A metric's way of stacking signatures of `shape` (M, C, H, W) and of correlating two stacks.
+
+    Attributes
+    ----------
+    additive
+        Whether the correlations on all images are the sums of those on some.
+    """
+
+    additive: bool
 
     def __init__(self, shape: tuple[int, ...]) -> None: ...
 
@@ -61,17 +74,14 @@ def correlate(
     single = brief.labeler.image_independent or not images
     correlation = correlation_type((1 if single else images, *shape))
     stacks = _Stacks(recipes, brief, correlation)
-    n = len(recipes)
-    result = np.zeros((n, n), np.float32)
-    done, pairs = 0, n * (n + 1) // 2
-    for i in range(0, n, stacks.size):
-        for j in range(i, n, stacks.size):
-            for rows, columns, tile in correlation.tiles(stacks[i], stacks[j], i == j):
-                result[i + rows.start : i + rows.stop, j + columns.start : j + columns.stop] = tile
-                done += tile.size
-                progress(f"{name} similarity", min(done, pairs), pairs)
+    if correlation.additive and not single and len(recipes) > MANY * stacks.size:
+        result, changed = _image_by_image(name, correlation_type, recipes, brief, progress)
+    else:
+        told = _Told(name, len(recipes), 1, progress)
+        result = _block_by_block(stacks, told)
+        changed = stacks.changed
     matrix = finished(result, signed=is_code(brief.labeler))
-    idle = sorted(stacks.idle)
+    idle = np.flatnonzero(changed == 0).tolist()
     matrix[np.ix_(idle, idle)] = 1
     if idle:
         listing = ", ".join(map(str, idle))
@@ -79,14 +89,61 @@ def correlate(
     return matrix
 
 
-class _Stacks:
-    """Stacked signatures of blocks of recipes, made when asked for, the last two kept."""
+def _block_by_block(stacks: _Stacks, told: _Told) -> Matrix:
+    """Return the correlations of all pairs; signatures are made anew for every pair of blocks."""
+    n = len(stacks.recipes)
+    result = np.zeros((n, n), np.float32)
+    for i in range(0, n, stacks.size):
+        for j in range(i, n, stacks.size):
+            for rows, columns, tile in stacks.correlation.tiles(stacks[i], stacks[j], i == j):
+                result[i + rows.start : i + rows.stop, j + columns.start : j + columns.stop] = tile
+                told.more(tile.size)
+    return result
 
-    def __init__(self, recipes: Sequence[Recipe], brief: Brief, correlation: Correlation) -> None:
+
+def _image_by_image(
+    name: str, correlation_type: type[Correlation], recipes: Sequence[Recipe], brief: Brief, progress: Progress
+) -> tuple[Matrix, npt.NDArray[np.int64]]:
+    """Return the correlations, summed over a few images at a time, and how many images each label changes.
+
+    All labels' signatures on these few are held together, so that each is made once instead of once per block.
+    """
+    n, (images, *shape) = len(recipes), brief.references.images.shape
+    together = max(1, BLOCK_BYTES // (n * correlation_type((1, *shape)).bytes_each()))
+    told = _Told(name, n, -(-images // together), progress)
+    result, changed = np.zeros((n, n), np.float32), np.zeros(n, np.int64)
+    for first in range(0, images, together):
+        some = replace(brief, references=brief.references.part(slice(first, first + together)))
+        stacks = _Stacks(recipes, some, correlation_type(some.references.images.shape), raw=True)
+        result += _block_by_block(stacks, told)
+        changed += stacks.changed
+    scale = 1 / np.sqrt(np.maximum(changed, 1))
+    return (result * scale[:, None] * scale).astype(np.float32), changed
+
+
+class _Told:
+    """Tells how many of all pairs are done, in some rounds."""
+
+    def __init__(self, name: str, n: int, rounds: int, progress: Progress) -> None:
+        self.name, self.done, self.total, self.progress = name, 0, rounds * n * (n + 1) // 2, progress
+
+    def more(self, pairs: int) -> None:
+        """Tell of more pairs."""
+        self.done = min(self.done + pairs, self.total)
+        self.progress(f"{self.name} similarity", self.done, self.total)
+
+
+class _Stacks:
+    """Stacked signatures of blocks of recipes, made when asked for, the last two kept.
+
+    Signatures are of unit length over all images that a label changes, or `raw`: of unit length on each.
+    """
+
+    def __init__(self, recipes: Sequence[Recipe], brief: Brief, correlation: Correlation, *, raw: bool = False) -> None:
         self.recipes, self.brief, self.correlation = recipes, brief, correlation
         self.size = max(1, BLOCK_BYTES // correlation.bytes_each())
         self.kept: dict[int, Block] = {}
-        self.idle: set[int] = set()
+        self.raw, self.changed = raw, np.zeros(len(recipes), np.int64)
 
     def __getitem__(self, start: int) -> Block:
         if start not in self.kept:
@@ -98,6 +155,5 @@ class _Stacks:
 
     def _signature(self, k: int) -> Signature:
         seen = effect(self.brief.labeler, self.recipes[k], self.brief.references)
-        if not seen.changed:
-            self.idle.add(k)
-        return seen.signature / np.float32(np.sqrt(max(seen.changed, 1)))
+        self.changed[k] = seen.changed
+        return seen.signature if self.raw else seen.signature / np.float32(np.sqrt(max(seen.changed, 1)))

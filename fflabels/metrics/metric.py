@@ -45,12 +45,16 @@ class Metric:
         What tables call its score.
     score
         Returns the score of a similarity, in the metric's own unit; the similarity itself by default.
+    text
+        Returns a score as tables and titles show it.
     higher_is_better
         Whether a larger score means that labels are less alike. The similarity is always better small.
     min_images
-        The number of reference images it needs, and why, as an error says it (`needs`).
+        The number of different reference images it needs, and why, as an error says it (`needs`).
     uses_intensity
         Whether the similarities depend on the label intensity K.
+    below_one
+        Whether K has to be below 1, so that images show beside labels.
     slow
         Whether the chance baseline takes fewer sets.
     tie_breaker
@@ -65,10 +69,12 @@ class Metric:
     compute: Compute
     title: str = ""
     score: Callable[[float], float] = _same
+    text: Callable[[float], str] = "{:.2f}".format
     higher_is_better: bool = False
     min_images: int = 1
     needs: str = ""
     uses_intensity: bool = False
+    below_one: bool = False
     slow: bool = False
     tie_breaker: str | None = None
     codes: bool = False
@@ -79,25 +85,35 @@ class Metric:
             object.__setattr__(self, "title", self.name)
 
     def has_enough(self, references: References) -> bool:
-        """Return whether there are as many reference images as the metric needs; none are for codes."""
-        count = len(references.images)
-        return count >= self.min_images if count else self.codes
+        """Return whether there are as many different reference images as the metric needs; none are for codes."""
+        if not len(references.images):
+            return self.codes
+        return self.min_images == 1 or references.different >= self.min_images
 
-    def check(self, references: References) -> None:
-        """Refuse fewer reference images than the metric needs."""
-        if self.has_enough(references):
+    def applies(self, references: References, intensity: float) -> bool:
+        """Return whether it can be computed on reference images at a label intensity K."""
+        return self.has_enough(references) and (intensity < 1 or not self.below_one)
+
+    def check(self, references: References, intensity: float) -> None:
+        """Refuse fewer different reference images than the metric needs, and a K at which they do not show."""
+        if self.applies(references, intensity):
             return
         if not len(references.images):
             raise FFLabelsError("does not apply to codes", where="metric", got=self.name, hint="pearson does")
+        if self.has_enough(references):
+            raise FFLabelsError(
+                f"no {self.name} at this label intensity", where="intensity", got=intensity,
+                expected="below 1: at 1 the images do not show, and nothing varies within a label",
+            )  # fmt: skip
         reason = f": {self.needs}" if self.needs else ""
         raise FFLabelsError(
-            f"too few reference images for {self.name}", where=references.name, got=len(references.images),
-            expected=f"at least {self.min_images}{reason}",
+            f"too few reference images for {self.name}", where=references.name, got=references.different,
+            expected=f"at least {self.min_images}{reason}", hint="equal images count once",
         )  # fmt: skip
 
     def similarity(self, recipes: Sequence[Recipe], brief: Brief, progress: Progress) -> Matrix:
         """Return the similarities (n, n) of recipes, refusing a matrix of another shape."""
-        self.check(brief.references)
+        self.check(brief.references, brief.intensity)
         matrix = np.asarray(self.compute(recipes, brief, progress), np.float32)
         if matrix.shape != (len(recipes), len(recipes)):
             raise FFLabelsError(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class Pearson(Correlation):
     """Σ over images and pixels of the product: one matrix product."""
 
+    additive = True
+
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.size = int(np.prod(shape))
 

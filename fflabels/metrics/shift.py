@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.fft import irfft2, rfft2
 
-from fflabels.metrics.blocks import Block, Correlation, Signature, Tile, correlate
+from fflabels.metrics.blocks import BLOCK_BYTES, Block, Correlation, Signature, Tile, correlate
 from fflabels.metrics.metric import Matrix, Metric
 from fflabels.progress import Progress
 from fflabels.recipe import Recipe
@@ -19,17 +20,23 @@ if TYPE_CHECKING:
 TILE = 64
 """Pairs of 64 × 64 labels go through one inverse transform: 16 MiB at 32×32, near the processor."""
 
+TILE_BYTES = 64 << 20
+"""The most memory of a tile's correlations: fewer pairs go together where images are larger than 64×64."""
+
 
 class Shift(Correlation):
     """The largest |Σ| over all cyclic shifts of one label against the other, by the correlation theorem."""
+
+    additive = False
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.planes = shape[0] * shape[1]
         self.height, self.width = shape[2:]
 
     def bytes_each(self) -> int:
-        """Return 8 a value of the half spectrum."""
-        return 8 * self.planes * self.height * (self.width // 2 + 1)
+        """Return 8 a value of the half spectrum; for large ones 16, since the conjugates of one side are held too."""
+        each = 8 * self.planes * self.height * (self.width // 2 + 1)
+        return 2 * each if BLOCK_BYTES // each < TILE else each
 
     def stack(self, signatures: Iterable[Signature], count: int) -> Block:
         """Return the half spectra, (H, W//2 + 1, count, M·C) complex64."""
@@ -41,9 +48,10 @@ class Shift(Correlation):
 
     def tiles(self, a: Block, b: Block, same: bool) -> Iterator[Tile]:
         """Yield tiles of `TILE` × `TILE` pairs: cross-spectra summed over images, back-transformed, largest taken."""
-        for rows in _parts(a.shape[2]):
+        size = max(1, min(TILE, math.isqrt(TILE_BYTES // (4 * self.height * self.width))))
+        for rows in _parts(a.shape[2], size):
             conjugate = a[:, :, rows].conj()
-            for columns in _parts(b.shape[2]):
+            for columns in _parts(b.shape[2], size):
                 if same and columns.stop <= rows.start:
                     continue
                 cross = np.matmul(conjugate, b[:, :, columns].swapaxes(2, 3))
@@ -59,6 +67,6 @@ def compute(recipes: Sequence[Recipe], brief: Brief, progress: Progress) -> Matr
 METRIC = Metric("shift", compute)
 
 
-def _parts(count: int) -> Iterator[slice]:
-    for start in range(0, count, TILE):
-        yield slice(start, min(start + TILE, count))
+def _parts(count: int, size: int) -> Iterator[slice]:
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

@@ -97,6 +97,8 @@ def select_vectors(
     >>> select_vectors(np.array([[1.0, 0, 0], [0.9, 0.1, 0], [0, 0, 1]]), 2).indices.tolist()
     [0, 2]
     """
+    if isinstance(vectors, np.ma.MaskedArray):
+        raise FFLabelsError("a masked array", where="vectors", expected="numbers everywhere", hint="fill or drop them")
     x: Any = vectors if isinstance(getattr(vectors, "dtype", None), np.dtype) else np.asarray(vectors)
     if len(x.shape) != 2 or x.dtype.kind != "f" or not all(x.shape):
         raise FFLabelsError("not vectors", where="vectors", got=f"{x.dtype} {x.shape}", expected="floats (N, D)")

@@ -89,7 +89,8 @@ def check(*, since: int) -> Callable[[Callable[..., str | None]], Check]:
     """Enter a function into the kit under its own name; its docstring's first line is the promise."""
 
     def enter(function: Callable[..., str | None]) -> Check:
-        promise = (function.__doc__ or "").strip().splitlines()[0]
+        named = function.__name__.replace("_", " ")  # python -OO drops docstrings
+        promise = (function.__doc__ or named).strip().splitlines()[0]
         CHECKS[function.__name__] = Check(function.__name__, since, promise, function)
         return CHECKS[function.__name__]
 

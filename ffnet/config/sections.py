@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
+from fflabels.images import Range
 from fflabels.metrics import check_metric
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -91,10 +92,17 @@ class DataConfig(Section, frozen=True):
     """Never download."""
     size: Positive | None = None
     """Height and width to resize to; default: no resizing (digits: 16)."""
+    range: str = "type"
+    """Which stored values of pictures in a folder are black and white: ``type`` (the files' type), ``LOW:HIGH``, or
+    ``auto`` (up to the largest value of all, rounded up to a power of two less 1), which the run stores as numbers."""
     validation: Natural | None = None
     """Number of training images held out for validation; default: the usual number for the data set."""
     limit: Positive | None = None
     """Train on at most this many images, the first ones after the validation split."""
+
+    def __post_init__(self) -> None:
+        if self.range != "auto":
+            Range.parse(self.range)
 
 
 class NetConfig(Section, frozen=True):

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
-from fflabels.images import DATA_RULES, SUFFIXES, read_picture
+from fflabels.images import SUFFIXES, Range, read_picture
+from fflabels.images.notes import Notes
 from ffnet.config import DataConfig
 from ffnet.data.dataset import Bytes, Classes, Data, split_data
+from ffnet.data.ranges import with_range
 
 
 def load_folder(folder: Path, config: DataConfig) -> Data:
@@ -24,13 +26,14 @@ def load_folder(folder: Path, config: DataConfig) -> Data:
     FFLabelsError
         When there are no class folders, images are damaged or of mixed sizes, or too few.
     """
+    value_range = Range.parse(with_range(config).range)
     parts = [folder / "train", folder / "test"]
     if all(p.is_dir() for p in parts):
         names = _class_names(parts[0])
         if _class_names(parts[1]) != names:
             different = sorted(set(_class_names(parts[1])) ^ set(names))
             raise FFLabelsError("classes of train and test differ", where=str(folder), got=", ".join(different))
-        train, test = (_read_classes(p, names, config.size) for p in parts)
+        train, test = (_read_classes(p, names, config.size, value_range) for p in parts)
         order = np.random.default_rng(0).permutation(len(train[0]))  # files come class by class
         train = train[0][order], train[1][order]
         if train[0].shape[1:] != test[0].shape[1:]:
@@ -42,7 +45,7 @@ def load_folder(folder: Path, config: DataConfig) -> Data:
             )
         return split_data(config, folder.name, train, test, names, len(train[0]) // 8)
     names = _class_names(folder)
-    images, classes = _read_classes(folder, names, config.size)
+    images, classes = _read_classes(folder, names, config.size, value_range)
     order = np.random.default_rng(0).permutation(len(images))
     count = len(images) // 6
     if not count:
@@ -62,10 +65,11 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tuple[Bytes, Classes]:
+def _read_classes(folder: Path, names: tuple[str, ...], size: int | None, value_range: Range) -> tuple[Bytes, Classes]:
     images: list[Bytes] = []
     classes: list[int] = []
     damaged: list[str] = []
+    notes = Notes(str(folder), value_range)
 
     # Read every picture; damaged ones are reported together.
     for k, name in enumerate(names):
@@ -75,7 +79,7 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tup
             raise FFLabelsError("no image in the class folder", where=str(folder / name))
         for file in files:
             try:
-                images.append(read_picture(file, DATA_RULES, (size, size) if size else None))
+                images.append(read_picture(file, (size, size) if size else None, value_range, notes.take))
             except Exception as error:  # decoders raise anything on damaged files
                 damaged.append(f"{file.relative_to(folder)} ({_reason(error)})")
                 continue
@@ -87,6 +91,8 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tup
             got="; ".join(damaged[:3]),
             hint="mend or remove them",
         )
+
+    notes.tell_depth()
 
     # One size for all; grey pictures become colour ones beside those.
     channels = max(image.shape[0] for image in images)
@@ -104,11 +110,13 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None) -> tup
 
 
 def _reason(error: Exception) -> str:
-    """Return what a decoder or the system says, without the path that it repeats."""
+    """Return what the reader, a decoder or the system says, without the path that it repeats."""
+    if isinstance(error, FFLabelsError):
+        return str(error).removeprefix(f"{error.where}: ").removeprefix("cannot be read as images: ").partition(" '")[0]
     return getattr(error, "strerror", None) or (str(error).splitlines() or [repr(error)])[0].partition(" '")[0]
 
 
-def read_pictures(paths: Sequence[str | Path], shape: Shape) -> Tensor:
+def read_pictures(paths: Sequence[str | Path], shape: Shape, value_range: str = "type") -> Tensor:
     """Return image files as (N, C, H, W) uint8 of a shape: resized, grey repeated, colours turned to grey.
 
     Raises
@@ -117,10 +125,10 @@ def read_pictures(paths: Sequence[str | Path], shape: Shape) -> Tensor:
         When one cannot be read: names it.
     """
     channels, height, width = shape
-    pictures = []
+    pictures, scale = [], Range.parse(value_range)
     for path in paths:
         try:
-            picture = torch.from_numpy(np.array(read_picture(Path(path), DATA_RULES, (height, width))))
+            picture = torch.from_numpy(np.array(read_picture(Path(path), (height, width), scale)))
         except Exception as error:  # decoders raise anything on damaged files
             raise FFLabelsError(f"cannot be read as an image: {_reason(error)}", where=str(path)) from None
         if len(picture) > channels:

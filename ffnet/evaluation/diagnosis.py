@@ -141,6 +141,7 @@ def _similarities(net: FFNet, data: Data) -> dict[str, np.ndarray]:
     if net.embedder is None:
         return {f"layer {k}": matrix_LL.float().numpy() for k, matrix_LL in code_correlations(net).items()}
     references, labels = references_of(data), net.embedder.labels
+    intensity = net.config.labels.intensity or DEFAULT_INTENSITY
     return {
         metric: similarity(
             labels.recipes,
@@ -148,9 +149,9 @@ def _similarities(net: FFNet, data: Data) -> dict[str, np.ndarray]:
             shape=data.shape,
             metric=metric,
             references=references,
-            intensity=net.config.labels.intensity or DEFAULT_INTENSITY,
+            intensity=intensity,
         )
-        for metric in metrics_on(references)
+        for metric in metrics_on(references, intensity)
     }
 
 

@@ -17,6 +17,7 @@ from fflabels.progress import Progress, silent
 from ffnet.config import Config
 from ffnet.data.dataset import Data
 from ffnet.data.load import KNOWN, load_data
+from ffnet.data.ranges import with_range
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.fitting import fit_heads, untrained
 from ffnet.labels.choose import choose_labels
@@ -153,6 +154,7 @@ def train(
             return _continue(Path(ranks.broadcast_text()), ranks, interrupts, watcher, data=data)
         with new_run_folder(out, config) as folder:
             # Refuse what cannot be trained before the labels are designed; then build the net.
+            config = config.replaced({"data.range": with_range(config.data).range})
             data = data or load_data(config.data)
             config = with_dtype(config, device, data.shape)
             check_run(config, data, ranks)

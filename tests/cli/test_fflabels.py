@@ -83,7 +83,7 @@ def test_every_option_does_what_it_says(tmp_path, arguments, check):
 
 def test_own_images_are_the_references(tmp_path):
     np.save(tmp_path / "mine.npy", np.random.default_rng(0).integers(0, 4000, (9, 20, 20), dtype=np.uint16))
-    good("select", "--n", 4, "--kind", "morph", *SMALL, "--references", "mine.npy", cwd=tmp_path)
+    good("select", "--n", 4, "--kind", "morph", *SMALL, "--references", "mine.npy", "--range", "auto", cwd=tmp_path)
     assert LabelSet.load(tmp_path / "labels-morph-4.json").scores.references.count == 9
 
 

@@ -13,13 +13,22 @@ from fflabels_cli import options
 @click.command("assign")
 @click.argument("labels", metavar="FILE")
 @click.option("--references", metavar="SOURCE", required=True, help="Images with classes, as many as labels.")
+@options.value_range
 @options.shape(None)
 @options.metric("shift", "Similarity of labels. By shift, waves of one frequency are the same label.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the search.")
 @options.plugin_code
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The label-set file to write.")
+@options.force
 def command(
-    labels: str, references: str, shape: tuple[int, int, int] | None, metric: Any, seed: int, out: Path
+    labels: str,
+    references: str,
+    value_range: str,
+    shape: tuple[int, int, int] | None,
+    metric: Any,
+    seed: int,
+    out: Path,
+    force: bool,
 ) -> None:
     """Reorder a label set, so that classes that look similar get similar labels.
 
@@ -31,10 +40,10 @@ def command(
     from fflabels.labelset import open_set
     from fflabels_cli import output
 
-    output.check_output(out)
+    output.check_output(out, force=force, inputs=[references])
     label_set = open_set(labels)
     options.check_applies(label_set.labeler, "references")
-    images = load_classed(references, shape or label_set.shape)
+    images = load_classed(references, shape or label_set.shape, value_range=value_range)
     with output.Bars() as progress:
         assigned, before, after = assignment(label_set, images, metric=metric, seed=seed, progress=progress)
     assigned.save(out)

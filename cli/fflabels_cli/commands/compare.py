@@ -34,6 +34,7 @@ BUILT_IN = ("fourier", "morph", "onehot")
 @options.intensity(0.35)
 @options.plugin_code
 @click.option("--plot", type=click.Path(path_type=Path), help="Also plot the table, as a PNG file.")
+@options.force
 @options.as_json
 def command(
     kinds: tuple[str, ...],
@@ -44,8 +45,10 @@ def command(
     seed: int,
     min_visibility: float | None,
     references: str,
+    value_range: str,
     intensity: float,
     plot: Path | None,
+    force: bool,
     json_: bool,
 ) -> None:
     """Compare kinds of labels by the largest similarity of any two of n labels, selected and chosen by chance.
@@ -62,14 +65,16 @@ def command(
     """
     import dataclasses
 
+    from fflabels.codes import references_for
     from fflabels.comparison import compare
+    from fflabels.design import judged_shape
     from fflabels_cli import output
 
     # Refuse bad arguments before the work.
     if plot:
         from fflabels.plots import draw_comparison
 
-        output.check_output(plot, ".png")
+        output.check_output(plot, ".png", force=force, inputs=[references])
     labelers = [_labeler(kind) for kind in kinds or BUILT_IN]
 
     # Select and score the sets.
@@ -81,7 +86,7 @@ def command(
             shape=shape,
             metrics=metrics or None,
             seed=seed,
-            references=references,
+            references=references_for(labelers[0], references, judged_shape(shape), value_range=value_range),
             min_visibility=min_visibility,
             intensity=intensity,
             progress=progress,
@@ -93,7 +98,8 @@ def command(
     if json_:
         output.print_json([dataclasses.asdict(reach) for reach in reaches])
         return
-    size = "x".join(map(str, shape))
+    judged = judged_shape(shape)
+    size = "x".join(map(str, judged)) + (f", reduced from {'x'.join(map(str, shape))}," if judged != shape else "")
     title = f"largest similarity of any two of n labels at {size}, selected (and chosen by chance)"
     output.print_table(title, *_table(reaches), words=1)
     for note in dict.fromkeys(f"{_name(r)}, n = {r.n}: {r.reason}" for r in reaches if r.reason):

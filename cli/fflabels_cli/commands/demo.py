@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from fflabels_cli import options
+
 JOBS = (("onehot", 10), ("fourier", 100), ("morph", 100))
 
 
@@ -18,13 +20,17 @@ JOBS = (("onehot", 10), ("fourier", 100), ("morph", 100))
     show_default=True,
     help="The folder for files and pictures.",
 )
-def command(out: Path) -> None:
+@options.force
+def command(out: Path, force: bool) -> None:
     """Select a label set of each built-in kind, draw their contact sheets, and compare them."""
     from fflabels.design import design
     from fflabels.gallery import contact_sheet, save_sheet
     from fflabels_cli import output
 
     out.mkdir(parents=True, exist_ok=True)
+    for kind, n in JOBS:
+        output.check_output(out / f"labels-{kind}-{n}.json", force=force)
+        output.check_output(out / f"labels-{kind}-{n}.png", ".png", force=force)
     rows: list[list[str]] = []
     measured: list[str] = []
     with output.Bars() as progress:

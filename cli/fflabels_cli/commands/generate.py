@@ -15,6 +15,7 @@ from fflabels_cli import options
 @options.pool
 @options.reference_images
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: candidates-KIND.json]")
+@options.force
 @options.as_json
 def command(
     kind: str,
@@ -24,7 +25,9 @@ def command(
     seed: int,
     min_visibility: float | None,
     references: str,
+    value_range: str,
     out: Path | None,
+    force: bool,
     json_: bool,
 ) -> None:
     """Write distinct, visible candidate labels to a label-set file, without selecting or scoring them.
@@ -32,6 +35,7 @@ def command(
     Draw j depends only on the seed and j: the first 2000 of 3000 candidates are those that --candidates 2000 gives.
     """
     from fflabels import LabelSet, propose
+    from fflabels.codes import references_for
     from fflabels.labelset import Provenance, check_size
     from fflabels_cli import output
 
@@ -39,7 +43,7 @@ def command(
     labeler = options.make_labeler(kind, params)
     options.check_applies(labeler, "references", "min_visibility")
     out = out or Path(f"candidates-{labeler.name}.json")
-    output.check_output(out)
+    output.check_output(out, force=force)
     check_size(labeler, candidates, shape, seed)
     with output.Bars() as progress:
         pool = propose(
@@ -47,7 +51,7 @@ def command(
             candidates,
             shape=shape,
             seed=seed,
-            references=references,
+            references=references_for(labeler, references, shape, value_range=value_range),
             min_visibility=min_visibility,
             progress=progress,
         )

@@ -23,6 +23,7 @@ from fflabels_cli import options
     "--probe", "probed", is_flag=True, help="Also measure how well a linear classifier recognises label and class."
 )
 @click.option("--page", type=click.Path(path_type=Path), help="Also write an HTML page with pictures.")
+@options.force
 @options.as_json
 def command(
     labels: str,
@@ -30,10 +31,12 @@ def command(
     seed: int,
     shape: tuple[int, int, int] | None,
     references: str,
+    value_range: str,
     intensity: float | None,
     pairs: int,
     probed: bool,
     page: Path | None,
+    force: bool,
     json_: bool,
 ) -> None:
     """Score any label set: similarity by every metric, visibility, most similar pairs, duplicates.
@@ -56,13 +59,13 @@ def command(
     if page:
         from fflabels.page import write_page
 
-        output.check_output(page, ".html")
+        output.check_output(page, ".html", force=force, inputs=[labels])
     label_set = open_set(labels, n, shape, seed)
     options.check_applies(label_set.labeler, "references", "intensity", "probed")
     filed = label_set.scores
     intensity = intensity or label_set.intensity
-    images = references_for(label_set.labeler, references, shape or label_set.shape)
-    classed = load_classed(references, images.shape) if probed else None
+    images = references_for(label_set.labeler, references, shape or label_set.shape, value_range=value_range)
+    classed = load_classed(references, images.shape, value_range=value_range) if probed else None
     if classed:
         check_probe(label_set, classed)
 

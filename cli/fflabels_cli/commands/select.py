@@ -36,6 +36,7 @@ from fflabels_cli import options
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The label-set file.  [default: labels-KIND-N.json]")
 @click.option("--gallery", type=click.Path(path_type=Path), help="Also draw a contact sheet, as a PNG file.")
+@options.force
 @options.as_json
 def command(
     n: int,
@@ -47,11 +48,13 @@ def command(
     seed: int,
     min_visibility: float | None,
     references: str,
+    value_range: str,
     intensity: float,
     method: Any,
     certify: float | None,
     out: Path | None,
     gallery: Path | None,
+    force: bool,
     json_: bool,
 ) -> None:
     """Select the n most diverse of many candidate labels.
@@ -63,6 +66,7 @@ def command(
     fflabels select --n 10 --kind morph --param families=morphology,intensity --references my-images/
     fflabels select --n 100 --kind code --shape 128x1x1
     """
+    from fflabels.codes import references_for
     from fflabels.design import design
     from fflabels.labelset import check_size
     from fflabels_cli import output
@@ -71,10 +75,10 @@ def command(
     labeler = options.make_labeler(kind, params)
     options.check_applies(labeler, "references", "intensity", "min_visibility")
     out = out or Path(f"labels-{labeler.name}-{n}.json")
-    output.check_output(out)
+    output.check_output(out, force=force)
     check_size(labeler, n, shape, seed)
     if gallery:
-        output.check_output(gallery, ".png")
+        output.check_output(gallery, ".png", force=force, inputs=[references])
         if gallery.resolve() == out.resolve():
             raise click.UsageError(f"--out and --gallery are one file, {out}")
 
@@ -89,6 +93,7 @@ def command(
             metric=metric,
             seed=seed,
             references=references,
+            value_range=value_range,
             min_visibility=min_visibility,
             intensity=intensity,
             method=method,
@@ -100,7 +105,8 @@ def command(
     if gallery:
         from fflabels.gallery import contact_sheet, save_sheet
 
-        save_sheet(contact_sheet(labels, shape=shape, references=references, intensity=intensity), gallery)
+        images = references_for(labeler, references, shape, value_range=value_range)
+        save_sheet(contact_sheet(labels, shape=shape, references=images, intensity=intensity), gallery)
 
     # Show the scores.
     if json_:
@@ -115,6 +121,11 @@ def command(
     seen = labels.scores.visibility
     least = f"{min(seen):.2f} of the images' contrast" if seen else "–"
     click.echo(f"least visible label: {least}; {seconds:.1f} s")
+    if labels.scores.shape != shape:
+        full = "x".join(map(str, shape))
+        click.echo(
+            f"note: chosen and scored on images reduced from {full}; fflabels score {out} --shape {full} rescores"
+        )
     if labels.provenance.method == "complete":
         click.echo(f"note: {labeler!r} leaves nothing to choose, with any method and any number of candidates")
     if labels.provenance.candidates and labels.provenance.candidates < candidates:

@@ -21,6 +21,7 @@ from fflabels_cli import options
 @options.shape(None)
 @options.reference_images
 @options.plugin_code
+@options.force
 def command(
     labels: str,
     out: Path | None,
@@ -29,12 +30,15 @@ def command(
     seed: int,
     shape: tuple[int, int, int] | None,
     references: str,
+    value_range: str,
+    force: bool,
 ) -> None:
     """Draw a contact sheet: each label on the same images at intensity K, and its imprint alone.
 
     FILE is a label-set file or a built-in set such as fourier:paper10, or code:hadamard --n 10 --shape 64x1x1. Of codes
     the sheet shows the values, labels by channels, beside the correlations of all pairs.
     """
+    from fflabels.codes import references_for
     from fflabels.gallery import contact_sheet, save_sheet
     from fflabels.labelset import open_set
     from fflabels_cli import output
@@ -44,6 +48,7 @@ def command(
     out = out or Path(Path(labels).with_suffix(".png").name.replace(":", "-"))
     if out.suffix != ".png":
         out = out.with_name(out.name + ".png")
-    output.check_output(out, ".png")
-    save_sheet(contact_sheet(label_set, shape=shape, references=references, intensity=intensity), out)
+    output.check_output(out, ".png", force=force, inputs=[labels, references])
+    images = references_for(label_set.labeler, references, shape or label_set.shape, value_range=value_range)
+    save_sheet(contact_sheet(label_set, shape=shape, references=images, intensity=intensity), out)
     click.echo(f"contact sheet: {out}")

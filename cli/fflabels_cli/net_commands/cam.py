@@ -27,6 +27,7 @@ MAX_IMAGES = 16
     "that of the runner-up (nets with label codes).",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The picture, a PNG file.  [default: cam.png in RUN]")
+@options.force
 @options.data_root
 @options.device
 def command(
@@ -35,6 +36,7 @@ def command(
     class_name: str | None,
     by: str,
     out: Path | None,
+    force: bool,
     data: str | None,
     device: str | None,
 ) -> None:
@@ -54,7 +56,7 @@ def command(
 
     # Refuse bad arguments before the work.
     path = out or Path(run) / "cam.png"
-    output.check_output(path, ".png")
+    output.check_output(path, ".png", force=force or out is None, inputs=images)
     if len(images) > MAX_IMAGES:
         raise FFLabelsError(
             "too many images for one picture", where="IMAGE", got=len(images), expected=f"at most {MAX_IMAGES}"
@@ -66,7 +68,7 @@ def command(
 
     # Load the images, and draw their maps.
     if images:
-        pixels = read_pictures(images, loaded.net.shape)
+        pixels = read_pictures(images, loaded.net.shape, loaded.config.data.range)
     else:
         loaded_data = loaded.data(data)
         split = loaded_data.validation if len(loaded_data.validation) else loaded_data.train

@@ -23,10 +23,13 @@ COMPARED = 256
     help="onnx: for ONNX Runtime and others. pt2: for torch.export.load.",
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: model.onnx or model.pt2 in RUN]")
+@options.force
 @click.option("--inference", metavar="linear|goodness", help="The inference method.  [default: linear if it is fitted]")
 @options.data_root
 @options.as_json
-def command(run: str, format_: Format, out: Path | None, inference: str | None, data: str | None, json_: bool) -> None:
+def command(
+    run: str, format_: Format, out: Path | None, force: bool, inference: str | None, data: str | None, json_: bool
+) -> None:
     """Write the net as a file that needs no ffnet, and check that the file predicts the same.
 
     The file takes images (N, C, H, W), float32 in [0, 1], and returns the score of each class. The class names are
@@ -36,7 +39,7 @@ def command(run: str, format_: Format, out: Path | None, inference: str | None, 
     from ffnet import export_net, load_run
 
     path = out or Path(run) / f"model.{format_}"
-    output.check_output(path, f".{format_}")
+    output.check_output(path, f".{format_}", force=force or out is None)
     loaded = load_run(run)
     loaded.check_trained()
     loaded_data = loaded.data(data)

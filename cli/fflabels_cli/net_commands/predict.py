@@ -31,7 +31,9 @@ def command(run: str, images: tuple[str, ...], inference: Any, device: str | Non
     loaded = load_run(run, device=device or "auto")
     loaded.check_trained()
     names = loaded.about.data.class_names
-    scores_NC = scores(loaded.net, read_pictures(images, loaded.net.shape), inference=inference)
+    scores_NC = scores(
+        loaded.net, read_pictures(images, loaded.net.shape, loaded.config.data.range), inference=inference
+    )
     sorted_NC, order_NC = scores_NC.sort(1, descending=True)
     leads = (sorted_NC[:, 0] - sorted_NC[:, 1]).tolist()
     predictions = [

@@ -12,22 +12,22 @@ from fflabels_cli import options
 @click.command("report")
 @options.run_folder
 @click.option("--out", type=click.Path(path_type=Path), help="The page.  [default: report.html in the run folder]")
+@options.force
 @options.data_root
 @options.device
-def command(run: str, out: Path | None, data: str | None, device: str | None) -> None:
+def command(run: str, out: Path | None, force: bool, data: str | None, device: str | None) -> None:
     """Write one HTML page about a run: labels, learning, accuracies, mistakes, activation maps, settings, provenance.
 
     The page contains its pictures, needs no network and is legible on a phone. For an unfinished run it has fewer
     sections.
     """
     from fflabels.errors import FFLabelsError
-    from fflabels.files import check_writable
     from fflabels_cli import output
     from ffnet import load_run
     from ffnet.report.page import write_report
 
     if out:
-        check_writable(out)
+        output.check_output(out, ".html", force=force)
     loaded = load_run(run, device=device or "auto")
     try:
         loaded_data = loaded.data(data)

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     metavar="NAME|PATH",
     help="A data set, such as digits, mnist or cifar10 (a wrong name lists all), or a folder of class folders.",
 )
+@click.option(
+    "--range",
+    "value_range",
+    metavar="auto|type|LOW:HIGH",
+    help="For a folder: the values that are black and white.  [default: type, the files' type]",
+)
 @options.data_root
 @click.option("--offline", is_flag=True, help="Never download.")
 @click.option(
@@ -59,6 +65,7 @@ def command(
     n: int | None,
     params: tuple[tuple[str, str], ...],
     dataset: str | None,
+    value_range: str | None,
     data: str | None,
     offline: bool,
     preset: str | None,
@@ -102,6 +109,7 @@ def command(
         "labels.goodness.set" if codes else "labels.set": labels,
         "labels.n": n,
         "data.name": dataset,
+        "data.range": value_range,
         "data.root": data,
         "data.offline": offline or None,
         "train.epochs": epochs,

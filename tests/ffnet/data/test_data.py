@@ -199,7 +199,7 @@ def test_what_pictures_hold_is_kept(tmp_path):
     turned.save(tmp_path / "turned.png", exif=exif)
     assert read_pictures([tmp_path / "turned.png"], (1, 3, 2))[0, 0].tolist() == [[120, 0], [160, 40], [200, 80]]
     Image.fromarray(np.full((4, 4), 200, np.float32)).save(tmp_path / "bright.tiff")
-    with pytest.raises(FFLabelsError, match="values from 200 to 200, expected 0 to 1"):
+    with pytest.raises(FFLabelsError, match="values out of range; got 200 to 200; expected integers ≥ 0, or floats in"):
         read_pictures([tmp_path / "bright.tiff"], (1, 4, 4))
     with pytest.raises(FFLabelsError, match=r"none.png: cannot be read as an image: No such file or directory$"):
         read_pictures([tmp_path / "none.png"], (1, 4, 4))

@@ -1,0 +1,52 @@
+"""The values of pictures in a folder that are black and white: by type, as given, and as found."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from fflabels.errors import FFLabelsError, PictureWarning
+from ffnet.config import Config
+from ffnet.data.folders import read_pictures
+from ffnet.data.load import load_data
+from ffnet.data.ranges import with_range
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder of two classes, 12-bit data in 16-bit files."""
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for k in range(6):
+            pixels = rng.integers(0, 4096, (8, 8)).astype(np.uint16)
+            tifffile.imwrite(tmp_path / name / f"{k}.tif", pixels)
+    return tmp_path
+
+
+def config_of(folder, value_range):
+    return Config().replaced({"data.name": str(folder), "data.range": value_range}).data
+
+
+def largest(data):
+    return max(int(part.images.max()) for part in (data.train, data.validation, data.test))
+
+
+def test_12_bit_data_in_16_bit_files_are_named_by_default(folder):
+    with pytest.warns(PictureWarning, match="12-bit data in 16-bit files"):
+        data = load_data(config_of(folder, "type"))
+    assert largest(data) == 16
+
+
+@pytest.mark.parametrize("value_range", ["auto", "0:4095"])
+def test_they_take_all_256_grey_levels_by_their_own_range(folder, value_range):
+    config = config_of(folder, value_range)
+    assert largest(load_data(config)) == 255
+    assert with_range(config).range == "0:4095"
+    [found] = read_pictures([folder / "cat" / "0.tif"], (1, 8, 8), with_range(config).range)
+    stored = tifffile.imread(folder / "cat" / "0.tif")
+    assert np.abs(found[0].numpy() - stored / 4095 * 255).max() <= 0.5
+
+
+def test_a_range_that_is_none_is_refused():
+    with pytest.raises(FFLabelsError, match=r"no range of values.*expected type, auto or LOW:HIGH"):
+        Config().replaced({"data.range": "12"})
