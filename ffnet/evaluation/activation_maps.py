@@ -47,9 +47,9 @@ class ActivationMaps:
 def activation_maps(net: Net, images: Tensor, classes: Tensor | None = None) -> ActivationMaps:
     """Return the class activation maps of images: Σ over channels of weight × activity.
 
-    The linear classifier of an `FFNet` uses the layers that count in a neutral pass; the head of a `BPNet` or `LocalNet`
-    uses the last layer. Both are linear in these activities, so the maps of all layers add up to the logit, up to a
-    constant per class. With ``inference.mirror`` the maps are the mean over both views.
+    The linear classifier of an `FFNet` uses the layers that count in a neutral pass; the head of a `BPNet` or of a
+    `LocalNet` uses the last layer. Both are linear in these activities, so the maps of all layers add up to the logit,
+    up to a constant per class. With ``inference.mirror`` the maps are the mean over both views.
 
     Parameters
     ----------

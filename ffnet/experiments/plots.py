@@ -70,7 +70,7 @@ def draw_plots(
     return lines
 
 
-def _confusion(runs: dict[str, Run], title: str, root: str | None) -> bytes:
+def _confusion(runs: dict[str, Run], title: str, _: str | None) -> bytes:
     name, run = next(iter(runs.items()))
     assert run.results
     part = run.results.parts[-1]
@@ -78,7 +78,7 @@ def _confusion(runs: dict[str, Run], title: str, root: str | None) -> bytes:
     return figures.confusion(accuracy.confusion, run.about.data.class_names, f"{name}, {part.split} images; {title}")
 
 
-def _learning(runs: dict[str, Run], title: str, root: str | None) -> bytes:
+def _learning(runs: dict[str, Run], title: str, _: str | None) -> bytes:
     return figures.learning_side_by_side({name: run.metrics for name, run in runs.items()}, title)
 
 

@@ -216,8 +216,8 @@ class FFNet(Net):
         """Return the score of each class, (N, labels), of images (N, C, H, W), bytes or floats in [0, 1].
 
         As in `ffnet.predict`, these are goodness where labels are codes; else the logits of the linear classifier if it
-        is fitted, or goodness. All images pass through the net at once, on its device, and nothing is checked: compilers
-        and exporters trace this.
+        is fitted, or goodness. All images pass through the net at once, on its device, and nothing is checked:
+        compilers and exporters trace this.
         """
         return scores_of(self, images_NCHW, goodness=self.has_codes or self.linear is None)
 
