@@ -135,17 +135,7 @@ def below_floor(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
 
 
 def report(experiment: Experiment, jobs: Sequence[Job], rows: Sequence[Row], command: str, scale: str = "full") -> str:
-    """Return the report as Markdown.
-
-    Parameters
-    ----------
-    experiment, jobs, rows
-        The experiment, all its jobs, and the rows of those that are finished.
-    command
-        What makes this report.
-    scale
-        The scale of the jobs.
-    """
+    """Return the report as Markdown, of all jobs of a scale and the rows of those that are finished."""
     # What was asked, at which scale.
     lines = [f"# {experiment.about}", "", f"`{command}`", ""]
     if experiment.primary:

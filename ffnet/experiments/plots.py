@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +43,7 @@ def draw_plots(
 ) -> list[str]:
     """Write the plots that an experiment asks for to its folder; return the lines of the report that show them.
 
-    Parameters
-    ----------
-    experiment, finished, folder
-        The experiment, its finished jobs, and the folder of their runs.
-    rows, columns
-        The rows of these jobs, and the accuracies that reports show.
-    title
-        What was run, in a line.
+    They are made of the finished jobs, of their rows and the accuracies that reports show (`columns`).
     """
     lines: list[str] = []
     first: dict[str, Job] = {}  # a run of each combination
@@ -64,32 +57,23 @@ def draw_plots(
             picture = accuracy_curves(experiment, rows, columns, title)
         else:
             runs = {name: load_run(folder / job.folder) for name, job in first.items()}
-            picture = OF_RUNS[kind](runs, title, data_root(finished[0].config))
+            picture = _of_runs(kind, runs, title, data_root(finished[0].config))
         write_whole(folder / f"{kind}.png", picture)
         lines += [f"![{experiment.about}: {kind}]({kind}.png)", ""]
     return lines
 
 
-def _confusion(runs: dict[str, Run], title: str, _: str | None) -> bytes:
+def _of_runs(kind: Plot, runs: dict[str, Run], title: str, root: str | None) -> bytes:
+    """Draw the runs themselves: the first one's confusion matrix, or all their learning curves or activation maps."""
+    if kind == "learning":
+        return figures.learning_side_by_side({name: run.metrics for name, run in runs.items()}, title)
     name, run = next(iter(runs.items()))
-    assert run.results
-    part = run.results.parts[-1]
-    accuracy = part.goodness or next(iter(part.accuracies.values()))
-    return figures.confusion(accuracy.confusion, run.about.data.class_names, f"{name}, {part.split} images; {title}")
-
-
-def _learning(runs: dict[str, Run], title: str, _: str | None) -> bytes:
-    return figures.learning_side_by_side({name: run.metrics for name, run in runs.items()}, title)
-
-
-def _maps(runs: dict[str, Run], title: str, root: str | None) -> bytes:
-    data = next(iter(runs.values())).data(root)
+    if kind == "confusion":
+        assert run.results
+        part = run.results.parts[-1]
+        table = (part.goodness or next(iter(part.accuracies.values()))).confusion
+        return figures.confusion(table, run.about.data.class_names, f"{name}, {part.split} images; {title}")
+    data = run.data(root)
     images = one_a_class(data.validation if len(data.validation) else data.train, EXPLAINED).images
     maps = {name: activation_maps(run.net, images) for name, run in runs.items()}
     return figures.activation_side_by_side(images, maps, title)
-
-
-OF_RUNS: dict[Plot, Callable[[dict[str, Run], str, str | None], bytes]] = {
-    "confusion": _confusion, "learning": _learning, "maps": _maps
-}  # fmt: skip
-"""Plots of the runs themselves; called with a run of each combination, the title, and where the data are."""
