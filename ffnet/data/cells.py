@@ -53,7 +53,7 @@ class Dice:
     def grid(self, side: int, spread: int) -> Grid:
         """Return (side, side) integers from −spread to spread."""
         bits = self._bits.random_raw(side * side).reshape(side, side) >> np.uint64(32)
-        return bits.astype(np.int64) % (2 * spread + 1) - spread
+        return np.asarray(bits.astype(np.int64) % (2 * spread + 1) - spread)
 
     def near(self, colour: Colour, spread: int) -> Colour:
         """Return a colour whose channels differ by up to `spread`."""

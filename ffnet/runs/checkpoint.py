@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from ffnet.training.learner import Learner
-from ffnet.training.loop import Position
+from ffnet.training.loop import NotFiniteError, Position
 
 KEPT = 2
 """How many of the newest checkpoints are kept, so that one is left if another is damaged."""
@@ -180,3 +181,14 @@ def _parameters(learner: Learner) -> list[nn.Parameter]:
 
 def _digest(state: dict[str, Tensor], position: Position) -> str:
     return hashlib.sha256(f"{position.epoch} {position.step} ".encode() + save(state)).hexdigest()
+
+
+@contextmanager
+def name_last_checkpoint(folder: Path) -> Iterator[None]:
+    """When the loss is not finite, add to the error where the last good state is."""
+    try:
+        yield
+    except NotFiniteError as error:
+        checkpoints = sorted((folder / "checkpoints").glob("*.safetensors"))
+        where = f"the last good state is {checkpoints[-1]}" if checkpoints else "it came before the first checkpoint"
+        raise FFLabelsError(f"{error}; {where}") from None
