@@ -156,6 +156,18 @@ def print_results(run: Run | Record, json_: bool) -> None:
     click.echo(f"run folder: {run.folder}")
 
 
+def print_next_steps(run: Run) -> None:
+    """Print three commands that go on from a finished run."""
+    folder = run.folder
+    click.echo("next:")
+    for line, about in (
+        (f"ffnet report {folder}", "one page with curves, confusions and maps"),
+        (f"ffnet predict {folder} IMAGE…", "classes of your own images or folders"),
+        (f"ffnet train --start {folder}", "train on, also with --dataset FOLDER"),
+    ):
+        click.echo(f"  {line}  # {about}")
+
+
 def print_evaluation(evaluation: Evaluation, class_names: Sequence[str]) -> None:
     """Print the accuracy on a split by each inference method, with confusion matrix and accuracy per class."""
     for name, accuracy in evaluation.accuracies.items():

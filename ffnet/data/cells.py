@@ -78,7 +78,7 @@ def ellipse(centre: Place, length: int, width: int, direction: int = 0, window: 
     along, across = (dx * c + dy * s) // 256, (dy * c - dx * s) // 256
     whole = (length * width) ** 2
     inside = whole - (along * width) ** 2 - (across * length) ** 2
-    return np.clip(FULL // 2 + 8 * min(length, width) * inside // whole, 0, FULL)
+    return np.asarray(np.clip(FULL // 2 + 8 * min(length, width) * inside // whole, 0, FULL))
 
 
 def paint(picture: Grid, colour: Colour, cover: Grid, strength: int = FULL) -> None:

@@ -71,7 +71,6 @@ from ffnet.training.loop import START, NotFiniteError, Position, check_finite, i
 
 __all__ = ["Watcher", "resume", "train", "with_absolute_paths"]
 
-
 @dataclass
 class _Session:
     """The training of a run by this process."""
@@ -132,9 +131,9 @@ def train(
     Examples
     --------
     >>> import tempfile, ffnet
-    >>> small = ["labels.set=fourier:paper10", "data.limit=100", "train.epochs=1", "net.widths=[4,4,4]"]
+    >>> small = {"data.limit": 100, "net.widths": [4, 4, 4]}
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run = ffnet.train(ffnet.Config().override(small), out=folder)
+    ...     run = ffnet.train(ffnet.Config(labels="fourier:paper10"), epochs=1, out=folder, **small)
     ...     list(run.results.test.accuracies), run.test_reads
     (['goodness', 'linear'], 1)
     """

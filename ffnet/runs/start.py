@@ -33,6 +33,7 @@ def starting_settings(
     labels: str | None = None,
     values: Mapping[str, Any] | None = None,
     where: str = "settings",
+    pairs: bool = False,
 ) -> Preset:
     """Return the settings of a training, with the name of the preset that they come from.
 
@@ -51,6 +52,8 @@ def starting_settings(
         Other settings by ``section.key``; None leaves a setting as it is.
     where
         What errors about `values` name.
+    pairs
+        Whether other settings ask for labels in the image, where no `labels` are given.
     """
     values = {**(start if isinstance(start, Mapping) else {}), **(values or {})}
     codes = labels is not None and names_codes(labels)
@@ -64,7 +67,7 @@ def starting_settings(
         case _ if source:
             preset = Preset("", "", True, source.config)
         case _:
-            preset = quick_preset(dataset or "digits", pairs=labels is not None and not codes)
+            preset = quick_preset(dataset or "digits", pairs=not codes if labels else pairs)
     given = {"data.name": dataset, "labels.goodness.set" if codes else "labels.set": labels, **values}
     changed = {name: value for name, value in given.items() if value is not None}
     return preset._replace(config=preset.config.replaced(changed, where))
