@@ -71,6 +71,7 @@ from ffnet.training.loop import START, NotFiniteError, Position, check_finite, i
 
 __all__ = ["Watcher", "resume", "train", "with_absolute_paths"]
 
+
 @dataclass
 class _Session:
     """The training of a run by this process."""
@@ -104,12 +105,10 @@ def train(
     ----------
     config
         The settings, a preset or its name. Default: the quick preset of the data set, or the settings of `start`.
-    dataset
-        Name of a data set, or a folder of class folders; ``digits`` unless given.
+    dataset, epochs, seed, device
+        The settings of these names; a data set's name or a folder of class folders.
     labels
         A labeler, a built-in set or a file: labels for the image, or codes.
-    epochs, seed, device
-        The settings of these names.
     start
         A run whose layers the training starts from, on the same or other data and classes. Heads are fitted anew.
     out

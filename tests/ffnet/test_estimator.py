@@ -100,8 +100,8 @@ def test_a_preset_and_its_exceptions():
     assert model.net_.config.labels.layers.count == preset.labels.layers.count > 0
     assert model.net_.config.train.epochs == 1
     assert model.net_.config.data == ffnet.Config().data
-    with pytest.raises(FFLabelsError, match=r"no such preset; got quick-mnits .did you mean 'quick-mnist'"):
-        ffnet.FFClassifier(preset="quick-mnits").fit(X, y)
+    with pytest.raises(FFLabelsError, match=r"no such preset; got pairs-mnits .did you mean 'pairs-mnist'"):
+        ffnet.FFClassifier(preset="pairs-mnits").fit(X, y)
 
 
 def test_the_random_state_decides_and_None_draws_a_new_seed():
