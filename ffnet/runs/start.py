@@ -68,6 +68,8 @@ def starting_settings(
             preset = Preset("", "", True, source.config)
         case _:
             preset = quick_preset(dataset or "digits", pairs=not codes if labels else pairs)
+    if labels is not None and not codes and preset.config.has_codes:
+        preset = preset._replace(config=preset.config.replaced({"labels.goodness": {}}))
     given = {"data.name": dataset, "labels.goodness.set" if codes else "labels.set": labels, **values}
     changed = {name: value for name, value in given.items() if value is not None}
     return preset._replace(config=preset.config.replaced(changed, where))

@@ -237,6 +237,7 @@ def test_presets_by_pattern_and_by_data_set():
     assert {p.name for p in ffnet.list_presets("quick-*")} == quick
     assert quick_preset("fashion-mnist").config.data.name == "fashion-mnist"
     assert quick_preset("cifar100", pairs=True).config.labels.set == "fourier:low100"
+    assert not quick_preset("cells", pairs=True).config.has_codes
     assert quick_preset("some/folder").name == "quick-digits"
     with pytest.raises(FFLabelsError, match=r"no such preset; got paper-minst .did you mean 'paper-mnist'"):
         ffnet.load_preset("paper-minst")

@@ -8,6 +8,7 @@ from torch.utils.data import TensorDataset
 import ffnet
 from fflabels.errors import FFLabelsError
 from ffnet.runs.files import CONFIG
+from ffnet.runs.start import starting_settings
 
 TINY = {"net.widths": [16, 16], "net.pools": [2, 2], "inference.linear_epochs": 2, "data.limit": 64}
 
@@ -48,6 +49,9 @@ def test_train_in_few_words(tmp_path):
     assert (run.config.train.epochs, run.config.seed, run.config.net.widths) == (1, 3, (16, 16))
     assert (tmp_path / "a" / CONFIG).read_text().startswith("# preset quick-digits\n")
     assert ffnet.load_run(tmp_path / "a").config == run.config
+    chosen = starting_settings("quick-digits", labels="morph").config
+    assert (chosen.has_codes, chosen.labels.set) == (False, "morph")
+    assert starting_settings(labels="code").config.labels.goodness.set == "code"
     run = ffnet.train(labels="onehot", dataset="digits", epochs=1, out=tmp_path / "b", **TINY, **{"train.lr": 1e-3})
     assert (run.net.labels.labeler.name, run.config.train.lr) == ("onehot", 1e-3)
     assert (tmp_path / "b" / CONFIG).read_text().startswith("# preset pairs-digits\n")
