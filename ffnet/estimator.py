@@ -203,7 +203,7 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seed = self.seed
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31)
-        values = {"data": {}, "train.epochs": self.epochs, "seed": int(seed), "device": self.device}
+        values: dict[str, Any] = {"data": {}, "train.epochs": self.epochs, "seed": int(seed), "device": self.device}
         start = starting_settings(self.preset or Config(), labels=self.labels, values=values).config
         settings = self.settings
         config = start.replaced(settings) if isinstance(settings, Mapping) else start.override(settings)

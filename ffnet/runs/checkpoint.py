@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
+from ffnet.system.ranks import Ranks
 from ffnet.training.learner import Learner
 from ffnet.training.loop import NotFiniteError, Position
 
@@ -192,3 +193,13 @@ def name_last_checkpoint(folder: Path) -> Iterator[None]:
         checkpoints = sorted((folder / "checkpoints").glob("*.safetensors"))
         where = f"the last good state is {checkpoints[-1]}" if checkpoints else "it came before the first checkpoint"
         raise FFLabelsError(f"{error}; {where}") from None
+
+
+def newest_for(folder: Path, settings: str, ranks: Ranks) -> tuple[dict[str, Tensor], Position] | None:
+    """Return the newest good checkpoint. Rank 0 renames damaged ones first, so that all ranks see the same files."""
+    if not ranks.first:
+        ranks.broadcast_text()
+    newest = newest_checkpoint(folder / "checkpoints", settings, set_aside=ranks.first)
+    if ranks.first:
+        ranks.broadcast_text()
+    return newest

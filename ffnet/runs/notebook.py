@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ffnet.runs.folder import Results
+    from ffnet.runs.results import Results
 
 WIDTH, HEIGHT = 320, 96
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from fflabels.files import write_whole
@@ -23,7 +20,7 @@ from ffnet.labels.choose import choose_labels
 from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet
 from ffnet.prepare import check_drawing, check_names, check_run, sets_of
-from ffnet.runs.checkpoint import name_last_checkpoint, newest_checkpoint, restore_state, save_state, write_checkpoint
+from ffnet.runs.checkpoint import name_last_checkpoint, newest_for, restore_state, save_state, write_checkpoint
 from ffnet.runs.clock import Clock, TrainingClock
 from ffnet.runs.files import (
     ABOUT,
@@ -63,7 +60,7 @@ from ffnet.runs.start import (
     with_data,
 )
 from ffnet.runs.watcher import Watcher
-from ffnet.system.devices import memory_errors, resolve_device
+from ffnet.system.devices import deterministic, memory_errors, resolve_device
 from ffnet.system.ranks import Ranks, join_ranks
 from ffnet.system.signals import Interrupted, Interrupts
 from ffnet.training.learner import Learner, Metrics
@@ -258,7 +255,7 @@ def _train(session: _Session, interrupts: Interrupts) -> Run:
     # Where training starts.
     learner, start = make_learner(net, len(train), ranks), START
     settings = settings_digest(run.folder)
-    if newest := _newest_checkpoint(run, settings, ranks):
+    if newest := newest_for(run.folder, settings, ranks):
         state, start = newest
         restore_state(net, learner, state)
     log = Log(run.folder, start.epoch) if ranks.first else None
@@ -270,7 +267,7 @@ def _train(session: _Session, interrupts: Interrupts) -> Run:
         log.timing(f"resumed after step {start.step} of epoch {start.epoch + 1}", seconds=0, cpu_seconds=0)
 
     # Train step by step: log each epoch, save when a checkpoint is due, stop when a signal asked for it.
-    with _deterministic(), name_last_checkpoint(run.folder), interrupts.put_off():
+    with deterministic(), name_last_checkpoint(run.folder), interrupts.put_off():
         for position, metrics in steps(learner, config, train, data.classes, start):
             if log and metrics:
                 pace = clock.pace(position)
@@ -295,16 +292,6 @@ def _train(session: _Session, interrupts: Interrupts) -> Run:
                     speed = pace["images_per_second"]
                     watcher.report({**metrics, "images_per_second": speed, "seconds_left": clock.left(position)})
     return _finish(run, data, log, watcher.progress) if log else run
-
-
-def _newest_checkpoint(run: Run, settings: str, ranks: Ranks) -> tuple[dict[str, Tensor], Position] | None:
-    """Return the newest good checkpoint. Rank 0 renames damaged ones first, so that all ranks see the same files."""
-    if not ranks.first:
-        ranks.broadcast_text()
-    newest = newest_checkpoint(run.folder / CHECKPOINTS, settings, set_aside=ranks.first)
-    if ranks.first:
-        ranks.broadcast_text()
-    return newest
 
 
 def _finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
@@ -354,10 +341,3 @@ def _save_checkpoint(run: Run, learner: Learner, position: Position, settings: s
             raise NotFiniteError(f"{name} is not finite", position.epoch, position.step)
     if ranks.first:
         write_checkpoint(run.folder / CHECKPOINTS, state, position, settings)
-
-
-@contextmanager
-def _deterministic() -> Iterator[None]:
-    """Make convolutions on a GPU add in a fixed order, so that a resumed run equals one that was never stopped."""
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        yield

@@ -23,7 +23,7 @@ def test_a_picture_depends_on_the_seed_and_its_place_alone():
 
 
 def test_cosines_and_areas_are_right():
-    assert COSINES == tuple(np.round(256 * np.cos(np.arange(12) * np.pi / 12)).astype(int))
+    assert tuple(np.round(256 * np.cos(np.arange(12) * np.pi / 12)).astype(int)) == COSINES
     assert [cosine(k) for k in (12, 18, -6)] == [-256, 0, 0]
     for direction in (0, 5, 17):
         area = ellipse((512, 512), 240, 160, direction).sum() / 256
