@@ -31,6 +31,8 @@ class Training:
         self.board = _tensorboard() if tensorboard else None
         self.epochs = 0
         self.folder = ""
+        self.preset = ""
+        """A line about the preset, printed when training begins."""
 
     def __enter__(self) -> Self:
         self.progress.__enter__()
@@ -62,7 +64,7 @@ class Training:
         if self.board:
             self.board.started(run)
         if not self.quiet:
-            for line in description(run):
+            for line in filter(None, [self.preset, *description(run)]):
                 self.progress.print_line(line)
 
     def epoch(self, metrics: Mapping[str, Any]) -> None:

@@ -138,8 +138,7 @@ def command(
 
     # Train, and show the results.
     with net_output.Training(json_, tensorboard) as screen:
-        if not json_ and chosen.name:
-            screen.progress.print_line(f"preset  {chosen.name}: {chosen.about}")
+        screen.preset = f"preset  {chosen.name}: {chosen.about}" if chosen.name else ""
         run = train(chosen._replace(config=config), start=source, out=out, watcher=screen.watcher())
     net_output.print_results(run, json_)
     if run.results and not json_:
