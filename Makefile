@@ -38,6 +38,7 @@ bench: $(VENV)/.benched  ## the benchmarks; exits 1 when a floor is missed
 	$(BIN)/python tests/bench/scale.py
 	$(BIN)/python tests/bench/memory.py
 	$(BIN)/python tests/bench/datapath.py
+	$(BIN)/python tests/bench/startup.py
 
 same-bits: $(VENV)/.tested  ## do this tree and the commit BASE give the same bits?
 	$(BIN)/python tests/same_bits/compare.py $(BASE)

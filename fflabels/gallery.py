@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ def contact_sheet(
     shape: Shape | None = None,
     references: str | Array | References | None = None,
     intensity: float = DEFAULT_INTENSITY,
+    names: Sequence[str] | None = None,
 ) -> Image:
     """Return a picture of every label: three reference images embedded at K, then its imprint on the first.
 
@@ -57,6 +59,8 @@ def contact_sheet(
         As for `load_references`; not for codes.
     intensity
         The label intensity K; codes have none.
+    names
+        One class name per label, shown beside its number; not for codes.
     """
     from PIL import Image, ImageDraw, ImageFont
 
@@ -95,7 +99,7 @@ def contact_sheet(
     # One cell per label.
     for k in range(shown):
         left, top = 2 * GAP + k % columns * cell_w, head + k // columns * cell_h
-        draw.text((left, top), str(k), fill=QUIET, font=font)
+        draw.text((left, top), f"{k} {names[k]}" if names else str(k), fill=QUIET, font=font)
         embedded = labels.embed(images, np.full(len(images), k), intensity)
         imprint = checked_imprint(labels.labeler, images[:1], labels.recipes[k])
         for i, image in enumerate([*embedded, imprint[0]]):

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, get_args
 
 import msgspec
 import numpy as np
@@ -34,6 +34,9 @@ from fflabels.progress import Progress, silent
 from fflabels.recipe import MAX_RECIPES, Recipe, canonical_json, sha256
 from fflabels.reference_imprints import ReferenceImprints
 from fflabels.selection import Selection
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 FORMAT = "fflabels label set"
 VERSION = 2
@@ -296,6 +299,31 @@ class LabelSet:
 
     def __len__(self) -> int:
         return len(self.recipes)
+
+    def __repr__(self) -> str:
+        scored = f", scored at {'×'.join(map(str, self.scores.shape))}" if self.scores else ""
+        return f"LabelSet({len(self)} {self.labeler.name} labels, {self.provenance.method}{scored})"
+
+    def plot(self, **options: Any) -> Image:
+        """Return a contact sheet, a picture of Pillow: each label in the same images, and alone.
+
+        Parameters
+        ----------
+        **options
+            As for `fflabels.gallery.contact_sheet`: shape, references, intensity, names.
+        """
+        from fflabels.gallery import contact_sheet
+
+        return contact_sheet(self, **options)
+
+    def _repr_html_(self) -> str:
+        import base64
+        from html import escape
+
+        from fflabels.gallery import png
+
+        text = escape(repr(self).removeprefix("LabelSet(").removesuffix(")"))
+        return f'<img alt="{text}" src="data:image/png;base64,{base64.b64encode(png(self.plot())).decode()}">'
 
     def imprints(self, images: Array) -> Array:
         """Return what every label adds to every image: (n, N, C, H, W) for images (N, C, H, W) in [0, 1]."""

@@ -21,7 +21,7 @@ from ffnet.inference.registry import get_inference
 from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet
 from ffnet.prepare import check_run, label_set
-from ffnet.presets import load_preset
+from ffnet.runs.start import starting_settings
 from ffnet.system.devices import memory_errors, resolve_device
 
 try:
@@ -48,7 +48,7 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     labels
         A labeler (which designs a set on the training images), a built-in set such as ``fourier:paper10``, or a
-        label-set file. Default: the preset's, else ``fourier``.
+        label-set file; labels for the image, or codes (``code``). Default: the preset's, else ``fourier``.
     preset
         Name of the preset that the settings start from; see `ffnet.list_presets`. Its data set is ignored. Default: the
         settings of `Config`, which embed labels in the image only, without label channels.
@@ -203,9 +203,8 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seed = self.seed
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31)
-        values = {"labels.set": self.labels, "train.epochs": self.epochs, "seed": int(seed), "device": self.device}
-        base = load_preset(self.preset).config if self.preset else Config()
-        start = base.replaced({"data": {}, **{key: value for key, value in values.items() if value is not None}})
+        values: dict[str, Any] = {"data": {}, "train.epochs": self.epochs, "seed": int(seed), "device": self.device}
+        start = starting_settings(self.preset or Config(), labels=self.labels, values=values).config
         settings = self.settings
         config = start.replaced(settings) if isinstance(settings, Mapping) else start.override(settings)
         if config.data != start.data:

@@ -35,6 +35,7 @@ FFNET_COMMANDS = (
     "study",
     "search",
     "presets",
+    "settings",
 )
 
 

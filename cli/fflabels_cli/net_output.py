@@ -31,6 +31,8 @@ class Training:
         self.board = _tensorboard() if tensorboard else None
         self.epochs = 0
         self.folder = ""
+        self.preset = ""
+        """A line about the preset, printed when training begins."""
 
     def __enter__(self) -> Self:
         self.progress.__enter__()
@@ -62,7 +64,7 @@ class Training:
         if self.board:
             self.board.started(run)
         if not self.quiet:
-            for line in description(run):
+            for line in filter(None, [self.preset, *description(run)]):
                 self.progress.print_line(line)
 
     def epoch(self, metrics: Mapping[str, Any]) -> None:
@@ -154,6 +156,18 @@ def print_results(run: Run | Record, json_: bool) -> None:
         layers = " ".join(percent(accuracy) for accuracy in last.goodness.layers)
         click.echo(f"goodness of each layer alone, {last.split}: {layers}")
     click.echo(f"run folder: {run.folder}")
+
+
+def print_next_steps(run: Run) -> None:
+    """Print three commands that go on from a finished run."""
+    folder = run.folder
+    click.echo("next:")
+    for line, about in (
+        (f"ffnet report {folder}", "one page with curves, confusions and maps"),
+        (f"ffnet predict {folder} IMAGE…", "classes of your own images or folders"),
+        (f"ffnet train --start {folder}", "train on, also with --dataset FOLDER"),
+    ):
+        click.echo(f"  {line}  # {about}")
 
 
 def print_evaluation(evaluation: Evaluation, class_names: Sequence[str]) -> None:

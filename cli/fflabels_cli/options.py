@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from fflabels.labeler import Labeler
@@ -125,6 +126,7 @@ def kind(function: F) -> F:
     @click.option(
         "--kind",
         metavar="NAME",
+        shell_complete=complete_labels,
         help="The labeler: morph, fourier, onehot, code, waves or a plugin; see fflabels list.",
     )
     @labeler_in_a_file
@@ -364,3 +366,44 @@ def make_labeler(name: str, params: tuple[tuple[str, str], ...]) -> Labeler[Any]
     entry = registry.find(name)
     typed = convert_params(entry.name, registry.load_class(entry).params_type, dict(params), typed=False)
     return registry.make(entry, **msgspec.structs.asdict(typed))
+
+
+def complete_presets(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Return the presets that begin with what was typed, for a shell."""
+    from ffnet.presets import list_presets
+
+    return [preset.name for preset in list_presets(f"{typed}*")]
+
+
+def complete_settings(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Return the settings, ``section.key``, that begin with what was typed, for a shell."""
+    from ffnet.config.about import settings_about
+
+    return [key for key in settings_about() if key.startswith(typed)]
+
+
+def complete_assignments(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Return ``section.key=`` or ``section.key=value`` for a shell."""
+    from ffnet.config.about import settings_about
+
+    key, equals, value = typed.partition("=")
+    if not equals:
+        return [f"{name}=" for name in settings_about() if name.startswith(key)]
+    setting = settings_about().get(key)
+    return [f"{key}={choice}" for choice in (setting.choices if setting else ()) if choice.startswith(value)]
+
+
+def complete_data_sets(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Return the data sets and folders that begin with what was typed, for a shell."""
+    from ffnet.data.load import KNOWN
+
+    names = [CompletionItem(name) for name in KNOWN if name.startswith(typed)]
+    return [*names, CompletionItem(typed, type="dir")]
+
+
+def complete_labels(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Return the labelers and files that begin with what was typed, for a shell."""
+    from fflabels.registry import entries
+
+    names = [CompletionItem(entry.name) for entry in entries() if entry.name.startswith(typed)]
+    return [*names, CompletionItem(typed, type="file")]

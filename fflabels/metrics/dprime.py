@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from fflabels.metrics.metric import GRID, Matrix, Metric, finished
 from fflabels.observer import NEEDED_FOR, Observer
@@ -28,6 +27,8 @@ BATCH = 512
 
 def compute(recipes: Sequence[Recipe], brief: Brief, progress: Progress) -> Matrix:
     """Return 1/(1 + d′²), (n, n), of the d′ that `Observer` sees between two labels."""
+    from scipy.spatial.distance import cdist  # takes a moment to import
+
     seen = Observer(brief.references, brief.intensity).look(brief.labeler, recipes, progress)
     result = np.zeros((len(seen), len(seen)), np.float32)
     for k in range(0, len(seen), BATCH):

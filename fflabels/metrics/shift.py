@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.fft import irfft2, rfft2
 
 from fflabels.metrics.blocks import BLOCK_BYTES, Block, Correlation, Signature, Tile, correlate
 from fflabels.metrics.metric import Matrix, Metric
@@ -40,14 +39,18 @@ class Shift(Correlation):
 
     def stack(self, signatures: Iterable[Signature], count: int) -> Block:
         """Return the half spectra, (H, W//2 + 1, count, M·C) complex64."""
+        from scipy import fft  # takes a moment to import
+
         block = np.empty((self.height, self.width // 2 + 1, count, self.planes), np.complex64)
         for k, signature in enumerate(signatures):
-            spectra = rfft2(signature).reshape(self.planes, self.height, -1)
+            spectra = fft.rfft2(signature).reshape(self.planes, self.height, -1)
             block[:, :, k] = np.moveaxis(spectra, 0, -1)
         return block
 
     def tiles(self, a: Block, b: Block, same: bool) -> Iterator[Tile]:
         """Yield tiles of `TILE` × `TILE` pairs: cross-spectra summed over images, back-transformed, largest taken."""
+        from scipy import fft  # takes a moment to import
+
         size = max(1, min(TILE, math.isqrt(TILE_BYTES // (4 * self.height * self.width))))
         for rows in _parts(a.shape[2], size):
             conjugate = a[:, :, rows].conj()
@@ -55,7 +58,7 @@ class Shift(Correlation):
                 if same and columns.stop <= rows.start:
                     continue
                 cross = np.matmul(conjugate, b[:, :, columns].swapaxes(2, 3))
-                everywhere = irfft2(cross, s=(self.height, self.width), axes=(0, 1), overwrite_x=True)
+                everywhere = fft.irfft2(cross, s=(self.height, self.width), axes=(0, 1), overwrite_x=True)
                 yield rows, columns, np.maximum(everywhere.max((0, 1)), -everywhere.min((0, 1)))
 
 

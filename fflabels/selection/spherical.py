@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 
 NOISE = 1e-3
 """Eigenvalues up to this are rounding: the vectors' dimension is the number of larger ones."""
@@ -38,6 +37,8 @@ def least_largest(n: int, d: int) -> float:
     if n <= 2 * d:
         return 0.0
     end = (math.sqrt(d + 3) - 1) / (d + 2)  # there the bound of degree 3 ends; those of higher degrees are left out
+
+    from scipy.optimize import brentq  # takes a moment to import
 
     def most(s: float) -> float:
         return d * (1 - s) * (2 + (d + 1) * s) / (1 - d * s * s)

@@ -47,6 +47,11 @@ PAIRS_ONLY = (
 """Settings that only nets use which compare a right label with wrong ones: with codes they must have their defaults."""
 
 
+_SECTIONS: dict[str, type[Section]] = {
+    "labels": LabelsConfig, "data": DataConfig, "net": NetConfig, "train": TrainConfig, "inference": InferenceConfig,
+}  # fmt: skip
+
+
 class Config(Section, frozen=True):
     """All settings of a run.
 
@@ -76,6 +81,14 @@ class Config(Section, frozen=True):
     inference: InferenceConfig = InferenceConfig()
 
     def __post_init__(self) -> None:
+        if isinstance(self.labels, str):  # Config(labels="fourier")
+            msgspec.structs.force_setattr(self, "labels", LabelsConfig(set=self.labels))
+        if isinstance(self.data, str):
+            msgspec.structs.force_setattr(self, "data", DataConfig(name=self.data))
+        for name, kind in _SECTIONS.items():
+            if not isinstance(value := getattr(self, name), kind):
+                hint = f'ffnet.Config().replaced({{"{name}.KEY": value}})'
+                raise FFLabelsError("not a section", where=name, got=value, expected=kind.__name__, hint=hint)
         depth = len(self.net.widths)
         for name in ("strides", "pools"):
             count = len(getattr(self.net, name))
@@ -148,10 +161,10 @@ class Config(Section, frozen=True):
             return True
         return self.algorithm == "ff" and self.net.first_layer != "with_next" and self.net.detach
 
-    def override(self, assignments: Sequence[str]) -> Config:
+    def override(self, assignments: Sequence[str] | Mapping[str, Any]) -> Config:
         """Return the configuration with ``section.key=value`` assignments; a value is TOML or a bare word.
 
-        An empty value unsets an optional setting.
+        An empty value unsets an optional setting. A mapping from ``section.key`` to values is taken, too.
 
         Raises
         ------
@@ -160,6 +173,8 @@ class Config(Section, frozen=True):
         """
         if isinstance(assignments, str):
             raise FFLabelsError("one text", where="--set", got=assignments, expected="a list of section.key=value")
+        if isinstance(assignments, Mapping):
+            return self.replaced(assignments)
         values = []
         for assignment in assignments:
             path, equals, text = assignment.partition("=")
@@ -180,7 +195,7 @@ class Config(Section, frozen=True):
             for name in sections:
                 table = _subtable(table, name, path, where)
             if key not in table and sections != ["labels", "params"]:
-                hint = "labels.layers.set" if path in OLD_LABEL_CHANNELS else nearest(key, table)
+                hint = "labels.layers.set" if path in OLD_LABEL_CHANNELS else _place_of(path, table)
                 raise FFLabelsError("no such setting", where=where, got=path, hint=hint)
             if isinstance(table.get(key), dict) and not isinstance(value, dict):
                 raise FFLabelsError(
@@ -240,6 +255,14 @@ def type_of(key: str) -> Any:
     for name in key.split("."):
         kind = next((field.type for field in getattr(kind, "fields", ()) if field.name == name), None)
     return kind
+
+
+def _place_of(path: str, table: Mapping[str, Any]) -> str:
+    """Return a hint about an unknown setting: the sections that have one of this name, else the nearest names."""
+    sections = [field for field in msgspec.structs.fields(Config) if isinstance(field.default, Section)]
+    known = {f.name: [g.name for g in msgspec.structs.fields(f.default)] for f in sections}
+    places = [f"{section}.{path}" for section, names in known.items() if path in names]
+    return f"did you mean {' or '.join(map(repr, places))}?" if places else nearest(path.rpartition(".")[2], table)
 
 
 def _without_none(tree: dict[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Dice:
     def grid(self, side: int, spread: int) -> Grid:
         """Return (side, side) integers from −spread to spread."""
         bits = self._bits.random_raw(side * side).reshape(side, side) >> np.uint64(32)
-        return bits.astype(np.int64) % (2 * spread + 1) - spread
+        return np.asarray(bits.astype(np.int64) % (2 * spread + 1) - spread)
 
     def near(self, colour: Colour, spread: int) -> Colour:
         """Return a colour whose channels differ by up to `spread`."""
@@ -78,7 +78,7 @@ def ellipse(centre: Place, length: int, width: int, direction: int = 0, window: 
     along, across = (dx * c + dy * s) // 256, (dy * c - dx * s) // 256
     whole = (length * width) ** 2
     inside = whole - (along * width) ** 2 - (across * length) ** 2
-    return np.clip(FULL // 2 + 8 * min(length, width) * inside // whole, 0, FULL)
+    return np.asarray(np.clip(FULL // 2 + 8 * min(length, width) * inside // whole, 0, FULL))
 
 
 def paint(picture: Grid, colour: Colour, cover: Grid, strength: int = FULL) -> None:

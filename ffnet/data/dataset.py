@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,7 @@ from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
 from fflabels.images import fit
 from ffnet.config import DataConfig
+from ffnet.data.arrays import images_of
 
 Bytes = npt.NDArray[np.uint8]
 Classes = npt.NDArray[np.int64]
@@ -34,6 +36,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        return f"Split({len(self)} images {'×'.join(map(str, self.images.shape[1:]))})"
+
     def __getitem__(self, index: Any) -> Split:
         return Split(self.images[index], self.classes[index])
 
@@ -51,6 +56,76 @@ class Data:
     validation: Split
     test: Split
     class_names: tuple[str, ...]
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X: Any,
+        y: Any,
+        class_names: Sequence[str] | None = None,
+        *,
+        test: tuple[Any, Any] | None = None,
+        validation: int | None = None,
+        name: str = "arrays",
+    ) -> Data:
+        """Return a data set of images and classes in arrays or tensors.
+
+        Parameters
+        ----------
+        X
+            Images (N, H, W) or (N, C, H, W), bytes or floats in [0, 1].
+        y
+            Classes (N,): integers from 0, or strings.
+        class_names
+            One per class; the classes found in `y`, sorted, unless given.
+        test
+            Test images and their classes; a sixth of the images, drawn by chance, unless given.
+        validation
+            Number of training images to hold out for validation; an eighth of them unless given.
+        name
+            Name of the data set.
+
+        Examples
+        --------
+        >>> import numpy as np, ffnet
+        >>> X, y = np.random.default_rng(0).random((60, 16, 16)), np.arange(60) % 3
+        >>> ffnet.Data.from_arrays(X, y, ["round", "long", "flat"])
+        Data('arrays', 1×16×16, 3 classes, 44 training, 6 validation, 10 test images)
+        """
+        images = images_of(X).numpy()
+        found = np.asarray(y)
+        names = tuple(map(str, np.unique(found) if class_names is None else class_names))
+        whole = images, _indices(found, names, len(images), named=class_names is not None)
+        if test is None:
+            order = np.random.default_rng(0).permutation(len(images))
+            held, rest = order[: len(images) // 6], order[len(images) // 6 :]
+            tested, whole = (whole[0][held], whole[1][held]), (whole[0][rest], whole[1][rest])
+        else:
+            tests = images_of(test[0], "test").numpy()
+            if tests.shape[1:] != images.shape[1:]:
+                raise FFLabelsError(
+                    "test images of another shape", where="test", got=tests.shape[1:], expected=f"{images.shape[1:]}"
+                )
+            tested = tests, _indices(np.asarray(test[1]), names, len(tests), named=class_names is not None)
+        config = DataConfig(validation=validation)
+        return split_data(config, name, whole, tested, names, len(whole[0]) // 8)
+
+    @classmethod
+    def from_dataset(
+        cls, dataset: Any, class_names: Sequence[str] | None = None, *, test: Any = None, name: str | None = None
+    ) -> Data:
+        """Return a data set of the items (image, class) of a PyTorch data set, all read at once.
+
+        Images are tensors (C, H, W), bytes or floats in [0, 1], or pictures of Pillow. Class names are those of its
+        attribute ``classes`` unless given. `test` is a data set, too. For the rest see `from_arrays`.
+        """
+        names = getattr(dataset, "classes", None) if class_names is None else class_names
+        tested = None if test is None else _items(test)
+        return cls.from_arrays(*_items(dataset), names, test=tested, name=name or type(dataset).__name__)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.train)} training, {len(self.validation)} validation, {len(self.test)} test images"
+        return f"Data({self.name!r}, {'×'.join(map(str, self.shape))}, {self.classes} classes, {counts})"
 
     @property
     def classes(self) -> int:
@@ -72,6 +147,32 @@ class Data:
             digest.update(split.images.numpy().tobytes())
             digest.update(split.classes.numpy().tobytes())
         return digest.hexdigest()
+
+
+def _indices(y: npt.NDArray[Any], names: tuple[str, ...], count: int, *, named: bool) -> Classes:
+    """Return the index of each class; `named` tells that integers are already indices of the names."""
+    if y.shape != (count,):
+        raise FFLabelsError("not one class per image", where="y", got=f"shape {y.shape}", expected=f"({count},)")
+    if named and y.dtype.kind in "iu":
+        if count and not (y.min() >= 0 and y.max() < len(names)):
+            got, expected = f"{y.min()} to {y.max()}", f"0 to {len(names) - 1}, as there are names"
+            raise FFLabelsError("out of range", where="y", got=got, expected=expected)
+        return y.astype(np.int64)
+    place = {name: k for k, name in enumerate(names)}
+    if unknown := sorted({str(value) for value in y} - set(place)):
+        raise FFLabelsError("a class without a name", where="y", got=unknown[0], expected=", ".join(names))
+    return np.array([place[str(value)] for value in y], np.int64)
+
+
+def _items(dataset: Any) -> tuple[Any, npt.NDArray[Any]]:
+    """Return images (N, C, H, W) and classes of the items of a PyTorch data set."""
+    pairs = [dataset[k] for k in range(len(dataset))]
+    images = [np.asarray(image) for image, _ in pairs]
+    if pairs and not isinstance(pairs[0][0], Tensor | np.ndarray):  # pictures have channels last
+        images = [image.transpose(2, 0, 1) if image.ndim == 3 else image[None] for image in images]
+    if len(shapes := {image.shape for image in images}) > 1:
+        raise FFLabelsError("images of several shapes", where="dataset", got=", ".join(map(str, sorted(shapes)[:3])))
+    return np.stack(images), np.array([label.item() if isinstance(label, Tensor) else label for _, label in pairs])
 
 
 def one_a_class(split: Split, count: int) -> Split:

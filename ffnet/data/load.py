@@ -6,10 +6,11 @@ A new data set is a function that is decorated with `register`; see `ffnet.data.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import ffnet.data.sources  # noqa: F401 - registers the built-in data sets
 from fflabels.errors import FFLabelsError, nearest
-from ffnet.config import DataConfig
+from ffnet.config import Config, DataConfig
 from ffnet.data.dataset import Data
 from ffnet.data.folders import load_folder
 from ffnet.data.registry import DATASETS, register
@@ -20,8 +21,15 @@ KNOWN = DATASETS.keys()
 """The names of all registered data sets."""
 
 
-def load_data(config: DataConfig) -> Data:
+def load_data(config: DataConfig | str, **settings: Any) -> Data:
     """Return a data set.
+
+    Parameters
+    ----------
+    config
+        The settings ``data.*``, or only the name of a data set or a folder of class folders.
+    **settings
+        Other settings ``data.*``: ``load_data("mnist", limit=1000)``.
 
     A fixed draw that depends on the data set's size alone sets the validation images apart [ours: 10,000 of MNIST's,
     Fashion-MNIST's and the pairs' and 5,000 of CIFAR's training images, an eighth of others'].
@@ -30,7 +38,15 @@ def load_data(config: DataConfig) -> Data:
     ------
     FFLabelsError
         For an unknown name, a data set that is not there and cannot be downloaded, or a folder without classes.
+
+    Examples
+    --------
+    >>> import ffnet
+    >>> ffnet.load_data("digits", limit=100)
+    Data('digits', 1×16×16, 10 classes, 100 training, 180 validation, 360 test images)
     """
+    base = Config(data=DataConfig(name=config) if isinstance(config, str) else config)
+    config = base.replaced({f"data.{key}": value for key, value in settings.items()}).data
     if dataset := DATASETS.get(config.name):
         return dataset.load(config)
     if Path(config.name).is_dir():

@@ -112,7 +112,7 @@ def export_net(
 
     # Trace a copy on the CPU, by PyTorch's own operations alone.
     scorer = Scorer(copy.deepcopy(net).cpu().eval(), method).eval()
-    for layer in cast(Net, scorer.net).layers:
+    for layer in scorer.net.layers:
         layer.full_gradient = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -166,7 +166,7 @@ def _write_onnx(program: ExportedProgram, class_names: str) -> bytes:
     made = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["images"], output_names=["scores"])
     assert made is not None
     made.model.metadata_props["class_names"] = class_names
-    return made.model_proto.SerializeToString()
+    return bytes(made.model_proto.SerializeToString())
 
 
 def _read_onnx(data: bytes, images: Tensor) -> Any:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from fflabels.errors import FFLabelsError, nearest
 from ffnet.config import Config, convert, read_toml
-from ffnet.data.load import DATASETS
 
 
 class Preset(NamedTuple):
@@ -69,6 +68,8 @@ def quick_preset(dataset: str, *, pairs: bool = False) -> Preset:
 
     With `pairs` its counterpart for labels in the image, such as pairs-digits.
     """
+    from ffnet.data.load import DATASETS  # imports PyTorch, which presets do not need
+
     known = DATASETS.get(dataset)
     name = known.preset if known else "quick-digits"
     preset = load_preset(name.replace("quick-", "pairs-", 1) if pairs else name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -15,8 +16,9 @@ from torch import Tensor, nn
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
+from ffnet.system.ranks import Ranks
 from ffnet.training.learner import Learner
-from ffnet.training.loop import Position
+from ffnet.training.loop import NotFiniteError, Position
 
 KEPT = 2
 """How many of the newest checkpoints are kept, so that one is left if another is damaged."""
@@ -180,3 +182,24 @@ def _parameters(learner: Learner) -> list[nn.Parameter]:
 
 def _digest(state: dict[str, Tensor], position: Position) -> str:
     return hashlib.sha256(f"{position.epoch} {position.step} ".encode() + save(state)).hexdigest()
+
+
+@contextmanager
+def name_last_checkpoint(folder: Path) -> Iterator[None]:
+    """When the loss is not finite, add to the error where the last good state is."""
+    try:
+        yield
+    except NotFiniteError as error:
+        checkpoints = sorted((folder / "checkpoints").glob("*.safetensors"))
+        where = f"the last good state is {checkpoints[-1]}" if checkpoints else "it came before the first checkpoint"
+        raise FFLabelsError(f"{error}; {where}") from None
+
+
+def newest_for(folder: Path, settings: str, ranks: Ranks) -> tuple[dict[str, Tensor], Position] | None:
+    """Return the newest good checkpoint. Rank 0 renames damaged ones first, so that all ranks see the same files."""
+    if not ranks.first:
+        ranks.broadcast_text()
+    newest = newest_checkpoint(folder / "checkpoints", settings, set_aside=ranks.first)
+    if ranks.first:
+        ranks.broadcast_text()
+    return newest

@@ -21,6 +21,9 @@ LAYER_LABELS = "layer-labels.json"
 
 CONFIG, LABELS, ABOUT, RESULTS, READS = "config.toml", "labels.json", "run.json", "results.json", "reads.json"
 MODEL, UNTRAINED, FORECAST = "model.safetensors", "untrained.safetensors", "forecast.safetensors"
+STARTED = "start.safetensors"
+"""The weights of another run that this one started from."""
+
 CHECKPOINTS = "checkpoints"
 
 T = TypeVar("T")

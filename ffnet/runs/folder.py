@@ -38,6 +38,7 @@ from ffnet.runs.files import (
     write_json,
 )
 from ffnet.runs.log import METRICS, read_lines
+from ffnet.runs.notebook import run_html
 from ffnet.runs.record import BASELINES, Record
 from ffnet.runs.results import Reads, Results
 from ffnet.runs.settings import About, check_data, read_layer_labels, read_settings, settings_digest, with_root
@@ -78,6 +79,16 @@ class Run:
     net: FFNet | Baseline
     metrics: list[Metrics] = field(default_factory=list)
     results: Results | None = None
+
+    def __repr__(self) -> str:
+        done, name = f"{len(self.metrics)} of {self.config.train.epochs} epochs", self.about.data.name
+        evaluation = self.results and (self.results.test or self.results.validation)
+        accuracies = evaluation.accuracies.items() if evaluation else ()
+        found = "".join(f", {method} {100 * accuracy.accuracy:.1f} %" for method, accuracy in accuracies)
+        return f"Run({str(self.folder)!r}, {name}, {done}{found})"
+
+    def _repr_html_(self) -> str:
+        return run_html(self.metrics, self.results, repr(self))
 
     def check_trained(self) -> None:
         """Refuse a run without a complete epoch."""

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+from torch.utils.data import Dataset
 
-from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
-from fflabels.progress import Progress, silent
-from ffnet.config import Config
+from fflabels.progress import Progress
 from ffnet.data.dataset import Data
-from ffnet.data.load import KNOWN, load_data
+from ffnet.data.load import load_data
 from ffnet.data.ranges import with_range
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.fitting import fit_heads, untrained
@@ -24,8 +20,7 @@ from ffnet.labels.choose import choose_labels
 from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet
 from ffnet.prepare import check_drawing, check_names, check_run, sets_of
-from ffnet.presets import Preset, load_preset
-from ffnet.runs.checkpoint import newest_checkpoint, restore_state, save_state, write_checkpoint
+from ffnet.runs.checkpoint import name_last_checkpoint, newest_for, restore_state, save_state, write_checkpoint
 from ffnet.runs.clock import Clock, TrainingClock
 from ffnet.runs.files import (
     ABOUT,
@@ -35,7 +30,9 @@ from ffnet.runs.files import (
     LAYER_LABELS,
     MODEL,
     RESULTS,
+    STARTED,
     UNTRAINED,
+    load_weights,
     save_weights,
     write_json,
 )
@@ -52,41 +49,24 @@ from ffnet.runs.settings import (
     settings_digest,
     with_root,
 )
-from ffnet.system.devices import memory_errors, resolve_device
+from ffnet.runs.start import (
+    Start,
+    load_start,
+    refuse_epochs,
+    same_labels,
+    start_from,
+    starting_settings,
+    with_absolute_paths,
+    with_data,
+)
+from ffnet.runs.watcher import Watcher
+from ffnet.system.devices import deterministic, memory_errors, resolve_device
 from ffnet.system.ranks import Ranks, join_ranks
 from ffnet.system.signals import Interrupted, Interrupts
 from ffnet.training.learner import Learner, Metrics
 from ffnet.training.loop import START, NotFiniteError, Position, check_finite, images_per_epoch, make_learner, steps
 
-
-def _ignore(*_: Any) -> None:
-    pass
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """Functions that a training calls on rank 0, so that others can follow it.
-
-    Attributes
-    ----------
-    started
-        Called with the run when training begins; its folder exists then.
-    report
-        Called after every epoch with its metrics, images per second and seconds left.
-    progress
-        Called with the name of the work being done, steps done, and steps in all.
-
-    Examples
-    --------
-    >>> from ffnet.runs.session import Watcher
-    >>> watcher = Watcher(report=lambda metrics: print(f"epoch {metrics['epoch']}"))
-    >>> watcher.report({"epoch": 3, "loss": 0.5})
-    epoch 3
-    """
-
-    started: Callable[[Run], None] = _ignore
-    report: Callable[[Metrics], None] = _ignore
-    progress: Progress = silent
+__all__ = ["Watcher", "resume", "train", "with_absolute_paths"]
 
 
 @dataclass
@@ -100,11 +80,18 @@ class _Session:
 
 
 def train(
-    config: Config | Preset | str | None = None,
+    config: Start = None,
     *,
+    dataset: str | None = None,
+    labels: str | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    start: str | Path | Run | None = None,
     out: str | Path | None = None,
-    data: Data | None = None,
+    data: Data | Dataset[Any] | None = None,
     watcher: Watcher | None = None,
+    **settings: Any,
 ) -> Run:
     """Design the labels, train, fit the linear classifier, evaluate; the run folder keeps everything.
 
@@ -114,13 +101,21 @@ def train(
     Parameters
     ----------
     config
-        The settings, a preset or a preset's name; ``quick-digits``, on the embedded digits, unless given.
+        The settings, a preset or its name. Default: the quick preset of the data set, or the settings of `start`.
+    dataset, epochs, seed, device
+        The settings of these names; a data set's name or a folder of class folders.
+    labels
+        A labeler, a built-in set or a file: labels for the image, or codes.
+    start
+        A run whose layers the training starts from, on the same or other data and classes. Heads are fitted anew.
     out
         The run folder, new or empty; a new folder under ``runs/`` unless given.
     data
-        The data set; loaded as the settings say unless given.
+        `Data` or a PyTorch data set (`Data.from_dataset`). Default: loaded as the settings say.
     watcher
-        Called during training.
+        Follows the training.
+    **settings
+        Other settings by their dotted names: ``**{"train.lr": 1e-3}``.
 
     Raises
     ------
@@ -132,43 +127,47 @@ def train(
     Examples
     --------
     >>> import tempfile, ffnet
-    >>> small = ["labels.set=fourier:paper10", "data.limit=100", "train.epochs=1", "net.widths=[4,4,4]"]
+    >>> small = {"data.limit": 100, "net.widths": [4, 4, 4]}
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run = ffnet.train(ffnet.Config().override(small), out=folder)
+    ...     run = ffnet.train(ffnet.Config(labels="fourier:paper10"), epochs=1, out=folder, **small)
     ...     list(run.results.test.accuracies), run.test_reads
     (['goodness', 'linear'], 1)
     """
     # Decide the settings.
     watcher = watcher or Watcher()
-    config = "quick-digits" if config is None else config
-    config = load_preset(config) if isinstance(config, str) else config
-    config = config.config if isinstance(config, Preset) else config
-    device = resolve_device(config.device)
-    config = with_absolute_paths(config)
+    source = load_start(start)
+    values = {"train.epochs": epochs, "seed": seed, "device": device, **settings}
+    preset, _, _, config = starting_settings(config, source, dataset=dataset, labels=labels, values=values)
+    computing_device = resolve_device(config.device)
+    config, data = with_data(with_absolute_paths(config), data)
     check_names(config)
 
     with Interrupts() as interrupts, memory_errors():
-        # Other ranks wait until rank 0 has written the settings.
         ranks = join_ranks()
         if not ranks.first:
+            # They wait until rank 0 has written the settings.
             return _continue(Path(ranks.broadcast_text()), ranks, interrupts, watcher, data=data)
         with new_run_folder(out, config) as folder:
             # Refuse what cannot be trained before the labels are designed; then build the net.
             config = config.replaced({"data.range": with_range(config.data).range})
             data = data or load_data(config.data)
-            config = with_dtype(config, device, data.shape)
+            config = with_dtype(config, computing_device, data.shape)
             check_run(config, data, ranks)
-            labels = choose_labels(config, data, progress=watcher.progress) if config.algorithm == "ff" else None
-            net = build(config, data.shape, labels, data.classes).to(device)
+            chosen = same_labels(source, config, data) if source else None
+            if chosen is None and config.algorithm == "ff":
+                chosen = choose_labels(config, data, progress=watcher.progress)
+            net = build(config, data.shape, chosen, data.classes).to(computing_device)
             check_drawing(net)
-            run = Run(folder, config, About.of(data, device, ranks.size, sets_of(net)), net)
+            run = Run(folder, config, About.of(data, computing_device, ranks.size, sets_of(net)), net)
+            start_from(source, net, data, folder)
             # Write what the run begins with, and train.
-            if labels:
-                labels.save(folder / LABELS)
+            if chosen:
+                chosen.save(folder / LABELS)
             if isinstance(net, FFNet) and net.layer_labels:
                 net.layer_labels.save(folder / LAYER_LABELS)
             write_json(folder / ABOUT, run.about)
-            write_whole(folder / CONFIG, config.to_toml())  # last: a folder with this file holds a run
+            origin = f"# preset {preset}\n".encode() if preset else b""
+            write_whole(folder / CONFIG, origin + config.to_toml())  # last: a folder with this file holds a run
             ranks.broadcast_text(str(folder.resolve()))
             return _train(_Session(run, data, ranks, watcher), interrupts)
 
@@ -180,6 +179,7 @@ def resume(
     root: str | None = None,
     data: Data | None = None,
     watcher: Watcher | None = None,
+    epochs: int | None = None,
 ) -> Run:
     """Continue a run that was stopped or killed; a finished run is returned as it is.
 
@@ -195,6 +195,8 @@ def resume(
         Where the data are now: the folder of torchvision's data sets, or the run's own folder of images.
     data, watcher
         As for `train`.
+    epochs
+        Refused: a run keeps its settings. ``train(start=folder, epochs=…)`` trains on.
 
     Raises
     ------
@@ -211,6 +213,7 @@ def resume(
     ...     ffnet.resume(folder).results == run.results  # already finished
     True
     """
+    refuse_epochs(folder, epochs)
     folder = Path(folder)
     device = device or read_config(folder)[0].device
     if is_finished(folder):
@@ -238,6 +241,8 @@ def _continue(
     net = build(config, data.shape, labels, data.classes, read_layer_labels(folder, changed="refuse"))
     net = net.to(resolve_device(device or config.device))
     check_drawing(net)
+    if (folder / STARTED).exists():
+        load_weights(net, folder / STARTED)
     return _train(_Session(Run(folder, config, about, net), data, ranks, watcher), interrupts)
 
 
@@ -250,7 +255,7 @@ def _train(session: _Session, interrupts: Interrupts) -> Run:
     # Where training starts.
     learner, start = make_learner(net, len(train), ranks), START
     settings = settings_digest(run.folder)
-    if newest := _newest_checkpoint(run, settings, ranks):
+    if newest := newest_for(run.folder, settings, ranks):
         state, start = newest
         restore_state(net, learner, state)
     log = Log(run.folder, start.epoch) if ranks.first else None
@@ -262,7 +267,7 @@ def _train(session: _Session, interrupts: Interrupts) -> Run:
         log.timing(f"resumed after step {start.step} of epoch {start.epoch + 1}", seconds=0, cpu_seconds=0)
 
     # Train step by step: log each epoch, save when a checkpoint is due, stop when a signal asked for it.
-    with _deterministic(), _name_last_checkpoint(run.folder), interrupts.put_off():
+    with deterministic(), name_last_checkpoint(run.folder), interrupts.put_off():
         for position, metrics in steps(learner, config, train, data.classes, start):
             if log and metrics:
                 pace = clock.pace(position)
@@ -287,16 +292,6 @@ def _train(session: _Session, interrupts: Interrupts) -> Run:
                     speed = pace["images_per_second"]
                     watcher.report({**metrics, "images_per_second": speed, "seconds_left": clock.left(position)})
     return _finish(run, data, log, watcher.progress) if log else run
-
-
-def _newest_checkpoint(run: Run, settings: str, ranks: Ranks) -> tuple[dict[str, Tensor], Position] | None:
-    """Return the newest good checkpoint. Rank 0 renames damaged ones first, so that all ranks see the same files."""
-    if not ranks.first:
-        ranks.broadcast_text()
-    newest = newest_checkpoint(run.folder / CHECKPOINTS, settings, set_aside=ranks.first)
-    if ranks.first:
-        ranks.broadcast_text()
-    return newest
 
 
 def _finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
@@ -346,28 +341,3 @@ def _save_checkpoint(run: Run, learner: Learner, position: Position, settings: s
             raise NotFiniteError(f"{name} is not finite", position.epoch, position.step)
     if ranks.first:
         write_checkpoint(run.folder / CHECKPOINTS, state, position, settings)
-
-
-@contextmanager
-def _name_last_checkpoint(folder: Path) -> Iterator[None]:
-    """When the loss is not finite, add to the error where the last good state is."""
-    try:
-        yield
-    except NotFiniteError as error:
-        checkpoints = sorted((folder / CHECKPOINTS).glob("*.safetensors"))
-        where = f"the last good state is {checkpoints[-1]}" if checkpoints else "it came before the first checkpoint"
-        raise FFLabelsError(f"{error}; {where}") from None
-
-
-def with_absolute_paths(config: Config) -> Config:
-    """Return the configuration with absolute paths to the data, so that a run continues from any working directory."""
-    name, root = config.data.name, config.data.root
-    paths = {"data.root": root, "data.name": name if name not in KNOWN and Path(name).is_dir() else None}
-    return config.replaced({key: str(Path(path).expanduser().resolve()) for key, path in paths.items() if path})
-
-
-@contextmanager
-def _deterministic() -> Iterator[None]:
-    """Make convolutions on a GPU add in a fixed order, so that a resumed run equals one that was never stopped."""
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        yield

@@ -73,3 +73,10 @@ def memory_errors() -> Iterator[None]:
             got=str(error).splitlines()[0] if str(error) else None,
             hint="lower train.batch, inference.chunk or net.widths, or set inference.linear_pool=4",
         ) from error
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Make convolutions on a GPU add in a fixed order, so that a resumed run equals one that was never stopped."""
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        yield

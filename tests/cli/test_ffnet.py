@@ -14,7 +14,7 @@ from fflabels_cli import app
 from PIL import Image
 from test_fflabels import good, run
 
-from ffnet import Config, resume, train
+from ffnet import Config, load_preset, resume, train
 from ffnet.runs.session import Watcher
 
 pytestmark = pytest.mark.slow
@@ -355,6 +355,82 @@ def test_a_mistake_about_a_run_is_one_clear_line(trained, arguments, message):
     assert (found.returncode, found.stdout) == (1, "")
     assert found.stderr.count("\n") == 1
     assert message in found.stderr
+
+
+def test_predict_takes_folders_and_writes_csv(trained):
+    cwd, _ = trained
+    folder = next((cwd / "runs").iterdir())
+    for name in ("a.png", "more/b.png", "more/.hidden.png"):
+        path = cwd / "pictures" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((16, 16), 99, np.uint8)).save(path)
+    (cwd / "pictures" / "notes.txt").write_text("no picture")
+    found = shown("predict", folder, "pictures", "--csv", "found.csv", cwd=cwd)
+    assert found == "2 predictions: found.csv\n"
+    head, *rows = (cwd / "found.csv").read_text().splitlines()
+    assert head == "image,class,runner_up,lead"
+    assert [row.split(",")[0] for row in rows] == ["pictures/a.png", "pictures/more/b.png"]
+    (cwd / "nothing").mkdir()
+    assert "nothing: no image in the folder" in ffnet("predict", folder, "nothing", cwd=cwd).stderr
+
+
+def test_a_run_starts_from_another_and_says_how_to_go_on(trained):
+    cwd, found = trained
+    assert "preset  pairs-digits: " in found.stderr
+    folder = next((cwd / "runs").iterdir())
+    for line in ("next:", f"ffnet report {folder.relative_to(cwd)}", f"ffnet train --start {folder.relative_to(cwd)}"):
+        assert line in found.stdout
+    again = ffnet("train", "--start", folder, "--epochs", 1, "--out", "again", cwd=cwd)
+    assert again.returncode == 0, again.stderr
+    assert (cwd / "again" / "start.safetensors").exists()
+    assert "preset" not in again.stderr
+
+
+def test_settings_are_explained(tmp_path):
+    assert shown("settings", "train.batch", cwd=tmp_path).startswith("train.batch = 32\n    Images per step;")
+    assert json.loads(shown("settings", "data", "--json", cwd=tmp_path))[0]["key"] == "data.name"
+    found = ffnet("settings", "lr", cwd=tmp_path)
+    assert (found.returncode, found.stderr) == (
+        1,
+        "Error: ffnet settings: no such setting; got lr (did you mean 'train.lr'?)\n",
+    )
+    text = shown("presets", "quick-cells", cwd=tmp_path)
+    assert "# Filters per layer.\nwidths = " in text
+    assert Config.from_toml(text.encode(), "presets") == load_preset("quick-cells").config
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (("train", "--preset", "quick-c"), ["quick-cells", "quick-cifar10", "quick-cifar100"]),
+        (("train", "--dataset", "mnist"), ["mnist", "mnist-pairs"]),
+        (("train", "--labels", "fou"), ["fourier"]),
+        (("train", "--set", "train.sch"), ["train.schedule="]),
+        (
+            ("train", "--set", "train.schedule=co"),
+            ["train.schedule=constant", "train.schedule=cooldown", "train.schedule=cosine"],
+        ),
+        (("settings", "net.p"), ["net.pools"]),
+        (("presets", "paper-mnist-"), ["paper-mnist-bp"]),
+    ],
+)
+def test_a_shell_completes_values(typed, offered):
+    from click.shell_completion import ShellComplete
+
+    complete = ShellComplete(app.ffnet_group, {}, "ffnet", "_FFNET_COMPLETE")
+    found = [item.value for item in complete.get_completions(list(typed[:-1]), typed[-1]) if item.type == "plain"]
+    assert sorted(found) == offered
+
+
+def test_what_needs_no_pytorch_starts_without_it_and_without_scipy(tmp_path):
+    code = (
+        "import sys; from click.testing import CliRunner; from fflabels_cli.app import ffnet_group, fflabels_group\n"
+        "for group, a in [(ffnet_group, ['presets']), (ffnet_group, ['settings']), (ffnet_group, ['presets', 'paper-mnist']),\n"
+        "                 (fflabels_group, ['list'])]:\n"
+        "    assert CliRunner().invoke(group, a).exit_code == 0, a\n"
+        "assert not {'torch', 'scipy', 'skimage'} & set(sys.modules), 'imported'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
 
 
 def test_help_imports_neither_torch_nor_numpy(tmp_path):

@@ -100,8 +100,8 @@ def test_a_preset_and_its_exceptions():
     assert model.net_.config.labels.layers.count == preset.labels.layers.count > 0
     assert model.net_.config.train.epochs == 1
     assert model.net_.config.data == ffnet.Config().data
-    with pytest.raises(FFLabelsError, match=r"no such preset; got quick-mnits .did you mean 'quick-mnist'"):
-        ffnet.FFClassifier(preset="quick-mnits").fit(X, y)
+    with pytest.raises(FFLabelsError, match=r"no such preset; got pairs-mnits .did you mean 'pairs-mnist'"):
+        ffnet.FFClassifier(preset="pairs-mnits").fit(X, y)
 
 
 def test_the_random_state_decides_and_None_draws_a_new_seed():
@@ -237,6 +237,7 @@ def test_presets_by_pattern_and_by_data_set():
     assert {p.name for p in ffnet.list_presets("quick-*")} == quick
     assert quick_preset("fashion-mnist").config.data.name == "fashion-mnist"
     assert quick_preset("cifar100", pairs=True).config.labels.set == "fourier:low100"
+    assert not quick_preset("cells", pairs=True).config.has_codes
     assert quick_preset("some/folder").name == "quick-digits"
     with pytest.raises(FFLabelsError, match=r"no such preset; got paper-minst .did you mean 'paper-mnist'"):
         ffnet.load_preset("paper-minst")

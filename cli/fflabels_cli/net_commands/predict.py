@@ -2,51 +2,108 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fflabels_cli import options
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+AT_ONCE = 256
+"""Images that are read and predicted together."""
 
 
 @click.command("predict")
 @options.run_folder
 @click.argument("images", metavar="IMAGE…", nargs=-1, required=True)
 @options.inference("The inference method.  [default: linear if it is fitted, else goodness]")
+@click.option("--csv", "csv_", type=click.Path(path_type=Path), help="Write the predictions as a CSV file.")
 @options.device
 @options.as_json
-def command(run: str, images: tuple[str, ...], inference: Any, device: str | None, json_: bool) -> None:
-    """Predict the class of each image file, resized to the net's image size, and the runner-up.
+def command(
+    run: str, images: tuple[str, ...], inference: Any, csv_: Path | None, device: str | None, json_: bool
+) -> None:
+    """Predict the class of each image, resized to the net's image size, and the runner-up.
+
+    Each IMAGE is an image file, or a folder: then all images in it and its subfolders.
 
     The lead is the difference of their scores: logits of the linear classifier, or goodness. If cascade or halving
     leaves a single class, there is no runner-up and no lead.
     """
-    import math
-
     from fflabels_cli import output
     from ffnet import load_run
     from ffnet.data.folders import read_pictures
     from ffnet.inference.predict import scores
 
+    # Refuse bad arguments before the work.
+    if csv_:
+        output.check_output(csv_, ".csv")
+    files = [file for image in images for file in _files(Path(image))]
     loaded = load_run(run, device=device or "auto")
     loaded.check_trained()
-    names = loaded.about.data.class_names
-    scores_NC = scores(
-        loaded.net, read_pictures(images, loaded.net.shape, loaded.config.data.range), inference=inference
-    )
-    sorted_NC, order_NC = scores_NC.sort(1, descending=True)
-    leads = (sorted_NC[:, 0] - sorted_NC[:, 1]).tolist()
-    predictions = [
-        {"image": image, "class": names[first], "runner_up": names[second], "lead": lead}
-        if math.isfinite(lead)
-        else {"image": image, "class": names[first], "runner_up": None, "lead": None}
-        for image, (first, second), lead in zip(images, order_NC[:, :2].tolist(), leads, strict=True)
-    ]
+
+    # Predict some images at a time.
+    predictions: list[dict[str, Any]] = []
+    with output.Bars() as progress:
+        for start in range(0, len(files), AT_ONCE):
+            some = files[start : start + AT_ONCE]
+            scores_NC = scores(loaded.net, read_pictures(some, loaded.net.shape, loaded.config.data.range), inference=inference)
+            predictions += _predictions(some, scores_NC, loaded.about.data.class_names)
+            progress("images", len(predictions), len(files))
+
+    # Show them, or write them.
+    if csv_:
+        _write_csv(csv_, predictions)
+        click.echo(f"{len(predictions)} predictions: {csv_}", err=json_)
     if json_:
         output.print_json(predictions)
-        return
-    rows = [
-        [p["image"], p["class"], p["runner_up"] or "–", "–" if p["lead"] is None else f"{p['lead']:.2f}"]
-        for p in predictions
-    ]
-    output.print_table(f"predictions of {run}", ("image", "class", "runner-up", "lead"), rows, words=3)
+    elif not csv_:
+        rows = [[p["image"], p["class"], p["runner_up"] or "–", _lead(p["lead"])] for p in predictions]
+        output.print_table(f"predictions of {run}", ("image", "class", "runner-up", "lead"), rows, words=3)
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the file, or the images in the folder and its subfolders, without hidden ones."""
+    from fflabels.errors import FFLabelsError
+    from fflabels.images import SUFFIXES
+
+    if not path.is_dir():
+        return [path]
+    inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    shown = [p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts)]
+    if not shown:
+        raise FFLabelsError("no image in the folder", where=str(path))
+    return shown
+
+
+def _predictions(files: Sequence[Path], scores_NC: Tensor, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield what is known about each image."""
+    import math
+
+    sorted_NC, order_NC = scores_NC.sort(1, descending=True)
+    leads = (sorted_NC[:, 0] - sorted_NC[:, 1]).tolist()
+    for file, (first, second), lead in zip(files, order_NC[:, :2].tolist(), leads, strict=True):
+        alone = not math.isfinite(lead)
+        runner_up = None if alone else names[second]
+        yield {"image": str(file), "class": names[first], "runner_up": runner_up, "lead": None if alone else lead}
+
+
+def _lead(lead: float | None) -> str:
+    return "–" if lead is None else f"{lead:.2f}"
+
+
+def _write_csv(path: Path, predictions: Sequence[Mapping[str, Any]]) -> None:
+    import csv
+    import io
+
+    from fflabels.files import write_whole
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ("image", "class", "runner_up", "lead"), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(predictions)
+    write_whole(path, text.getvalue().encode())

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 
 @click.command("train")
+@click.argument("preset_or_data", metavar="", nargs=-1)
 @click.option(
     "--labels",
     metavar="NAME|FILE",
+    shell_complete=options.complete_labels,
     help="A labeler, a built-in set (fourier:paper10, code:hadamard), a label-set file, or FILE.py:CLASS (runs its "
     "code). Several codes with commas: each layer takes the first that exists for its width.",
 )
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--dataset",
     metavar="NAME|PATH",
+    shell_complete=options.complete_data_sets,
     help="A data set, such as digits, mnist or cifar10 (a wrong name lists all), or a folder of class folders.",
 )
 @click.option(
@@ -39,9 +42,11 @@ if TYPE_CHECKING:
 @click.option(
     "--preset",
     metavar="NAME",
+    shell_complete=options.complete_presets,
     help="Settings to start from; see ffnet presets.  [default: quick-… of the data set; pairs-… for labels that are "
     "pictures]",
 )
+@click.option("--start", metavar="RUN", help="Start from the layers of another run, also with other data and classes.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Number of epochs.")
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Seed of weights, order of images, negatives and label design."
@@ -55,12 +60,16 @@ if TYPE_CHECKING:
     type=click.Choice(("ff", "bp", "local")),
     help="ff: forward-forward. For comparison: bp, back-propagation; local, a linear classifier at each layer.",
 )
-@click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Any other setting. Repeatable.")
+@click.option(
+    "--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, shell_complete=options.complete_assignments,
+    help="Any other setting; see ffnet settings. Repeatable.",
+)  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder, new or empty.  [default: runs/…]")
 @options.tensorboard
 @click.option("--report", is_flag=True, help="Write the report at the end, as ffnet report does.")
 @options.as_json
 def command(
+    preset_or_data: tuple[str, ...],
     labels: str | None,
     n: int | None,
     params: tuple[tuple[str, str], ...],
@@ -69,6 +78,7 @@ def command(
     data: str | None,
     offline: bool,
     preset: str | None,
+    start: str | None,
     epochs: int | None,
     seed: int | None,
     device: str | None,
@@ -86,6 +96,7 @@ def command(
     ffnet train --labels fourier
     ffnet train --labels morph --dataset mnist --data DIR
     ffnet train --preset quick-cifar10 --seed 1 --set train.epochs=3
+    ffnet train --start runs/first --dataset FOLDER
 
     Ctrl-C or SIGTERM finishes the step, saves and exits with 130 or 143; ffnet resume continues the run.
     """
@@ -93,22 +104,21 @@ def command(
     from fflabels_cli import net_output
     from ffnet import train
     from ffnet.config import PAIRS_ONLY
-    from ffnet.labels.kinds import names_codes
+    from ffnet.runs.folder import load_run
+    from ffnet.runs.start import starting_settings
 
     if report:
         from ffnet.report.page import write_report
 
+    _refuse_words(preset_or_data)
     # A labeler in a file must be registered before it is looked up.
     options.check_data_root(dataset, data)
     if labels and IN_A_FILE.fullmatch(labels):
         options.load_labeler_file(labels)
-    codes = bool(labels) and names_codes(labels or "")
 
     # Decide the settings: preset, then options, then --param and --set.
     given = {
-        "labels.goodness.set" if codes else "labels.set": labels,
         "labels.n": n,
-        "data.name": dataset,
         "data.range": value_range,
         "data.root": data,
         "data.offline": offline or None,
@@ -118,26 +128,37 @@ def command(
         "dtype": dtype,
         "algorithm": algorithm,
     }
-    pairs = any(setting.partition("=")[0].strip() in PAIRS_ONLY for setting in settings) if not labels else not codes
-    base = _base(preset, dataset, pairs=pairs)
-    config = base.replaced({name: value for name, value in given.items() if value is not None})
+    pairs = any(setting.partition("=")[0].strip() in PAIRS_ONLY for setting in settings)
+    source = load_run(start) if start else None
+    chosen = starting_settings(preset, source, dataset=dataset, labels=labels, values=given, pairs=pairs)
+    config = chosen.config
     if config.algorithm != "ff" and (labels or n or params):
         raise click.UsageError(f"algorithm {config.algorithm} uses no labels: leave out --labels, --n and --param")
     config = _with_params(config, labels, params).override(settings)
 
     # Train, and show the results.
     with net_output.Training(json_, tensorboard) as screen:
-        run = train(config, out=out, watcher=screen.watcher())
+        screen.preset = f"preset  {chosen.name}: {chosen.about}" if chosen.name else ""
+        run = train(chosen._replace(config=config), start=source, out=out, watcher=screen.watcher())
     net_output.print_results(run, json_)
+    if run.results and not json_:
+        net_output.print_next_steps(run)
     if report and run.results:
         page = write_report(run, run.data())
         click.echo(f"report: {page}", err=json_)
 
 
-def _base(preset: str | None, dataset: str | None, *, pairs: bool) -> Config:
-    from ffnet.presets import load_preset, quick_preset
+def _refuse_words(words: tuple[str, ...]) -> None:
+    """Say which option a word without one belongs to."""
+    from ffnet.presets import list_presets
 
-    return load_preset(preset).config if preset else quick_preset(dataset or "digits", pairs=pairs).config
+    if not words:
+        return
+    word = words[0]
+    option = "--preset" if any(preset.name == word for preset in list_presets()) else "--dataset"
+    if Path(word).suffix == ".json":
+        option = "--labels"
+    raise click.UsageError(f"Got unexpected extra argument ({word}). Did you mean {option} {word}?")
 
 
 def _with_params(config: Config, labels: str | None, params: tuple[tuple[str, str], ...]) -> Config:

@@ -1,0 +1,140 @@
+"""What a training starts from: its settings from a few words, and the weights of another run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from torch.utils.data import Dataset
+
+from fflabels import LabelSet
+from fflabels.errors import FFLabelsError
+from ffnet.config import Config
+from ffnet.data.dataset import Data
+from ffnet.data.load import KNOWN
+from ffnet.labels.codes import Codes
+from ffnet.labels.kinds import names_codes
+from ffnet.model.baseline import BPNet
+from ffnet.model.net import FFNet, Net
+from ffnet.presets import Preset, load_preset, quick_preset
+from ffnet.runs.files import STARTED, save_weights
+from ffnet.runs.folder import Run, load_run
+
+Start: TypeAlias = Config | Preset | str | Mapping[str, Any] | None
+
+
+def starting_settings(
+    start: Start = None,
+    source: Run | None = None,
+    *,
+    dataset: str | None = None,
+    labels: str | None = None,
+    values: Mapping[str, Any] | None = None,
+    where: str = "settings",
+    pairs: bool = False,
+) -> Preset:
+    """Return the settings of a training, with the name of the preset that they come from.
+
+    Parameters
+    ----------
+    start
+        Settings, a preset or its name; or only a mapping of values, by ``section.key``. Default: those of `source`,
+        else the quick preset of the data set, or its counterpart for labels in the image if `labels` are not codes.
+    source
+        The run whose weights the training starts from.
+    dataset
+        Name of the data set, or a folder.
+    labels
+        A labeler, a built-in set or a file: labels for the image, or codes.
+    values
+        Other settings by ``section.key``; None leaves a setting as it is.
+    where
+        What errors about `values` name.
+    pairs
+        Whether other settings ask for labels in the image, where no `labels` are given.
+    """
+    values = {**(start if isinstance(start, Mapping) else {}), **(values or {})}
+    codes = labels is not None and names_codes(labels)
+    match start:
+        case Config():
+            preset = Preset("", "", True, start)
+        case Preset():
+            preset = start
+        case str():
+            preset = load_preset(start)
+        case _ if source:
+            preset = Preset("", "", True, source.config)
+        case _:
+            preset = quick_preset(dataset or "digits", pairs=not codes if labels else pairs)
+    if labels is not None and not codes and preset.config.has_codes:
+        preset = preset._replace(config=preset.config.replaced({"labels.goodness": {}}))
+    given = {"data.name": dataset, "labels.goodness.set" if codes else "labels.set": labels, **values}
+    changed = {name: value for name, value in given.items() if value is not None}
+    return preset._replace(config=preset.config.replaced(changed, where))
+
+
+def with_data(config: Config, data: Data | Dataset[Any] | None) -> tuple[Config, Data | None]:
+    """Return the data that a training was given as `Data`, and settings that name them."""
+    given = Data.from_dataset(data) if isinstance(data, Dataset) else data
+    if given and given.name != Path(config.data.name).name:
+        config = config.replaced({"data.name": given.name})
+    return config, given
+
+
+def same_labels(run: Run, config: Config, data: Data) -> LabelSet | Codes | None:
+    """Return a run's labels, if its classes and the settings of labels are those of a new training; else None."""
+    same = list(data.class_names) == run.about.data.class_names and config.labels == run.config.labels
+    return run.net.labels if same and isinstance(run.net, FFNet) and run.net.shape == data.shape else None
+
+
+def refuse_epochs(folder: str | Path, epochs: int | None) -> None:
+    """Say how to train a run for more epochs: its learning rate has fallen already, so it is a new training."""
+    if epochs is not None:
+        call = f"ffnet.train(start={str(folder)!r}, epochs={epochs})"
+        raise FFLabelsError("a run keeps its settings", where="epochs", got=epochs, hint=f"{call} is a new run")
+
+
+@torch.no_grad()
+def start_from(run: Run | None, net: Net, data: Data, folder: Path) -> None:
+    """Start a net from the layers of a run's net, and write these weights into its run folder.
+
+    Heads are fitted anew; codes are kept if the classes are the same.
+
+    Raises
+    ------
+    FFLabelsError
+        When the layers are others.
+    """
+    if run is None:
+        return
+    run.check_trained()
+    same_classes = list(data.class_names) == run.about.data.class_names
+    ours, theirs = net.layers.state_dict(), run.net.layers.state_dict()
+    for name, tensor in ours.items():
+        code = name.endswith("goodness_weight")
+        if code and not (same_classes and name in theirs and theirs[name].shape == tensor.shape):
+            continue
+        if name not in theirs or theirs[name].shape != tensor.shape:
+            found = tuple(theirs[name].shape) if name in theirs else "nothing"
+            raise FFLabelsError(
+                "the layers are others", where=f"start {run.folder}", got=f"{name}: {found}",
+                expected=f"{tuple(tensor.shape)}", hint="leave net.… as in that run",
+            )  # fmt: skip
+        tensor.copy_(theirs[name])
+    if isinstance(net, BPNet) and same_classes and isinstance(run.net, BPNet):
+        net.head.load_state_dict(run.net.head.state_dict())
+    save_weights(net, folder / STARTED)
+
+
+def load_start(start: str | Path | Run | None) -> Run | None:
+    """Return the run to start from, or None."""
+    return start if isinstance(start, Run) or start is None else load_run(start)
+
+
+def with_absolute_paths(config: Config) -> Config:
+    """Return the configuration with absolute paths to the data, so that a run continues from any working directory."""
+    name, root = config.data.name, config.data.root
+    paths = {"data.root": root, "data.name": name if name not in KNOWN and Path(name).is_dir() else None}
+    return config.replaced({key: str(Path(path).expanduser().resolve()) for key, path in paths.items() if path})

@@ -1,0 +1,57 @@
+"""``make bench``: processor seconds until a command has answered that needs neither PyTorch nor SciPy."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+from harness import Row, write
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-startup.md"
+ROUNDS = 7
+GOAL, FLOOR = 0.3, 0.6
+"""Seconds aimed at; seconds that fail `make bench`, on slower machines too."""
+
+COMMANDS = (("ffnet", "presets"), ("ffnet", "settings", "train.lr"), ("fflabels", "list"), ("ffnet", "--help"))
+
+
+def seconds(command):
+    """Return the processor seconds of a process, user and system."""
+    begin = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    end = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return end.ru_utime + end.ru_stime - begin.ru_utime - begin.ru_stime
+
+
+def main():
+    """Run everything; exit 1 when a floor is missed."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    code = "from fflabels_cli.app import {0}; import sys; sys.argv = {1!r}; {0}()"
+    variants = {" ".join(words): [sys.executable, "-c", code.format(words[0], list(words))] for words in COMMANDS}
+    variants["import torch"] = [sys.executable, "-c", "import torch"]
+    times = {name: [] for name in variants}
+    for _ in range(ROUNDS):
+        for name, command in variants.items():
+            times[name].append(seconds(command))
+    rows = []
+    for name in variants:
+        found = median(times[name])
+        owed = name != "import torch"
+        rows.append(
+            Row(
+                name,
+                f"{found:.2f} s",
+                found <= FLOOR if owed else None,
+                f"{FLOOR} s" if owed else "–",
+                f"{GOAL} s" if owed else "–",
+            )
+        )
+    notes = ["processor seconds, user and system, of the whole process; median of 7, in turn"]
+    if not write("Starting a command", rows, notes, RESULTS, "make bench"):
+        sys.exit("a floor was missed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Natural calls from Python: they work, or the error says what to write."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import TensorDataset
+
+import ffnet
+from fflabels.errors import FFLabelsError
+from ffnet.runs.files import CONFIG
+from ffnet.runs.start import starting_settings
+
+TINY = {"net.widths": [16, 16], "net.pools": [2, 2], "inference.linear_epochs": 2, "data.limit": 64}
+
+
+def images_of_three(count=48, channels=1):
+    rng = np.random.default_rng(0)
+    y = np.arange(count) % 3
+    X = rng.random((count, channels, 16, 16), dtype=np.float32) * 0.5
+    for k, c in enumerate(y):
+        X[k, :, 5 * c : 5 * c + 5] += 0.5
+    return X, y
+
+
+def test_data_sets_by_name():
+    data = ffnet.load_data("digits", limit=50, size=12)
+    assert (len(data.train), data.shape) == (50, (1, 12, 12))
+    with pytest.raises(FFLabelsError, match=r"no such setting; got data.limt .did you mean 'limit'"):
+        ffnet.load_data("digits", limt=50)
+
+
+def test_settings_in_few_words():
+    assert ffnet.Config(labels="morph", data="cells") == ffnet.Config().replaced(
+        {"labels.set": "morph", "data.name": "cells"}
+    )
+    assert ffnet.Config().override({"train.lr": 1e-3}).train.lr == 1e-3
+    for call, message in [
+        (lambda: ffnet.Config(train=1e-3), r'train: not a section; got 0.001; .*replaced.*"train.KEY": value'),
+        (lambda: ffnet.Config().replaced({"lr": 1}), r"no such setting; got lr .did you mean 'train.lr'"),
+        (lambda: ffnet.Config().override(["seed_=1"]), r"got seed_ .did you mean 'seed'"),
+        (lambda: ffnet.Config().override(["limit=1"]), r"got limit .did you mean 'data.limit'"),
+    ]:
+        with pytest.raises(FFLabelsError, match=message):
+            call()
+
+
+def test_train_in_few_words(tmp_path):
+    run = ffnet.train("quick-digits", epochs=1, seed=3, out=tmp_path / "a", **TINY)
+    assert (run.config.train.epochs, run.config.seed, run.config.net.widths) == (1, 3, (16, 16))
+    assert (tmp_path / "a" / CONFIG).read_text().startswith("# preset quick-digits\n")
+    assert ffnet.load_run(tmp_path / "a").config == run.config
+    chosen = starting_settings("quick-digits", labels="morph").config
+    assert (chosen.has_codes, chosen.labels.set) == (False, "morph")
+    assert starting_settings(labels="code").config.labels.goodness.set == "code"
+    run = ffnet.train(labels="onehot", dataset="digits", epochs=1, out=tmp_path / "b", **TINY, **{"train.lr": 1e-3})
+    assert (run.net.labels.labeler.name, run.config.train.lr) == ("onehot", 1e-3)
+    assert (tmp_path / "b" / CONFIG).read_text().startswith("# preset pairs-digits\n")
+    with pytest.raises(FFLabelsError, match=r"got lr .did you mean 'train.lr'"):
+        ffnet.train(lr=1e-3)
+    for part in ("Run(", "digits", "goodness", "linear"):
+        assert part in repr(run)
+    assert "\n" not in repr(run)
+    assert len(repr(run)) < 200
+    assert "<svg" not in run._repr_html_()
+    assert "<th>test, 360 images</th>" in run._repr_html_()
+
+
+def test_arrays_become_a_data_set():
+    X, y = images_of_three()
+    data = ffnet.Data.from_arrays(X, y, ["a", "b", "c"], validation=6)
+    assert repr(data) == "Data('arrays', 1×16×16, 3 classes, 34 training, 6 validation, 8 test images)"
+    assert data.class_names == ("a", "b", "c")
+    words = np.array(["long", "round", "flat"])[y]
+    named = ffnet.Data.from_arrays((X * 255).astype(np.uint8), words, test=(X[:6], words[:6]))
+    assert named.class_names == ("flat", "long", "round")
+    assert [named.class_names[k] for k in named.test.classes] == words[:6].tolist()
+    assert named.train.images.dtype == torch.uint8
+    for arguments, message in [
+        ((X, y, ["a", "b"]), "y: out of range; got 0 to 2; expected 0 to 1, as there are names"),
+        ((X, words, ["long", "flat"]), "y: a class without a name; got round; expected long, flat"),
+        ((X, y[:5]), r"y: not one class per image; got shape \(5,\); expected \(48,\)"),
+        ((X * 300, y), "X: out of range"),
+    ]:
+        with pytest.raises(FFLabelsError, match=message):
+            ffnet.Data.from_arrays(*arguments)
+
+
+def test_a_pytorch_data_set_is_trained_on(tmp_path):
+    X, y = images_of_three()
+    dataset = TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
+    run = ffnet.train(data=dataset, epochs=1, out=tmp_path / "run", **{**TINY, "data.limit": None})
+    assert run.about.data.name == run.config.data.name == "TensorDataset"
+    assert len(ffnet.Data.from_dataset(dataset, test=dataset).test) == 48
+    with pytest.raises(FFLabelsError, match="neither a data set nor a folder; got TensorDataset"):
+        run.data()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("labels", [None, "fourier"])
+def test_fine_tuning_starts_from_a_run_with_other_classes_and_resumes(labels, tmp_path):
+    X, y = images_of_three()
+    names = ["a", "b", "c"]
+    first = ffnet.train(
+        labels=labels, data=ffnet.Data.from_arrays(X, y, names), epochs=6, out=tmp_path / "a",
+        **{**TINY, "data.limit": None, "labels.candidates": 20 if labels else None},
+    )  # fmt: skip
+    same = ffnet.train(start=tmp_path / "a", data=ffnet.Data.from_arrays(X, y, names), epochs=1, out=tmp_path / "b")
+    assert same.config == first.config.replaced({"train.epochs": 1})
+    assert same.net.labels == first.net.labels
+    two = y < 2
+    other = ffnet.Data.from_arrays(X[two], y[two], ["a", "b"])
+    tuned = ffnet.train(start=first, data=other, out=tmp_path / "c", **{"train.lr": 1e-9, "train.epochs": 1})
+    for ours, theirs in zip(tuned.net.layers, first.net.layers, strict=True):
+        torch.testing.assert_close(ours.weight, theirs.weight, atol=1e-5, rtol=0)
+    assert len(tuned.net.labels) == 2
+    for checkpoint in (tmp_path / "c" / "checkpoints").iterdir():  # as if killed before the first checkpoint
+        checkpoint.unlink()
+    for name in ("results.json", "model.safetensors"):
+        (tmp_path / "c" / name).unlink()
+    again = ffnet.resume(tmp_path / "c", data=other)
+    assert all(
+        torch.equal(a, b) for a, b in zip(again.net.state_dict().values(), tuned.net.state_dict().values(), strict=True)
+    )
+    with pytest.raises(
+        FFLabelsError, match=r"the layers are others; got 0.weight: \(16, 1, 5, 5\); expected \(18, 1, "
+    ):
+        ffnet.train(start=first, data=other, out=tmp_path / "d", **{"net.widths": [18, 6]})
+    assert not (tmp_path / "d" / CONFIG).exists()
+
+
+def test_more_epochs_for_a_run_are_a_new_training(tmp_path):
+    with pytest.raises(FFLabelsError, match=r"epochs: .*train\(start=.*, epochs=9\)"):
+        ffnet.resume(tmp_path, epochs=9)
+
+
+def test_sets_of_labels_are_shown_in_one_line_and_as_pictures():
+    from fflabels import named_set
+
+    labels = named_set("fourier:paper10")
+    assert repr(labels).startswith("LabelSet(10 fourier labels, ")
+    assert len(repr(labels)) < 100
+    assert labels.plot().size[0] > 100
+    assert labels._repr_html_().startswith('<img alt="10 fourier labels')
+    assert labels.plot(names=list("abcdefghij")).size == labels.plot().size
