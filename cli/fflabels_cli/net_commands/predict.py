@@ -51,7 +51,9 @@ def command(
     with output.Bars() as progress:
         for start in range(0, len(files), AT_ONCE):
             some = files[start : start + AT_ONCE]
-            scores_NC = scores(loaded.net, read_pictures(some, loaded.net.shape, loaded.config.data.range), inference=inference)
+            scores_NC = scores(
+                loaded.net, read_pictures(some, loaded.net.shape, loaded.config.data.range), inference=inference
+            )
             predictions += _predictions(some, scores_NC, loaded.about.data.class_names)
             progress("images", len(predictions), len(files))
 
