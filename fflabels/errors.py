@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+REPOSITORY = "https://github.com/fflabels/fflabels"
+"""The package is not on PyPI: it is installed from here."""
+
 
 class FFLabelsError(ValueError):
     """A mistake that the user can mend; its text is one line.
@@ -54,7 +57,18 @@ class TooFewCandidatesError(FFLabelsError):
 
 
 class MissingExtraError(ImportError):
-    """A package that an extra brings is not installed; the text says how to install it."""
+    """A package that an extra brings is not installed; the text says how to install it.
+
+    Parameters
+    ----------
+    what
+        What needs which package.
+    extra
+        The extra of fflabels that brings it; None if `what` says what to install.
+    """
+
+    def __init__(self, what: str, extra: str | None = None) -> None:
+        super().__init__(f"{what}: {install_command(extra)}" if extra else what)
 
 
 class NoEffectWarning(UserWarning):
@@ -63,6 +77,11 @@ class NoEffectWarning(UserWarning):
 
 class PictureWarning(UserWarning):
     """Pictures that were not read, or were read in a way that their owner should know."""
+
+
+def install_command(extra: str = "") -> str:
+    """Return the command that installs fflabels, with an extra if one is named."""
+    return f'pip install "fflabels{extra and f"[{extra}]"} @ git+{REPOSITORY}"'
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ try:
     from matplotlib.lines import Line2D
     from matplotlib.ticker import MaxNLocator
 except ModuleNotFoundError as error:
-    raise MissingExtraError('plots need matplotlib: pip install "fflabels[plots]"') from error
+    raise MissingExtraError("plots need matplotlib", extra="plots") from error
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's, which the colour-blind tell apart."""

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from fflabels.errors import FFLabelsError, LabelerFaultError, nearest, short
+from fflabels.errors import FFLabelsError, LabelerFaultError, install_command, nearest, short
 from fflabels.labeler import API_VERSION, Labeler
 from fflabels.recipe import Recipe
 
@@ -295,7 +295,7 @@ def find(name: str) -> Entry:
     if ours := [e for e in matching if _is_ours(e.distribution)]:  # built-in names are reserved
         matching = ours
     if not matching:
-        names = {e.name for e in known} or {"none: is fflabels installed? pip install fflabels"}
+        names = {e.name for e in known} or {f"none: is fflabels installed? {install_command()}"}
         left_out = "; FFLABELS_PLUGINS limits which plugins are seen" if "FFLABELS_PLUGINS" in os.environ else ""
         raise FFLabelsError("unknown labeler", where="kind", got=name, hint=nearest(name, names) + left_out)
     if len(matching) > 1:

@@ -16,10 +16,13 @@ __version__ = version("fflabels")
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-NEEDS_TORCH = 'ffnet needs PyTorch: pip install "fflabels[net]"'
+
+def needs_torch() -> MissingExtraError:
+    """Return the error that says how to install PyTorch."""
+    return MissingExtraError("ffnet needs PyTorch", extra="net")
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__ and find_spec("torch") is None:
-        raise MissingExtraError(NEEDS_TORCH)
+        raise needs_torch()
     return _load(name)

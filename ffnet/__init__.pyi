@@ -30,4 +30,5 @@ from .runs.session import train as train
 from .system.signals import Interrupted as Interrupted
 
 __version__: str
-NEEDS_TORCH: str
+
+def needs_torch() -> ImportError: ...

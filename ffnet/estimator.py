@@ -30,7 +30,7 @@ try:
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
-    raise MissingExtraError('FFClassifier needs scikit-learn: pip install "fflabels[sklearn]"') from error
+    raise MissingExtraError("FFClassifier needs scikit-learn", extra="sklearn") from error
 
 Images = Any
 """Array-like: images or rows of a table."""

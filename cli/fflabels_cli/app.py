@@ -146,9 +146,9 @@ def _run(command: click.Command) -> NoReturn:
         from fflabels.errors import MissingExtraError
 
         if error.name == "torch":
-            from ffnet import NEEDS_TORCH
+            from ffnet import needs_torch
 
-            _fail(NEEDS_TORCH, debug)
+            _fail(str(needs_torch()), debug)
         _fail(str(error) if isinstance(error, MissingExtraError) else f"cannot be imported: {error}", debug)
     except OSError as error:
         _fail(f"{error.filename or 'standard output or a file'}: {error.strerror or error}", debug)

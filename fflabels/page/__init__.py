@@ -21,7 +21,7 @@ try:
 
     from fflabels import plots
 except ImportError as error:
-    raise MissingExtraError('pages need matplotlib and Jinja: pip install "fflabels[plots]"') from error
+    raise MissingExtraError("pages need matplotlib and Jinja", extra="plots") from error
 
 SHEET = 100
 """Labels on the contact sheet, at most."""

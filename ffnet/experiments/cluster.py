@@ -15,7 +15,7 @@ from ffnet.experiments.jobs import finished_jobs, run_jobs, wait_for
 try:
     import submitit
 except ModuleNotFoundError as error:
-    raise MissingExtraError('--on needs submitit: pip install "fflabels[cluster]"') from error
+    raise MissingExtraError("--on needs submitit", extra="cluster") from error
 
 Cluster: TypeAlias = Literal["slurm", "local"]
 

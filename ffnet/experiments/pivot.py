@@ -242,7 +242,7 @@ def write_report(
     try:
         from ffnet.experiments.plots import draw_plots
     except ModuleNotFoundError as error:
-        raise MissingExtraError('figures need matplotlib: pip install "fflabels[plots]"') from error
+        raise MissingExtraError("figures need matplotlib", extra="plots") from error
     finished = finished_jobs(jobs, folder)
     if not finished:
         raise FFLabelsError("no run is finished", where=str(folder), hint="ffnet experiment run starts them")

@@ -25,7 +25,7 @@ from ffnet.system.signals import Interrupted, Interrupts
 try:
     import optuna
 except ModuleNotFoundError as error:
-    raise MissingExtraError('a search needs Optuna: pip install "fflabels[sweep]"') from error
+    raise MissingExtraError("a search needs Optuna", extra="sweep") from error
 
 
 COMBINATIONS = 1000

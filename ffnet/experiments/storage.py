@@ -15,7 +15,7 @@ try:
     from optuna.storages import BaseStorage, JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock, JournalRedisBackend
 except ModuleNotFoundError as error:
-    raise MissingExtraError('a search needs Optuna: pip install "fflabels[sweep]"') from error
+    raise MissingExtraError("a search needs Optuna", extra="sweep") from error
 
 BEGINS = b'{"op_code":'
 """What every line of a journal begins with."""

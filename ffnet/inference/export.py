@@ -162,7 +162,7 @@ def _write_onnx(program: ExportedProgram, class_names: str) -> bytes:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError('ONNX files need more packages: pip install "fflabels[export]"') from error
+        raise MissingExtraError("ONNX files need more packages", extra="export") from error
     made = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["images"], output_names=["scores"])
     assert made is not None
     made.model.metadata_props["class_names"] = class_names

@@ -24,7 +24,7 @@ try:
 
     from ffnet.report import figures, label_sections
 except ModuleNotFoundError as error:
-    raise MissingExtraError('reports need matplotlib and Jinja: pip install "fflabels[plots]"') from error
+    raise MissingExtraError("reports need matplotlib and Jinja", extra="plots") from error
 
 REPORT = "report.html"
 

@@ -11,7 +11,7 @@ from ffnet.runs.folder import Run
 try:
     from torch.utils.tensorboard import SummaryWriter
 except ModuleNotFoundError as error:
-    raise MissingExtraError('TensorBoard is not installed: pip install "fflabels[track]"') from error
+    raise MissingExtraError("TensorBoard is not installed", extra="track") from error
 
 FOLDER = "tensorboard"
 

@@ -14,6 +14,7 @@ from fflabels_cli import app
 from PIL import Image
 from test_fflabels import good, run
 
+from fflabels.errors import install_command
 from ffnet import Config, load_preset, resume, train
 from ffnet.runs.session import Watcher
 
@@ -450,7 +451,7 @@ def test_without_pytorch_it_says_what_to_install(tmp_path):
         "from fflabels_cli.app import ffnet; sys.argv = ['ffnet', 'train']; ffnet()"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
-    assert (found.returncode, found.stderr) == (1, 'Error: ffnet needs PyTorch: pip install "fflabels[net]"\n')
+    assert (found.returncode, found.stderr) == (1, f"Error: ffnet needs PyTorch: {install_command('net')}\n")
 
 
 def test_version(tmp_path):

@@ -15,7 +15,7 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import ffnet
-from fflabels.errors import FFLabelsError
+from fflabels.errors import FFLabelsError, install_command
 from fflabels.images import digits
 from ffnet.presets import quick_preset
 
@@ -124,7 +124,7 @@ def test_without_scikit_learn_all_but_the_classifier_works():
         "except ImportError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == 'FFClassifier needs scikit-learn: pip install "fflabels[sklearn]"\n'
+    assert done.stdout == f"FFClassifier needs scikit-learn: {install_command('sklearn')}\n"
 
 
 def test_fit_predict_score():

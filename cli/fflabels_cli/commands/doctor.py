@@ -36,6 +36,7 @@ def command(check: bool, json_: bool) -> None:
 
     Without --check no plugin is imported. Exits with 1 when something is wrong.
     """
+    from fflabels.errors import install_command
     from fflabels.registry import entries
     from fflabels_cli import output
 
@@ -48,7 +49,7 @@ def command(check: bool, json_: bool) -> None:
     if set(owners) - {"fflabels"}:
         troubles.append(
             f"the package ffnet belongs to {' and '.join(owners)}; PyPI's ffnet is another project: "
-            "pip uninstall ffnet, then pip install --force-reinstall fflabels"
+            f"pip uninstall ffnet, then {install_command().replace('install', 'install --force-reinstall', 1)}"
         )
 
     # Show them.

@@ -11,7 +11,7 @@ import time
 import pytest
 from tiny_experiment import COMMAND, TINY, experiment
 
-from fflabels.errors import FFLabelsError
+from fflabels.errors import FFLabelsError, install_command
 from ffnet.experiments import cluster
 from ffnet.experiments.cluster import Resources, Work, submit, wait_until_done
 from ffnet.experiments.jobs import finished_jobs, run_jobs
@@ -98,7 +98,7 @@ def test_without_slurm_or_submitit_there_is_one_line(tmp_path, monkeypatch):
     code = f"import sys; sys.modules['submitit'] = None; {COMMAND}"
     command = [sys.executable, "-c", code, "experiment", "run", "mine.toml", "--on", "slurm"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (1, 'Error: --on needs submitit: pip install "fflabels[cluster]"\n')
+    assert (done.returncode, done.stderr) == (1, f"Error: --on needs submitit: {install_command('cluster')}\n")
 
 
 def test_on_slurm_each_job_is_an_element_of_one_array_with_what_was_asked_for(tmp_path, monkeypatch):
