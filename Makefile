@@ -12,7 +12,7 @@ help:  ## what there is to make
 
 demo: $(VENV)/.installed  ## design and draw a label set of each kind, then train a network on one
 	$(BIN)/fflabels demo
-	cd demo-output && $(abspath $(BIN))/ffnet train --labels fourier --report
+	cd demo-output && $(abspath $(BIN))/ffnet train --dataset cells --report
 
 test: $(VENV)/.tested  ## the tests, a file of them on each processor core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
