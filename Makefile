@@ -49,6 +49,7 @@ accuracy: $(VENV)/.tested  ## what quick and best presets reach, some twelve hou
 
 docs: $(VENV)/.developed  ## the documentation, warnings are errors
 	$(BIN)/python docs/generate_cli.py
+	$(BIN)/python docs/generate_settings.py
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 

@@ -12,7 +12,10 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(page for folder in (".", "start", "howto") for page in (DOCS / folder).glob("*.md"))]
+SEARCHED = ("cite", "install", "GPU", "notebook", "license", "fine-tune", "ONNX")
+"""What newcomers search for: a heading must say it."""
 SET_UP = ("git clone ", "cd ", "pip install ")
 PROGRAM = "import sys; from fflabels_cli import app; sys.argv = sys.argv[1:]; getattr(app, sys.argv[0])()"
 
@@ -29,7 +32,7 @@ def with_blocks(*languages):
 def test_only_languages_that_are_checked():
     for page in PAGES:
         assert set(re.findall(r"^```(\S+)$", page.read_text(), re.MULTILINE)) <= {
-            "python", "console", "bash", "text", "{toctree}", "{eval-rst}"
+            "python", "console", "bash", "text", "{toctree}", "{eval-rst}", "{include}"
         }  # fmt: skip
 
 
@@ -58,7 +61,7 @@ def test_commands_run_and_print_what_is_shown(page, tmp_path):
                 assert " ".join(line.split()) in " ".join(output.split()), f"{page.name} shows {line!r}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target:
@@ -76,6 +79,22 @@ def test_the_layout_names_every_module_and_none_that_is_gone():
         assert {name for entry in entries for name in entry.split() if re.search(r"/$|\.py$", name)} == there
 
 
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().split()) <= 700
+
+
+@pytest.mark.parametrize("word", SEARCHED)
+def test_a_heading_says_what_newcomers_search_for(word):
+    headings = [line for page in PAGES for line in page.read_text().splitlines() if line.startswith("#")]
+    assert any(re.search(rf"\b{word}\b", heading, re.IGNORECASE) for heading in headings)
+
+
+def test_every_page_is_in_the_sidebar():
+    listed = re.findall(r"^(?:.*<)?([\w/-]+)>?$", "\n".join(blocks(DOCS / "index.md", "{toctree}")), re.MULTILINE)
+    pages = {str(page.relative_to(DOCS).with_suffix("")) for page in DOCS.rglob("*.md") if "_build" not in page.parts}
+    assert sorted(listed) == sorted(pages - {"index"})
+
+
 def test_experiments_in_the_documentation_have_jobs(tmp_path):
     from ffnet.experiments.load import load_experiment
 
@@ -84,5 +103,6 @@ def test_experiments_in_the_documentation_have_jobs(tmp_path):
     assert len(load_experiment(tmp_path / "cells.toml").jobs()) == 6
 
 
-def test_the_pages_of_help_are_current():
-    subprocess.run([sys.executable, ROOT / "docs" / "generate_cli.py", "--check"], check=True)
+@pytest.mark.parametrize("script", ["generate_cli.py", "generate_settings.py"])
+def test_generated_pages_are_current(script):
+    subprocess.run([sys.executable, DOCS / script, "--check"], check=True)
