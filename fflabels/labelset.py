@@ -458,7 +458,7 @@ class LabelSet:
 
     @property
     def shape(self) -> Shape:
-        """The shape that the set was scored at, or else the labeler's default: 1×32×32 for pictures."""
+        """The shape that the set was scored at; without scores the default of its labeler, 1×32×32 for pictures."""
         if self.scores:
             return self.scores.shape
         with registry.blaming(self.labeler):

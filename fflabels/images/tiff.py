@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fflabels.errors import FFLabelsError
+from fflabels.errors import FFLabelsError, install_command
 from fflabels.images.pictures import DEEP, ORIENTATION, from_pillow, on_white, turned
 from fflabels.images.stored import Stack, Stored, white_of
 
@@ -215,7 +215,7 @@ def _by_pillow(page: Page, key: Page, path: Path) -> Stored:
     """Return a page that tifffile cannot decode or convert, upright and in grey or RGB."""
     from PIL import Image
 
-    needs = 'the picture needs more codecs: pip install "fflabels[tiff]"'
+    needs = f"the picture needs more codecs: {install_command('tiff')}"
     with Image.open(path) as picture:
         try:
             picture.seek(page.index)

@@ -67,6 +67,7 @@ class Config(Section, frozen=True):
     """``ff``: forward-forward; ``bp``: back-propagation; ``local``: a linear classifier at each layer, whose gradient
     stays in the layer (Nøkland and Eidnes 2019)."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    """Seed of the weights, the order of the images, augmentation, negatives, and the design of labels."""
     device: str = "auto"
     """``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``."""
     dtype: Literal["float32", "bfloat16", "float64", "auto"] = "float32"
@@ -152,7 +153,7 @@ class Config(Section, frozen=True):
 
     @property
     def layer_local(self) -> bool:
-        """Whether no gradient crosses layers: each layer's loss depends on its own activity.
+        """Whether no gradient crosses layers, so that each layer's loss depends on its own activity alone.
 
         Hard negatives still share one thing: all layers train on the wrong label drawn by the last layer's goodness in
         earlier steps.

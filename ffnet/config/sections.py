@@ -69,9 +69,11 @@ class LabelsConfig(Section, frozen=True):
     """Which class gets which label. ``order``: class k gets label k. ``alike``: classes that look alike get labels that
     are similar by `shift` (`fflabels.assign`, on training images) [ours]."""
     candidates: Positive = 2000
+    """Number of candidates that a set is selected from."""
     metric: str = "pearson"
     """How alike labels are, where a set is designed: a registered metric (`fflabels.metrics`)."""
     method: Literal["best", "greedy", "random"] = "best"
+    """How a set is selected: ``best``, by tabu search; ``greedy``; ``random``, the control."""
     min_visibility: Annotated[float, msgspec.Meta(ge=0)] | None = None
     """The least visibility of a candidate (`fflabels.propose`); default: that of the labeler."""
     seed: Natural | None = None
@@ -134,14 +136,20 @@ class TrainConfig(Section, frozen=True):
     """How the layers learn."""
 
     epochs: Positive = 30
+    """Passes over the training images."""
     batch: Positive = 32
     """Images per step; each is embedded with its right label and with wrong ones."""
     lr: Rate = 2e-3
+    """Learning rate of Adam at the start."""
     schedule: Literal["cooldown", "constant", "linear", "cosine"] = "linear"
     """Learning rate over time. ``cooldown`` (paper): constant, then 2·lr/E·(1+E−e) in the second half of the E epochs.
     ``linear`` and ``cosine`` fall to 0, step by step."""
     goodness: str = "log-contrast"
+    """What a layer's goodness is (`ffnet.model.goodness`): ``sum`` (paper), ``mean``, ``log``, ``contrast``,
+    ``log-contrast`` [ours], or a registered one. With codes it names the energy: ``log-contrast`` or ``mean``."""
     loss: str = "softmax"
+    """How goodness is compared, with labels in the image: ``bce`` (paper), ``softplus``, ``softmax`` over a positive and
+    its negatives, or a registered one. With codes it is softmax over all labels."""
     theta: float | None = None
     """Threshold of the BCE loss; default: that of the goodness (the number of neurons for ``sum``)."""
     temperature: Rate = 1.0
@@ -182,8 +190,11 @@ class InferenceConfig(Section, frozen=True):
     linear_images: Positive | None = None
     """The linear classifier is fitted on at most this many training images; on all unless given."""
     linear_epochs: Positive = 20
+    """Epochs of the linear classifier."""
     linear_lr: Rate = 1e-3
+    """Its learning rate."""
     linear_batch: Positive = 128
+    """Images per step of the linear classifier."""
     linear_pool: Natural = 0
     """Average-pool each layer's activity to at most this many pixels per side before the linear classifier; 0: use
     every pixel (paper)."""

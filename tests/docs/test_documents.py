@@ -103,6 +103,12 @@ def test_experiments_in_the_documentation_have_jobs(tmp_path):
     assert len(load_experiment(tmp_path / "cells.toml").jobs()) == 6
 
 
+def test_every_setting_is_documented():
+    from ffnet.config.about import settings_about
+
+    assert [setting.key for setting in settings_about().values() if not setting.text] == []
+
+
 @pytest.mark.parametrize("script", ["generate_cli.py", "generate_settings.py"])
 def test_generated_pages_are_current(script):
     subprocess.run([sys.executable, DOCS / script, "--check"], check=True)
