@@ -18,7 +18,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import Tensor
 
 import ffnet
-from fflabels import LabelSet, design, load_references, named_set
+from fflabels import LabelSet, design, named_set
 from fflabels.plots import COLOURS
 from ffnet.inference.passes import decision_scores, layer_goodness
 
@@ -31,6 +31,8 @@ PAIRS = CODES.replaced({
     "labels.goodness.set": "none", "labels.goodness.learn": False, "labels.set": "fourier", "labels.intensity": 0.3,
     "labels.layers.set": "imprint", "train.epochs": 14,
 })  # fmt: skip
+WIDE, HIGH = (0, 10), (-0.9, 11.6)
+"""Axes of a panel of where-labels-enter.png."""
 WORDS = {"size": 9, "color": "0.15"}
 
 
@@ -52,8 +54,10 @@ def method(pairs: ffnet.Run, codes: ffnet.Run) -> Figure:
     top, bottom = figure.subfigures(2, 1, hspace=0.04)
 
     # Labels in the image.
-    top.suptitle("Labels in the image (the paper): raise the goodness of ✓, lower that of ✗", x=0.01, ha="left", size=11)
-    axes = top.subplots(1, 6, width_ratios=[1, 1, 1, 1, 1, 1])
+    top.suptitle(
+        "Labels in the image (the paper): raise the goodness of ✓, lower that of ✗", x=0.01, ha="left", size=11
+    )
+    axes = top.subplots(1, 6)
     wrong = (right + 3) % len(names)
     tile(axes[0], as_picture(image), f"an image:\n{names[right]}")
     tile(axes[1], embedded(pairs, image, right), "✓ positive: the label\nof its class drawn in", RIGHT)
@@ -65,9 +69,9 @@ def method(pairs: ffnet.Run, codes: ffnet.Run) -> Figure:
     bottom.suptitle(
         "Labels as codes over a layer's channels [ours]: nothing is drawn into the image", x=0.01, ha="left", size=11
     )
-    axes = bottom.subplots(1, 6, width_ratios=[1, 1, 1, 1, 1, 1])
+    axes = bottom.subplots(1, 6)
     tile(axes[0], as_picture(image), f"the same image:\n{names[right]}")
-    energies_and_codes(axes[1], axes[2], codes.net, image, right, names)
+    energies_and_codes(axes[1], axes[2], codes.net, image, right)
     goodness_panels(axes[3:], codes.net, image, right, names)
     axes[4].set_xlabel("goodness of each label = Σ code × energy: one pass for all", **WORDS)
     return figure
@@ -117,9 +121,7 @@ def goodness_panels(axes: Any, net: Any, image: Tensor, right: int, names: tuple
         axis.spines[["top", "right", "bottom", "left"]].set_visible(False)
 
 
-def energies_and_codes(
-    first: Axes, second: Axes, net: Any, image: Tensor, right: int, names: tuple[str, ...]
-) -> None:
+def energies_and_codes(first: Axes, second: Axes, net: Any, image: Tensor, right: int) -> None:
     """Draw the energies of the last layer's channels, and the codes of all labels there."""
     *_, y_NCHW = net.activities(net.prepare(image))
     layer = net.layers[-1]
@@ -146,7 +148,7 @@ def where_labels_enter() -> Figure:
     """Draw the three places at which a label can enter a net, a panel each."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     axes = figure.subplots(1, 3)
-    picture = load_references("cells", (3, 64, 64)).images[1] if False else photograph()
+    picture = photograph()
     wave = design("fourier", 4, candidates=50, shape=(3, 64, 64))
     panels = (
         ("At the image", "a pattern (1 or 3, H, W)\nmixed into the picture", "C passes for C classes",
@@ -157,10 +159,10 @@ def where_labels_enter() -> Figure:
          "[ours]; groups of channels: CwComp"),
     )  # fmt: skip
     for number, (axis, (title, what, passes, whose)) in enumerate(zip(axes, panels, strict=True)):
-        axis.set(xlim=(0, 10), ylim=(-0.9, 12.4))
+        axis.set(xlim=WIDE, ylim=HIGH)
         axis.axis("off")
         axis.set_title(title, size=12, weight="bold")
-        axis.text(5, 11.9, what, ha="center", va="center", size=9.5)
+        axis.text(5, 11.1, what, ha="center", va="center", size=9.5)
         stack(axis, picture if number else wave.embed(picture[None], np.array([0]), 0.35)[0], labelled=number == 0)
         if number == 0:
             inset(axis, (0.2, 0.6), wave.imprints(picture[None])[0, 0])
@@ -184,7 +186,9 @@ def stack(axis: Axes, picture: np.ndarray[Any, Any], *, labelled: bool) -> None:
     inset(axis, (3.6, 0.3), picture, size=2.8)
     for number in (1, 2, 3):
         bottom = 1.4 + 2.5 * number
-        box = FancyBboxPatch((3.2, bottom), 3.6, 1.15, boxstyle="round,pad=0.05", facecolor="#e8f0f8", edgecolor=COLOURS[0])
+        box = FancyBboxPatch(
+            (3.2, bottom), 3.6, 1.15, boxstyle="round,pad=0.05", facecolor="#e8f0f8", edgecolor=COLOURS[0]
+        )
         axis.add_patch(box)
         axis.text(5, bottom + 0.58, f"layer {number}", ha="center", va="center", size=9.5)
         arrow(axis, (5, bottom - (0.75 if number == 1 else 1.3)), (5, bottom - 0.05))
@@ -208,8 +212,8 @@ def codes_at_layers(axis: Axes) -> None:
         codes = named_set("code:hadamard", 5, (16, 1, 1), seed=number).codes() * 2 - 1
         axis.imshow(codes, extent=(7.5, 9.9, bottom, bottom + 1.15), cmap="RdBu_r", vmin=-1.6, vmax=1.6, aspect="auto")
         arrow(axis, (6.9, bottom + 0.57), (7.45, bottom + 0.57))
-    axis.set(xlim=(0, 10), ylim=(-0.9, 12.4))
-    axis.text(8.7, 2.9, "energies × codes", ha="center", size=8, color="0.35")
+    axis.set(xlim=WIDE, ylim=HIGH)
+    axis.text(8.6, 2.6, "energies × codes\n= goodness\nof all labels", ha="center", va="center", size=8, color="0.35")
 
 
 def inset(axis: Axes, at: tuple[float, float], picture: np.ndarray[Any, Any], size: float = 1.9) -> None:
@@ -217,7 +221,7 @@ def inset(axis: Axes, at: tuple[float, float], picture: np.ndarray[Any, Any], si
     shown = channels_last if channels_last.shape[-1] == 3 else channels_last[..., 0]
     extent = (at[0], at[0] + size, at[1], at[1] + size)
     axis.imshow(shown, extent=extent, cmap="gray", vmin=0, vmax=1, aspect="auto", zorder=3, interpolation="nearest")
-    axis.set(xlim=(0, 10), ylim=(-0.9, 12.4))
+    axis.set(xlim=WIDE, ylim=HIGH)
 
 
 def arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -246,7 +250,7 @@ def label_intensity() -> Figure:
 
 def save(figure: Figure, name: str) -> None:
     figure.savefig(PICTURES / name, dpi=DPI, pil_kwargs={"optimize": True})
-    print(PICTURES / name)  # noqa: T201
+    print(PICTURES / name)
 
 
 if __name__ == "__main__":

@@ -148,8 +148,8 @@ class TrainConfig(Section, frozen=True):
     """What a layer's goodness is (`ffnet.model.goodness`): ``sum`` (paper), ``mean``, ``log``, ``contrast``,
     ``log-contrast`` [ours], or a registered one. With codes it names the energy: ``log-contrast`` or ``mean``."""
     loss: str = "softmax"
-    """How goodness is compared, with labels in the image: ``bce`` (paper), ``softplus``, ``softmax`` over a positive and
-    its negatives, or a registered one. With codes it is softmax over all labels."""
+    """How goodness is compared, with labels in the image: ``bce`` (paper), ``softplus``, ``softmax`` over a positive
+    and its negatives, or a registered one. With codes it is softmax over all labels."""
     theta: float | None = None
     """Threshold of the BCE loss; default: that of the goodness (the number of neurons for ``sum``)."""
     temperature: Rate = 1.0

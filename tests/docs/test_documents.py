@@ -13,7 +13,10 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(page for folder in (".", "start", "howto") for page in (DOCS / folder).glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *(page for folder in (".", "start", "howto") for page in sorted((DOCS / folder).glob("*.md"))),
+]
 SEARCHED = ("cite", "install", "GPU", "notebook", "license", "fine-tune", "ONNX")
 """What newcomers search for: a heading must say it."""
 SET_UP = ("git clone ", "cd ", "pip install ")
