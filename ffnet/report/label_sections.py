@@ -102,9 +102,9 @@ def _codes(run: Run, codes: Codes) -> Section:
     contact_sheet(shown, shape=(width, 1, 1)).save(sheet, format="PNG")
     words = _first_labels(len(codes))
     words += (
-        "A label is a pattern over the channels of a layer: its goodness is the energy of the bright channels, less "
+        "A label is a pattern over the channels of a layer: its goodness is the energy of the black channels, less "
     )
-    words += f"that of the dark ones. These are the codes of the last layer ({codes.origin(width)})"
+    words += f"that of the white ones. These are the codes of the last layer ({codes.origin(width)})"
     words += ", before training; they are learned together with the layer." if run.config.labels.goodness.learn else "."
     return Section("Labels", words, (picture(sheet.getvalue(), f"codes over {width} channels, and their correlation"),))
 

@@ -12,7 +12,7 @@ from fflabels.files import write_whole
 from fflabels.progress import Progress, silent
 from ffnet.data.dataset import Data, one_a_class
 from ffnet.evaluation.activation_maps import activation_maps
-from ffnet.inference.predict import scores
+from ffnet.inference.predict import default_inference, scores
 from ffnet.model.net import FFNet
 from ffnet.report.section import Section, first_images, percent, picture
 from ffnet.runs.files import CONFIG, LABELS
@@ -185,7 +185,7 @@ def _mistakes(run: Run, data: Data | None) -> Section | None:
     drawn = figures.mistakes(
         part.images[worst], [names[k] for k in part.classes[worst]], [names[k] for k in predicted[worst]]
     )
-    by = "The linear classifier" if isinstance(run.net, FFNet) else "The net"
+    by = {"linear": "The linear classifier", "goodness": "Goodness"}.get(default_inference(run.net), "The net")
     words = f"{by} is wrong on {len(wrong):,} of {len(part):,} {name} images, most confidently on these."
     return Section("Most confident mistakes", words, (picture(drawn, "right class → predicted class"),))
 
