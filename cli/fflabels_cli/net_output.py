@@ -47,7 +47,8 @@ class Training:
 
         if isinstance(error, Interrupted):
             if is_first():
-                again = self.again or (self.folder and f"ffnet resume {self.folder}")
+                folder = self.folder or error.folder
+                again = self.again or (folder and f"ffnet resume {folder}")
                 saved = f"; saved, go on with: {again}" if again else "; no run was started"
                 click.echo(f"{error}{saved}", err=True)
             raise SystemExit(128 + error.signum)
@@ -109,7 +110,18 @@ def description(run: Run | Record) -> Iterator[str]:
     size = f"{net.kernel}x{net.kernel}{pools}, {net.norm} norm, {parameters(run):,} parameters"
     yield f"net     {widths} {size}, {config.algorithm} ({local})"
     plan = f"{train.epochs} epochs, batch {train.batch}, {learning}{config.dtype}, seed {config.seed}"
-    yield f"train   {plan}, {run.about.device}"
+    yield f"train   {plan}, {run.about.last.device}"
+    if warning := labels_warning(run):
+        yield f"labels  {warning}"
+
+
+def labels_warning(run: Run) -> str | None:
+    """Return why a run's labels are likely hard to learn; None when no problem is expected."""
+    from fflabels import LabelSet
+    from ffnet import FFNet
+
+    labels = run.net.labels if isinstance(run.net, FFNet) else None
+    return labels.warning if isinstance(labels, LabelSet) else None
 
 
 def parameters(run: Run | Record) -> int:
