@@ -227,12 +227,12 @@ def test_a_sealed_run_that_was_edited_is_one_clear_line(trained, tmp_path):
     cwd, _ = trained
     folder = shutil.copytree(cwd / "runs" / "digits-fourier-0", tmp_path / "run")
     config = (folder / "config.toml").read_text()
-    (folder / "config.toml").write_text(config.replace("intensity = 0.2", "intensity = 0.9"))
+    (folder / "config.toml").write_text(re.sub(r"intensity = [\d.]+", "intensity = 0.9", config))
     for command in ("eval", "info", "compare", "report", "cam", "diagnose", "resume"):
         found = ffnet(command, "run", cwd=tmp_path)
         assert found.returncode == 1
         assert re.fullmatch(
-            r"Error: run/config.toml: labels.intensity was changed after the run ended; got 0.9; expected 0.2 .*\n",
+            r"Error: run/config.toml: labels.intensity was changed after the run ended; got 0.9; expected 0\.\d+ .*\n",
             found.stderr,
         )
     (folder / "config.toml").write_text(config)
@@ -257,7 +257,7 @@ def test_a_stop_before_the_first_line_says_how_to_go_on(tmp_path, monkeypatch):
 
 
 def test_labels_that_are_hard_to_learn_are_said_at_the_start_and_in_the_report(tmp_path):
-    hard = ("--labels", "fourier", "--set", "labels.intensity=0.01", "--set", "net.offered_waves=8")
+    hard = ("--labels", "fourier", "--set", "labels.intensity=0.01")
     found = ffnet("train", *hard, *SMALL, "--out", "run", cwd=tmp_path)
     assert found.returncode == 0
     assert re.search(r"^labels +likely hard to learn: ", found.stderr, re.MULTILINE)
