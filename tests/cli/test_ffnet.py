@@ -325,13 +325,19 @@ def test_tensorboard_keeps_the_epochs_before_a_stop(tmp_path):
     assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4]
 
 
-def test_compare_says_how_groups_differ(trained):
+@pytest.fixture(scope="module")
+def seeds(trained):
+    """Folders of runs: three seeds, and two of them with a stronger label."""
     cwd, _ = trained
     for seed in (1, 2):
         ffnet("train", "--labels", "fourier", *SMALL, "--seed", seed, "--out", f"again{seed}", cwd=cwd)
         ffnet("train", "--labels", "fourier", *SMALL, "--set", "labels.intensity=0.9", "--seed", seed,
               "--out", f"strong{seed}", cwd=cwd)  # fmt: skip
-    runs = ("runs/digits-fourier-0", "again1", "again2", "strong1", "strong2")
+    return cwd, ("runs/digits-fourier-0", "again1", "again2", "strong1", "strong2")
+
+
+def test_compare_says_how_groups_differ(seeds):
+    cwd, runs = seeds
     text = shown("compare", *runs, cwd=cwd)
     assert re.search(r"labels.intensity=0.2 +3 +[\d.]+ ± [\d.]+ ", text)
     assert re.search(r"labels.intensity=0.9 +2 ", text)
@@ -341,9 +347,8 @@ def test_compare_says_how_groups_differ(trained):
     assert [len(group["runs"]) for group in found["groups"]] == [3, 2]
 
 
-def test_compare_reads_validation_images_unless_asked_and_pairs_by_seed(trained):
-    cwd, _ = trained
-    runs = ("runs/digits-fourier-0", "again1", "again2", "strong1", "strong2")
+def test_compare_reads_validation_images_unless_asked_and_pairs_by_seed(seeds):
+    cwd, runs = seeds
     assert "validation accuracy, %" in shown("compare", *runs, cwd=cwd)
     text = shown("compare", *runs, "--split", "test", cwd=cwd)
     assert "test accuracy, %" in text
