@@ -84,6 +84,7 @@ def _tensorboard() -> TensorBoard:
 
 def description(run: Run | Record) -> Iterator[str]:
     """Yield lines that describe a run: data, labels, net, training."""
+    from fflabels import LabelSet
     from ffnet.labels.codes import Codes, FiledCodes
 
     config, data, net, train = run.config, run.about.data, run.config.net, run.config.train
@@ -111,17 +112,8 @@ def description(run: Run | Record) -> Iterator[str]:
     yield f"net     {widths} {size}, {config.algorithm} ({local})"
     plan = f"{train.epochs} epochs, batch {train.batch}, {learning}{config.dtype}, seed {config.seed}"
     yield f"train   {plan}, {run.about.last.device}"
-    if warning := labels_warning(run):
-        yield f"labels  {warning}"
-
-
-def labels_warning(run: Run) -> str | None:
-    """Return why a run's labels are likely hard to learn; None when no problem is expected."""
-    from fflabels import LabelSet
-    from ffnet import FFNet
-
-    labels = run.net.labels if isinstance(run.net, FFNet) else None
-    return labels.warning if isinstance(labels, LabelSet) else None
+    if isinstance(labels, LabelSet) and labels.warning:
+        yield f"labels  {labels.warning}"
 
 
 def parameters(run: Run | Record) -> int:
