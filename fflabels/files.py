@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from fflabels.errors import FFLabelsError
@@ -42,7 +43,8 @@ def write_whole(path: str | Path, data: bytes) -> None:
     except OSError as error:
         raise FFLabelsError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only file system refuses this too, and must not hide the error above
+            aside.unlink(missing_ok=True)
 
 
 def check_writable(path: str | Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 
@@ -9,6 +11,7 @@ from fflabels import LabelSet, guard
 from fflabels.errors import FFLabelsError
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
+from ffnet.data.checks import check_data_set
 from ffnet.data.dataset import Data
 from ffnet.labels.choose import check_count, choose_labels
 from ffnet.labels.codes import Codes
@@ -24,6 +27,10 @@ from ffnet.training.loop import check_ranks
 from ffnet.training.losses import get_loss
 
 
+class MissingClassWarning(UserWarning):
+    """Some class has no training image."""
+
+
 def check_run(config: Config, data: Data, ranks: Ranks = SINGLE) -> None:
     """Refuse settings that cannot be trained, before labels are designed or a folder is made.
 
@@ -34,6 +41,7 @@ def check_run(config: Config, data: Data, ranks: Ranks = SINGLE) -> None:
         of classes, or a batch that the ranks cannot share equally.
     """
     check_names(config)
+    check_data_set(data)
     if not len(data.train):
         raise FFLabelsError("no training images", where=f"data set {data.name}")
     if weights_are_fitted(config) and not len(data.validation):
@@ -43,11 +51,13 @@ def check_run(config: Config, data: Data, ranks: Ranks = SINGLE) -> None:
         hint = "data.validation sets some apart"
         raise FFLabelsError("no images to evaluate on", where="inference.test", got="false", hint=hint)
     check_ranks(config, len(data.train), ranks)
+    _check_kernel(config, data)
     build_layers(config, data.shape)
     if config.has_codes:
         _check_codes(config, data)
     elif config.algorithm == "ff":
         _check_labels(config, data)
+    _warn_of_missing_classes(data)
 
 
 @torch.no_grad()
@@ -129,6 +139,29 @@ def _check_codes(config: Config, data: Data) -> None:
             "no sum over channels", where="train.goodness", got=config.train.goodness,
             expected=", ".join(name for name, goodness in GOODNESS.items() if goodness.energy),
         )  # fmt: skip
+
+
+def _check_kernel(config: Config, data: Data) -> None:
+    """Refuse filters of which the outermost taps never meet a pixel: padding keeps the size of the maps."""
+    _, height, width = data.shape
+    if config.net.kernel > (largest := 2 * max(height, width) - 1):
+        raise FFLabelsError(
+            "larger than any pixel is away from another", where="net.kernel", got=config.net.kernel,
+            expected=f"at most {largest} for images {height}×{width}",
+        )  # fmt: skip
+
+
+def _warn_of_missing_classes(data: Data) -> None:
+    """Warn of classes that cannot be learned."""
+    missing = np.setdiff1d(np.arange(data.classes), data.train.classes.numpy())
+    if not len(missing):
+        return
+    named = ", ".join(data.class_names[k] for k in missing[:10]) + (", …" if len(missing) > 10 else "")
+    warnings.warn(
+        f"{data.name}: {len(missing)} of {data.classes} classes have no training image, and will not be learned: "
+        f"{named} (more images; raise data.limit or lower data.validation where these are set)",
+        MissingClassWarning, stacklevel=3,
+    )  # fmt: skip
 
 
 def _check_labels(config: Config, data: Data) -> None:

@@ -47,7 +47,8 @@ class Training:
 
         if isinstance(error, Interrupted):
             if is_first():
-                again = self.again or (self.folder and f"ffnet resume {self.folder}")
+                folder = self.folder or error.folder
+                again = self.again or (folder and f"ffnet resume {folder}")
                 saved = f"; saved, go on with: {again}" if again else "; no run was started"
                 click.echo(f"{error}{saved}", err=True)
             raise SystemExit(128 + error.signum)
@@ -83,6 +84,7 @@ def _tensorboard() -> TensorBoard:
 
 def description(run: Run | Record) -> Iterator[str]:
     """Yield lines that describe a run: data, labels, net, training."""
+    from fflabels import LabelSet
     from ffnet.labels.codes import Codes, FiledCodes
 
     config, data, net, train = run.config, run.about.data, run.config.net, run.config.train
@@ -109,7 +111,9 @@ def description(run: Run | Record) -> Iterator[str]:
     size = f"{net.kernel}x{net.kernel}{pools}, {net.norm} norm, {parameters(run):,} parameters"
     yield f"net     {widths} {size}, {config.algorithm} ({local})"
     plan = f"{train.epochs} epochs, batch {train.batch}, {learning}{config.dtype}, seed {config.seed}"
-    yield f"train   {plan}, {run.about.device}"
+    yield f"train   {plan}, {run.about.last.device}"
+    if isinstance(labels, LabelSet) and labels.warning:
+        yield f"labels  {labels.warning}"
 
 
 def parameters(run: Run | Record) -> int:

@@ -339,6 +339,22 @@ def check_data_root(dataset: str | None, root: str | None) -> None:
         raise click.UsageError(f"--data is for torchvision's data sets, but {dataset} is a folder of images")
 
 
+def split(text: str) -> Callable[[F], F]:
+    """Return the option ``--split``; the function gets ``validation`` or ``test``."""
+
+    def full_name(_: click.Context, __: click.Parameter, value: str) -> str:
+        return "validation" if value == "val" else value
+
+    return click.option(
+        "--split",
+        type=click.Choice(("validation", "val", "test")),
+        default="validation",
+        show_default=True,
+        callback=full_name,
+        help=text,
+    )
+
+
 def device(function: F) -> F:
     """Add ``--device``."""
     return click.option("--device", metavar="NAME", help="auto (a GPU if there is one), cpu, cuda or cuda:i.")(function)

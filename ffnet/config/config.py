@@ -13,6 +13,7 @@ import msgspec
 import tomli_w
 
 from fflabels.errors import FFLabelsError, nearest
+from ffnet.config.numbers import check_numbers
 from ffnet.config.sections import (
     Algorithm,
     Convolution,
@@ -90,6 +91,7 @@ class Config(Section, frozen=True):
             if not isinstance(value := getattr(self, name), kind):
                 hint = f'ffnet.Config().replaced({{"{name}.KEY": value}})'
                 raise FFLabelsError("not a section", where=name, got=value, expected=kind.__name__, hint=hint)
+        check_numbers(self)
         depth = len(self.net.widths)
         for name in ("strides", "pools"):
             count = len(getattr(self.net, name))

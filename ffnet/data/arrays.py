@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
+from ffnet.data.images import check_images
 
 MIN_SIDE = 8
 """Bar charts are this high and at least this wide, so that pooling leaves some pixels."""
@@ -24,17 +25,15 @@ def images_of(X: Any, where: str = "X") -> Tensor:
     Raises
     ------
     FFLabelsError
-        For another number of axes, channels last, or values that are neither bytes nor numbers in [0, 1].
+        For another number of axes, channels last, or values that are neither bytes nor numbers in [0, 1]: see
+        `ffnet.data.images.check_images`.
     """
-    images = X.detach().cpu().numpy() if isinstance(X, Tensor) else np.asarray(X)
+    images = check_images(X.detach().cpu().numpy() if isinstance(X, Tensor) else X, where)
     if images.ndim == 3:
         images = images[:, None]
     shape = f"shape {images.shape}"
     if images.ndim != 4 or not images.size:
         raise FFLabelsError("not images", where=where, got=shape, expected="(N, H, W) or (N, C, H, W)")
-    if images.shape[-1] in (3, 4) and images.shape[1] > 4:
-        hint = "X.transpose(0, 3, 1, 2) moves the channels"
-        raise FFLabelsError("channels last", where=where, got=shape, expected="(N, C, H, W)", hint=hint)
     if images.dtype == np.uint8:
         return torch.from_numpy(np.array(images))
     low, high = float(images.min()), float(images.max())

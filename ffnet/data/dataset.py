@@ -18,6 +18,7 @@ from fflabels.errors import FFLabelsError
 from fflabels.images import fit
 from ffnet.config import DataConfig
 from ffnet.data.arrays import images_of
+from ffnet.data.splits import SplitRule, held_out
 
 Bytes = npt.NDArray[np.uint8]
 Classes = npt.NDArray[np.int64]
@@ -49,13 +50,17 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """A data set, split. Choices are made on `validation`; `test` is read once, after all of them."""
+    """A data set, split. Choices are made on `validation`; `test` is read once, after all of them.
+
+    `splits` is the rule by which held-out images were drawn.
+    """
 
     name: str
     train: Split
     validation: Split
     test: Split
     class_names: tuple[str, ...]
+    splits: SplitRule = "by image"
 
     @classmethod
     def from_arrays(
@@ -187,9 +192,10 @@ def split_data(
     train: tuple[Bytes, Classes],
     test: tuple[Bytes, Classes],
     class_names: tuple[str, ...],
-    validation: int,
+    validation: int | tuple[Bytes, Classes],
+    splits: SplitRule = "by image",
 ) -> Data:
-    """Return a data set whose validation images are drawn from the training images.
+    """Return a data set whose validation images are given, or drawn from the training images.
 
     Parameters
     ----------
@@ -202,23 +208,34 @@ def split_data(
     class_names
         One per class.
     validation
-        The number of validation images if the configuration sets none.
+        The validation images and classes; or the number of training images to hold out if the configuration sets none.
+    splits
+        How these are drawn.
 
     Raises
     ------
     FFLabelsError
-        When no training image would be left.
+        When no training image would be left, or more validation images are asked for than are given.
     """
+    whole, tested = to_split(*train, config.size), to_split(*test, config.size)
+    if isinstance(validation, tuple):
+        validated = _first(to_split(*validation, config.size), config.validation)
+        return Data(name, whole[: config.limit], validated, tested, class_names, splits)
     count = config.validation if config.validation is not None else validation
     if count >= len(train[0]):
         raise FFLabelsError(
             "leaves no training image", where="data.validation", got=count, expected=f"below {len(train[0])}"
         )
-    order = np.random.default_rng(1).permutation(len(train[0]))
-    held, rest = np.sort(order[:count]), np.sort(order[count:])
-    whole, tested = to_split(*train, config.size), to_split(*test, config.size)
-    kept = rest[: config.limit] if config.limit else rest
-    return Data(name, whole[torch.from_numpy(kept)], whole[torch.from_numpy(held)], tested, class_names)
+    held = held_out(train[1], count, splits, seed=1)
+    kept = np.flatnonzero(~held)[: config.limit]
+    return Data(name, whole[torch.from_numpy(kept)], whole[torch.from_numpy(held)], tested, class_names, splits)
+
+
+def _first(given: Split, count: int | None) -> Split:
+    """Return the first of the given validation images, or all unless a number is set."""
+    if count is not None and count > len(given):
+        raise FFLabelsError("too few images given", where="data.validation", got=count, expected=f"up to {len(given)}")
+    return given[:count]
 
 
 def to_split(images: Bytes, classes: Classes, size: int | None) -> Split:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,11 +16,26 @@ from fflabels.images import SUFFIXES, Range, read_picture
 from fflabels.images.notes import Notes
 from ffnet.config import DataConfig
 from ffnet.data.dataset import Bytes, Classes, Data, split_data
+from ffnet.data.layout import check_text, class_names, pictures, split_folders, warn_of_unread
 from ffnet.data.ranges import with_range
+from ffnet.data.splits import SplitRule, held_out
+
+MOST_NAMED = 100
+"""At most this many damaged pictures are named."""
 
 
-def load_folder(folder: Path, config: DataConfig) -> Data:
-    """Read ``folder/CLASS/*.png``, a sixth for the test, or ``folder/train/CLASS`` and ``folder/test/CLASS``.
+def load_folder(folder: Path, config: DataConfig, splits: SplitRule = "by class") -> Data:
+    """Read ``folder/CLASS/*.png``, or ``folder/train/CLASS/*.png`` beside ``val`` and ``test`` where these are.
+
+    Without ``test`` a sixth of the images is the test, without ``val`` (``valid``, ``validation``) an eighth of the
+    others is the validation split.
+
+    Parameters
+    ----------
+    folder, config
+        Where the pictures are; how they are resized and split.
+    splits
+        How the splits are drawn: ``by image`` also reads the folder as older versions did, without ``val``.
 
     Raises
     ------
@@ -27,76 +43,102 @@ def load_folder(folder: Path, config: DataConfig) -> Data:
         When there are no class folders, images are damaged or of mixed sizes, or too few.
     """
     value_range = Range.parse(with_range(config).range)
-    parts = [folder / "train", folder / "test"]
-    if all(p.is_dir() for p in parts):
-        names = _class_names(parts[0])
-        if _class_names(parts[1]) != names:
-            different = sorted(set(_class_names(parts[1])) ^ set(names))
-            raise FFLabelsError("classes of train and test differ", where=str(folder), got=", ".join(different))
-        train, test = (_read_classes(p, names, config.size, value_range) for p in parts)
-        order = np.random.default_rng(0).permutation(len(train[0]))  # files come class by class
-        train = train[0][order], train[1][order]
-        if train[0].shape[1:] != test[0].shape[1:]:
-            raise FFLabelsError(
-                "train and test images differ in shape",
-                where=str(folder),
-                got=f"{train[0].shape[1:]} and {test[0].shape[1:]}",
-                hint="set data.size",
-            )
-        return split_data(config, folder.name, train, test, names, len(train[0]) // 8)
-    names = _class_names(folder)
-    images, classes = _read_classes(folder, names, config.size, value_range)
+
+    # Which folders are splits, and which are classes.
+    check_text(str(folder), "the data folder")
+    parts = split_folders(folder, splits) or {"train": folder}
+    names = class_names(parts["train"])
+    for name, path in parts.items():
+        if different := sorted(set(class_names(path)) ^ set(names)):
+            raise FFLabelsError(f"classes of train and {name} differ", where=str(folder), got=", ".join(different))
+    warn_of_unread(folder, list(parts.values()), names)
+
+    # Read them: one shape for all splits, and the training images in a drawn order, since files come class by class.
+    notes = Notes(str(folder), value_range)
+    stored = {name: _read_classes(path, names, config.size, notes, value_range) for name, path in parts.items()}
+    _refuse_damaged(stored.values(), folder)
+    notes.tell_depth()
+    read = _one_shape({name: _stacked(split, parts[name]) for name, split in stored.items()}, folder)
+    images, classes = read["train"]
     order = np.random.default_rng(0).permutation(len(images))
-    count = len(images) // 6
-    if not count:
-        raise FFLabelsError("too few images", where=str(folder), got=len(images), expected="at least 6")
-    held, rest = order[:count], order[count:]
-    return split_data(
-        config, folder.name, (images[rest], classes[rest]), (images[held], classes[held]), names, len(rest) // 8
+    images, classes = images[order], classes[order]
+
+    # Hold out a test where there is none.
+    if "test" not in read:
+        if len(images) < 6:
+            raise FFLabelsError("too few images", where=str(folder), got=len(images), expected="at least 6")
+        count = len(images) // 6
+        held = held_out(classes, count, splits, seed=2) if splits == "by class" else np.arange(len(images)) < count
+        read["test"], images, classes = (images[held], classes[held]), images[~held], classes[~held]
+    validation = read.get("validation", len(images) // 8)
+    name = folder.resolve().name if folder.name in ("", "..") else folder.name
+    return split_data(config, name, (images, classes), read["test"], names, validation, splits)
+
+
+def _one_shape(read: dict[str, tuple[Bytes, Classes]], folder: Path) -> dict[str, tuple[Bytes, Classes]]:
+    """Return the splits with as many channels as the one with the most; refuse different sizes."""
+    channels = max(images.shape[1] for images, _ in read.values())
+    sizes = {name: images.shape[2:] for name, (images, _) in read.items()}
+    if len(set(sizes.values())) > 1:
+        raise FFLabelsError(
+            "the splits differ in size", where=str(folder),
+            got=", ".join(f"{name} {h}×{w}" for name, (h, w) in sizes.items()), expected="one size",
+            hint="--set data.size=32 resizes them",
+        )  # fmt: skip
+    return {name: (_with_channels(images, channels), classes) for name, (images, classes) in read.items()}
+
+
+def _with_channels(images: Bytes, channels: int) -> Bytes:
+    """Return images (N, C, H, W) with more channels, if they are grey and others are not."""
+    return np.repeat(images, channels, axis=1) if images.shape[1] < channels else images
+
+
+class _Read(NamedTuple):
+    """The pictures of a split, (C, H, W) each, with their classes; and what is wrong with the damaged ones, by file."""
+
+    images: list[Bytes]
+    classes: list[int]
+    damaged: dict[Path, str]
+
+
+def _read_classes(folder: Path, names: tuple[str, ...], size: int | None, notes: Notes, value_range: Range) -> _Read:
+    """Read every picture of a split, and collect the damaged ones."""
+    read = _Read([], [], {})
+    for k, name in enumerate(names):
+        files = pictures(folder / name)
+        if not files:
+            raise FFLabelsError(
+                "no image in the class folder", where=str(folder / name), expected=", ".join(sorted(SUFFIXES))
+            )
+        for file in files:
+            try:
+                read.images.append(read_picture(file, (size, size) if size else None, value_range, notes.take))
+            except Exception as error:  # decoders raise anything on damaged files
+                read.damaged[file] = _reason(error)
+                continue
+            read.classes.append(k)
+    return read
+
+
+def _refuse_damaged(splits: Collection[_Read], folder: Path) -> None:
+    """Refuse a folder with damaged pictures, of whatever split: names them all."""
+    damaged = [f"{file.relative_to(folder)} ({why})" for read in splits for file, why in read.damaged.items()]
+    if not damaged:
+        return
+    listed = "; ".join(damaged[:MOST_NAMED])
+    more = f"; and {len(damaged) - MOST_NAMED:,} more" if len(damaged) > MOST_NAMED else ""
+    count = len(damaged) + sum(len(read.images) for read in splits)
+    raise FFLabelsError(
+        f"{len(damaged)} of {count} images cannot be read; got {listed}{more}",
+        where=str(folder),
+        hint="mend or remove them",
     )
 
 
-def _class_names(folder: Path) -> tuple[str, ...]:
-    names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if len(names) < 2:
-        raise FFLabelsError(
-            "not a folder of class folders", where=str(folder), got=f"{len(names)} subfolders", expected="2 or more"
-        )
-    return tuple(names)
-
-
-def _read_classes(folder: Path, names: tuple[str, ...], size: int | None, value_range: Range) -> tuple[Bytes, Classes]:
-    images: list[Bytes] = []
-    classes: list[int] = []
-    damaged: list[str] = []
-    notes = Notes(str(folder), value_range)
-
-    # Read every picture; damaged ones are reported together.
-    for k, name in enumerate(names):
-        inside = (p for p in (folder / name).iterdir() if not p.name.startswith("."))
-        files = sorted(p for p in inside if p.suffix.lower() in SUFFIXES)
-        if not files:
-            raise FFLabelsError("no image in the class folder", where=str(folder / name))
-        for file in files:
-            try:
-                images.append(read_picture(file, (size, size) if size else None, value_range, notes.take))
-            except Exception as error:  # decoders raise anything on damaged files
-                damaged.append(f"{file.relative_to(folder)} ({_reason(error)})")
-                continue
-            classes.append(k)
-    if damaged:
-        raise FFLabelsError(
-            f"{len(damaged)} of {len(damaged) + len(images)} images cannot be read",
-            where=str(folder),
-            got="; ".join(damaged[:3]),
-            hint="mend or remove them",
-        )
-
-    notes.tell_depth()
-
-    # One size for all; grey pictures become colour ones beside those.
-    channels = max(image.shape[0] for image in images)
-    sizes = sorted({image.shape[1:] for image in images})
+def _stacked(read: _Read, folder: Path) -> tuple[Bytes, Classes]:
+    """Return the pictures of a split as (N, C, H, W), and their classes; grey ones become colour beside colour ones."""
+    channels = max(image.shape[0] for image in read.images)
+    sizes = sorted({image.shape[1:] for image in read.images})
     if len(sizes) > 1:
         raise FFLabelsError(
             "images of mixed sizes",
@@ -105,8 +147,8 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None, value_
             expected="one size",
             hint="--set data.size=32 resizes them",
         )
-    same = [np.repeat(image, channels, axis=0) if image.shape[0] < channels else image for image in images]
-    return np.stack(same), np.asarray(classes, np.int64)
+    same = [np.repeat(image, channels, axis=0) if image.shape[0] < channels else image for image in read.images]
+    return np.stack(same), np.asarray(read.classes, np.int64)
 
 
 def _reason(error: Exception) -> str:
@@ -122,17 +164,32 @@ def read_pictures(paths: Sequence[str | Path], shape: Shape, value_range: str = 
     Raises
     ------
     FFLabelsError
-        When one cannot be read: names it.
+        When some cannot be read: names all of them.
     """
+    images, unread = read_good_pictures(paths, shape, value_range)
+    errors = list(unread.values())
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        listed = "; ".join(map(str, errors))
+        raise FFLabelsError(f"{len(errors)} of {len(paths)} images cannot be read; got {listed}")
+    return images
+
+
+def read_good_pictures(
+    paths: Sequence[str | Path], shape: Shape, value_range: str = "type"
+) -> tuple[Tensor, dict[int, FFLabelsError]]:
+    """Return the image files that can be read, as `read_pictures` does, and the errors of the others by their place."""
     channels, height, width = shape
-    pictures, scale = [], Range.parse(value_range)
-    for path in paths:
+    images, unread, scale = [], {}, Range.parse(value_range)
+    for place, path in enumerate(paths):
         try:
             picture = torch.from_numpy(np.array(read_picture(Path(path), (height, width), scale)))
         except Exception as error:  # decoders raise anything on damaged files
-            raise FFLabelsError(f"cannot be read as an image: {_reason(error)}", where=str(path)) from None
+            unread[place] = FFLabelsError(f"cannot be read as an image: {_reason(error)}", where=str(path))
+            continue
         if len(picture) > channels:
             weights = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
             picture = (picture.float() * weights[:, None, None]).sum(0, keepdim=True).round().to(torch.uint8)
-        pictures.append(picture.expand(channels, -1, -1))
-    return torch.stack(pictures)
+        images.append(picture.expand(channels, -1, -1))
+    return torch.stack(images) if images else torch.empty(0, *shape, dtype=torch.uint8), unread

@@ -1,12 +1,24 @@
-"""Images as tensors: bytes or floats in [0, 1], and whether they fit a net."""
+"""Images as tensors: bytes or floats in [0, 1], and whether arrays are images and fit a net."""
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
+
+MAX_CHANNELS = 4
+"""Images with this many channels or fewer in front may as well be narrow; a last axis this short is channels."""
+
+
+class DarkImagesWarning(UserWarning):
+    """Bytes that are all 0 or 1 look like a mask, but are nearly black as images."""
 
 
 def to_unit(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -29,3 +41,34 @@ def check_images_fit(images: Tensor, shape: Shape) -> None:
         raise FFLabelsError(
             "out of range", where="images", got=f"{images.min():g} to {images.max():g}", expected="0 to 1, or uint8"
         )
+
+
+def check_images(X: Any, where: str = "X") -> npt.NDArray[Any]:
+    """Return images as an array, (N, H, W) or (N, C, H, W); other numbers of axes are left to the caller.
+
+    Raises
+    ------
+    FFLabelsError
+        For images that are no numbers, complex, ragged or channels last.
+
+    Warns
+    -----
+    DarkImagesWarning
+        For bytes that are all 0 or 1.
+    """
+    try:
+        images: npt.NDArray[Any] = np.asarray(X)
+    except ValueError:
+        raise FFLabelsError("rows of different lengths", where=where, expected="one shape") from None
+    if images.dtype.kind not in "buif":
+        raise FFLabelsError("not numbers", where=where, got=str(images.dtype), expected="bytes, or floats from 0 to 1")
+    shape = images.shape
+    if len(shape) == 4 and shape[-1] <= MAX_CHANNELS < min(shape[1:3]):
+        raise FFLabelsError(
+            "channels last", where=where, got=f"shape {shape}", expected="(N, C, H, W)",
+            hint=f"{where}.transpose(0, 3, 1, 2) moves the channels",
+        )  # fmt: skip
+    if images.dtype == np.uint8 and images.size and images.max() == 1:
+        message = f"{where}: all bytes are 0 or 1, which is nearly black of 255; {where}.astype(bool) takes 1 as white"
+        warnings.warn(message, DarkImagesWarning, stacklevel=3)
+    return images

@@ -14,6 +14,7 @@ from ffnet.config import Config, DataConfig
 from ffnet.data.dataset import Data
 from ffnet.data.folders import load_folder
 from ffnet.data.registry import DATASETS, register
+from ffnet.data.splits import SplitRule
 
 __all__ = ["DATASETS", "KNOWN", "load_data", "register"]
 
@@ -21,18 +22,21 @@ KNOWN = DATASETS.keys()
 """The names of all registered data sets."""
 
 
-def load_data(config: DataConfig | str, **settings: Any) -> Data:
+def load_data(config: DataConfig | str, splits: SplitRule = "by class", **settings: Any) -> Data:
     """Return a data set.
+
+    A fixed draw sets the validation images apart [ours: 10,000 of MNIST's, Fashion-MNIST's and the pairs' and 5,000 of
+    CIFAR's training images, an eighth of others'].
 
     Parameters
     ----------
     config
         The settings ``data.*``, or only the name of a data set or a folder of class folders.
+    splits
+        How the splits of a folder of pictures are drawn; a run folder records it. Data sets that have a name draw
+        theirs in one way, always.
     **settings
         Other settings ``data.*``: ``load_data("mnist", limit=1000)``.
-
-    A fixed draw that depends on the data set's size alone sets the validation images apart [ours: 10,000 of MNIST's,
-    Fashion-MNIST's and the pairs' and 5,000 of CIFAR's training images, an eighth of others'].
 
     Raises
     ------
@@ -49,7 +53,7 @@ def load_data(config: DataConfig | str, **settings: Any) -> Data:
     config = base.replaced({f"data.{key}": value for key, value in settings.items()}).data
     if dataset := DATASETS.get(config.name):
         return dataset.load(config)
-    if Path(config.name).is_dir():
-        return load_folder(Path(config.name), config)
+    if config.name and Path(config.name).is_dir():
+        return load_folder(Path(config.name), config, splits)
     moved = "--data says where the folder is now" if Path(config.name).is_absolute() else nearest(config.name, KNOWN)
     raise FFLabelsError("neither a data set nor a folder", where="data.name", got=config.name, hint=moved)

@@ -154,7 +154,11 @@ def from_torchvision(config: DataConfig, cls: str, validation: int) -> Data:
     advice = f"set --data DIR or FFNET_DATA to a folder that torchvision.datasets.{cls} reads"
     try:
         parts = [dataset(root=str(root), train=train, download=False) for train in (True, False)]
-    except RuntimeError:
+    except RuntimeError as error:
+        if "not found" not in str(error):  # torchvision's words where a file is not there
+            raise FFLabelsError(
+                f"{cls} cannot be read: {error}", where=str(root), hint="a file is damaged: remove it"
+            ) from error
         if config.offline:
             raise FFLabelsError(
                 f"{cls} is not there, and --offline forbids to download it", where=str(root), hint=advice

@@ -39,6 +39,14 @@ class Gap(NamedTuple):
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
+def paired_p(values: Sequence[float]) -> float | None:
+    """Return the p-value of the t-test that paired differences have a mean of 0; None where `Gap` has no interval."""
+    from scipy.stats import ttest_1samp
+
+    gap = Gap.of(values)
+    return float(ttest_1samp(values, 0).pvalue) if gap and gap.low is not None else None
+
+
 class Welch(NamedTuple):
     """The difference of two means, its 95 % interval and p by Welch's t-test; None where they are undefined."""
 

@@ -167,7 +167,7 @@ def _figures(run: Run) -> Row:
         **figures,
         "epochs": len(run.metrics),
         "cpu seconds": round(seconds, 1),
-        "device": run.about.device,
+        "device": run.about.devices,
         "dtype": run.config.dtype,
         "torch": run.about.versions["torch"],
     }

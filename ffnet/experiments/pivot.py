@@ -38,7 +38,7 @@ class Effect(NamedTuple):
     p
         Of the paired t-test; None where it cannot be taken.
     mixed
-        Whether a pair was computed on two kinds of processor.
+        Whether a pair was computed on two kinds of processor, or in two number types.
     """
 
     factor: str
@@ -108,7 +108,12 @@ def _effect(
     gaps = [{**row, column: row[column] - base[column]} for row, base in both]
     gap = Gap.of(sample := _sample(experiment, gaps, column))
     p = float(ttest_1samp(sample, 0).pvalue) if gap and gap.low is not None else None
-    return Effect(factor, level, at, column, gap, p, any(row["device"] != base["device"] for row, base in both))
+    return Effect(factor, level, at, column, gap, p, any(_kind(row) != _kind(base) for row, base in both))
+
+
+def _kind(row: Row) -> tuple[str, str]:
+    """Return what a net was computed on, and in what number type."""
+    return row["device"], row["dtype"]
 
 
 def _levels(row: Row, names: Sequence[str]) -> Levels:
@@ -194,7 +199,7 @@ def _differences(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
         others = [other for other in factors if other != name]
         table: dict[Levels, dict[str, tuple[str, int]]] = {}
         for k, effect in own:
-            gap = format_gap(effect.gap) + (" ✓" if k in passed else "") + (" (two processors)" if effect.mixed else "")
+            gap = format_gap(effect.gap) + (" ✓" if k in passed else "") + (" (two kinds)" if effect.mixed else "")
             key = (effect.level, *effect.others.values())
             table.setdefault(key, {})[effect.accuracy] = (gap, effect.gap.size if effect.gap else 0)
         body = [
@@ -206,7 +211,11 @@ def _differences(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
         head = [name, *others, "pairs", *_short(experiment, columns)]
         lines += [f"{words} 95 % interval.", "", *markdown(head, body), ""]
     if lines:
-        lines += ["Bold: the interval leaves zero out. ✓: still so by Benjamini and Hochberg's procedure, 5 %.", ""]
+        lines += [
+            "Bold: the interval leaves zero out. ✓: still so by Benjamini and Hochberg's procedure, 5 %. "
+            "Two kinds: pairs were computed on two kinds of processor, or in two number types.",
+            "",
+        ]
     return lines
 
 

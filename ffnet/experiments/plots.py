@@ -13,6 +13,7 @@ from ffnet.experiments.factors import Experiment, Job, Plot
 from ffnet.experiments.jobs import data_root
 from ffnet.experiments.label_statistics import show_statistics
 from ffnet.report import figures
+from ffnet.report.names import drawable
 from ffnet.runs.folder import Run, load_run
 
 Row = dict[str, Any]
@@ -72,7 +73,8 @@ def _of_runs(kind: Plot, runs: dict[str, Run], title: str, root: str | None) -> 
         assert run.results
         part = run.results.parts[-1]
         table = (part.goodness or next(iter(part.accuracies.values()))).confusion
-        return figures.confusion(table, run.about.data.class_names, f"{name}, {part.split} images; {title}")
+        names = drawable(run.about.data.class_names)
+        return figures.confusion(table, names, f"{name}, {part.split} images; {title}")
     data = run.data(root)
     images = one_a_class(data.validation if len(data.validation) else data.train, EXPLAINED).images
     maps = {name: activation_maps(run.net, images) for name, run in runs.items()}

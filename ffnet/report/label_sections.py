@@ -20,6 +20,7 @@ from ffnet.labels.codes import Codes
 from ffnet.model.net import FFNet
 from ffnet.prepare import sets_of
 from ffnet.report import figures
+from ffnet.report.names import drawable
 from ffnet.report.section import MAX_IMAGES, Section, first_images, percent, picture
 from ffnet.runs.folder import Run
 
@@ -75,6 +76,8 @@ def _pictures(run: Run, net: FFNet, labels: LabelSet, data: Data | None) -> Sect
         words += (
             f"Similarity of the most similar pair: {', '.join(largest)}. Selection method: {labels.provenance.method}."
         )
+    if labels.warning:
+        words += f" {labels.warning[0].upper()}{labels.warning[1:]}."
     return Section("Labels", words, (picture(sheet.getvalue(), "each label, on images and alone"),))
 
 
@@ -85,7 +88,7 @@ def _first_labels(count: int) -> str:
 
 def _label_channels(run: Run, patterns_NMHW: Tensor) -> Section:
     """Return the label channels that later layers receive."""
-    names = run.about.data.class_names[:MAX_LABELS]
+    names = drawable(run.about.data.class_names[:MAX_LABELS])
     words = _first_labels(len(patterns_NMHW))
     words += f"Each layer after the first also receives {patterns_NMHW.shape[1]} patterns of the label as channels. "
     words += "In the linear classifier's pass it receives their mean over all labels."
@@ -111,7 +114,7 @@ def _codes(run: Run, codes: Codes) -> Section:
 
 def _correlations(run: Run, net: FFNet) -> Section:
     """Return how alike each layer takes the classes to be: the correlation of their codes."""
-    names = run.about.data.class_names
+    names = drawable(run.about.data.class_names)
     drawn = figures.correlations({f"layer {k}": matrix for k, matrix in code_correlations(net).items()}, names)
     words = (
         "Correlation of the codes of any two labels. Learned codes are alike for classes that look alike to the layer."
@@ -123,7 +126,7 @@ def _goodness_maps(run: Run, net: FFNet, data: Data | None) -> Section:
     """Return which pixels decide between the first class and the runner-up."""
     assert data is not None
     _, part = first_images(data)
-    images, names = one_a_class(part, MAPPED_IMAGES).images, run.about.data.class_names
+    images, names = one_a_class(part, MAPPED_IMAGES).images, drawable(run.about.data.class_names)
     maps = goodness_maps(net, images)
     titles = [f"{names[y]}, not {names[z]}" for y, z in zip(maps.classes, maps.rivals, strict=True)]
     drawn = figures.activation(images, maps, titles)

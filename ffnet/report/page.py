@@ -23,6 +23,7 @@ try:
     import jinja2
 
     from ffnet.report import figures, label_sections
+    from ffnet.report.names import drawable, legend
 except ModuleNotFoundError as error:
     raise MissingExtraError("reports need matplotlib and Jinja", extra="plots") from error
 
@@ -110,7 +111,7 @@ def _summary(run: Run) -> list[str]:
         lines += label_sections.summary(run, run.net)
     done = len(run.metrics)
     lines.append(f"{done} of {config.train.epochs} epochs, batch {config.train.batch}, seed {config.seed}")
-    return lines
+    return [*lines, *filter(None, [legend(about.data.class_names)])]
 
 
 def _missing(run: Run, data: Data | None) -> list[str]:
@@ -162,7 +163,7 @@ def _layers(run: Run) -> Section | None:
 def _confusion(run: Run) -> Section | None:
     if run.results is None:
         return None
-    names = run.about.data.class_names
+    names = drawable(run.about.data.class_names)
     part = run.results.parts[-1]
     pictures = [
         picture(figures.confusion(accuracy.confusion, names), f"{part.split} images, inference: {name}")
@@ -181,7 +182,7 @@ def _mistakes(run: Run, data: Data | None) -> Section | None:
     if not len(wrong):
         return Section("Most confident mistakes", f"None among {len(part):,} {name} images.")
     worst = wrong[confidence_N[wrong].argsort(descending=True)][:MAX_MISTAKES]
-    names = run.about.data.class_names
+    names = drawable(run.about.data.class_names)
     drawn = figures.mistakes(
         part.images[worst], [names[k] for k in part.classes[worst]], [names[k] for k in predicted[worst]]
     )
@@ -196,7 +197,7 @@ def _maps(run: Run, data: Data | None) -> Section | None:
     _, part = first_images(data)
     images = one_a_class(part, MAPPED_IMAGES).images
     maps = activation_maps(run.net, images)
-    names = run.about.data.class_names
+    names = drawable(run.about.data.class_names)
     drawn = figures.activation(images, maps, [names[k] for k in maps.classes])
     words = "What each pixel adds to the evidence for the predicted class: green is for it, pink against it."
     return Section("Class activation maps", words, (picture(drawn, "image, each layer's map, their sum"),))
@@ -208,7 +209,11 @@ def _settings(run: Run) -> Section:
 
 def _provenance(run: Run) -> Section:
     rows = [[name, version] for name, version in sorted(run.about.versions.items())]
-    rows += [["device", run.about.device], ["data", f"{run.about.data.name}, SHA-256 {run.about.data.sha256[:16]}…"]]
+    rows += [
+        ["device", run.about.device],
+        *_continued(run),
+        ["data", f"{run.about.data.name}, SHA-256 {run.about.data.sha256[:16]}…"],
+    ]
     timings = read_lines(run.folder / TIMINGS)
     rows.append(["CPU seconds", f"{sum(float(str(line['cpu_seconds'])) for line in timings):,.0f}"])
     if (run.folder / LABELS).exists():
@@ -216,3 +221,12 @@ def _provenance(run: Run) -> Section:
         rows.append(["labels", f"{LABELS}, {', '.join(label_sections.labelers(run.net))}"])
     rows += [["labeler", f"{m.name} of {m.distribution or 'a file'} {m.version}".rstrip()] for m in run.about.labelers]
     return Section("Provenance", table=(["what", "which"], rows))
+
+
+def _continued(run: Run) -> list[list[str]]:
+    """Return where a run went on, if that was elsewhere."""
+    return [
+        [f"continued after epoch {part.epoch}, step {part.step}", f"{part.device}; "
+         + ", ".join(f"{name} {version}" for name, version in sorted(part.versions.items()))]
+        for part in run.about.continued
+    ]  # fmt: skip

@@ -25,11 +25,11 @@ KEPT = 2
 
 
 class DamagedWarning(UserWarning):
-    """A checkpoint was damaged, and an older one is used."""
+    """A file was damaged: an older checkpoint is used, or the file is made again."""
 
 
 class DamagedError(FFLabelsError):
-    """A checkpoint does not hold what was written."""
+    """A checkpoint, or another file that can be made again, does not hold what was written."""
 
 
 class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import result_settings
-from ffnet.evaluation.statistics import Welch
+from ffnet.evaluation.accuracy import SplitName
+from ffnet.evaluation.statistics import Gap, Welch, paired_p
 from ffnet.runs.folder import Run, check_alike
 from ffnet.runs.record import Record
 
@@ -25,13 +26,17 @@ class Group(msgspec.Struct, frozen=True):
     runs
         The run folders.
     accuracies
-        Test accuracy of each run, by inference method: ``goodness``, ``linear``, ``bp``; ``untrained`` is the linear
+        Accuracy of each run, by inference method: ``goodness``, ``linear``, ``bp``; ``untrained`` is the linear
         classifier on the untrained net.
+    seeds, devices
+        The seed of each run, and what it was trained on.
     """
 
     name: str
     runs: list[str]
     accuracies: dict[str, list[float]]
+    seeds: list[int] = []
+    devices: list[str] = []
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -42,9 +47,14 @@ class Difference(msgspec.Struct, frozen=True):
     group, reading
         The group, and the inference method.
     difference, low, high
-        The difference of the means, and its 95 % interval by Welch's t; None if a group has one run or no spread.
+        The mean difference, and its 95 % interval; None if there is a single pair or run, or no spread.
     p
-        The p-value of Welch's test that the means are equal; None as above.
+        The p-value of the test that the difference is 0; None as above.
+    pairs
+        The number of pairs of runs with the same seed, whose differences were averaged (paired t-test); 0 where the
+        groups share fewer than two seeds: then their means are compared (Welch's t-test).
+    mixed
+        The number of pairs whose runs were trained on different devices.
     """
 
     group: str
@@ -53,15 +63,24 @@ class Difference(msgspec.Struct, frozen=True):
     low: float | None
     high: float | None
     p: float | None
+    pairs: int = 0
+    mixed: int = 0
 
 
-def group_runs(runs: Sequence[Run | Record]) -> list[Group]:
+def group_runs(runs: Sequence[Run | Record], split: SplitName = "validation") -> list[Group]:
     """Return the runs in groups of equal settings, in the order of each group's first run.
+
+    Parameters
+    ----------
+    runs
+        Finished runs on one data set.
+    split
+        The images that accuracies are of. Make choices on ``validation``.
 
     Raises
     ------
     FFLabelsError
-        When a run is unfinished, is given twice, or used another data set.
+        When a run is unfinished, is given twice, used another data set, or has no accuracy on this split.
     """
     check_alike(runs)
     settings = [result_settings(run.config, without=("seed",)) for run in runs]
@@ -73,36 +92,60 @@ def group_runs(runs: Sequence[Run | Record]) -> list[Group]:
         if len(set(seeds)) < len(seeds):
             raise FFLabelsError("two runs of one seed are one run", where=f"{members[0].folder} and others", got=seeds)
         name = _varied_settings(shared, distinct) or str(members[0].folder)
-        groups.append(Group(name, [str(run.folder) for run in members], _test_accuracies(members)))
+        folders, devices = [str(run.folder) for run in members], [run.about.devices for run in members]
+        groups.append(Group(name, folders, _accuracies(members, split), seeds, devices))
     return groups
 
 
 def differences(groups: Sequence[Group]) -> list[Difference]:
     """Return the difference of every other group to the first one, by each inference method that both have.
 
-    Back-propagation has an inference method of its own. It is compared with each of the other group's, except on
-    untrained nets.
+    Runs of the same seed are paired. Back-propagation has an inference method of its own. It is compared with each of
+    the other group's, except on untrained nets.
     """
     compared = []
     for group in groups[1:]:
-        for (reading, values), (other, base) in itertools.product(
-            group.accuracies.items(), groups[0].accuracies.items()
-        ):
+        for reading, other in itertools.product(group.accuracies, groups[0].accuracies):
             if reading == other:
-                compared.append(Difference(group.name, reading, *Welch.of(values, base)))
+                compared.append(_difference(reading, group, groups[0], reading, other))
             elif "bp" in (reading, other) and not reading.endswith("untrained") and not other.endswith("untrained"):
-                compared.append(Difference(group.name, f"{reading} against {other}", *Welch.of(values, base)))
+                compared.append(_difference(f"{reading} against {other}", group, groups[0], reading, other))
     return compared
 
 
-def _test_accuracies(runs: Sequence[Run | Record]) -> dict[str, list[float]]:
-    """Return the test accuracies of finished runs, by inference method."""
+def _difference(name: str, group: Group, base: Group, reading: str, other: str) -> Difference:
+    """Return the difference of two groups: paired by seed if they share two seeds or more, else of their means."""
+    values, base_values = group.accuracies[reading], base.accuracies[other]
+    own, of_base = _by_seed(group.seeds, values), _by_seed(base.seeds, base_values)
+    shared = [seed for seed in own if seed in of_base]
+    if len(shared) < 2:
+        return Difference(group.name, name, *Welch.of(values, base_values))
+    gaps = [own[seed] - of_base[seed] for seed in shared]
+    gap = Gap.of(gaps)
+    assert gap
+    devices, base_devices = _by_seed(group.seeds, group.devices), _by_seed(base.seeds, base.devices)
+    mixed = sum(devices.get(seed) != base_devices.get(seed) for seed in shared)
+    return Difference(group.name, name, gap.mean, gap.low, gap.high, paired_p(gaps), len(shared), mixed)
+
+
+def _by_seed(seeds: Sequence[int], values: Sequence[Any]) -> Mapping[int, Any]:
+    return dict(zip(seeds, values, strict=False))
+
+
+def _accuracies(runs: Sequence[Run | Record], split: SplitName) -> dict[str, list[float]]:
+    """Return the accuracies of finished runs on a split, by inference method."""
     accuracies: dict[str, list[float]] = {}
     for run in runs:
         assert run.results
-        if not run.results.test:
-            raise FFLabelsError("the test images were not read", where=str(run.folder), got="inference.test = false")
-        for name, accuracy in run.results.test.accuracies.items():
+        part = run.results.test if split == "test" else run.results.validation
+        if part is None:
+            there = "validation" if split == "test" else "test"
+            raise FFLabelsError(
+                f"no accuracy on {split} images",
+                where=str(run.folder),
+                hint=f"--split {there} compares those on {there} images",
+            )
+        for name, accuracy in part.accuracies.items():
             accuracies.setdefault(name, []).append(accuracy.accuracy)
             if accuracy.untrained is not None:
                 untrained = "untrained" if name == "linear" else f"{name}, untrained"

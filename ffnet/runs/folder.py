@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,7 @@ from ffnet.runs.log import METRICS, read_lines
 from ffnet.runs.notebook import run_html
 from ffnet.runs.record import BASELINES, Record
 from ffnet.runs.results import Reads, Results
+from ffnet.runs.seal import AGAIN, check_seal
 from ffnet.runs.settings import About, check_data, read_layer_labels, read_settings, settings_digest, with_root
 from ffnet.system.devices import memory_errors, resolve_device
 from ffnet.training.learner import Metrics
@@ -116,7 +118,8 @@ class Run:
     @property
     def test_reads(self) -> int:
         """How often the test images were read, by the training and since."""
-        return read_json(self.folder / READS, Reads).test if (self.folder / READS).exists() else 0
+        path, hint = self.folder / READS, "remove it: counting starts again at 0"
+        return read_json(path, Reads, hint).test if path.exists() else 0
 
     def count_test_read(self) -> None:
         """Count one more reading of the test images; call this before they are read."""
@@ -135,14 +138,18 @@ class Run:
         FFLabelsError
             When the data set cannot be read, or is not the one that the run began with.
         """
-        return check_data(load_data(with_root(self.config, root).data), self.about, self.folder)
+        data = load_data(with_root(self.config, root).data, self.about.data.splits)
+        return check_data(data, self.about, self.folder)
 
     @memory_errors()
     def fit_forecast(self, data: Data, *, progress: Progress = silent) -> None:
         """Fit the forecast that halving starts from and save it in the folder, unless the net has one already."""
         if isinstance(self.net, FFNet) and self.net.forecast is None:
             self.net.forecast = fit_forecast(self.net, data.train.images, progress=progress)
-            save_weights(self.net.forecast, self.folder / FORECAST)
+            try:
+                save_weights(self.net.forecast, self.folder / FORECAST)
+            except FFLabelsError as error:
+                warnings.warn(f"the forecast is fitted, but not kept for the next time: {error}", stacklevel=2)
 
     @memory_errors()
     def control(self, data: Data) -> FFNet | None:
@@ -154,6 +161,7 @@ class Run:
             return None
         if not (self.folder / UNTRAINED).exists():
             return untrained(self.net, data)
+        check_seal(self.folder, self.about.format)
         net = FFNet(self.config, self.net.shape, self.net.labels, self.net.layer_labels).to(self.net.device)
         load_weights(net, self.folder / UNTRAINED)
         return net.eval()
@@ -210,7 +218,8 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
     Raises
     ------
     FFLabelsError
-        When the folder holds no run, or a file in it is damaged.
+        When the folder holds no run, a file in it is damaged, or a finished run was changed since (see
+        `ffnet.runs.seal`).
 
     Examples
     --------
@@ -223,6 +232,7 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
     """
     folder = Path(folder)
     config, about, labels = read_settings(folder)
+    check_seal(folder, about.format)
     net = build(config, about.data.shape, labels, len(about.data.class_names), read_layer_labels(folder))
     net = net.to(resolve_device(device))
     check_drawing(net)
@@ -232,7 +242,7 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
         if isinstance(net, FFNet) and (folder / FORECAST).exists():
             net.forecast = load_forecast(folder / FORECAST).to(net.device)
     elif (folder / RESULTS).exists():
-        raise FFLabelsError("is missing", where=str(folder / MODEL), hint="ffnet resume makes it again")
+        raise FFLabelsError("is missing", where=str(folder / MODEL), hint=AGAIN)
     elif newest := newest_checkpoint(folder / CHECKPOINTS, settings_digest(folder)):
         state, position = newest
         net.load_state_dict(net_state(state))
@@ -265,6 +275,6 @@ def check_alike(runs: Sequence[Run | Record]) -> None:
     for run in runs:
         if run.results is None:
             raise FFLabelsError("not finished", where=str(run.folder), hint="ffnet resume finishes it")
-        if run.about.data.sha256 != runs[0].about.data.sha256:
+        if run.about.data.identity != runs[0].about.data.identity:
             got, expected = str(run.about.data), str(runs[0].about.data)
             raise FFLabelsError("another data set", where=str(run.folder), got=got, expected=expected)

@@ -13,7 +13,9 @@ import filelock
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config
+from ffnet.data.layout import check_text
 from ffnet.runs.files import CONFIG
+from ffnet.system.signals import Interrupted
 
 RUNS = Path("runs")
 """Where a run gets its folder if none is given."""
@@ -40,6 +42,8 @@ def is_locked(folder: Path) -> bool:
 @contextmanager
 def new_run_folder(out: str | Path | None, config: Config) -> Iterator[Path]:
     """Make and lock the folder of a new run; if it fails before there is a run, remove a folder made here."""
+    if out is not None:
+        check_text(str(out), "out")
     folder, made = _new_folder(out, config)
     try:
         with locked(folder):
@@ -49,7 +53,9 @@ def new_run_folder(out: str | Path | None, config: Config) -> Iterator[Path]:
                     "not a new or empty folder", where=f"out {folder}", got=f"{len(others)} files", hint=hint
                 )
             yield folder
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, Interrupted) and (folder / CONFIG).exists():
+            error.folder = str(folder)
         if made and not (folder / CONFIG).exists():
             shutil.rmtree(folder, ignore_errors=True)
             if folder.parent == RUNS and not any(RUNS.iterdir()):

@@ -37,7 +37,11 @@ class Log:
         self.metrics = read_lines(folder / METRICS)
         if len(self.metrics) < epochs:
             raise FFLabelsError(
-                "lines are missing", where=str(folder / METRICS), got=len(self.metrics), expected=f"{epochs}"
+                "lines are missing",
+                where=str(folder / METRICS),
+                got=len(self.metrics),
+                expected=f"{epochs}",
+                hint="remove the folder checkpoints to train again from the start",
             )
         del self.metrics[epochs:]
         for name, lines in ((METRICS, self.metrics), (TIMINGS, read_lines(folder / TIMINGS))):
@@ -63,7 +67,9 @@ def read_lines(path: Path) -> list[Metrics]:
     try:
         return [msgspec.json.decode(line, type=dict[str, object]) for line in lines]
     except msgspec.DecodeError as error:
-        raise FFLabelsError(f"not JSON: {error}", where=str(path)) from None
+        raise FFLabelsError(
+            f"not JSON: {error}", where=str(path), hint="remove it, and the folder checkpoints to train again"
+        ) from None
 
 
 def as_csv(lines: list[Metrics]) -> str:

@@ -17,6 +17,7 @@ from ffnet.runs.checkpoint import newest_checkpoint
 from ffnet.runs.files import CHECKPOINTS, LABELS, MODEL, READS, RESULTS, read_json
 from ffnet.runs.log import METRICS, read_lines
 from ffnet.runs.results import Reads, Results
+from ffnet.runs.seal import check_seal
 from ffnet.runs.settings import About, read_config, settings_digest
 from ffnet.training.learner import Metrics
 
@@ -89,6 +90,7 @@ def read_record(folder: str | Path) -> Record:
     """
     folder = Path(folder)
     config, about = read_config(folder)
+    check_seal(folder, about.format)
     labels: Contents | FiledCodes | None = None
     if config.algorithm == "ff":
         labels = (FiledCodes if config.has_codes else Contents).load(folder / LABELS)

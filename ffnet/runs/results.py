@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from fflabels.errors import FFLabelsError
 from ffnet.evaluation.accuracy import Evaluation
+from ffnet.runs.checkpoint import DamagedError
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -35,7 +35,9 @@ class Results(msgspec.Struct, frozen=True):
             return cls(parts.get("validation"), parts.get("test"))
         except (OSError, msgspec.DecodeError, LookupError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise FFLabelsError(f"cannot be read: {reason}", where=str(path)) from None
+            raise DamagedError(
+                f"cannot be read: {reason}", where=str(path), hint="ffnet resume makes it again"
+            ) from None
 
 
 class Reads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,42 +11,48 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from fflabels.files import write_whole
-from fflabels.progress import Progress
+from ffnet.data.checks import check_data_set
 from ffnet.data.dataset import Data
 from ffnet.data.load import load_data
 from ffnet.data.ranges import with_range
 from ffnet.evaluation.accuracy import evaluate
-from ffnet.fitting import fit_heads, untrained
 from ffnet.labels.choose import choose_labels
 from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet
 from ffnet.prepare import check_drawing, check_names, check_run, sets_of
-from ffnet.runs.checkpoint import name_last_checkpoint, newest_for, restore_state, save_state, write_checkpoint
-from ffnet.runs.clock import Clock, TrainingClock
+from ffnet.runs.checkpoint import (
+    DamagedError,
+    DamagedWarning,
+    name_last_checkpoint,
+    newest_for,
+    restore_state,
+    save_state,
+    write_checkpoint,
+)
+from ffnet.runs.clock import TrainingClock
 from ffnet.runs.files import (
     ABOUT,
     CHECKPOINTS,
     CONFIG,
     LABELS,
     LAYER_LABELS,
-    MODEL,
-    RESULTS,
     STARTED,
-    UNTRAINED,
     load_weights,
-    save_weights,
+    remove_helpers,
     write_json,
 )
+from ffnet.runs.finish import finish
 from ffnet.runs.folder import Run, build, is_finished, load_run
 from ffnet.runs.locks import locked, new_run_folder
 from ffnet.runs.log import Log
-from ffnet.runs.results import Results
+from ffnet.runs.seal import AGAIN
 from ffnet.runs.settings import (
     About,
     check_data,
     read_config,
     read_layer_labels,
     read_settings,
+    record_machine,
     settings_digest,
     with_root,
 )
@@ -151,6 +158,7 @@ def train(
             # Refuse what cannot be trained before the labels are designed; then build the net.
             config = config.replaced({"data.range": with_range(config.data).range})
             data = data or load_data(config.data)
+            check_data_set(data)
             config = with_dtype(config, computing_device, data.shape)
             check_run(config, data, ranks)
             chosen = same_labels(source, config, data) if source else None
@@ -217,7 +225,10 @@ def resume(
     folder = Path(folder)
     device = device or read_config(folder)[0].device
     if is_finished(folder):
-        return load_run(folder, device=device)
+        try:
+            return load_run(folder, device=device)
+        except DamagedError as error:
+            warnings.warn(f"{str(error).removesuffix(f' ({AGAIN})')}; made again", DamagedWarning, stacklevel=2)
     with Interrupts() as interrupts, memory_errors():
         ranks = join_ranks()
         with locked(folder) if ranks.first else nullcontext():
@@ -235,14 +246,16 @@ def _continue(
     data: Data | None = None,
 ) -> Run:
     """Train in a run folder that exists."""
+    if ranks.first:
+        remove_helpers(folder)
     config, about, labels = read_settings(folder, changed="refuse")
-    data = check_data(data or load_data(with_root(config, root).data), about, folder)
+    data = check_data(data or load_data(with_root(config, root).data, about.data.splits), about, folder)
     check_run(config, data, ranks)
     net = build(config, data.shape, labels, data.classes, read_layer_labels(folder, changed="refuse"))
     net = net.to(resolve_device(device or config.device))
     check_drawing(net)
     if (folder / STARTED).exists():
-        load_weights(net, folder / STARTED)
+        load_weights(net, folder / STARTED, hint="put it back, or train again from the other run")
     return _train(_Session(Run(folder, config, about, net), data, ranks, watcher), interrupts)
 
 
@@ -260,6 +273,7 @@ def _train(session: _Session, interrupts: Interrupts) -> Run:
         restore_state(net, learner, state)
     log = Log(run.folder, start.epoch) if ranks.first else None
     if log:
+        run.about = record_machine(run.folder, run.about, net.device, ranks.size, start)
         run.metrics = log.metrics
         watcher.started(run)
     clock = TrainingClock(config, images_per_epoch(config, train), start)
@@ -291,34 +305,7 @@ def _train(session: _Session, interrupts: Interrupts) -> Run:
                 if metrics:
                     speed = pace["images_per_second"]
                     watcher.report({**metrics, "images_per_second": speed, "seconds_left": clock.left(position)})
-    return _finish(run, data, log, watcher.progress) if log else run
-
-
-def _finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
-    """Fit the heads of the trained and of the untrained net, and evaluate every split once."""
-    # Fit the heads, and save both nets.
-    net, clock, control = run.net, Clock(), None
-    net.eval()
-    if isinstance(net, FFNet):
-        fit_heads(net, data, progress=progress, done=lambda what: log.timing(what, **clock.lap()))
-        control = untrained(net, data, progress=progress)
-        log.timing("untrained net", **clock.lap())
-        save_weights(control, run.folder / UNTRAINED)
-    save_weights(net, run.folder / MODEL)
-
-    # Evaluate, and save the results.
-    progress("evaluation", 0, 2)
-    validation = evaluate(net, data, "validation", control=control) if len(data.validation) else None
-    progress("evaluation", 1, 2)
-    test = None
-    if run.config.inference.test:
-        run.count_test_read()
-        test = evaluate(net, data, "test", control=control)
-    progress("evaluation", 2, 2)
-    log.timing("evaluation", **clock.lap())
-    run.results = Results(validation, test)
-    write_json(run.folder / RESULTS, run.results.to_builtins())
-    return run
+    return finish(run, data, log, watcher.progress) if log else run
 
 
 def _validation_metrics(run: Run, data: Data, position: Position) -> Metrics:

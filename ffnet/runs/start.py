@@ -136,5 +136,6 @@ def load_start(start: str | Path | Run | None) -> Run | None:
 def with_absolute_paths(config: Config) -> Config:
     """Return the configuration with absolute paths to the data, so that a run continues from any working directory."""
     name, root = config.data.name, config.data.root
-    paths = {"data.root": root, "data.name": name if name not in KNOWN and Path(name).is_dir() else None}
+    folder = name if name and name not in KNOWN and Path(name).is_dir() else None
+    paths = {"data.root": root, "data.name": folder}
     return config.replaced({key: str(Path(path).expanduser().resolve()) for key, path in paths.items() if path})

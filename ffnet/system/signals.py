@@ -13,11 +13,20 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised when SIGINT or SIGTERM stops the work; `signum` is its number."""
+    """Raised when SIGINT or SIGTERM stops the work.
+
+    Attributes
+    ----------
+    signum
+        The number of the signal.
+    folder
+        The folder of the run that was begun, which `ffnet.resume` continues; None if there is none.
+    """
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")
         self.signum = signum
+        self.folder: str | None = None
 
 
 class Interrupts:

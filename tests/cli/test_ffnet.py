@@ -3,7 +3,10 @@
 import contextlib
 import io
 import json
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import warnings
@@ -181,6 +184,88 @@ def test_predict(trained):
     assert re.search(r"0.png +\d +– +–", shown(*alone, cwd=cwd))
 
 
+def test_predict_answers_for_the_good_images_and_names_all_others(trained):
+    cwd, _ = trained
+    Image.new("L", (16, 16), 90).save(cwd / "good.png")
+    (cwd / "bad.png").write_bytes(b"no picture")
+    names = ("bad.png", "good.png", "none.png")
+    found = ffnet("predict", "runs/digits-fourier-0", *names, cwd=cwd)
+    assert found.returncode == 1
+    assert [line.partition(" ")[2].split(":")[0] for line in found.stderr.splitlines()] == ["bad.png", "none.png"]
+    assert "good.png" in found.stdout
+    found = ffnet("predict", "runs/digits-fourier-0", *names, "--json", cwd=cwd)
+    assert [one["image"] for one in json.loads(found.stdout)] == ["good.png"]
+    found = ffnet("predict", "runs/digits-fourier-0", "bad.png", cwd=cwd)
+    assert (found.returncode, found.stdout) == (1, "")
+
+
+def test_predict_takes_names_that_are_not_utf8(trained):
+    cwd, _ = trained
+    try:
+        Image.new("L", (16, 16), 90).save(cwd / "caf\udce9.png")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    assert "caf\ufffd.png" in shown("predict", "runs/digits-fourier-0", "caf\udce9.png", cwd=cwd)
+
+
+def test_predict_of_an_unfinished_run_says_so(tmp_path):
+    class StopError(Exception):
+        pass
+
+    def stop(metrics):
+        raise StopError
+
+    with pytest.raises(StopError):
+        train(Config().override(["data.limit=100", "train.epochs=2", "net.widths=[4,4,4]", "labels.candidates=20"]),
+              out=tmp_path / "run", watcher=Watcher(report=stop))  # fmt: skip
+    Image.new("L", (16, 16), 90).save(tmp_path / "good.png")
+    found = ffnet("predict", "run", "good.png", cwd=tmp_path)
+    assert found.returncode == 0
+    assert "Warning: run is not finished: 1 of 2 epochs; ffnet resume run continues it" in found.stderr
+
+
+def test_a_sealed_run_that_was_edited_is_one_clear_line(trained, tmp_path):
+    cwd, _ = trained
+    folder = shutil.copytree(cwd / "runs" / "digits-fourier-0", tmp_path / "run")
+    config = (folder / "config.toml").read_text()
+    (folder / "config.toml").write_text(re.sub(r"intensity = [\d.]+", "intensity = 0.9", config))
+    for command in ("eval", "info", "compare", "report", "cam", "diagnose", "resume"):
+        found = ffnet(command, "run", cwd=tmp_path)
+        assert found.returncode == 1
+        assert re.fullmatch(
+            r"Error: run/config.toml: labels.intensity was changed after the run ended; got 0.9; expected 0\.\d+ .*\n",
+            found.stderr,
+        )
+    (folder / "config.toml").write_text(config)
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[-9] ^= 1
+    (folder / "model.safetensors").write_bytes(content)
+    assert "model.safetensors: damaged, or of another run" in ffnet("eval", "run", cwd=tmp_path).stderr
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        found = ffnet("resume", "run", cwd=tmp_path)
+    assert found.returncode == 0
+    assert "already finished" not in found.stderr
+    assert "; made again" in found.stderr
+    assert ffnet("eval", "run", cwd=tmp_path).returncode == 0
+
+
+def test_a_stop_before_the_first_line_says_how_to_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("ffnet.runs.session.make_learner", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    found = ffnet("train", *SMALL, "--out", "run", cwd=tmp_path)
+    assert found.returncode == 143
+    assert "stopped by SIGTERM; saved, go on with: ffnet resume run" in found.stderr
+
+
+def test_labels_that_are_hard_to_learn_are_said_at_the_start_and_in_the_report(tmp_path):
+    hard = ("--labels", "fourier", "--set", "labels.intensity=0.01")
+    found = ffnet("train", *hard, *SMALL, "--out", "run", cwd=tmp_path)
+    assert found.returncode == 0
+    assert re.search(r"^labels +likely hard to learn: ", found.stderr, re.MULTILINE)
+    ffnet("report", "run", cwd=tmp_path)
+    assert "Likely hard to learn" in (tmp_path / "run" / "report.html").read_text()
+
+
 def test_report_cam_labels(trained):
     cwd, _ = trained
     run = "runs/digits-fourier-0"
@@ -240,13 +325,19 @@ def test_tensorboard_keeps_the_epochs_before_a_stop(tmp_path):
     assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4]
 
 
-def test_compare_says_how_groups_differ(trained):
+@pytest.fixture(scope="module")
+def seeds(trained):
+    """Folders of runs: three seeds, and two of them with a stronger label."""
     cwd, _ = trained
     for seed in (1, 2):
         ffnet("train", "--labels", "fourier", *SMALL, "--seed", seed, "--out", f"again{seed}", cwd=cwd)
         ffnet("train", "--labels", "fourier", *SMALL, "--set", "labels.intensity=0.9", "--seed", seed,
               "--out", f"strong{seed}", cwd=cwd)  # fmt: skip
-    runs = ("runs/digits-fourier-0", "again1", "again2", "strong1", "strong2")
+    return cwd, ("runs/digits-fourier-0", "again1", "again2", "strong1", "strong2")
+
+
+def test_compare_says_how_groups_differ(seeds):
+    cwd, runs = seeds
     text = shown("compare", *runs, cwd=cwd)
     assert re.search(r"labels.intensity=0.2 +3 +[\d.]+ ± [\d.]+ ", text)
     assert re.search(r"labels.intensity=0.9 +2 ", text)
@@ -254,6 +345,19 @@ def test_compare_says_how_groups_differ(trained):
     assert re.search(line, text)
     found = json.loads(shown("compare", *runs, "--json", cwd=cwd))
     assert [len(group["runs"]) for group in found["groups"]] == [3, 2]
+
+
+def test_compare_reads_validation_images_unless_asked_and_pairs_by_seed(seeds):
+    cwd, runs = seeds
+    assert "validation accuracy, %" in shown("compare", *runs, cwd=cwd)
+    text = shown("compare", *runs, "--split", "test", cwd=cwd)
+    assert "test accuracy, %" in text
+    assert "paired by 2 seeds" in text
+    found = [json.loads(shown("compare", *runs, "--split", split, "--json", cwd=cwd)) for split in ("val", "test")]
+    assert [one["split"] for one in found] == ["validation", "test"]
+    assert found[0]["groups"][1]["seeds"] == [1, 2]
+    assert {d["pairs"] for one in found for d in one["differences"]} == {2}
+    assert found[0]["groups"][0]["accuracies"] != found[1]["groups"][0]["accuracies"]
 
 
 def test_search(tmp_path):

@@ -53,6 +53,7 @@ def command(
     from ffnet.data.dataset import one_a_class
     from ffnet.data.folders import read_pictures
     from ffnet.report.figures import activation
+    from ffnet.report.names import drawable, legend
 
     # Refuse bad arguments before the work.
     path = out or Path(run) / "cam.png"
@@ -74,13 +75,16 @@ def command(
         split = loaded_data.validation if len(loaded_data.validation) else loaded_data.train
         pixels = one_a_class(split, MAX_IMAGES).images
     classes = None if class_name is None else torch.full((len(pixels),), names.index(class_name))
+    shown = drawable(names)
     if by == "linear":
         maps = activation_maps(loaded.net, pixels, classes)
-        titles = [names[k] for k in maps.classes]
+        titles = [shown[k] for k in maps.classes]
     else:
         if not (isinstance(loaded.net, FFNet) and loaded.net.has_codes):
             raise FFLabelsError("its labels are no codes", where=run, got="--by goodness", expected="--by linear")
         maps = compared = goodness_maps(loaded.net, pixels, classes)
-        titles = [f"{names[y]}, not {names[z]}" for y, z in zip(maps.classes, compared.rivals, strict=True)]
+        titles = [f"{shown[y]}, not {shown[z]}" for y, z in zip(maps.classes, compared.rivals, strict=True)]
     write_whole(path, activation(pixels, maps, titles))
+    if line := legend(names, maps.classes.tolist()):
+        click.echo(line, err=True)
     click.echo(f"activation maps: {path}")

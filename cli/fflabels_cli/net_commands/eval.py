@@ -20,18 +20,12 @@ if TYPE_CHECKING:
     "summed, with weights fitted on the validation images.  [default: goodness, linear; for several runs also both]",
     "both",
 )
-@click.option(
-    "--split",
-    type=click.Choice(("validation", "val", "test")),
-    default="validation",
-    show_default=True,
-    help="Make choices on validation (val for short). The run folder counts every reading of the test images.",
-)
+@options.split("Make choices on validation (val for short). The run folder counts every reading of the test images.")
 @options.data_root
 @options.device
 @options.as_json
 def command(
-    runs: tuple[str, ...], inference: Any, split: str, data: str | None, device: str | None, json_: bool
+    runs: tuple[str, ...], inference: Any, split: SplitName, data: str | None, device: str | None, json_: bool
 ) -> None:
     """Evaluate a run: accuracy, confusion matrix, accuracy per class; for linear also on the untrained net.
 
@@ -44,8 +38,7 @@ def command(
 
     loaded = [load_run(run, device=device or "auto") for run in runs]
     ensemble = Ensemble(loaded) if len(loaded) > 1 or inference == "both" else None
-    name: SplitName = "test" if split == "test" else "validation"
-    evaluation = (ensemble or loaded[0]).evaluate(loaded[0].data(data), name, inference=inference)
+    evaluation = (ensemble or loaded[0]).evaluate(loaded[0].data(data), split, inference=inference)
     reads = [run.test_reads for run in loaded]
     if json_:
         several = {"runs": {run: {"test_reads": count} for run, count in zip(runs, reads, strict=True)}}

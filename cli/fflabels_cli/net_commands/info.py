@@ -37,6 +37,12 @@ def command(run: str, json_: bool) -> None:
         click.echo(line)
     about, done, epochs = loaded.about, len(loaded.metrics), loaded.config.train.epochs
     click.echo(f"started on {about.device}; " + ", ".join(f"{k} {v}" for k, v in sorted(about.versions.items())))
+    for part in about.continued:
+        versions = ", ".join(f"{k} {v}" for k, v in sorted(part.versions.items()))
+        click.echo(f"continued after step {part.step} of epoch {part.epoch + 1} on {part.device}; {versions}")
+    if loaded.results and done < epochs:
+        click.echo(f"Warning: {run}/metrics.jsonl lacks {epochs - done} of {epochs} epochs", err=True)
+    done = epochs if loaded.results else done
     click.echo(f"{done} of {epochs} epochs" + ("" if loaded.results else f"; ffnet resume {run} continues it"))
     if loaded.metrics:
         click.echo(net_output.epoch_line(loaded.metrics[-1], epochs))

@@ -36,7 +36,7 @@ def command(
     """
     from fflabels_cli import output
     from ffnet import load_run
-    from ffnet.data.folders import read_pictures
+    from ffnet.data.folders import read_good_pictures
     from ffnet.inference.predict import scores
 
     # Refuse bad arguments before the work.
@@ -45,17 +45,27 @@ def command(
     files = [file for image in images for file in _files(Path(image))]
     loaded = load_run(run, device=device or "auto")
     loaded.check_trained()
+    if loaded.results is None:
+        done, of = len(loaded.metrics), loaded.config.train.epochs
+        click.echo(f"Warning: {run} is not finished: {done} of {of} epochs; ffnet resume {run} continues it", err=True)
 
-    # Predict some images at a time.
+    # Predict some images at a time; those that cannot be read are named.
+    bad = 0
     predictions: list[dict[str, Any]] = []
     with output.Bars() as progress:
         for start in range(0, len(files), AT_ONCE):
             some = files[start : start + AT_ONCE]
-            scores_NC = scores(
-                loaded.net, read_pictures(some, loaded.net.shape, loaded.config.data.range), inference=inference
-            )
-            predictions += _predictions(some, scores_NC, loaded.about.data.class_names)
-            progress("images", len(predictions), len(files))
+            pixels, unread = read_good_pictures(some, loaded.net.shape, loaded.config.data.range)
+            for error in unread.values():
+                progress.print_line(f"Error: {error}")
+            bad += len(unread)
+            good = [file for k, file in enumerate(some) if k not in unread]
+            if good:
+                scores_NC = scores(loaded.net, pixels, inference=inference)
+                predictions += _predictions(good, scores_NC, loaded.about.data.class_names)
+            progress("images", len(predictions) + bad, len(files))
+    if not predictions:
+        raise SystemExit(1)
 
     # Show them, or write them.
     if csv_:
@@ -66,6 +76,8 @@ def command(
     elif not csv_:
         rows = [[p["image"], p["class"], p["runner_up"] or "–", _lead(p["lead"])] for p in predictions]
         output.print_table(f"predictions of {run}", ("image", "class", "runner-up", "lead"), rows, words=3)
+    if bad:
+        raise SystemExit(1)
 
 
 def _files(path: Path) -> list[Path]:
@@ -85,13 +97,15 @@ def _files(path: Path) -> list[Path]:
 def _predictions(files: Sequence[Path], scores_NC: Tensor, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Yield what is known about each image."""
     import math
+    import os
 
     sorted_NC, order_NC = scores_NC.sort(1, descending=True)
     leads = (sorted_NC[:, 0] - sorted_NC[:, 1]).tolist()
     for file, (first, second), lead in zip(files, order_NC[:, :2].tolist(), leads, strict=True):
         alone = not math.isfinite(lead)
         runner_up = None if alone else names[second]
-        yield {"image": str(file), "class": names[first], "runner_up": runner_up, "lead": None if alone else lead}
+        image = os.fsencode(file).decode("utf-8", "replace")
+        yield {"image": image, "class": names[first], "runner_up": runner_up, "lead": None if alone else lead}
 
 
 def _lead(lead: float | None) -> str:

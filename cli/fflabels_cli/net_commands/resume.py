@@ -15,14 +15,11 @@ from fflabels_cli import options
 @options.as_json
 def command(run: str, data: str | None, device: str | None, tensorboard: bool, json_: bool) -> None:
     """Continue a run that was stopped or killed. On the same device the result is the same, bit for bit."""
-    from pathlib import Path
-
     from fflabels_cli import net_output
     from ffnet import resume
-    from ffnet.runs.folder import is_finished
 
-    if is_finished(Path(run)) and not json_:
-        click.echo("already finished; its results:", err=True)
     with net_output.Training(json_, tensorboard) as screen:
         resumed = resume(run, device=device, root=data, watcher=screen.watcher())
+    if resumed.results and not screen.folder and not json_:
+        click.echo("already finished; its results:", err=True)
     net_output.print_results(resumed, json_)

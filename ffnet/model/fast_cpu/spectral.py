@@ -1,8 +1,8 @@
 """Convolution in the Fourier domain, as one small matrix product between channels per frequency.
 
 A direct k×k convolution takes k² multiplications per pixel and pair of channels. In the Fourier domain a map has
-P×(P//2 + 1) frequencies, P = H + k//2, with about six multiplications each: a twentieth for 28×28 pixels and k = 7.
-The result is exact up to rounding.
+P×(P//2 + 1) frequencies, P = H + k//2, with three multiplications each: with those of the transforms, an eleventh for
+28×28 pixels, k = 7 and 128 channels. The result is exact up to rounding.
 
 The algorithm is bilinear: y = Aᵀ[(G w) ⊙ (B x)], with small matrices A, B, G along each axis. Along the width they are
 a DFT of real numbers; along the height a DFT of complex numbers, whose products are three real products each (Gauss).

@@ -273,7 +273,7 @@ def test_pairs_of_two_processors_are_marked(done):
     assert not any(effect.mixed for effect in effects(mine, rows))
     rows[1] = {**rows[1], "device": "another"}
     assert all(effect.mixed for effect in effects(mine, rows))
-    assert "(two processors)" in report(mine, jobs, rows, "x")
+    assert "(two kinds)" in report(mine, jobs, rows, "x")
 
 
 def test_false_discoveries_are_controlled_as_by_hand():

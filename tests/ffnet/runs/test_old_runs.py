@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 import ffnet
 from fflabels.errors import FFLabelsError
 from ffnet.config import REMOVED
+from ffnet.runs.settings import ElsewhereWarning
 
 FOLDERS = Path(__file__).resolve().parents[2] / "fixtures" / "runs"
 NAMES = ["quick-digits", "morph-imprint", "bp"]
@@ -40,7 +41,8 @@ def test_an_old_run_predicts_and_is_evaluated_as_it_was(folder):
 
 @pytest.mark.parametrize("folder", NAMES, indirect=True)
 def test_an_old_run_that_was_stopped_ends_as_the_one_that_was_not(folder):
-    resumed = ffnet.resume(folder / "stopped").net.state_dict()
+    with pytest.warns(ElsewhereWarning, match=r"stopped: continues on .*fflabels .* \(it was 0.1.0\)"):
+        resumed = ffnet.resume(folder / "stopped").net.state_dict()
     whole = ffnet.load_run(folder / "finished").net.state_dict()
     assert resumed.keys() == whole.keys()
     for name, tensor in whole.items():

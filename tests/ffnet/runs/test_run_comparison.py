@@ -1,6 +1,7 @@
 """Groups of runs, and differences between them."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ import ffnet
 from fflabels import FFLabelsError
 from ffnet.config import Config
 from ffnet.runs.compare import Group, differences, group_runs
-from ffnet.runs.folder import load_run
+from ffnet.runs.folder import Results, load_run
 
 
 def test_runs_are_grouped_by_all_but_their_seed(runs):
-    first, second = group_runs(list(runs.values()))
+    first, second = group_runs(list(runs.values()), "test")
     assert (first.name, second.name) == ("algorithm=ff", "algorithm=bp")
     assert [len(first.runs), len(second.runs)] == [2, 1]
     assert first.accuracies["goodness"] == [runs[n].results.test.goodness.accuracy for n in ("ff0", "ff1")]
@@ -40,6 +41,47 @@ def test_differences_are_welchs():
     assert wide.p == pytest.approx(2 * stats.t.sf(gap / np.sqrt(sum(variances)), freedom))
     assert (narrow.reading, narrow.low, narrow.p) == ("linear", None, None)
     assert narrow.difference == pytest.approx(0.1)
+
+
+def test_runs_of_the_same_seeds_are_paired():
+    base, other = {0: 0.90, 1: 0.94, 2: 0.97, 3: 0.80}, {1: 0.95, 2: 0.99, 0: 0.93}
+    groups = [
+        Group(name, [str(seed) for seed in of], {"goodness": list(of.values())}, list(of), devices)
+        for name, of, devices in (("a", base, ["x"] * 4), ("b", other, ["x", "y", "x"]))
+    ]
+    (found,) = differences(groups)
+    test = stats.ttest_rel([other[k] for k in (0, 1, 2)], [base[k] for k in (0, 1, 2)])
+    low, high = test.confidence_interval(0.95)
+    assert [found.difference, found.low, found.high, found.p] == pytest.approx([0.02, low, high, test.pvalue])
+    assert (found.pairs, found.mixed) == (3, 1)
+
+
+def test_groups_that_share_one_seed_are_not_paired():
+    groups = [
+        Group(name, ["x"] * 3, {"goodness": values}, seeds)
+        for name, values, seeds in (("a", [0.9, 0.91, 0.93], [0, 1, 2]), ("b", [0.8, 0.82, 0.83], [2, 3, 4]))
+    ]
+    (found,) = differences(groups)
+    assert found.pairs == 0
+    assert found.p == pytest.approx(stats.ttest_ind([0.8, 0.82, 0.83], [0.9, 0.91, 0.93], equal_var=False).pvalue)
+
+
+def test_the_same_nets_do_not_differ_from_themselves():
+    group = [Group(name, ["x"] * 3, {"untrained": [0.6, 0.7, 0.5]}, [0, 1, 2], ["x"] * 3) for name in "ab"]
+    (found,) = differences(group)
+    assert (found.difference, found.low, found.p, found.pairs) == (0, None, None, 3)
+
+
+def test_accuracies_are_of_the_split_that_is_asked_for(runs):
+    for split in ("validation", "test"):
+        group, _ = group_runs(list(runs.values()), split)
+        parts = [getattr(runs[name].results, split) for name in ("ff0", "ff1")]
+        assert group.accuracies["goodness"] == [part.goodness.accuracy for part in parts]
+        assert group.accuracies["untrained"] == [part.linear.untrained for part in parts]
+        assert group.seeds == [0, 1]
+    without = replace(runs["ff0"], results=Results(None, runs["ff0"].results.test))
+    with pytest.raises(FFLabelsError, match=r"no accuracy on validation images .--split test"):
+        group_runs([without], "validation")
 
 
 def test_runs_that_cannot_be_compared_are_named(runs, tmp_path):

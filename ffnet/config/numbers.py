@@ -1,0 +1,33 @@
+"""Numbers among the settings: each must be one that a net can compute with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from fflabels.errors import FFLabelsError
+
+SMALLEST, LARGEST = 1.2e-38, 3.4e38
+"""Sizes of the numbers that float32 holds in full precision."""
+
+
+def check_numbers(config: msgspec.Struct) -> None:
+    """Refuse settings that are not finite, or that float32 would round to zero or infinity; names the setting."""
+    for key, value in _floats(config):
+        if not math.isfinite(value):
+            raise FFLabelsError("not finite", where=key, got=value, expected="a finite number")
+        if value and not SMALLEST <= abs(value) <= LARGEST:
+            size = "small" if abs(value) < 1 else "large"
+            raise FFLabelsError(f"too {size} for float32", where=key, got=value, expected=f"{SMALLEST} to {LARGEST}")
+
+
+def _floats(section: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in msgspec.structs.asdict(section).items():
+        entry: Any = value
+        if isinstance(entry, float):
+            yield prefix + name, entry
+        elif isinstance(entry, msgspec.Struct):
+            yield from _floats(entry, f"{prefix}{name}.")

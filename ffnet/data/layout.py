@@ -1,0 +1,138 @@
+"""The layout of a folder of pictures: which folders are splits, which are classes, and what is not read."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fflabels.errors import FFLabelsError
+from fflabels.images import SUFFIXES
+from ffnet.data.splits import SplitRule
+
+SPLIT_FOLDERS = {
+    "train": "train", "test": "test", "val": "validation", "valid": "validation", "validation": "validation",
+}  # fmt: skip
+"""Names of folders that hold a split, in lower case, and which split it is."""
+
+NO_CLASSES = ("__MACOSX", "@eaDir")
+"""Folders that systems put beside the classes."""
+
+OUTPUT = ("run.json", ".lock")
+"""A folder without pictures of its own, and with one of these files in it or below, holds runs."""
+
+
+class NotReadWarning(UserWarning):
+    """A folder of pictures holds pictures, or other files among its pictures, that are not read."""
+
+
+def split_folders(folder: Path, rule: SplitRule) -> dict[str, Path]:
+    """Return the folders of the splits by name: ``train``, and ``validation`` and ``test`` where they are.
+
+    Empty for a folder of class folders. A folder with pictures of its own is a class, whatever its name.
+
+    Parameters
+    ----------
+    folder
+        The folder of the data set.
+    rule
+        With ``by image``, only ``train`` beside ``test`` counts, as in older versions.
+
+    Raises
+    ------
+    FFLabelsError
+        For two folders of one split, and for other splits without ``train``.
+    """
+    if rule == "by image":
+        old = {name: folder / name for name in ("train", "test")}
+        return old if all(path.is_dir() for path in old.values()) else {}
+    found: dict[str, Path] = {}
+    for path in _subfolders(folder):
+        split = SPLIT_FOLDERS.get(path.name.lower())
+        if split is None or pictures(path) or not _subfolders(path):
+            continue
+        if split in found:
+            both = f"{found[split].name}/ and {path.name}/"
+            raise FFLabelsError(f"two folders of {split} images", where=str(folder), got=both, hint="join them")
+        found[split] = path
+    if found and "train" not in found:
+        there = " and ".join(f"{path.name}/" for path in found.values())
+        raise FFLabelsError("no train/ folder", where=str(folder), got=there, expected="train/ beside it")
+    return {split: found[split] for split in ("train", "validation", "test") if split in found}
+
+
+def class_names(folder: Path) -> tuple[str, ...]:
+    """Return the names of the class folders, in alphabetical order.
+
+    Raises
+    ------
+    FFLabelsError
+        When there are fewer than two, or a name is not UTF-8.
+    """
+    names = [path.name for path in _subfolders(folder)]
+    if len(names) < 2:
+        raise FFLabelsError(
+            "not a folder of class folders", where=str(folder), got=f"{len(names)} subfolders", expected="2 or more"
+        )
+    for name in names:
+        check_text(name, f"a class folder in {folder}")
+    return tuple(names)
+
+
+def check_text(name: str, what: str) -> None:
+    """Refuse a name that is not Unicode, as from an archive of another system: run folders and pages hold Unicode."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(name).decode("utf-8", "replace")
+        raise FFLabelsError("the name is not UTF-8", where=what, got=shown, hint="rename it") from None
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Return the picture files of a folder by name, without hidden ones."""
+    return sorted(p for p in folder.iterdir() if _is_picture(p))
+
+
+def warn_of_unread(folder: Path, splits: Sequence[Path], names: Sequence[str]) -> None:
+    """Warn once, with counts, of pictures that are not read, and of files among the pictures that are none."""
+    unread = list(_unread(folder, splits, names))
+    if unread:
+        warnings.warn(f"{folder}: not read: {', '.join(unread)}", NotReadWarning, stacklevel=2)
+
+
+def _unread(folder: Path, splits: Sequence[Path], names: Sequence[str]) -> Iterator[str]:
+    classes = [split / name for split in splits for name in names]
+    if deeper := sum(_is_picture(p) for path in classes for sub in _subfolders(path) for p in sub.rglob("*")):
+        yield f"{_count(deeper, 'image')} in subfolders of class folders"
+    others = [p for path in classes for p in path.iterdir() if _is_file(p) and p.suffix.lower() not in SUFFIXES]
+    if endings := Counter(p.suffix.lower() or "no ending" for p in others):
+        yield f"{_count(len(others), 'file')} of other kinds ({', '.join(sorted(endings))})"
+    if beside := sum(len(pictures(path)) for path in dict.fromkeys([folder, *splits])):
+        yield f"{_count(beside, 'image')} beside the class folders"
+    for path in _subfolders(folder) if folder not in splits else ():
+        if path not in splits and (count := sum(_is_picture(p) for p in path.rglob("*"))):
+            yield f"{_count(count, 'image')} in {path.name}/"
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    """Return the subfolders by name, without hidden ones, those of systems, and those that hold runs."""
+    inside = (p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name not in NO_CLASSES)
+    return sorted(p for p in inside if not _holds_runs(p))
+
+
+def _holds_runs(folder: Path) -> bool:
+    return not pictures(folder) and any(p.name in OUTPUT for p in folder.rglob("*"))
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".") and path.name.lower() not in ("thumbs.db", "desktop.ini")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' if number != 1 else ''}"

@@ -1,0 +1,164 @@
+"""The seal of a finished run: its settings, and hashes of its labels, weights and results, to notice later changes.
+
+The seal leaves out what changes no result (``data.root`` and ``device``), and files that may be written after the end:
+readings of the test images, forecasts, reports.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fflabels.errors import FFLabelsError
+from ffnet.runs.checkpoint import DamagedError
+from ffnet.runs.files import ABOUT, CONFIG, LABELS, LAYER_LABELS, MODEL, RESULTS, STARTED, UNTRAINED, write_json
+
+SEAL = "seal.json"
+
+SEALED_SINCE = 2
+"""Run folders of this format and later have a seal once they are finished."""
+
+UNSEALED = ("data.root", "device")
+"""Settings that may change after the end: where the data are, and where to compute."""
+
+BEGUN = (LABELS, LAYER_LABELS, STARTED)
+"""Files that a run begins with: labels, and the weights of another run."""
+
+AGAIN = "ffnet resume makes it again"
+
+
+class Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run ended with.
+
+    Attributes
+    ----------
+    settings
+        The settings in config.toml by ``section.key``, without `UNSEALED`.
+    data
+        SHA-256 of the record of the data set in run.json, which holds the names of the classes.
+    files
+        SHA-256 of labels, weights and results, by file name.
+    sha256
+        SHA-256 of all the above.
+    """
+
+    settings: dict[str, Any]
+    data: str
+    files: dict[str, str]
+    sha256: str = ""
+
+    def digest(self) -> str:
+        """Return the hash of everything but the hash."""
+        return _sha256(msgspec.json.encode(msgspec.structs.replace(self, sha256=""), order="sorted"))
+
+
+def seal(folder: Path, results: bytes) -> None:
+    """Seal a run folder with the results that are written next, or renew its seal.
+
+    Called by whatever rightly changes labels, weights or results of a run, and by nothing else. The results are written
+    after the seal, so that a folder with results always has one.
+    """
+    digests = {name: _digest(folder / name) for name in (*BEGUN, MODEL, UNTRAINED)}
+    files = {name: digest for name, digest in digests.items() if digest}
+    made = Seal(_settings(folder), _data(folder), {**files, RESULTS: _sha256(results)})
+    write_json(folder / SEAL, msgspec.structs.replace(made, sha256=made.digest()))
+
+
+def check_seal(folder: Path, format_: int) -> None:
+    """Refuse a finished run of which something was changed after its end. Runs of older formats have no seal.
+
+    Parameters
+    ----------
+    folder
+        The run folder; one without results is not checked.
+    format_
+        The format of the run folder.
+
+    Raises
+    ------
+    DamagedError
+        When a file that `ffnet.resume` makes again is not the one that the run ended with: weights, results, the seal.
+    FFLabelsError
+        When settings, the record of the data set or labels were changed: names the setting or the file.
+    """
+    if not (folder / RESULTS).exists():
+        return
+    if not (folder / SEAL).exists():
+        if format_ < SEALED_SINCE:
+            return
+        raise DamagedError("is missing", where=str(folder / SEAL), hint=AGAIN)
+    sealed = _read(folder / SEAL)
+
+    # What the run began with: nothing can make it again.
+    _check_settings(_settings(folder), sealed.settings, folder / CONFIG)
+    restore = "put back the file that the run was trained with, or train in a new folder"
+    if _data(folder) != sealed.data:
+        what = "the record of the data set was changed after the run ended"
+        raise FFLabelsError(what, where=str(folder / ABOUT), hint=restore)
+
+    for name in BEGUN:
+        if _digest(folder / name) != sealed.files.get(name):
+            where = str(folder / name)
+            raise FFLabelsError("not the file that the run began with", where=where, hint=restore)
+
+    # What was made of it. A file that is missing is named by whoever needs it.
+    for name in sealed.files.keys() - set(BEGUN):
+        if _digest(folder / name) not in (None, sealed.files[name]):
+            what = "damaged, or of another run: not the file that the run ended with"
+            raise DamagedError(what, where=str(folder / name), hint=AGAIN)
+
+
+def _check_settings(found: dict[str, Any], sealed: dict[str, Any], where: Path) -> None:
+    """Refuse settings other than the sealed ones: names the first that differs."""
+    for key in sorted(found.keys() | sealed.keys()):
+        if found.get(key) != sealed.get(key):
+            raise FFLabelsError(
+                f"{key} was changed after the run ended",
+                where=str(where),
+                got=found.get(key, "nothing"),
+                expected=f"{sealed.get(key, 'nothing')}",
+                hint="put it back; train in a new folder to try other settings",
+            )
+
+
+def _read(path: Path) -> Seal:
+    try:
+        sealed = msgspec.json.decode(path.read_bytes(), type=Seal)
+    except (OSError, msgspec.DecodeError) as error:
+        raise DamagedError(f"cannot be read: {error}", where=str(path), hint=AGAIN) from None
+    if sealed.sha256 != sealed.digest():
+        raise DamagedError("damaged: the content does not match its hash", where=str(path), hint=AGAIN)
+    return sealed
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """Return the settings as they stand in config.toml, so that later versions of ffnet read the same."""
+    tree = tomllib.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    return {key: value for key, value in _flat(tree, "") if key not in UNSEALED}
+
+
+def _flat(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _data(folder: Path) -> str:
+    record = msgspec.json.decode((folder / ABOUT).read_bytes(), type=dict[str, Any])
+    return _sha256(msgspec.json.encode(record.get("data"), order="sorted"))
+
+
+def _digest(path: Path) -> str | None:
+    """Return the SHA-256 of a file, or None if it is not there."""
+    return _sha256(path.read_bytes()) if path.exists() else None
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
