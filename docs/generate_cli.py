@@ -5,8 +5,14 @@ from pathlib import Path
 
 import click
 from click.testing import CliRunner
-from fflabels_cli.app import FFLABELS_COMMANDS, FFNET_COMMANDS, PLUGINS_COMMANDS, fflabels_group, ffnet_group
-from fflabels_cli.net_commands.study import command as study
+from fflabels_cli.app import (
+    EXPERIMENT_COMMANDS,
+    FFLABELS_COMMANDS,
+    FFNET_COMMANDS,
+    PLUGINS_COMMANDS,
+    fflabels_group,
+    ffnet_group,
+)
 
 TARGET = Path(__file__).with_name("cli.md")
 
@@ -19,7 +25,7 @@ def page() -> str:
     jobs += [(fflabels_group, "fflabels", ["plugins", name]) for name in PLUGINS_COMMANDS]
     jobs += [(ffnet_group, "ffnet", [])]
     jobs += [(ffnet_group, "ffnet", [name]) for name in FFNET_COMMANDS]
-    jobs += [(ffnet_group, "ffnet", ["study", name]) for name in sorted(study.commands)]
+    jobs += [(ffnet_group, "ffnet", ["experiment", name]) for name in EXPERIMENT_COMMANDS]
     for command, program, arguments in jobs:
         shown = CliRunner().invoke(command, [*arguments, "--help"], prog_name=program, terminal_width=100)
         assert shown.exit_code == 0, shown.output
