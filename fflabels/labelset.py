@@ -490,7 +490,7 @@ class LabelSet:
         content["sha256"] = sha256(canonical_json(content))
         data = _indented(content) + b"\n"
         if len(data) > MAX_BYTES:
-            raise _too_large(len(data), len(self))
+            raise _too_large(len(data), len(self), "recipes")
         return data
 
     def save(self, path: str | Path) -> None:
@@ -554,17 +554,20 @@ def _check_unchanged(labels: LabelSet, document: _Document, where: str, changed:
         warnings.warn(f"{where}: {drawn}{between}", LabelsChangedWarning, stacklevel=4)
 
 
-def check_size(labeler: Labeler[Any], n: int, shape: Shape, seed: int) -> None:
-    """Refuse so many labels that their file could not be read, before the work: judged by a few draws."""
+def check_size(labeler: Labeler[Any], n: int, shape: Shape, seed: int, where: str = "n") -> None:
+    """Refuse so many labels that their file could not be read, before the work: judged by a few draws.
+
+    `where` is the name of `n` for the error.
+    """
     sample = [draw(labeler, np.random.default_rng([seed, j]), shape) for j in range(SAMPLED)]
     bytes_each = len(_indented([msgspec.to_builtins(recipe) for recipe in sample])) / SAMPLED
     if n * bytes_each > MAX_BYTES:
-        raise _too_large(int(n * bytes_each), n)
+        raise _too_large(int(n * bytes_each), n, where)
 
 
-def _too_large(size: int, n: int) -> FFLabelsError:
+def _too_large(size: int, n: int, where: str) -> FFLabelsError:
     return FFLabelsError(
-        "too large for a label-set file", where=f"{n} recipes", got=f"{size >> 20} MiB",
+        f"{n} recipes are too large for a label-set file", where=where, got=f"{size >> 20} MiB",
         expected=f"at most {MAX_BYTES >> 20} MiB", hint=f"about {max(1, n * MAX_BYTES // size)} labels fit",
     )  # fmt: skip
 

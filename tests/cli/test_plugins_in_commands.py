@@ -103,7 +103,7 @@ def test_a_file_that_could_not_be_read_is_refused_before_the_work(install, run, 
     done = run("fflabels", "generate", "--kind", "stripes", "--candidates", "30", "--shape", "1x16x16")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "Error: 30 recipes: too large for a label-set file; got 114 MiB; expected at most 64 MiB (about 16 labels fit)\n"
+        "Error: candidates: 30 recipes are too large for a label-set file; got 114 MiB; expected at most 64 MiB (about 16 labels fit)\n"
     )
     assert not list((tmp_path / "work").iterdir())
 

@@ -44,7 +44,7 @@ def command(
     options.check_applies(labeler, "references", "min_visibility")
     out = out or Path(f"candidates-{labeler.name}.json")
     output.check_output(out, force=force)
-    check_size(labeler, candidates, shape, seed)
+    check_size(labeler, candidates, shape, seed, "candidates")
     with output.Bars() as progress:
         pool = propose(
             labeler,
