@@ -319,7 +319,7 @@ MISTAKES = [
     (nothing, ["select", "--n", 10**11, "--kind", "onehot"], 1, "n: 100000000000 recipes are too large for a label-set file"),
     (nothing, ["generate", "--kind", "fourier", "--candidates", 10**6], 1, "candidates: 1000000 recipes are too large for a label-set file"),
     (nothing, ["select", "--kind", "morph", "--out", "/dev/null"], 1, "is a device or a pipe"),
-    (nothing, ["select", "--kind", "morph", "--shape", "1x8192x8192"], 1, "references: too large; got 64 images at 1x8192x8192"),
+    (nothing, ["show", "fourier:paper10", "--shape", "1x8192x8192"], 1, "references: too large; got 64 images at 1x8192x8192"),
     (nothing, ["select", "--n", "ten", "--kind", "morph"], 2, "Invalid value for '--n'"),
     (nothing, ["select", "--n", 10], 2, "Missing option '--kind'"),
     (nothing, ["select", "--kind", "morph", "--shape", "32x32"], 2, "got 32x32; expected CxHxW"),
