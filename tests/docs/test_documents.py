@@ -106,6 +106,15 @@ def test_experiments_in_the_documentation_have_jobs(tmp_path):
     assert len(load_experiment(tmp_path / "cells.toml").jobs()) == 6
 
 
+def test_messages_that_are_explained_exist():
+    code = (path.read_text() for package in ("fflabels", "ffnet", "cli") for path in (ROOT / package).rglob("*.py"))
+    code = " ".join(" ".join(code).split())
+    rows = re.findall(r"^\| `(.*?)` .*\|$", (DOCS / "troubleshooting.md").read_text(), re.MULTILINE)
+    parts = {part.strip(" .,") for row in rows for part in re.split(r"…|[;:()]|\d+", row)}
+    assert len(rows) > 20
+    assert [part for part in sorted(parts) if len(part) > 8 and part not in code] == []
+
+
 def test_every_setting_is_documented():
     from ffnet.config.about import settings_about
 
