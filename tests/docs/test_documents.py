@@ -19,17 +19,44 @@ PAGES = [
 ]
 SEARCHED = ("cite", "install", "GPU", "notebook", "license", "fine-tune", "ONNX")
 """What newcomers search for: a heading must say it."""
+IN_ORDER = {"own-images"}
+"""Pages whose commands and Python blocks build on each other; each Python block is a program of its own."""
 SET_UP = ("git clone ", "cd ", "pip install ")
 PROGRAM = "import sys; from fflabels_cli import app; sys.argv = sys.argv[1:]; getattr(app, sys.argv[0])()"
 
 
+def all_blocks(page):
+    return re.findall(r"^```(\S+)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
 def blocks(page, *languages):
-    found = re.findall(r"^```(\S+)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-    return [text for language, text in found if language in languages]
+    return [text for language, text in all_blocks(page) if language in languages]
 
 
 def with_blocks(*languages):
-    return [pytest.param(page, id=page.name) for page in PAGES if blocks(page, *languages)]
+    pages = [page for page in PAGES if page.stem not in IN_ORDER]
+    return [pytest.param(page, id=page.stem) for page in pages if blocks(page, *languages)]
+
+
+def run_python(code, folder):
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def run_commands(block, folder):
+    output = ""
+    for line in block.splitlines():
+        command = line.removeprefix("$ ")
+        if command.startswith(("fflabels ", "ffnet ")):
+            arguments = [sys.executable, "-c", PROGRAM, *shlex.split(command)]
+            environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+            done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, env=environment)
+            assert done.returncode == 0, (line, done.stderr)
+            output = done.stdout
+        elif command.startswith("make "):
+            subprocess.run(["make", "--dry-run", *command.split()[1:]], cwd=ROOT, check=True, capture_output=True)
+        elif not command.startswith(SET_UP):
+            assert " ".join(line.split()) in " ".join(output.split()), f"{line!r} is not in the output"
 
 
 def test_only_languages_that_are_checked():
@@ -41,27 +68,21 @@ def test_only_languages_that_are_checked():
 
 @pytest.mark.parametrize("page", with_blocks("python"))
 def test_python_runs(page, tmp_path):
-    code = "\n".join(blocks(page, "python"))
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_python("\n".join(blocks(page, "python")), tmp_path)
 
 
 @pytest.mark.parametrize("page", with_blocks("console", "bash"))
 def test_commands_run_and_print_what_is_shown(page, tmp_path):
     for block in blocks(page, "console", "bash"):
-        output = ""
-        for line in block.splitlines():
-            command = line.removeprefix("$ ")
-            if command.startswith(("fflabels ", "ffnet ")):
-                arguments = [sys.executable, "-c", PROGRAM, *shlex.split(command)]
-                environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-                done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, env=environment)
-                assert done.returncode == 0, (line, done.stderr)
-                output = done.stdout
-            elif command.startswith("make "):
-                subprocess.run(["make", "--dry-run", *command.split()[1:]], cwd=ROOT, check=True, capture_output=True)
-            elif not command.startswith(SET_UP):
-                assert " ".join(line.split()) in " ".join(output.split()), f"{page.name} shows {line!r}"
+        run_commands(block, tmp_path)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem in IN_ORDER], ids=lambda page: page.stem)
+def test_a_tutorial_runs_from_top_to_bottom(page, tmp_path):
+    run = {"python": run_python, "console": run_commands}
+    for language, block in all_blocks(page):
+        if language in run:
+            run[language](block, tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -104,6 +125,16 @@ def test_experiments_in_the_documentation_have_jobs(tmp_path):
     [text] = (block for block in blocks(ROOT / "docs" / "experiments.md", "text") if block.startswith("about = "))
     (tmp_path / "cells.toml").write_text(text)
     assert len(load_experiment(tmp_path / "cells.toml").jobs()) == 6
+
+
+def test_messages_that_are_explained_exist():
+    code = (path.read_text() for package in ("fflabels", "ffnet", "cli") for path in (ROOT / package).rglob("*.py"))
+    code = " ".join(" ".join(code).split())
+    cells = re.findall(r"^\| (`.*?) \| ", (DOCS / "troubleshooting.md").read_text(), re.MULTILINE)
+    messages = re.findall("`([^`]+)`", " ".join(cells))
+    parts = {part.strip(" .,") for message in messages for part in re.split(r"…|[;:()]|\d+", message)}
+    assert len(messages) > 15
+    assert [part for part in sorted(parts) if len(part) > 8 and part not in code] == []
 
 
 def test_every_setting_is_documented():
