@@ -225,7 +225,7 @@ def test_a_full_disk_at_a_checkpoint_is_one_clear_line_and_loses_nothing(tmp_pat
     def little_room():
         resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
 
-    full = start(*train_command(out), preexec_fn=little_room)
+    full = start(*train_command(out), "--set", "labels.layers.set=none", preexec_fn=little_room)
     code, told = end(full)
     assert code == 1
     last = told.splitlines()[-1]
