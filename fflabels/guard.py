@@ -106,7 +106,7 @@ def checked_imprint_each(labeler: Labeler[Any], images: Array, recipes: Sequence
     return _checked("imprint_each", labeler, imprints, images)
 
 
-def checked_embed(labeler: Labeler[Any], images: Array, imprints: Array, intensity: float) -> Array:
+def checked_embed(labeler: Labeler[Any], images: Array, imprints: Array, intensity: float | Array) -> Array:
     """Return ``labeler.embed(images, imprints, intensity)``, refusing a wrong shape, type or device."""
     with blaming(labeler):
         embedded = labeler.embed(images, imprints, intensity)

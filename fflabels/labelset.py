@@ -375,7 +375,7 @@ class LabelSet:
                 expected=f"{images.shape[0]}, one an image, from 0 to {len(self) - 1}",
             )
         imprints = checked_imprint_each(self.labeler, images, self.recipes, labels)
-        return checked_embed(self.labeler, images, imprints, float(intensity))
+        return checked_embed(self.labeler, images, imprints, intensity)
 
     def score(
         self,

@@ -163,7 +163,7 @@ def test_compare_takes_codes_and_not_with_pictures():
 
 
 def test_only_metrics_for_codes_are_there_without_images():
-    assert metrics_on(no_images(WIDE)) == ("pearson",)
+    assert metrics_on(no_images(WIDE), 0.35) == ("pearson",)
     assert [name for name, metric in METRICS.items() if metric.codes] == ["pearson"]
     assert effect(CODE, codes((0, 1))[0], no_images((2, 1, 1))).visibility is None
 

@@ -237,7 +237,7 @@ def test_the_list_tells_all_apart(run):
     assert done.returncode == 1
     found = {(e["distribution"], e["name"]): (e["state"], e["trouble"]) for e in json.loads(done.stdout)}
     assert {name: state for (_, name), (state, _) in found.items()} == {
-        "fourier": "builtin", "morph": "builtin", "onehot": "builtin", "sound": "ok", "gambling": "ok",
+        "code": "builtin", "fourier": "builtin", "morph": "builtin", "onehot": "builtin", "waves": "builtin", "sound": "ok", "gambling": "ok",
         "gone": "broken", "leaving": "broken", "nan": "broken", "endless": "broken", "twice": "ambiguous",
     }  # fmt: skip
     assert found["ffl-gone", "gone"][1] == "labeler gone of ffl-gone 1.2: the process ended with code 7"
