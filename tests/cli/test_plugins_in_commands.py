@@ -56,7 +56,7 @@ def test_what_a_plugin_prints_and_warns_of_is_kept_apart(install, run):
     assert json.loads(done.stdout)["n"] == 2
     assert "imported" in done.stderr
     assert "drawing" in done.stderr
-    [warning] = [line for line in done.stderr.splitlines() if line.startswith("Warning")]
+    [warning] = [line for line in done.stderr.splitlines() if line.startswith("Warning: labeler")]
     assert warning.startswith("Warning: labeler stripes of fflabels-stripes 0.3: a bright xxx")
     assert len(warning) < 400
 

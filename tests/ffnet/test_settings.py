@@ -6,7 +6,7 @@ from ffnet import Config
 
 SETTINGS = """
 algorithm convolution device dtype seed
-data.limit data.name data.offline data.root data.size data.validation
+data.limit data.name data.offline data.range data.root data.size data.validation
 inference.chunk inference.layers inference.linear_batch inference.linear_decay inference.linear_epochs
 inference.linear_images
 inference.linear_lr inference.linear_pool inference.mirror inference.test

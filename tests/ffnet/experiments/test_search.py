@@ -100,9 +100,10 @@ def test_what_is_no_space_is_refused(text):
 
 
 def test_settings_that_do_not_fit_each_other_or_the_data_do_not_end_the_search(data, search, tmp_path):
-    config = SMALL.override(["labels.layers.set=imprint"])
+    config = SMALL.override(["net.widths=[6,8]"])
     spaces = {
-        "labels.goodness.set": Space.of("labels.goodness.set", "code|none"),  # not with label channels
+        "labels.goodness.set": Space.of("labels.goodness.set", "code|none"),
+        "labels.layers.set": Space.of("labels.layers.set", "imprint|none"),  # not with codes
         "train.crop": Space.of("train.crop", "20|0"),  # not of 16 pixels
     }
     tries = []
@@ -235,7 +236,14 @@ def test_a_storage_that_cannot_be_reached_is_one_line_without_the_password(data,
 
 
 def started(tmp_path, storage, trials, epochs=2):
-    words = [*TWO_LAYERS, "net.pools=[2,1]", "labels.candidates=20", "data.limit=150", f"train.epochs={epochs}"]
+    words = [
+        *TWO_LAYERS,
+        "net.widths=[6,8]",
+        "net.pools=[2,1]",
+        "labels.candidates=20",
+        "data.limit=150",
+        f"train.epochs={epochs}",
+    ]
     options = [word for setting in words for word in ("--set", setting)]
     command = [sys.executable, "-c", COMMAND, "search", "--vary", "train.lr=log 1e-4..1e-2", "--trials", str(trials)]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

@@ -63,7 +63,7 @@ def test_a_page_shows_what_later_layers_are_offered(data, tmp_path):
     run = ffnet.train(Config().replaced({**SMALL, **waves}), out=tmp_path / "run")
     page = write_report(run, data).read_text()
     assert "<h2>The label in later layers</h2>" in page
-    assert "is offered 2 low waves of the label, a channel each" in page
+    assert "Each layer after the first also receives 2 patterns of the label as channels." in page
 
 
 def test_names_are_text_and_no_markup(runs, tmp_path):

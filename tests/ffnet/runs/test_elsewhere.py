@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import warnings
 
 import msgspec
@@ -94,7 +95,11 @@ def test_a_stop_before_the_first_line_still_names_the_run(tmp_path, monkeypatch,
 
 
 def test_a_stop_before_there_is_a_run_names_none(tmp_path, monkeypatch):
-    monkeypatch.setattr("ffnet.runs.session.choose_labels", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
+    def stopped(*_, **__):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)  # until the signal comes
+
+    monkeypatch.setattr("ffnet.runs.session.choose_labels", stopped)
     with pytest.raises(ffnet.Interrupted) as told:
         ffnet.train(ffnet.Config().override(SMALL_RUN), out=tmp_path / "run")
     assert told.value.folder is None

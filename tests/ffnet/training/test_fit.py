@@ -12,6 +12,7 @@ from ffnet.fitting import fit_linear
 from ffnet.training.backprop import BPLearner
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
+from ffnet.training.loop import make_learner
 
 
 @pytest.mark.slow
@@ -24,9 +25,10 @@ def test_every_preset_takes_its_steps(preset):
         chosen = chosen.override(["labels.set=fourier", "labels.assign=order"])
     data = ffnet.load_data(chosen.data)
     if chosen.algorithm == "bp":
-        learner = BPLearner(ffnet.BPNet(chosen, data.shape, data.classes))
+        net = ffnet.BPNet(chosen, data.shape, data.classes)
     else:
-        learner = FFLearner(ffnet.FFNet(chosen, data.shape, ffnet.label_set(chosen, data)), 40)
+        net = ffnet.FFNet(chosen, data.shape, ffnet.label_set(chosen, data))
+    learner = make_learner(net, 40)
     draws = Draws(chosen, data.train.classes, data.classes, 0)
     before = learner.net.layers[-1].weight.detach().clone()
     for k in range(2):
@@ -83,7 +85,7 @@ def test_back_propagation_learns_digits():
     chosen = config("algorithm=bp", "net.norm=batch", "train.epochs=8", "net.pools=[2,2,1]", "train.lr=1e-2")
     data = ffnet.load_data(chosen.data)
     baseline = ffnet.BPNet(chosen, data.shape, data.classes)
-    assert isinstance(BPLearner(baseline), BPLearner)
+    assert isinstance(make_learner(baseline, len(data.train)), BPLearner)
     losses = [metrics["loss"] for metrics in ffnet.fit(baseline, data)]
     assert losses[-1] < losses[0]
     right = ffnet.predict(baseline, data.validation.images) == data.validation.classes
