@@ -202,3 +202,17 @@ def test_differences_of_the_label_study_are_those_of_its_means_where_all_pools_a
             assert abs(own - of_base - float(cell["gap"])) < ROUNDING, cell
             checked += 1
     assert checked > 100
+
+
+@pytest.mark.parametrize("name", ["codes-cifar10", "codes-cifar100"])
+def test_pages_of_codes_are_made_of_their_rows(name):
+    with (RESULTS / f"{name}.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    table = [line for line in (RESULTS / f"{name}.md").read_text().splitlines() if line.startswith("| ")][2:]
+    assert len(table) == len({row["codes"] for row in rows})
+    for line in table:
+        codes, n, goodness, linear, untrained, _ = (cell.strip() for cell in line.strip("|").split("|"))
+        own = [row for row in rows if row["codes"] == codes]
+        assert int(n) == len(own)
+        for shown_, column in ((goodness, "goodness"), (linear, "linear"), (untrained, "linear, untrained")):
+            assert shown_ == spread([float(row[f"test {column}"]) for row in own]), (codes, column)
