@@ -11,11 +11,13 @@ from safetensors.torch import save_file
 
 import ffnet
 from fflabels import design, named_set
+from ffnet.labels.codes import choose_codes
 from ffnet.runs.checkpoint import save_state
 from ffnet.runs.session import Watcher
 from ffnet.system.ranks import SINGLE, join_ranks
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
+from ffnet.training.loop import make_learner
 
 IMAGES, STEPS = 48, 6
 CASES = {
@@ -42,6 +44,7 @@ CASES = {
         "train.weight_decay=3e-4",
     ],
     "regions": ["train.goodness=learned-contrast"],
+    "codes": ["net.widths=[6,8,8]", "labels.goodness.set=code", "labels.goodness.learn=true", "labels.candidates=40"],
 }
 RUN = [*SMALL_RUN, "dtype=float64"]
 
@@ -54,9 +57,9 @@ def trained_state(settings, ranks=SINGLE):
     train = ffnet.data.dataset.Split(images, torch.randint(10, (IMAGES,), generator=generator))
     morph = config.labels.set == "morph"
     labels = design("morph", 10, candidates=40, shape=SHAPE) if morph else named_set("fourier:paper10")
-    net = ffnet.FFNet(config, SHAPE, labels)
+    net = ffnet.FFNet(config, SHAPE, choose_codes(config, 10) if config.has_codes else labels)
     net = with_regions(net, 2) if settings == CASES["regions"] else net
-    learner = FFLearner(net, IMAGES, ranks)
+    learner = make_learner(net, IMAGES, ranks)
     draws = Draws(config, train.classes, 10, 0)
     for k in range(STEPS):
         learner.step(train, draws, k)
