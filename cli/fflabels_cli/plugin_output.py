@@ -32,12 +32,16 @@ def set_apart() -> None:
     """Send what plugins print to standard error, and name the plugin in its warnings."""
     if sys.stdout is not None:
         sys.stdout = WithoutPlugins(sys.stdout)
-    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    shown: set[str] = set()
 
+    def show_once(message: Warning | str, *_: object) -> None:
+        whose = _calling()
+        line = f"Warning: {whose}: {_one_line(message)}" if whose else f"Warning: {message}"
+        if line not in shown:
+            click.echo(line, err=True)
+        shown.add(line)
 
-def _show_warning(message: Warning | str, *_: object) -> None:
-    whose = _calling()
-    click.echo(f"Warning: {whose}: {_one_line(message)}" if whose else f"Warning: {message}", err=True)
+    warnings.showwarning = show_once  # type: ignore[assignment]
 
 
 def _calling() -> str:
