@@ -74,6 +74,7 @@ def _new_folder(out: str | Path | None, config: Config) -> tuple[Path, bool]:
             raise FFLabelsError(f"cannot be made: {error.strerror or error}", where=f"out {folder}") from error
         return folder, not existed
     labels = config.labels.set if config.algorithm == "ff" else config.algorithm
+    labels = config.labels.goodness.set.partition(",")[0] if config.has_codes else labels
     labels = Path(labels).stem if Path(labels).is_file() else re.sub(r"[:/]", "-", re.sub(r".*\.py:", "", labels))
     name = f"{Path(config.data.name).name}-{labels}-{config.seed}"
     for k in itertools.count(1):
