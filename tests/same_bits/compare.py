@@ -27,8 +27,12 @@ RENAMED: dict[str, str] = {
 }
 """Old names of tensors and of keys in JSON → new ones."""
 
-REMOVED = {"calibration.offset_LC", "offered_code"}
+REMOVED = {"calibration.offset_LC", "offered_code", "net.offered_code"}
 """Tensors that are no more."""
+
+
+NOT_COMPARED = {"imprints", "version", "sha256", "labelers", "continued", "format"}
+"""Keys in JSON that say how a file is written, or were added."""
 
 
 def produce(tree: Path, folder: Path) -> None:
@@ -59,7 +63,7 @@ def of_base(commit: str) -> Path:
 def renamed(value):
     """Return JSON with the names of today."""
     if isinstance(value, dict):
-        return {RENAMED.get(key, key): renamed(each) for key, each in value.items()}
+        return {RENAMED.get(key, key): renamed(each) for key, each in value.items() if key not in NOT_COMPARED}
     return [renamed(each) for each in value] if isinstance(value, list) else value
 
 
@@ -83,7 +87,7 @@ def differences(base: Path, ours: Path) -> list[str]:
         if not new.exists():
             found.append(f"{name}: is missing")
         elif name.suffix in (".json", ".jsonl"):
-            if renamed(json_of(old)) != json_of(new):
+            if renamed(json_of(old)) != renamed(json_of(new)):
                 found.append(f"{name}: other values")
         else:
             tensors = {RENAMED.get(key, key): t for key, t in load_file(old).items() if key not in REMOVED}
