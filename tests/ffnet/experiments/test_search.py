@@ -247,7 +247,10 @@ def started(tmp_path, storage, trials, epochs=2):
     options = [word for setting in words for word in ("--set", setting)]
     command = [sys.executable, "-c", COMMAND, "search", "--vary", "train.lr=log 1e-4..1e-2", "--trials", str(trials)]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([*command, *options, "--storage", storage], cwd=tmp_path, **streams)
+    heed = partial(
+        signal.signal, signal.SIGINT, signal.default_int_handler
+    )  # ignored where tests run in the background
+    return subprocess.Popen([*command, *options, "--storage", storage], cwd=tmp_path, preexec_fn=heed, **streams)
 
 
 def check_two_processes_search_together(tmp_path, storage):

@@ -96,7 +96,7 @@ def test_a_stop_before_the_first_line_still_names_the_run(tmp_path, monkeypatch,
 
 def test_a_stop_before_there_is_a_run_names_none(tmp_path, monkeypatch):
     def stopped(*_, **__):
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)  # a shell lets processes in the background ignore SIGINT
         time.sleep(10)  # until the signal comes
 
     monkeypatch.setattr("ffnet.runs.session.choose_labels", stopped)
