@@ -99,14 +99,6 @@ def weights_are_fitted(config: Config) -> bool:
     return config.algorithm == "ff" and config.inference.layers == "weighted"
 
 
-def check_unweighted(config: Config, where: str) -> None:
-    """Refuse fitted layer weights in a study, which holds out no images to fit them on."""
-    if weights_are_fitted(config):
-        raise FFLabelsError(
-            "cannot fit layer weights", where=where, got="inference.layers=weighted", expected="layers sum or last"
-        )
-
-
 def label_set(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet | Codes:
     """Return the labels of a configuration: designed on the first training images, built in, or read from a file.
 

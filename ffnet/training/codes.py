@@ -20,11 +20,11 @@ from ffnet.model.net import FFNet
 from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training.draws import Draws
 from ffnet.training.layer_metrics import LayerMetrics
-from ffnet.training.learner import Metrics, make_optimizer
+from ffnet.training.learner import Learner, Metrics, make_optimizer
 from ffnet.training.scale import scale_weights
 
 
-class CodeLearner:
+class CodeLearner(Learner):
     """Trains an `FFNet` whose labels are codes: each layer by the cross-entropy of the goodness of all labels.
 
     Parameters
@@ -41,12 +41,8 @@ class CodeLearner:
         parameters = [p for k in self.learning for p in net.layers[k].parameters()]
         self.optimizer = make_optimizer(parameters, self.config)
         self.metrics = LayerMetrics(net, self.learning, ranks)
+        self.sums = self.metrics.sums
         self.scratch = Scratch()
-
-    @property
-    def labels_device(self) -> torch.device | None:
-        """None: no labels are embedded."""
-        return None
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
         """Train every layer on the images of step k."""
@@ -90,10 +86,6 @@ class CodeLearner:
     def tensors(self) -> dict[str, Tensor]:
         """Return the sums of this epoch."""
         return self.metrics.tensors()
-
-    def first_bad_step(self) -> int | None:
-        """Return the first step of the epoch whose loss was not finite."""
-        return self.metrics.sums.first_bad_step()
 
     def epoch_metrics(self) -> Metrics:
         """Return each layer's mean loss and discrimination accuracy, and the numbers of dead layers, from 1."""

@@ -28,13 +28,13 @@ from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training import negatives
 from ffnet.training.draws import Draws
 from ffnet.training.layer_metrics import LayerMetrics
-from ffnet.training.learner import Metrics, make_optimizer
+from ffnet.training.learner import Learner, Metrics, make_optimizer
 from ffnet.training.losses import LogitScale, discriminates, get_loss
 from ffnet.training.peer import PeerNormalization, mean_activity
 from ffnet.training.scale import scale_weights
 
 
-class FFLearner:
+class FFLearner(Learner):
     """Trains an `FFNet`: each layer by the loss of its own goodness.
 
     Parameters
@@ -63,6 +63,7 @@ class FFLearner:
         biases = [layer.bias for layer in net.layers]
         self.peer = PeerNormalization(config.train.peer, biases, ranks) if config.train.peer else None
         self.metrics = LayerMetrics(net, self.learning, ranks)
+        self.sums = self.metrics.sums
         self.scratch = Scratch()
         self.last_theta = 1.0
         """Divides the last layer's goodness in the table: its threshold, but at least 1."""
@@ -187,10 +188,6 @@ class FFLearner:
         """Return the sums of this epoch, the table of hard negatives, and the running means of peer normalisation."""
         means = {f"peer.{k}": mean_C for k, mean_C in enumerate(self.peer.means if self.peer else [])}
         return {**self.metrics.tensors(), "table": self.table, **means}
-
-    def first_bad_step(self) -> int | None:
-        """Return the first step of the epoch whose loss was not finite."""
-        return self.metrics.sums.first_bad_step()
 
     def epoch_metrics(self) -> Metrics:
         """Return each layer's mean loss and discrimination accuracy, and the numbers of dead layers, from 1."""

@@ -1,9 +1,9 @@
-"""The interface between training loop and algorithm, the sums over an epoch's steps, and the optimizer."""
+"""The base class of the training algorithms, the sums over an epoch's steps, and the optimizer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,36 +13,6 @@ from ffnet.data.dataset import Split
 from ffnet.training.draws import Draws
 
 Metrics = dict[str, object]
-
-
-class Learner(Protocol):
-    """The interface of a training algorithm."""
-
-    @property
-    def optimizer(self) -> torch.optim.Optimizer:
-        """Return the optimizer of all layers."""
-        ...
-
-    @property
-    def labels_device(self) -> torch.device | None:
-        """Return the device on which the labels of an epoch are needed; None: the net's."""
-        ...
-
-    def step(self, train: Split, draws: Draws, k: int) -> None:
-        """Train on the images of step k."""
-        ...
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return all state besides the net and the optimizer, by name. Resuming a run copies into these tensors."""
-        ...
-
-    def first_bad_step(self) -> int | None:
-        """Return the first step of the epoch whose loss was not finite, or None; waits for the device."""
-        ...
-
-    def epoch_metrics(self) -> Metrics:
-        """Return the metrics of the epoch and reset them; waits for the device."""
-        ...
 
 
 class EpochSums:
@@ -73,6 +43,42 @@ class EpochSums:
     def tensors(self) -> dict[str, Tensor]:
         """Return the state for a checkpoint, without the bad step: checkpoints are written only while all is finite."""
         return {"sums": self.totals, "steps": self.steps}
+
+
+class Learner:
+    """Base class of the training algorithms.
+
+    Attributes
+    ----------
+    optimizer
+        The optimizer of all layers.
+    sums
+        The sums of the metrics over the steps of this epoch.
+    """
+
+    optimizer: torch.optim.Optimizer
+    sums: EpochSums
+
+    @property
+    def labels_device(self) -> torch.device | None:
+        """Return the device on which the labels of an epoch are needed; None: the net's."""
+        return None
+
+    def step(self, train: Split, draws: Draws, k: int) -> None:
+        """Train on the images of step k."""
+        raise NotImplementedError
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all state besides the net and the optimizer, by name. Resuming a run copies into these tensors."""
+        return self.sums.tensors()
+
+    def first_bad_step(self) -> int | None:
+        """Return the first step of the epoch whose loss was not finite, or None; waits for the device."""
+        return self.sums.first_bad_step()
+
+    def epoch_metrics(self) -> Metrics:
+        """Return the metrics of the epoch and reset them; waits for the device."""
+        raise NotImplementedError
 
 
 def make_optimizer(parameters: Sequence[nn.Parameter], config: Config) -> torch.optim.Optimizer:

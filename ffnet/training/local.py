@@ -16,10 +16,10 @@ from ffnet.model.baseline import LocalNet
 from ffnet.model.forward_pass import ForwardPass
 from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training.draws import Draws
-from ffnet.training.learner import EpochSums, Metrics, make_optimizer
+from ffnet.training.learner import EpochSums, Learner, Metrics, make_optimizer
 
 
-class LocalLearner:
+class LocalLearner(Learner):
     """Trains a `LocalNet`: each layer and its classifier by the classifier's cross-entropy.
 
     Parameters
@@ -34,7 +34,7 @@ class LocalLearner:
         self.net, self.ranks = net, ranks
         self.parameters = list(net.parameters())
         self.optimizer = make_optimizer(self.parameters, net.config)
-        self.epoch_sums = EpochSums(net.layers[0].weight.detach(), len(net.layers), 2)
+        self.sums = EpochSums(net.layers[0].weight.detach(), len(net.layers), 2)
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
         """Train every layer on the images of step k."""
@@ -45,7 +45,7 @@ class LocalLearner:
     def learn(self, images_BCHW: Tensor, classes_B: Tensor) -> None:
         """Train every layer on images, bytes or floats in [0, 1], and their classes."""
         net = self.net.train()
-        metrics = torch.zeros_like(self.epoch_sums.totals)
+        metrics = torch.zeros_like(self.sums.totals)
         images_BCHW = to_unit(images_BCHW, net.accumulate_dtype).to(net.dtype)
         self.optimizer.zero_grad()
         forward_pass = ForwardPass(net.layers, Embedded(images_BCHW))
@@ -61,23 +61,10 @@ class LocalLearner:
         self.ranks.begin_mean(*(p.grad for p in self.parameters if p.grad is not None))
         self.ranks.finish()
         self.optimizer.step()
-        self.epoch_sums.totals += self.ranks.mean(metrics)
-        self.epoch_sums.end_step()
-
-    @property
-    def labels_device(self) -> torch.device | None:
-        """None: no labels are embedded."""
-        return None
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the sums of the epoch so far."""
-        return self.epoch_sums.tensors()
-
-    def first_bad_step(self) -> int | None:
-        """Return the first step of the epoch whose loss was not finite."""
-        return self.epoch_sums.first_bad_step()
+        self.sums.totals += self.ranks.mean(metrics)
+        self.sums.end_step()
 
     def epoch_metrics(self) -> Metrics:
-        """Return the last layer's mean loss and training accuracy, each measured in its own step; losses by layer."""
-        means = self.epoch_sums.take_means()
+        """Return the last layer's mean loss and training accuracy, each measured in its own step."""
+        means = self.sums.take_means()
         return {"loss": means[-1][0], "train_accuracy": means[-1][1]}
