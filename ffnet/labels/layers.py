@@ -5,6 +5,7 @@ Letters of shapes: L labels, M channels, h×w pixels.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -32,12 +33,10 @@ def choose_layer_labels(config: Config, count: int) -> LabelSet | None:
     settings = config.labels.layers
     if settings.set in ("none", "imprint"):
         return None
-    shape = (settings.channels, DESIGN_SIZE, DESIGN_SIZE)
     if is_labeler(settings.set):
-        labels = design(
-            get_labeler(settings.set), count, shape=shape, candidates=max(200, count), seed=config.labels_seed
-        )
+        labels = _designed(settings.set, count, settings.channels, config.labels_seed)
     else:
+        shape = (settings.channels, DESIGN_SIZE, DESIGN_SIZE)
         labels = open_set(settings.set, None if Path(settings.set).is_file() else count, shape, config.labels_seed)
     if len(labels) != count:
         raise FFLabelsError("not one label per class", where="labels.layers.set", got=len(labels), expected=f"{count}")
@@ -47,6 +46,13 @@ def choose_layer_labels(config: Config, count: int) -> LabelSet | None:
             expected=f"{labels.shape[0]}",
         )  # fmt: skip
     return labels
+
+
+@lru_cache(maxsize=1)
+def _designed(name: str, count: int, channels: int, seed: int) -> LabelSet:
+    """Return a designed set; kept, because a training asks for it when it is checked and when the net is built."""
+    shape = (channels, DESIGN_SIZE, DESIGN_SIZE)
+    return design(get_labeler(name), count, shape=shape, candidates=max(200, count), seed=seed)
 
 
 def label_channels(labels: LabelSet, image: tuple[int, int], size: tuple[int, int], dtype: torch.dtype) -> Tensor:
