@@ -5,6 +5,7 @@ Letters of shapes: N images, C channels, L labels, H×W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +30,10 @@ class GoodnessMaps(ActivationMaps):
     """
 
     rivals: Tensor
+
+    def titles(self, names: Sequence[str]) -> list[str]:
+        """Return "class, not rival" of each image on two lines, given the names of all classes."""
+        return [f"{names[y]},\nnot {names[z]}" for y, z in zip(self.classes, self.rivals, strict=True)]
 
 
 @memory_errors()

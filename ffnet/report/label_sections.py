@@ -128,8 +128,7 @@ def _goodness_maps(run: Run, net: FFNet, data: Data | None) -> Section:
     _, part = first_images(data)
     images, names = one_a_class(part, MAPPED_IMAGES).images, drawable(run.about.data.class_names)
     maps = goodness_maps(net, images)
-    titles = [f"{names[y]}, not {names[z]}" for y, z in zip(maps.classes, maps.rivals, strict=True)]
-    drawn = figures.activation(images, maps, titles)
+    drawn = figures.activation(images, maps, maps.titles(names))
     words = "What each pixel adds to the goodness of the predicted class, less that of the runner-up: green speaks for "
     words += "the class, pink for the runner-up."
     return Section("Goodness maps", words, (picture(drawn, "image, each layer's map, their sum"),))

@@ -82,8 +82,8 @@ def command(
     else:
         if not (isinstance(loaded.net, FFNet) and loaded.net.has_codes):
             raise FFLabelsError("its labels are no codes", where=run, got="--by goodness", expected="--by linear")
-        maps = compared = goodness_maps(loaded.net, pixels, classes)
-        titles = [f"{shown[y]}, not {shown[z]}" for y, z in zip(maps.classes, compared.rivals, strict=True)]
+        compared = goodness_maps(loaded.net, pixels, classes)
+        maps, titles = compared, compared.titles(shown)
     write_whole(path, activation(pixels, maps, titles))
     if line := legend(names, maps.classes.tolist()):
         click.echo(line, err=True)
