@@ -226,7 +226,7 @@ def _intensity(intensity: float | Array, images: Array) -> float | Array:
     if isinstance(intensity, int | float):
         if not 0 <= intensity <= 1:
             raise FFLabelsError("out of range", where="intensity", got=intensity, expected="0 to 1")
-        return intensity
+        return float(intensity)  # a NumPy scalar would raise the type of the images
     given = intensity.cpu() if hasattr(intensity, "cpu") else intensity
     each = np.asarray(given, np.float64)
     if each.shape not in ((), (images.shape[0],)):
