@@ -200,8 +200,10 @@ def test_on_slurm_jobs_that_are_pre_empted_or_out_of_time_go_on_to_the_same_bits
     folder = tmp_path / "experiments" / "mine" / "full"
     runs = [folder / job.folder for job in jobs]
 
-    # A job that goes before them takes both cores: Slurm kills them, and queues them again.
-    until(lambda: all(epochs(run) >= EPOCHS for run in runs))
+    # A job that goes before them takes both cores: Slurm kills them, and queues them again. Until then they stand
+    # still, or they would be done before Slurm has seen that job.
+    for element in running_in_turn(runs):
+        subprocess.run(["scancel", "--signal=STOP", element], check=True)
     subprocess.run(["sbatch", "-p", "high", "-n", "2", "-o", "/dev/null", "--wrap", "true"], check=True)
     until(lambda: not running())
     start_now()
@@ -214,6 +216,16 @@ def test_on_slurm_jobs_that_are_pre_empted_or_out_of_time_go_on_to_the_same_bits
     until(lambda: len(finished_jobs(jobs, folder)) == len(jobs), 240)
     assert nets(jobs, folder) == uninterrupted
     assert len(resumed(runs[0])) == 2
+
+
+def running_in_turn(runs):
+    """Yield each job, such as 1_0, as soon as its run has done some epochs."""
+    left = dict(enumerate(runs))
+    while left:
+        until(lambda: any(epochs(run) >= EPOCHS for run in left.values()))
+        for index in [index for index, run in left.items() if epochs(run) >= EPOCHS]:
+            yield f"1_{index}"
+            del left[index]
 
 
 def running():
