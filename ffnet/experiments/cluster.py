@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
 from fflabels.errors import FFLabelsError, MissingExtraError
 from ffnet.experiments.factors import Job
-from ffnet.experiments.jobs import finished_jobs, run_jobs, wait_for
+from ffnet.experiments.jobs import finished_jobs, run_jobs, start_or_resume, wait_for
 
 try:
     import submitit
@@ -27,7 +30,7 @@ REQUEUED = 1000
 
 
 class Resources(NamedTuple):
-    """What each process gets: Slurm's partition (its default if none), minutes, GPUs, and GiB of memory."""
+    """What each job gets: Slurm's partition (its default if none), minutes, GPUs, and GiB of memory."""
 
     partition: str | None = None
     minutes: int = 24 * 60
@@ -39,22 +42,50 @@ class Work:
     """Runs jobs in a process of the cluster; pickled there and back.
 
     Each run continues from its checkpoint, so a process that was pre-empted or reached its time limit starts anew.
+    Several GPUs train one net together, a rank on each.
     """
 
-    def __init__(self, jobs: Sequence[Job], folder: Path) -> None:
-        self.jobs, self.folder = list(jobs), folder
+    def __init__(self, jobs: Sequence[Job], folder: Path, gpus: int = 0) -> None:
+        self.jobs, self.folder, self.gpus = list(jobs), folder, gpus
 
     def __call__(self) -> None:
         """Start or resume all jobs that are not finished."""
         # Slurm pre-empts by SIGTERM and, after a time of grace, SIGKILL; only then does it queue the job again. A job
         # that ends by itself before is taken to be over.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if self.gpus > 1:
+            for job in self.jobs:
+                run_on_ranks(job, self.folder, self.gpus)
+            return
         while held := run_jobs(self.jobs, self.folder):
             wait_for(held, self.folder)
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
         """Return what submitit queues again on its signal, which comes before the time limit."""
         return submitit.helpers.DelayedSubmission(self)
+
+
+def run_on_ranks(job: Job, folder: Path, ranks: int) -> None:
+    """Start or resume a job with torchrun's launcher, on several ranks of this machine.
+
+    Raises
+    ------
+    FFLabelsError
+        When a rank fails: the error of the one that ended first.
+    """
+    config = LaunchConfig(
+        1, 1, ranks, run_id=job.folder, rdzv_backend="c10d", rdzv_endpoint="localhost:0", max_restarts=0,
+        signals_to_handle="SIGHUP",  # Slurm's SIGTERM stays ignored
+    )  # fmt: skip
+    try:
+        elastic_launch(config, _run_rank)(job, folder)
+    except ChildFailedError as error:
+        _, _, reason = str(error).rpartition("FFLabelsError: ")
+        raise FFLabelsError(reason.partition("\n")[0]) from None
+
+
+def _run_rank(job: Job, folder: Path) -> None:
+    start_or_resume(job.config, folder / job.folder)
 
 
 def submit(
@@ -73,7 +104,9 @@ def submit(
     left = [job for job in jobs if job not in done]
     if not left:
         return []
-    works = [Work([job], folder) for job in left] if on == "slurm" else [Work(left, folder)] * min(workers, len(left))
+    workers = len(left) if on == "slurm" else min(workers, len(left))
+    shares = [left] * workers if on == "local" and resources.gpus < 2 else [left[k::workers] for k in range(workers)]
+    works = [Work(share, folder, resources.gpus) for share in shares]
     executor = submitit.AutoExecutor(folder=folder / LOGS, cluster=on, slurm_max_num_timeout=REQUEUED)
     asked = {"timeout_min": resources.minutes, "gpus_per_node": resources.gpus, "name": "ffnet"}
     if on == "slurm":

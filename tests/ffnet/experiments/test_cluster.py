@@ -13,8 +13,9 @@ from tiny_experiment import COMMAND, TINY, experiment
 
 from fflabels.errors import FFLabelsError, install_command
 from ffnet.experiments import cluster
-from ffnet.experiments.cluster import Resources, Work, submit, wait_until_done
+from ffnet.experiments.cluster import Resources, Work, run_on_ranks, submit, wait_until_done
 from ffnet.experiments.jobs import finished_jobs, run_jobs
+from ffnet.runs.folder import load_run
 from ffnet.runs.log import TIMINGS, read_lines
 
 LONG = TINY.replace("train.epochs = 2", "train.epochs = 100").replace("seeds = 2", "seeds = 1")
@@ -79,6 +80,16 @@ def test_the_command_shares_the_jobs_among_local_processes_and_reports(tmp_path)
     folder = tmp_path / "experiments" / "mine" / "full"
     assert len((folder / "results.csv").read_text().splitlines()) == 5
     assert len(list((folder / "cluster").glob("*.out"))) == 2
+
+
+@pytest.mark.slow
+def test_with_several_gpus_their_ranks_train_one_net_together(tmp_path):
+    jobs = experiment(tmp_path, TINY).jobs()[:2]
+    good, bad = jobs[0], jobs[1]._replace(config=jobs[1].config.replaced({"train.crop": 20}))
+    wait_until_done(submit([good], tmp_path / "runs", "local", Resources(gpus=2)))
+    assert load_run(tmp_path / "runs" / good.folder).about.devices.endswith("2 ranks")
+    with pytest.raises(FFLabelsError, match="train.crop: leaves nothing of an image|another rank has ended"):
+        run_on_ranks(bad, tmp_path / "runs", 2)
 
 
 @pytest.mark.slow
