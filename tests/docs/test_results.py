@@ -2,6 +2,8 @@
 
 import csv
 import re
+import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -216,3 +218,13 @@ def test_pages_of_codes_are_made_of_their_rows(name):
         assert int(n) == len(own)
         for shown_, column in ((goodness, "goodness"), (linear, "linear"), (untrained, "linear, untrained")):
             assert shown_ == spread([float(row[f"test {column}"]) for row in own]), (codes, column)
+
+
+def test_the_page_of_claims_is_made_of_stored_figures_and_every_claim_has_a_verdict():
+    script = runpy.run_path(str(RESULTS.parents[1] / "tests" / "bench" / "paper_claims.py"))
+    page = script["page"](script["curves"]())
+    assert (RESULTS / "paper-claims.md").read_text() == page
+    tree = tomllib.loads((RESULTS / "paper-claims.toml").read_text())
+    assert {claim["verdict"] for claim in tree["claims"]} == set(tree["verdicts"])
+    used = set(re.findall(r"\{(\w+)\}", " ".join(claim["ours"] for claim in tree["claims"])))
+    assert tree["figures"].keys() <= used

@@ -88,7 +88,7 @@ def test_with_several_gpus_their_ranks_train_one_net_together(tmp_path):
     good, bad = jobs[0], jobs[1]._replace(config=jobs[1].config.replaced({"train.crop": 20}))
     wait_until_done(submit([good], tmp_path / "runs", "local", Resources(gpus=2)))
     assert load_run(tmp_path / "runs" / good.folder).about.devices.endswith("2 ranks")
-    with pytest.raises(FFLabelsError, match="train.crop: leaves nothing of an image|another rank has ended"):
+    with pytest.raises(FFLabelsError, match=r"train.crop: leaves nothing of an image|another rank has ended"):
         run_on_ranks(bad, tmp_path / "runs", 2)
 
 

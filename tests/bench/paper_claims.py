@@ -1,0 +1,150 @@
+"""Write docs/results/paper-claims.md: each claim of the paper, beside what was measured here.
+
+The words are in docs/results/paper-claims.toml, the figures in the files of stored rows and cells beside it. With
+`--runs FOLDER`, a folder of `ffnet experiment run paper-mnist-filters`, the curves of its runs are stored first.
+"""
+
+import argparse
+import csv
+import shutil
+import tomllib
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import msgspec
+
+from ffnet.report.tables import markdown
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
+CURVES = RESULTS / "paper-mnist-filters"
+PLOT = RESULTS.parent / "_static" / "paper-claims" / "mnist.png"
+HEAD = ("claim", "the paper", "what we ran", "here", "verdict")
+SMOOTH = 5
+"""Epochs that a layer has to be ahead, so that a single epoch's noise does not count."""
+
+
+def cell(file, table, row, column="here"):
+    """Return a stored cell: a mean with its spread, or a difference with its interval."""
+    with (RESULTS / f"{file}.csv").open() as stored:
+        found = [
+            one
+            for one in csv.DictReader(stored)
+            if one["table"] == table
+            and (one["row"] == row or one["row"].startswith(f"{row} | "))
+            and one["column"] == column
+        ]
+    [one] = found
+    if one["mean"]:
+        return f"{one['mean']} ± {one['sd']}" if one["sd"] else one["mean"]
+    return f"{one['gap']} ({one['low']} … {one['high']})"
+
+
+def curves():
+    """Return the epochs of every run of the paper's recipe, by its name."""
+    found = {}
+    for path in sorted(CURVES.glob("*.csv")):
+        with path.open() as file:
+            rows = csv.DictReader(file)
+            found[path.stem] = [{name: float(value) for name, value in row.items() if value} for row in rows]
+    return found
+
+
+def figures_of_runs(runs):
+    """Return what the claims say of the runs of the paper's recipe."""
+    crossings, shares, done = [], [], []
+    for epochs in runs.values():
+        ahead = [one["discrimination_3"] > one["discrimination_2"] for one in epochs]
+        first = next(k for k in range(len(ahead)) if all(ahead[k : k + SMOOTH]))
+        leads = max(one["discrimination_2"] - one["discrimination_3"] for one in epochs[:first])
+        crossings.append(f"layer 2 leads by up to {100 * leads:.1f} points, layer 3 from epoch {first + 1} on")
+        shares.append(", ".join(f"{100 * epochs[-1][f'discrimination_{k}']:.1f}" for k in (2, 3)))
+        done.append(len(epochs))
+    at = ", ".join(f"epoch {count}" for count in done)
+    return {"crossing": "; ".join(crossings), "discrimination": f"layers 2, 3: {'; '.join(shares)} % ({at})"}
+
+
+def digits(runs):
+    """Return the recall of every digit on the test images, worst first, where a run is finished."""
+    path = CURVES / "confusion.json"
+    if not path.exists():
+        return {"digits": "–"}
+    recalls = [row[k] / sum(row) for k, row in enumerate(msgspec.json.decode(path.read_bytes()))]
+    order = sorted(range(10), key=recalls.__getitem__)
+    return {"digits": ", ".join(f"{k}: {100 * recalls[k]:.1f}" for k in order)}
+
+
+def plot(runs):
+    """Draw accuracy and discrimination against epochs."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharex=True)
+    for name, epochs in runs.items():
+        tried = [one for one in epochs if "validation" in one]
+        axes[0].plot([e["epoch"] for e in tried], [100 * e["validation"] for e in tried], marker=".", label=name)
+        for k, colour in ((2, "tab:red"), (3, "tab:blue")):
+            values = [100 * one[f"discrimination_{k}"] for one in epochs]
+            axes[1].plot([one["epoch"] for one in epochs], values, color=colour, label=f"layer {k}")
+    axes[0].axhline(99.2, color="gray", linestyle=":", label="the paper's best, 3×128 filters 7×7")
+    for axis, title in zip(axes, ("Goodness on the validation images, %", "Pairs told apart, %"), strict=True):
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("epoch")
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    PLOT.parent.mkdir(exist_ok=True)
+    figure.savefig(PLOT, dpi=110)
+
+
+def page(runs):
+    """Return the page."""
+    tree = tomllib.loads((RESULTS / "paper-claims.toml").read_text())
+    figures = {name: cell(*place) for name, place in tree["figures"].items()}
+    figures |= {**figures_of_runs(runs), **digits(runs)}
+    rows = [
+        [
+            one["claim"],
+            one["paper"],
+            one["ran"],
+            one["ours"].format_map(figures),
+            f"**{one['verdict']}**" + (f": {one['because']}" if "because" in one else ""),
+        ]
+        for one in tree["claims"]
+    ]
+    counts = [f"{sum(one['verdict'] == verdict for one in tree['claims'])} {verdict}" for verdict in tree["verdicts"]]
+    return "\n".join([tree["text"].strip().format(counts=", ".join(counts)), "", *markdown(HEAD, rows), "",
+                      tree["recipe"].strip(), "", *epochs_table(runs), "", tree["plot"].strip(), ""])  # fmt: skip
+
+
+def epochs_table(runs):
+    """Return the accuracies on the validation images, by epoch."""
+    every = sorted({int(one["epoch"]) for epochs in runs.values() for one in epochs if "validation" in one})
+    at = [epoch for epoch in every if epoch % 20 == 0 or epoch == every[-1]]
+    by_run = {name: {int(one["epoch"]): one for one in epochs} for name, epochs in runs.items()}
+    rows = [
+        [name, *(f"{100 * epochs[epoch]['validation']:.1f}" if epoch in epochs else "–" for epoch in at)]
+        for name, epochs in by_run.items()
+    ]
+    return markdown(["run, by epoch", *map(str, at)], rows)
+
+
+def store(folder):
+    """Keep the curves of the runs in a folder, and the confusion matrix of the first finished one."""
+    CURVES.mkdir(exist_ok=True)
+    for path in sorted(folder.glob("*/metrics.csv")):
+        shutil.copy(path, CURVES / f"{path.parent.name}.csv")
+        results = path.parent / "results.json"
+        if results.exists() and not (CURVES / "confusion.json").exists():
+            test = msgspec.json.decode(results.read_bytes())["test"]
+            (CURVES / "confusion.json").write_bytes(msgspec.json.encode(test["accuracies"]["goodness"]["confusion"]))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path)
+    given = parser.parse_args()
+    if given.runs:
+        store(given.runs)
+    plot(curves())
+    (RESULTS / "paper-claims.md").write_text(page(curves()))
