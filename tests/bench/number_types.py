@@ -12,17 +12,23 @@ import torch
 from ffnet.inference.passes import layer_goodness
 from ffnet.runs.folder import load_run
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("run", type=Path)
-parser.add_argument("--images", type=int, default=3000)
-parser.add_argument("--data")
-given = parser.parse_args()
-run = load_run(given.run)
-part = run.data(given.data).validation[: given.images]
-for dtype in (torch.float32, torch.bfloat16):
-    run.net.dtype = dtype
-    for k, goodness_NC in enumerate(layer_goodness(run.net, part.images), 1):
-        right_N1 = goodness_NC.gather(1, part.classes[:, None])
-        accuracy = (goodness_NC.argmax(1) == part.classes).double().mean()
-        pairs = (right_N1 > goodness_NC).double().sum(1).mean() / (goodness_NC.shape[1] - 1)
-        print(f"{str(dtype)[6:]:9} layer {k}: accuracy {100 * accuracy:.1f} %, pairs told apart {100 * pairs:.1f} %")
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--images", type=int, default=3000)
+    parser.add_argument("--data")
+    given = parser.parse_args()
+    run = load_run(given.run)
+    part = run.data(given.data).validation[: given.images]
+    for dtype in (torch.float32, torch.bfloat16):
+        run.net.dtype = dtype
+        for k, goodness_NC in enumerate(layer_goodness(run.net, part.images), 1):
+            right_N1 = goodness_NC.gather(1, part.classes[:, None])
+            accuracy = (goodness_NC.argmax(1) == part.classes).double().mean()
+            pairs = (right_N1 > goodness_NC).double().sum(1).mean() / (goodness_NC.shape[1] - 1)
+            print(f"{str(dtype)[6:]:9} layer {k}: accuracy {100 * accuracy:.1f} %, pairs told apart {100 * pairs:.1f} %")
+
+
+if __name__ == "__main__":
+    main()
