@@ -109,9 +109,9 @@ def propose(
     seed
         A non-negative integer.
     references
-        As for `load_references`; 64 crops of photographs unless given. Not for codes.
+        As for `load_references`; default: 64 crops of photographs. Not for codes.
     min_visibility
-        The floor of visibility, in units of the images' RMS contrast; the labeler's own (1 for most) unless given
+        The floor of visibility, in units of the images' RMS contrast; default: the labeler's own (1 for most)
         [ours]. Not for codes.
     at_least
         The fewest to accept when the labeler runs out of new recipes; n by default.

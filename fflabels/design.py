@@ -76,7 +76,7 @@ def design(
     seed
         Of the draws and of the search.
     references, value_range
-        As for `load_references`; 64 crops of photographs unless given.
+        As for `load_references`; default: 64 crops of photographs.
     min_visibility
         See `propose`.
     intensity

@@ -23,7 +23,7 @@ MAX_CONFUSION = 20
 class Training:
     """Shows training on stderr: one line per epoch and, on a terminal, a bar. Turns a signal into its exit code.
 
-    `again` is the command that goes on after a signal; ``ffnet resume`` of the run unless given.
+    `again` is the command that goes on after a signal; default: ``ffnet resume`` of the run.
     """
 
     def __init__(self, quiet: bool, tensorboard: bool = False, again: str = "") -> None:
