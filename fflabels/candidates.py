@@ -96,7 +96,7 @@ def propose(
 ) -> Candidates:
     """Return the first n draws that are distinct and visible.
 
-    Draw j depends on (seed, j) alone, so 3000 candidates begin with the same 2000.
+    Draw j depends on (seed, j) alone, so the first 2000 of 3000 candidates are those of a pool of 2000.
 
     Parameters
     ----------

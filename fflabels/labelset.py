@@ -94,7 +94,7 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     similarity
         The largest and the mean similarity, by metric.
     random
-        The same for n labels chosen by chance from the candidates, mean of several draws; empty for sets that were not
+        The same for n labels chosen at random from the candidates, mean of several draws; empty for sets that were not
         selected.
     visibility
         Each label's visibility; None for codes.

@@ -50,7 +50,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """A data set, split. Choices are made on `validation`; `test` is read once, after all of them.
+    """A data set, split. Choices are made on `validation`; `test` is evaluated once, after all choices.
 
     `splits` is the rule by which held-out images were drawn.
     """
