@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command("list")
-@click.option("--check", is_flag=True, help="Try each plugin in a process of its own. Runs their code.")
+@click.option("--check", is_flag=True, help="Try each plugin in a separate process. Runs their code.")
 @options.time_limit
 @options.as_json
 def command(check: bool, seconds: float, json_: bool) -> None:
