@@ -96,7 +96,7 @@ def propose(
 ) -> Candidates:
     """Return the first n draws that are distinct and visible.
 
-    Draw j depends on (seed, j) alone, so 3000 candidates begin with the same 2000.
+    Draw j depends on (seed, j) alone, so the first 2000 of 3000 candidates are those of a pool of 2000.
 
     Parameters
     ----------
@@ -109,9 +109,9 @@ def propose(
     seed
         A non-negative integer.
     references
-        As for `load_references`; 64 crops of photographs unless given. Not for codes.
+        As for `load_references`; default: 64 crops of photographs. Not for codes.
     min_visibility
-        The floor of visibility, in units of the images' RMS contrast; the labeler's own (1 for most) unless given
+        The floor of visibility, in units of the images' RMS contrast; default: the labeler's own (1 for most)
         [ours]. Not for codes.
     at_least
         The fewest to accept when the labeler runs out of new recipes; n by default.

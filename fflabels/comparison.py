@@ -30,7 +30,7 @@ COUNTS = (10, 100, 500)
 
 @dataclass(frozen=True)
 class Reach:
-    """How unlike n labels of one kind are, by one metric.
+    """How dissimilar n labels of one kind are, by one metric.
 
     Attributes
     ----------
@@ -43,8 +43,8 @@ class Reach:
     candidates
         How many distinct, visible labels they were chosen from; None where the kind leaves nothing to choose.
     selected, random
-        The similarity of the most similar pair among the n selected, and among n chosen by chance (the mean of five
-        draws). None where the kind has no n labels; by chance also where there is nothing to choose.
+        The similarity of the most similar pair among the n selected, and among n chosen at random (the mean of five
+        draws). None where the kind has no n labels; `random` also where there is nothing to choose.
     reason
         Why the kind has no n labels; empty where it has.
     row
@@ -75,7 +75,7 @@ def compare(
     intensity: float = DEFAULT_INTENSITY,
     progress: Progress = silent,
 ) -> list[Reach]:
-    """Return, for every kind, count and metric, the least largest similarity that selection reaches.
+    """Return, for every kind, count and metric, the smallest largest-pair similarity that selection reaches.
 
     Sets are selected by the metric they are reported by: the row of ``shift`` is of a set selected by ``shift``.
 

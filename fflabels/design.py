@@ -76,7 +76,7 @@ def design(
     seed
         Of the draws and of the search.
     references, value_range
-        As for `load_references`; 64 crops of photographs unless given.
+        As for `load_references`; default: 64 crops of photographs.
     min_visibility
         See `propose`.
     intensity
@@ -239,7 +239,7 @@ def chance_sets(count: int, n: int, seed: int) -> list[npt.NDArray[np.int64]]:
 
 
 def _chance(brief: Brief, pool: Candidates, metric: str, matrix: Matrix | None, n: int) -> Summary:
-    """Return the similarity of n candidates chosen by chance, mean of up to `CHANCE_SETS` draws."""
+    """Return the similarity of n candidates chosen at random, mean of up to `CHANCE_SETS` draws."""
     summaries = []
     draws = max(1, CHANCE_LABELS // n) if METRICS[metric].slow and matrix is None else CHANCE_SETS
     for some in chance_sets(len(pool), n, brief.seed)[:draws]:

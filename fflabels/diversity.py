@@ -83,7 +83,7 @@ def similarity(
         ``dprime``: 1/(1 + d′²), d′ how many standard deviations they lie apart to an untrained local observer, see
         `Observer` [ours].
     references
-        As for `load_references`; 64 crops of photographs unless given. Not for codes.
+        As for `load_references`; default: 64 crops of photographs. Not for codes.
     intensity
         The label intensity K of ``dprime``.
 

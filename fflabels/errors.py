@@ -10,7 +10,7 @@ REPOSITORY = "https://github.com/fflabels/fflabels"
 
 
 class FFLabelsError(ValueError):
-    """A mistake that the user can mend; its text is one line.
+    """A mistake that the user can fix; its text is one line.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class FFLabelsError(ValueError):
     where
         The file, field or argument that it is about.
     got, expected
-        The offending value and what would have been taken.
+        The wrong value, and what would have been accepted.
     hint
         What to do about it.
     """

@@ -53,7 +53,7 @@ def contact_sheet(
     labels
         The set; one cell per label, in order, numbered from 0.
     shape
-        (C, H, W) to draw at; the set's own unless given. One channel is shown grey, three in colour, others as
+        (C, H, W) to draw at; default: the set's own. One channel is shown grey, three in colour, others as
         their mean.
     references
         As for `load_references`; not for codes.

@@ -94,7 +94,7 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     similarity
         The largest and the mean similarity, by metric.
     random
-        The same for n labels chosen by chance from the candidates, mean of several draws; empty for sets that were not
+        The same for n labels chosen at random from the candidates, mean of several draws; empty for sets that were not
         selected.
     visibility
         Each label's visibility; None for codes.
@@ -249,7 +249,7 @@ class LabelSet:
     labeler
         The labeler that draws them, or its name.
     provenance
-        How they were chosen; by hand unless given.
+        How they were chosen; default: by hand.
     scores
         Their scores; see `score`.
 
@@ -336,7 +336,7 @@ class LabelSet:
         Parameters
         ----------
         width
-            The number of channels W; the set's own unless given.
+            The number of channels W; default: the set's own.
 
         Raises
         ------
@@ -391,7 +391,7 @@ class LabelSet:
         Parameters
         ----------
         shape
-            (C, H, W), for codes (W, 1, 1); the set's own unless given.
+            (C, H, W), for codes (W, 1, 1); default: the set's own.
         references
             As for `load_references`; not for codes.
         intensity

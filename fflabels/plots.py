@@ -47,7 +47,7 @@ def draw_comparison(reaches: Sequence[Reach], path: Path) -> None:
     handles, names = axes[0].get_legend_handles_labels()
     chance = Line2D([], [], color="0.4", ls=":", marker="o", ms=3)
     figure.legend(
-        [*handles, chance], [*names, "dotted: chosen by chance"], loc="outside lower center", ncols=2, frameon=False
+        [*handles, chance], [*names, "dotted: chosen at random"], loc="outside lower center", ncols=2, frameon=False
     )
     write_whole(path, png(figure))
 

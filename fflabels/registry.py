@@ -300,7 +300,7 @@ def find(name: str) -> Entry:
         raise FFLabelsError("unknown labeler", where="kind", got=name, hint=nearest(name, names) + left_out)
     if len(matching) > 1:
         offers = ", ".join(f"{e.distribution}:{e.name} ({e.version})" for e in matching)
-        raise FFLabelsError(f"{plain} is offered by two distributions", where="kind", hint=f"say which: {offers}")
+        raise FFLabelsError(f"{plain} exists in two distributions", where="kind", hint=f"say which: {offers}")
     return matching[0]
 
 

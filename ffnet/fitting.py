@@ -221,7 +221,7 @@ def _logistic_regression(scores_NCK: Tensor, classes_N: Tensor, decay: float) ->
 
 @torch.no_grad()
 def fit_forecast(net: FFNet, images: Tensor, *, progress: Progress = silent) -> Forecast:
-    """Return a linear forecast of which label's goodness is largest, from the neutral pass, and a halving's margins.
+    """Fit what `halving` needs: a linear forecast of each label's goodness from the neutral pass, and the margins.
 
     Classes are not used. The forecast is fitted to the goodness of three quarters of the images, the margins to that of
     the others.

@@ -114,7 +114,7 @@ def test_two_owners_of_a_name_are_refused_and_both_named(install):
     install("fflabels-stripes")
     install("other-stripes", version="1.0")
     assert [e.state for e in registry.entries() if e.name == "stripes"] == ["ambiguous", "ambiguous"]
-    both = r"stripes is offered by two distributions .*fflabels-stripes:stripes \(0.3\), other-stripes:stripes \(1.0\)"
+    both = r"stripes exists in two distributions .*fflabels-stripes:stripes \(0.3\), other-stripes:stripes \(1.0\)"
     with pytest.raises(FFLabelsError, match=both):
         get_labeler("stripes")
     assert get_labeler("other-stripes:stripes").name == "stripes"

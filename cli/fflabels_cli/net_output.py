@@ -23,7 +23,7 @@ MAX_CONFUSION = 20
 class Training:
     """Shows training on stderr: one line per epoch and, on a terminal, a bar. Turns a signal into its exit code.
 
-    `again` is the command that goes on after a signal; ``ffnet resume`` of the run unless given.
+    `again` is the command that goes on after a signal; default: ``ffnet resume`` of the run.
     """
 
     def __init__(self, quiet: bool, tensorboard: bool = False, again: str = "") -> None:
@@ -49,7 +49,7 @@ class Training:
             if is_first():
                 folder = self.folder or error.folder
                 again = self.again or (folder and f"ffnet resume {folder}")
-                saved = f"; saved, go on with: {again}" if again else "; no run was started"
+                saved = f"; saved; continue with: {again}" if again else "; no run was started"
                 click.echo(f"{error}{saved}", err=True)
             raise SystemExit(128 + error.signum)
 
@@ -179,7 +179,7 @@ def print_evaluation(evaluation: Evaluation, class_names: Sequence[str]) -> None
     for name, accuracy in evaluation.accuracies.items():
         beside = ""
         if accuracy.untrained is not None:
-            beside += f"; the same reading fitted to the untrained net: {percent(accuracy.untrained)} %"
+            beside += f"; the same classifier on the untrained net: {percent(accuracy.untrained)} %"
         if accuracy.agreement is not None:
             beside += f"; the answer of goodness over all labels for {percent(accuracy.agreement)} % of them"
         counted = f"{percent(accuracy.accuracy)} % of {evaluation.images:,} images"

@@ -300,7 +300,7 @@ def shape(default: str | None) -> Callable[[F], F]:
         metavar="CxHxW",
         default=default,
         show_default=default is not None,
-        help="Channels, height and width to score at" + ("." if default else "; the label set's own unless given."),
+        help="Channels, height and width to score at" + ("." if default else "; default: the label set's own."),
     )
 
 

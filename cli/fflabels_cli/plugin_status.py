@@ -1,4 +1,4 @@
-"""The status of plugins: each is tried in a process of its own."""
+"""The status of plugins: each is tried in a separate process."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def read_picture(
     size
         (H, W) to resize to: the bytes are averaged with integer weights.
     value_range
-        Which values are black and white; those of the file's type unless given.
+        Which values are black and white; default: those of the file's type.
     look
         Called with the picture as it is stored.
 

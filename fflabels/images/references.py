@@ -112,7 +112,7 @@ def load_references(
         luma, grey is repeated over the channels.
     value_range
         Which stored values become 0 and 1. ``type``: the range of the file's type. ``auto``: from 0 to the largest
-        value of all images, rounded up to a power of two less 1. ``LOW:HIGH``: these; what lies outside is clipped.
+        value of all images, rounded up to a power of two minus 1. ``LOW:HIGH``: these; what lies outside is clipped.
 
     Raises
     ------

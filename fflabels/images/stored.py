@@ -77,7 +77,7 @@ class Range:
         ----------
         text
             ``type``: the range of each image's type. ``LOW:HIGH``: these values; what lies outside is clipped.
-            ``auto``: from 0 to the largest value there is, rounded up to a power of two less 1.
+            ``auto``: from 0 to the largest value there is, rounded up to a power of two minus 1.
         images
             Returns all images, for ``auto``.
         """
@@ -134,7 +134,7 @@ def largest(values: Values) -> float:
 
 
 def _round_up(value: float) -> float:
-    """Return the least power of two less 1 that is not below a value, at least 1."""
+    """Return the least power of two minus 1 that is not below a value, at least 1."""
     return float(2 ** max(1, int(np.ceil(value - TOLERANCE)).bit_length()) - 1)
 
 

@@ -38,7 +38,7 @@ class CodeParams(Params, frozen=True):
     """Parameters of `Code`."""
 
     weight: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """How many channels are 1, the others being 0; half of them unless given."""
+    """How many channels are 1, the others being 0; default: half of them."""
 
 
 def hadamard_codes(n: int, shape: Shape, seed: int) -> list[CodeRecipe]:

@@ -31,7 +31,7 @@ class OneHotParams(Params, frozen=True):
     """Parameters of `OneHot`."""
 
     classes: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] | None = None
-    """How many pixels the code takes; as many as the label set has labels unless given."""
+    """How many pixels the code takes; default: as many as the label set has labels."""
 
 
 class OneHot(Labeler[OneHotRecipe]):

@@ -67,7 +67,7 @@ def check_apart(
     name
         As for `get_labeler`.
     checks
-        Names of checks; all unless given.
+        Names of checks; default: all.
     seconds
         The limit for each.
     golden

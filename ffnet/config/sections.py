@@ -96,7 +96,7 @@ class DataConfig(Section, frozen=True):
     """Height and width to resize to; default: no resizing (digits: 16)."""
     range: str = "type"
     """Which stored values of pictures in a folder are black and white: ``type`` (the files' type), ``LOW:HIGH``, or
-    ``auto`` (up to the largest value of all, rounded up to a power of two less 1), which the run stores as numbers."""
+    ``auto`` (up to the largest value of all, rounded up to a power of two minus 1), which the run stores as numbers."""
     validation: Natural | None = None
     """Number of training images held out for validation; default: the usual number for the data set."""
     limit: Positive | None = None
@@ -188,7 +188,7 @@ class InferenceConfig(Section, frozen=True):
     mirror: bool = False
     """Whether scores are averaged over an image and its mirror image, at twice the passes [ours]."""
     linear_images: Positive | None = None
-    """The linear classifier is fitted on at most this many training images; on all unless given."""
+    """The linear classifier is fitted on at most this many training images; default: all."""
     linear_epochs: Positive = 20
     """Epochs of the linear classifier."""
     linear_lr: Rate = 1e-3

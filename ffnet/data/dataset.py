@@ -50,7 +50,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """A data set, split. Choices are made on `validation`; `test` is read once, after all of them.
+    """A data set, split. Choices are made on `validation`; `test` is evaluated once, after all choices.
 
     `splits` is the rule by which held-out images were drawn.
     """
@@ -82,11 +82,11 @@ class Data:
         y
             Classes (N,): integers from 0, or strings.
         class_names
-            One per class; the classes found in `y`, sorted, unless given.
+            One per class; default: the sorted classes found in `y`.
         test
-            Test images and their classes; a sixth of the images, drawn by chance, unless given.
+            Test images and their classes; default: a sixth of the images, drawn at random.
         validation
-            Number of training images to hold out for validation; an eighth of them unless given.
+            Number of training images to hold out for validation; default: an eighth of them.
         name
             Name of the data set.
 

@@ -41,7 +41,7 @@ class GoodnessMaps(ActivationMaps):
 def goodness_maps(
     net: FFNet, images: Tensor, classes: Tensor | None = None, rivals: Tensor | None = None
 ) -> GoodnessMaps:
-    """Return, for each layer that counts, which pixels speak for a class against its rival [ours].
+    """Return, for each layer that counts, which pixels favour a class over its rival [ours].
 
     A pixel's value is Σ over channels of (L_yc − L_zc)·y_c²/(s_c + 0.01), divided by the number of pixels, after
     pooling: L are the codes of class and rival, y² is the squared activity, s its mean over the pixels. This is the
@@ -112,7 +112,7 @@ def _layer_maps(net: FFNet, k: int, y_NCHW: Tensor, classes_N: Tensor, rivals_N:
 def code_correlations(net: FFNet) -> dict[int, Tensor]:
     """Return the correlation of the codes of any two labels, (L, L), by the layer's number from 1.
 
-    Codes that were learned show which classes a layer takes to be alike.
+    Codes that were learned show which classes a layer finds similar.
 
     Raises
     ------

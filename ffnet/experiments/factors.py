@@ -59,7 +59,7 @@ class Level(_Part, frozen=True, rename={"unless": "except"}):
     preset, settings
         What its jobs have: a preset that they start from, settings as in a configuration file or by ``section.key``.
     seeds
-        At most this many seeds; the experiment's unless given.
+        At most this many seeds; default: the experiment's.
     only, unless
         Levels of other factors that it is combined with, or not combined with; ``only``, ``except`` in the file.
     when
@@ -137,7 +137,7 @@ class Experiment(_Part, frozen=True):
     split
         The images that reports show accuracies of.
     accuracies
-        Which accuracies reports show; all that the runs have unless given.
+        Which accuracies reports show; default: all that the runs have.
     change
         ``product``: all combinations of levels. ``one at a time``: base levels but for one factor.
     paper
@@ -179,7 +179,7 @@ class Experiment(_Part, frozen=True):
         data
             The folder of torchvision's data sets.
         seeds
-            How many; the scale's unless given.
+            How many; default: the scale's.
 
         Raises
         ------

@@ -152,7 +152,7 @@ def report(experiment: Experiment, jobs: Sequence[Job], rows: Sequence[Row], com
 
     # The tables: all combinations, then differences.
     columns, factors = accuracy_columns(experiment, rows), shown_factors(experiment)
-    draws = "seeds" if factors == [*experiment.factors] else "draws, the seeds of each averaged"
+    draws = "seeds" if factors == [*experiment.factors] else "draws; the seeds of each are averaged first"
     lines += [f"Accuracy on the {experiment.split} images, %: mean ± standard deviation over n {draws}.", ""]
     table = []
     for levels in dict.fromkeys(_levels(row, factors) for row in rows):
@@ -169,7 +169,8 @@ def report(experiment: Experiment, jobs: Sequence[Job], rows: Sequence[Row], com
     # Where it was computed, and what is missing.
     devices = dict.fromkeys(f"{row['device']}, {row['dtype']}, torch {row['torch']}" for row in rows)
     hours = sum(row["cpu seconds"] for row in rows) / 3600
-    lines += [f"{len(rows)} runs, {hours:.1f} CPU hours.", "", *(f"- {device}" for device in devices), ""]
+    runs = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
+    lines += [f"{runs}, {hours:.1f} CPU hours.", "", *(f"- {device}" for device in devices), ""]
     done = {(*_levels(row, [*experiment.factors]), row["seed"]) for row in rows}
     missing = [job for job in jobs if (*job.levels.values(), job.seed) not in done]
     if missing:
@@ -207,13 +208,14 @@ def _differences(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
             for key, cells in table.items()
         ]
         paired = " and ".join([*replicates, "seed"])
-        words = f"{name}: less {experiment.factors[name].base_level}, in points, paired by {paired}; in brackets the"
+        base = experiment.factors[name].base_level
+        words = f"{name}: difference to {base}, in points, paired by {paired}; in brackets its"
         head = [name, *others, "pairs", *_short(experiment, columns)]
         lines += [f"{words} 95 % interval.", "", *markdown(head, body), ""]
     if lines:
         lines += [
-            "Bold: the interval leaves zero out. ✓: still so by Benjamini and Hochberg's procedure, 5 %. "
-            "Two kinds: pairs were computed on two kinds of processor, or in two number types.",
+            "Bold: the interval excludes zero. ✓: passes the Benjamini–Hochberg procedure at 5 %. "
+            "Two kinds: some pairs were computed on two kinds of processor, or in two number types.",
             "",
         ]
     return lines
@@ -232,7 +234,7 @@ def draw_effects(experiment: Experiment, rows: Sequence[Row], path: Path) -> boo
     if not panels:
         return False
     names = list(dict.fromkeys(name for panel in panels.values() for gaps in panel.values() for name in gaps))
-    write_whole(path, figures.effects(panels, names, "points, less the base level", experiment.about))
+    write_whole(path, figures.effects(panels, names, "difference to the base level, points", experiment.about))
     return True
 
 

@@ -49,7 +49,7 @@ class Journal(JournalFileBackend):
             try:
                 json.loads(line)
             except ValueError:
-                hint = "remove this line to go on without it"
+                hint = "remove this line to continue without it"
                 raise FFLabelsError("damaged", where=f"{path}, line {number}", hint=hint) from None
         super().__init__(str(path), self._lines_lock)
 

@@ -52,13 +52,13 @@ def check_inference(net: Net, inference: Inference | None) -> None:
     if inference is None:
         return
     if not isinstance(net, FFNet):
-        raise FFLabelsError("a back-propagation net has one reading", where="inference", got=inference)
+        raise FFLabelsError("a back-propagation net has one inference method", where="inference", got=inference)
     _, method, _ = get_inference(inference)
     if not isinstance(net, method.nets):
         raise FFLabelsError("for another kind of net", where="inference", got=inference, expected=known_inferences())
     if method.by_label and net.has_codes:
         raise FFLabelsError(
-            "nothing to save: goodness takes one pass where labels are codes", where="inference", got=inference,
+            "not needed with codes: goodness takes a single pass", where="inference", got=inference,
             expected="goodness or linear",
         )  # fmt: skip
 

@@ -105,7 +105,7 @@ def _codes(run: Run, codes: Codes) -> Section:
     contact_sheet(shown, shape=(width, 1, 1)).save(sheet, format="PNG")
     words = _first_labels(len(codes))
     words += (
-        "A label is a pattern over the channels of a layer: its goodness is the energy of the black channels, less "
+        "A label is a pattern over the channels of a layer: its goodness is the energy of the black channels, minus "
     )
     words += f"that of the white ones. These are the codes of the last layer ({codes.origin(width)})"
     words += ", before training; they are learned together with the layer." if run.config.labels.goodness.learn else "."
@@ -129,7 +129,9 @@ def _goodness_maps(run: Run, net: FFNet, data: Data | None) -> Section:
     images, names = one_a_class(part, MAPPED_IMAGES).images, drawable(run.about.data.class_names)
     maps = goodness_maps(net, images)
     drawn = figures.activation(images, maps, maps.titles(names))
-    words = "What each pixel adds to the goodness of the predicted class, less that of the runner-up: green speaks for "
+    words = (
+        "What each pixel adds to the goodness of the predicted class, minus that of the runner-up: green speaks for "
+    )
     words += "the class, pink for the runner-up."
     return Section("Goodness maps", words, (picture(drawn, "image, each layer's map, their sum"),))
 

@@ -25,7 +25,7 @@ def legend(names: Sequence[str], classes: Iterable[int] | None = None) -> str | 
     names
         Of all classes.
     classes
-        Those that are drawn; all unless given.
+        Those that are drawn; default: all.
     """
     drawn = range(len(names)) if classes is None else sorted(set(classes))
     numbered = [f"#{k} is {names[k]}" for k in drawn if _missing(names[k])]

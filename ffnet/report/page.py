@@ -48,7 +48,7 @@ def write_report(
     data
         The run's data set; without it there are no mistakes, activation maps and label confusions.
     out
-        The file; ``report.html`` in the run folder unless given.
+        The file; default: ``report.html`` in the run folder.
     progress
         Called with the name of the work being done, sections done, and sections in all.
     """

@@ -96,7 +96,7 @@ class Run:
         """Refuse a run without a complete epoch."""
         if not self.metrics and not self.results:
             raise FFLabelsError(
-                "no epoch was trained yet", where=str(self.folder), hint="ffnet resume goes on with it"
+                "no epoch was trained yet", where=str(self.folder), hint="ffnet resume continues it"
             )  # fmt: skip
 
     def predict(self, images: Tensor, *, inference: Inference | None = None, method: Inference | None = None) -> Tensor:

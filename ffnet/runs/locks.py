@@ -48,7 +48,7 @@ def new_run_folder(out: str | Path | None, config: Config) -> Iterator[Path]:
     try:
         with locked(folder):
             if others := [p for p in folder.iterdir() if p.name != LOCK]:
-                hint = "ffnet resume goes on with it" if (folder / CONFIG).exists() else "choose another"
+                hint = "ffnet resume continues it" if (folder / CONFIG).exists() else "choose another"
                 raise FFLabelsError(
                     "not a new or empty folder", where=f"out {folder}", got=f"{len(others)} files", hint=hint
                 )

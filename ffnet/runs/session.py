@@ -116,7 +116,7 @@ def train(
     start
         A run whose layers the training starts from, on the same or other data and classes. Heads are fitted anew.
     out
-        The run folder, new or empty; a new folder under ``runs/`` unless given.
+        The run folder, new or empty; default: a new folder under ``runs/``.
     data
         `Data` or a PyTorch data set (`Data.from_dataset`). Default: loaded as the settings say.
     watcher

@@ -46,7 +46,10 @@ def check_ranks(config: Config, images: int, ranks: Ranks) -> None:
         )
     if batch % ranks.size:
         raise FFLabelsError(
-            "no equal shares", where="train.batch", got=batch, expected=f"a multiple of the {ranks.size} ranks"
+            "not divisible by the number of ranks",
+            where="train.batch",
+            got=batch,
+            expected=f"a multiple of the {ranks.size} ranks",
         )
 
 

@@ -99,9 +99,9 @@ def main():
                 ratio <= INFERENCE_FLOOR, f"{INFERENCE_FLOOR}")
         )  # fmt: skip
     notes = [
-        "pairs: the same net with labels in the image (CIFAR10: and in later layers), one wrong label per image",
+        "pairs: the same net with labels in the image (on CIFAR10 also in later layers) and one wrong label per image",
         "bp: the same net by back-propagation; local: a linear classifier at each layer (Nøkland and Eidnes 2019)",
-        "median of 15 rounds, the variants in turn; memory is on its own page",
+        "median of 15 rounds, in which the variants take turns; memory is on another page",
     ]
     if not write("Label codes: steps and inference", rows, notes, RESULTS, "python tests/bench/codes.py"):
         sys.exit("a floor was missed")

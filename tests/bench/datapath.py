@@ -135,9 +135,9 @@ def main():
             rows.append(Row(row, measured, holds, f"{floor}×" if floor else "–"))
     notes = [
         f"images 1×28×28 as bytes, batches of {BATCH}, ten labels; embedded at K = {INTENSITY}",
-        "plain: Dataset and DataLoader, a wave by NumPy or a chain of operators by scikit-image and scipy a sample",
-        "morphology: the operators that scikit-image has; of all families: with flips, shifts, inversions and the like, "
-        "which cost a plain loop little",
+        "the second number: a plain Dataset and DataLoader, where NumPy draws a wave, or scikit-image and SciPy apply a chain of operators, for each sample",
+        "morphology: only operators that scikit-image has; all families: also flips, shifts, inversions and the like, "
+        "which are cheap in a plain loop",
     ]
     if not write("Drawing labels", rows, notes, RESULTS, "make bench"):
         sys.exit("a floor was missed")

@@ -52,7 +52,7 @@ def ways(rows):
     ratio = 5 * seconds["general"] / seconds["sums"]
     rows.append(
         Row(
-            "image-independent labels as sums, against every embedded image convolved",
+            "image-independent labels: convolutions added up, against convolving every embedded image",
             f"{ratio:.2f}×",
             ratio >= 3,
             "3×",
@@ -65,7 +65,7 @@ def main():
     rows = []
     whole(rows)
     ways(rows)
-    if not write("What d′ takes", rows, [], RESULTS, "python tests/bench/dprime.py"):
+    if not write("Time and memory of d′", rows, [], RESULTS, "python tests/bench/dprime.py"):
         sys.exit("a floor was missed")
 
 

@@ -77,6 +77,8 @@ def write(title: str, rows: list[Row], notes: list[str], path: Path, command: st
         "",
         f"`{command}` on {device()}.",
         "",
+        "*Floor*: what `make bench` requires; *held*: whether it was met; *goal*: what we aim at.",
+        "",
         "| what | measured | floor | held | goal |",
         "|---|---|---|---|---|",
     ]

@@ -102,16 +102,16 @@ def main():
             growth = peaks[step, "12 layers"] / peaks[step, "6 layers"] - 1
             owed = size == "3×3"
             rows += [
-                Row(f"{step}, 6 layers, {size}, of BP's in float32", f"1/{ratios[0]:.2f}",
+                Row(f"{step}, 6 layers, {size}, as a share of BP's in float32", f"1/{ratios[0]:.2f}",
                     ratios[0] >= floor if owed else None, f"1/{floor}" if owed else "–"),
-                Row(f"{step}, 12 layers, {size}, of BP's in float32", f"1/{ratios[1]:.2f}"),
+                Row(f"{step}, 12 layers, {size}, as a share of BP's in float32", f"1/{ratios[1]:.2f}"),
                 Row(f"{step}, {size}, 12 layers against 6", f"{growth:+.1%}",
                     abs(growth) <= 0.1 if owed else None, "±10 %" if owed else "–"),
             ]  # fmt: skip
     notes = [
-        f"128 filters a layer, images 3×32×32, batch norm, {MAPS} maps: an activity takes {MAPS // 2} MiB in float32",
-        "the rise of resident memory within a step, in a process of its own, from weights and Adam's moments upward; "
-        "what grows with depth is the gradients by the weights",
+        f"128 filters per layer, images 3×32×32, batch norm, {MAPS} maps: an activity takes {MAPS // 2} MiB in float32",
+        "measured: the rise of resident memory within a step, in a separate process, above weights and Adam's moments; "
+        "only the weight gradients grow with depth",
     ]
     if not write("Memory of a training step", rows, notes, RESULTS, "make bench"):
         sys.exit("a floor was missed")

@@ -27,7 +27,9 @@ def main():
             right_N1 = goodness_NC.gather(1, part.classes[:, None])
             accuracy = (goodness_NC.argmax(1) == part.classes).double().mean()
             pairs = (right_N1 > goodness_NC).double().sum(1).mean() / (goodness_NC.shape[1] - 1)
-            print(f"{str(dtype)[6:]:9} layer {k}: accuracy {100 * accuracy:.1f} %, pairs told apart {100 * pairs:.1f} %")
+            print(
+                f"{str(dtype)[6:]:9} layer {k}: accuracy {100 * accuracy:.1f} %, pairs told apart {100 * pairs:.1f} %"
+            )
 
 
 if __name__ == "__main__":

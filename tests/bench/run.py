@@ -62,7 +62,7 @@ def operators(rows, notes):
         )
         by_footprint = {f: geometric_mean(v for k, v in found.items() if k[0] == f) for f in morphology.FOOTPRINTS}
         notes.append(
-            f"{backend} (ten batches in a row a turn; a lone batch, its memory cold, gains less), by footprint: "
+            f"{backend} (each turn runs ten batches in a row; a single batch with cold caches gains less), by footprint: "
             + ", ".join(f"{f} {r:.0f}×" for f, r in by_footprint.items())
         )
 
@@ -105,7 +105,7 @@ def pipeline(rows, notes, *, quick):
     notes.append(
         f"pearson, by step: candidates {proposed - begin:.1f} s, similarity {compared - proposed:.1f} s, "
         f"selection {ended - compared:.1f} s. The similarity is one matrix product of 2000 × 65,536 by its transpose, "
-        f"2.6·10¹¹ multiply-adds at half for symmetry: the processor's arithmetic bounds it; candidates are bounded by memory traffic"
+        f"2.6·10¹¹ multiply-adds (half of them, by symmetry), limited by the processor's arithmetic; candidates are limited by memory traffic"
     )
     if not quick:
         answer = {}
@@ -122,7 +122,7 @@ def pipeline(rows, notes, *, quick):
         worst = np.triu(inside, 1).max()
         rows.append(
             Row(
-                "2000 morphology candidates, 64 references → 100 labels by pearson, against plain scikit-image of the same",
+                "2000 morphology candidates, 64 references → 100 labels by pearson, against the same in plain scikit-image",
                 f"{seconds / whole:.1f}× ({whole:.1f} s against {seconds:.1f} s; largest pearson {chosen.score:.3f} against {worst:.3f})",
                 seconds / whole >= 5,
                 "5×",
@@ -133,7 +133,7 @@ def pipeline(rows, notes, *, quick):
         shift = once(lambda: design("morph", 100, metric="shift"))
         rows.append(Row("the same by shift, seconds", f"{shift:.1f} s", None, "–", "120 s"))
         notes.append(
-            "shift: bounded by one 32×32 back-transform and one 64-term product a frequency for each of 2·10⁶ pairs"
+            "shift: limited by one inverse 32×32 transform per pair and one 64-term product per frequency and pair, for 2·10⁶ pairs"
         )
 
 
@@ -145,11 +145,11 @@ def main():
     mixed_batch(rows)
     operators(rows, notes)
     notes.append(
-        "the plain version draws as many, imprints them image by image, drops invisible and repeated ones by its own "
-        "correlations (numpy.corrcoef, an image at a time), and takes one greedy pick; ours also scores by shift and chance"
+        "the plain version draws as many candidates, imprints them image by image, drops invisible and repeated ones by its own "
+        "correlations (numpy.corrcoef, image by image), and makes one greedy pick; ours also scores by shift and chance"
     )
     path = RESULTS if not quick else Path("bench-quick.md")
-    if not write("What fflabels takes", rows, notes, path, "make bench"):
+    if not write("Speed of fflabels", rows, notes, path, "make bench"):
         sys.exit("a floor was missed")
 
 

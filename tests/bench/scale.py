@@ -111,17 +111,17 @@ def report(found):
                         f"1 rank {1e3 * alone:.1f} ms, 2 ranks {1e3 * together:.1f} ms: {alone / together:.2f}×; "
                         f"model {1e3 * foretold:.1f} ms ({100 * (foretold / together - 1):+.0f} %)"))  # fmt: skip
     notes = [
-        "a step on R ranks: c·t(B/R) + n·a + b·V; t(B/R) the step of one rank on its share (measured), n the small "
-        "reductions that it waits for (statistics of each layer's batch, figures, hard negatives), V the bytes of the gradients",
+        "model of a step on R ranks: c·t(B/R) + n·a + b·V, where t(B/R) is the step of one rank on its share (measured), n the number of small "
+        "reductions that it waits for (batch statistics of each layer, metrics, hard negatives), V the bytes of the gradients",
         f"fitted to the reductions below: a = {1e6 * latency:.0f} µs, 1/b = {1e-6 / per_byte:.0f} MB/s; "
-        f"to the steps above: c = {slack:.2f}, since at every reduction the quicker rank waits for the slower",
+        f"to the steps above: c = {slack:.2f}, since at every reduction the faster rank waits for the slower",
         "one reduction by gloo, two ranks: "
         + ", ".join(f"{size} B {1e6 * s:.0f} µs" for size, s in found["reduce"].items()),
         "the model counts nothing as overlapped: the two ranks have two cores, which gloo's threads share with the steps",
         "both ranks on one machine of two shared cores, float32, labels in the image alone; "
         "nothing was measured on a GPU or over a network",
     ]
-    return write("What ranks cost", rows, notes, RESULTS, "make bench")
+    return write("Time of a step on several ranks", rows, notes, RESULTS, "make bench")
 
 
 if __name__ == "__main__":

@@ -114,16 +114,16 @@ def main():
             holds = None if floor is None else ratio >= floor
             rows.append(Row(f"training step, {name}, {variant}", measured, holds, f"{floor}×" if floor else "–"))
     notes = [
-        "natural: float32; both draw the labels within the step",
-        "with the classifier: both also pass the neutral images and let a linear classifier learn from them; ffnet itself "
-        "fits it after the training, in the other rows neither has it",
-        "float32: as the net is built, by Fourier transforms where they pay, which is exact but for rounding",
-        "an epoch on a GPU is unmeasured; the goals on one H100 are 2.5 s for paper-mnist and 1.5 s for six layers of 128 "
+        "the second number: a step in plain PyTorch (tests/bench/natural.py), in float32; both draw the labels within the step",
+        "with the classifier: both also pass the neutral images and train a linear classifier on them in each step; ffnet "
+        "itself fits it after the training, and the other rows do not have it",
+        "float32: the default, with Fourier transforms where they are faster; the result is exact up to rounding",
+        "an epoch on a GPU has not been measured; the goals on one H100 are 2.5 s for paper-mnist and 1.5 s for six layers of 128 "
         "on CIFAR10",
         "at the start of a training with the paper's loss the sigmoid of every negative is saturated: its gradient is 0, "
-        "and it is left out of the weights' gradient; in the rows without saturation a temperature of 10⁶ prevents that",
+        "and it is left out of the weight gradient; in the rows *no sample saturated* a temperature of 10⁶ prevents this",
     ]
-    if not write("What a training step takes", rows, notes + [missing] * bool(missing), RESULTS, "make bench"):
+    if not write("Time of a training step", rows, notes + [missing] * bool(missing), RESULTS, "make bench"):
         sys.exit("a floor was missed")
 
 

@@ -120,7 +120,7 @@ def test_eval(trained):
     text = shown("eval", "runs/digits-fourier-0", cwd=cwd)
     assert "validation, goodness:" in text
     assert "validation, linear:" in text
-    assert "the same reading fitted to the untrained net:" in text
+    assert "the same classifier on the untrained net:" in text
     found = json.loads(shown("eval", "runs/digits-fourier-0", "--inference", "linear", "--json", cwd=cwd))
     assert "goodness" not in found
     assert found["split"] == "validation"
@@ -256,7 +256,7 @@ def test_a_stop_before_the_first_line_says_how_to_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr("ffnet.runs.session.make_learner", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     found = ffnet("train", *SMALL, "--out", "run", cwd=tmp_path)
     assert found.returncode == 143
-    assert "stopped by SIGTERM; saved, go on with: ffnet resume run" in found.stderr
+    assert "stopped by SIGTERM; saved; continue with: ffnet resume run" in found.stderr
 
 
 def test_labels_that_are_hard_to_learn_are_said_at_the_start_and_in_the_report(tmp_path):

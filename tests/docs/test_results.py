@@ -113,9 +113,9 @@ def page_cells(page):
     """Yield the table's heading, the row's words, n, and (column, text) of every cell with a number."""
     words = {
         "command (and `--seed 0`, `1`, …)", "runs", "kind", "rule", "change", "statistic",
-        "reading of the unchanged recipe", "read by", "paper", "filters a layer", "labels", "label intensity K",
-        "layer 1", "height and width of the filters", "width of the pooling behind each layer", "learning rate",
-        "images a step", "epochs", "epoch", "CPU minutes",
+        "inference with the unchanged recipe", "inference", "paper", "filters per layer", "labels", "label intensity K",
+        "layer 1", "height and width of the filters", "width of the pooling after each layer", "learning rate",
+        "images per step", "epochs", "epoch", "CPU minutes",
     }  # fmt: skip
     counts = {"n", "pools", "pools (nets)", "nets"}
     section, part, head = "", "", None
@@ -195,8 +195,8 @@ def test_differences_of_the_label_study_are_those_of_its_means_where_all_pools_a
     cells = kept("label-study")
     means = {(c["table"], c["row"], c["column"]): (c["n"], float(c["mean"])) for c in cells if c["mean"]}
     checked = 0
-    for cell in (cell for cell in cells if " / Less " in cell["table"]):
-        data, _, base = cell["table"].partition(" / Less ")
+    for cell in (cell for cell in cells if " / Difference to " in cell["table"]):
+        data, _, base = cell["table"].partition(" / Difference to ")
         kind, rule = cell["row"].split(" | ")
         n, own = means[data, f"{kind} | {rule}", cell["column"]]
         n_of_base, of_base = means[data, f"{kind} | {base}", cell["column"]]

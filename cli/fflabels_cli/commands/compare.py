@@ -51,9 +51,9 @@ def command(
     force: bool,
     json_: bool,
 ) -> None:
-    """Compare kinds of labels by the largest similarity of any two of n labels, selected and chosen by chance.
+    """Compare kinds of labels by the largest similarity of any two of n labels, selected and at random.
 
-    KIND is a labeler's name, optionally with parameters; fourier, morph and onehot unless given.
+    KIND is a labeler's name, optionally with parameters; default: fourier, morph and onehot.
 
     \b
     fflabels compare
@@ -100,7 +100,7 @@ def command(
         return
     judged = judged_shape(shape)
     size = "x".join(map(str, judged)) + (f", reduced from {'x'.join(map(str, shape))}," if judged != shape else "")
-    title = f"largest similarity of any two of n labels at {size}, selected (and chosen by chance)"
+    title = f"largest similarity of any two of n labels at {size}, selected (and at random)"
     output.print_table(title, *_table(reaches), words=1)
     for note in dict.fromkeys(f"{_name(r)}, n = {r.n}: {r.reason}" for r in reaches if r.reason):
         click.echo(f"note: {note}")

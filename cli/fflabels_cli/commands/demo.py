@@ -49,7 +49,7 @@ def command(out: Path, force: bool) -> None:
             rows.append([kind, str(labels.provenance.candidates or "–"), str(n), *cells, f"{seconds:.1f} s"])
     head = ("kind", "candidates", "n", *measured, "time")
     output.print_table(
-        "label sets at 1x32x32 on 64 photographs: largest similarity of two labels, and by chance", head, rows
+        "label sets at 1x32x32 on 64 photographs: largest similarity of two labels, and at random", head, rows
     )
     click.echo("one-hot labels leave nothing to choose: each is one pixel")
     click.echo(f"label sets and contact sheets: {out.resolve()}")

@@ -29,7 +29,7 @@ OPTIONAL = (
 
 
 @click.command("doctor")
-@click.option("--check", is_flag=True, help="Import every plugin, each in a process of its own. Runs their code.")
+@click.option("--check", is_flag=True, help="Import every plugin, each in a separate process. Runs their code.")
 @options.as_json
 def command(check: bool, json_: bool) -> None:
     """Show versions and problems: names with two owners, missing modules, plugins that do not load.

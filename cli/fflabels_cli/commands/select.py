@@ -24,7 +24,7 @@ from fflabels_cli import options
     type=click.Choice(("best", "greedy", "random")),
     default="best",
     show_default=True,
-    help="best: search. greedy: farthest-first construction. random: by chance.",
+    help="best: search. greedy: farthest-first construction. random: at random.",
 )
 @click.option(
     "--certify",

@@ -38,8 +38,8 @@ def command(
 ) -> None:
     """Start or resume all runs that are not finished, then write the report.
 
-    Stopped at any time, it continues where it was. Several processes or machines may share the folder: each takes the
-    next run that nobody works on. A job that Slurm pre-empts, or that reaches its time limit, is queued again and
+    Stop it at any time; started again, it continues. Several processes or machines can share the folder: each takes
+    the next run that no other works on. A job that Slurm pre-empts, or that reaches its time limit, is queued again and
     continues from its checkpoint.
     """
     if not on:

@@ -12,7 +12,7 @@ from fflabels_cli.experiment_options import Place, shared
 @click.command("status")
 @shared
 def command(**place: Any) -> None:
-    """Show how far every run is, and the training time that is left, estimated from the epochs so far."""
+    """Show the progress of every run, and the training time that is left, estimated from the epochs so far."""
     from fflabels_cli import net_output, output
     from ffnet.experiments.jobs import status
 

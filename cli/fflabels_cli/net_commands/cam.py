@@ -23,8 +23,8 @@ MAX_IMAGES = 16
     type=click.Choice(("linear", "goodness")),
     default="linear",
     show_default=True,
-    help="linear: evidence in the linear classifier. goodness: what each pixel adds to the goodness of the class, less "
-    "that of the runner-up (nets with label codes).",
+    help="linear: evidence in the linear classifier. goodness: what each pixel adds to the goodness of the class, "
+    "minus that of the runner-up (nets with label codes).",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The picture, a PNG file.  [default: cam.png in RUN]")
 @options.force

@@ -22,7 +22,7 @@ def command(runs: tuple[str, ...], split: SplitName, json_: bool) -> None:
 
     Runs that differ only in their seed are a group. Differences are to the first group, with 95 % intervals: of pairs
     of runs with the same seed (paired t-test), or of the means where fewer than two seeds are the same (Welch's
-    t-test). Nothing is computed, so the test images are not read again.
+    t-test). Nothing is computed, so the test images are not evaluated again.
     """
     import msgspec
 

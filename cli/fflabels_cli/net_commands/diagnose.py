@@ -25,8 +25,9 @@ from fflabels_cli import options
 def command(run: str, pairs: int, images: int, data: str | None, device: str | None, json_: bool) -> None:
     """Show which labels a net confuses, how similar these are, and whether the net uses the label alone.
 
-    A layer that tells the right label from a wrong one even on noise, or on an image of a third class, has learnt which
-    labels are right more often: the shortcut. Favourite is the share of noise images that get the most frequent label.
+    A layer that tells the right label from a wrong one even on noise, or on an image of a third class, has learned
+    which labels are right more often: the shortcut. Favourite is the share of noise images that get the
+    most frequent label.
     """
     import msgspec
 

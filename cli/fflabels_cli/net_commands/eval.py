@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "summed, with weights fitted on the validation images.  [default: goodness, linear; for several runs also both]",
     "both",
 )
-@options.split("Make choices on validation (val for short). The run folder counts every reading of the test images.")
+@options.split("Make choices on validation (val for short). The run folder counts each evaluation on test images.")
 @options.data_root
 @options.device
 @options.as_json

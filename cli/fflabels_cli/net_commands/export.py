@@ -24,7 +24,11 @@ COMPARED = 256
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: model.onnx or model.pt2 in RUN]")
 @options.force
-@click.option("--inference", metavar="linear|goodness", help="The inference method.  [default: linear if it is fitted]")
+@click.option(
+    "--inference",
+    metavar="linear|goodness",
+    help="The inference method.  [default: goodness for nets with codes; else linear if it is fitted]",
+)
 @options.data_root
 @options.as_json
 def command(

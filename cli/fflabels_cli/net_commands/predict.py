@@ -20,7 +20,7 @@ AT_ONCE = 256
 @click.command("predict")
 @options.run_folder
 @click.argument("images", metavar="IMAGE…", nargs=-1, required=True)
-@options.inference("The inference method.  [default: linear if it is fitted, else goodness]")
+@options.inference("The inference method.  [default: goodness for nets with codes; else linear if it is fitted]")
 @click.option("--csv", "csv_", type=click.Path(path_type=Path), help="Write the predictions as a CSV file.")
 @options.device
 @options.as_json

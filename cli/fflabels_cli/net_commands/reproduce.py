@@ -12,8 +12,8 @@ from fflabels_cli import options
 
 @click.command("reproduce")
 @click.argument("name", metavar="[NAME|FILE.toml]", required=False)
-@click.option("--scale", default="cpu", show_default=True, help="As of ffnet experiment run.")
-@click.option("--seeds", type=click.IntRange(min=1), help="As of ffnet experiment run.")
+@click.option("--scale", default="cpu", show_default=True, help="As for ffnet experiment run.")
+@click.option("--seeds", type=click.IntRange(min=1), help="As for ffnet experiment run.")
 @click.option("--shard", hidden=True, expose_value=False)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("experiments"), show_default=True, help="Where.")
 @options.data_root

@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     help="A setting to vary: a|b|c, LOW..HIGH or 'log LOW..HIGH'; whole numbers for integers. Repeatable.",
 )
 @click.option(
-    "--preset", metavar="NAME", default="quick-digits", show_default=True, help="The preset of all other settings."
+    "--preset",
+    metavar="NAME",
+    default="quick-digits",
+    show_default=True,
+    help="The preset that sets all other settings.",
 )
 @click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Any other setting. Repeatable.")
 @click.option(
-    "--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Number of tries by this process."
+    "--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Number of trials of this process."
 )
 @click.option(
     "--storage",
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
     default="search.journal",
     show_default=True,
     help="Where the search is kept: a journal file, postgresql://… or redis://…. Processes and machines that name the "
-    "same one search together.",
+    "same one share a search.",
 )
 @click.option("--name", default="ffnet", show_default=True, help="The search's name in a storage that holds several.")
 @click.option(
@@ -46,7 +50,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     default=Path("search"),
     show_default=True,
-    help="Folder of the tries' run folders; each is named after its settings.",
+    help="Folder for the trials' run folders, which are named after their settings.",
 )
 @click.option(
     "--by",
@@ -70,7 +74,7 @@ def command(
     data: str | None,
     json_: bool,
 ) -> None:
-    """Search settings by validation accuracy. Each try is a run folder; its test images are not evaluated.
+    """Search settings by validation accuracy. Each trial is a run folder; its test images are not evaluated.
 
     \b
     ffnet search --vary "train.lr=log 1e-4..1e-2" --vary "labels.intensity=0.1..0.6" --trials 30

@@ -16,7 +16,7 @@ NOW = {"labels": "label-study", "ablation": "ablation"}
 @click.command("study")
 @click.argument("name", type=click.Choice([*NOW]))
 @click.argument("file", metavar="[FILE.toml]", required=False)
-@click.option("--scale", default="cpu", show_default=True, help="As of ffnet experiment run.")
+@click.option("--scale", default="cpu", show_default=True, help="As for ffnet experiment run.")
 @click.option("--shard", hidden=True, expose_value=False)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("experiments"), show_default=True, help="Where.")
 @options.data_root

@@ -18,7 +18,7 @@ from fflabels_cli import options
 @options.time_limit
 @options.as_json
 def command(name: str, golden: str | None, seconds: float, json_: bool) -> None:
-    """Run every check of the contract on a labeler, in a process of its own. Runs its code.
+    """Run every check of the contract on a labeler, in a separate process. Runs its code.
 
     \b
     fflabels plugins check morph

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command("list")
-@click.option("--check", is_flag=True, help="Try each plugin in a process of its own. Runs their code.")
+@click.option("--check", is_flag=True, help="Try each plugin in a separate process. Runs their code.")
 @options.time_limit
 @options.as_json
 def command(check: bool, seconds: float, json_: bool) -> None:
@@ -23,7 +23,7 @@ def command(check: bool, seconds: float, json_: bool) -> None:
     builtin     part of fflabels
     available   a plugin that was not tried
     ok, broken  a plugin that was tried (--check)
-    ambiguous   offered by two plugins: name it as DISTRIBUTION:NAME
+    ambiguous   in two plugins: name it as DISTRIBUTION:NAME
     reserved    a plugin with the name of a built-in labeler: name it as DISTRIBUTION:NAME
 
     With --check, exits with 1 when a labeler is broken or ambiguous.

@@ -112,7 +112,7 @@ def test_the_tutorials_experiment_runs_on_a_folder_of_images(tmp_path, monkeypat
     assert "report.md" in shown.output
     report = Path("experiments/cells/smoke/report.md").read_text()
     assert re.search(r"\| log-contrast \| 3 \| [\d.]+ ± [\d.]+", report)
-    assert "goodness: less log-contrast, in points, paired by seed" in report
+    assert "goodness: difference to log-contrast, in points, paired by seed" in report
 
 
 def test_a_report_without_a_finished_run_is_one_line(tmp_path):

@@ -308,7 +308,9 @@ def test_a_signal_ends_a_search_as_it_ends_a_training_and_the_try_is_finished_la
     process.send_signal(signum)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
-    assert errors.splitlines()[-1] == f"stopped by {signal.Signals(signum).name}; saved, go on with: the same command"
+    assert (
+        errors.splitlines()[-1] == f"stopped by {signal.Signals(signum).name}; saved; continue with: the same command"
+    )
     assert "Traceback" not in errors
     [folder] = (tmp_path / "search").iterdir()
     storage = storages.open_storage(str(tmp_path / "j"))

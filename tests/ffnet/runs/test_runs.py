@@ -135,7 +135,7 @@ def test_killed_at_random_steps_and_resumed_a_run_ends_bit_for_bit_as_one_left_a
         if code == 0:  # it was quicker than the signal
             break
         assert code == (143 if signum == signal.SIGTERM else -signum), (steps, told)
-        assert signum != signal.SIGTERM or f"go on with: ffnet resume {folder}" in told
+        assert signum != signal.SIGTERM or f"continue with: ffnet resume {folder}" in told
         command = ["resume", str(folder)]
     else:
         code, told = end(start(*command))
@@ -154,7 +154,7 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
     code, told = kill_at(process, tmp_path / "run", 2, signal.SIGINT)
     assert code == 130
     assert "Traceback" not in told
-    assert "stopped by SIGINT; saved, go on with: ffnet resume" in told
+    assert "stopped by SIGINT; saved; continue with: ffnet resume" in told
     assert not ffnet.load_run(tmp_path / "run").results
 
 
@@ -246,7 +246,7 @@ def test_out_of_memory_says_what_to_lower(tmp_path, monkeypatch):
 
 def test_a_run_folder_is_never_written_over_and_only_one_works_in_it(tmp_path):
     ffnet.train(config(), out=tmp_path / "run")
-    with pytest.raises(FFLabelsError, match=r"not a new or empty folder; got .* files .ffnet resume goes on with it"):
+    with pytest.raises(FFLabelsError, match=r"not a new or empty folder; got .* files .ffnet resume continues it"):
         ffnet.train(config(), out=tmp_path / "run")
     with pytest.raises(StopError):
         ffnet.train(config(), out=tmp_path / "other", watcher=Watcher(progress=stop_at(2)))
@@ -363,13 +363,13 @@ def test_a_net_as_it_began_is_not_read(tmp_path):
         ffnet.train(config(), out=tmp_path / "run", watcher=Watcher(progress=stop_at(1)))
     run = ffnet.load_run(tmp_path / "run")
     for read in (lambda: run.predict(torch.rand(2, 1, 16, 16)), lambda: run.evaluate(run.data(), "validation")):
-        with pytest.raises(FFLabelsError, match=r"no epoch was trained yet .ffnet resume goes on with it"):
+        with pytest.raises(FFLabelsError, match=r"no epoch was trained yet .ffnet resume continues it"):
             read()
 
 
 def test_a_reading_that_a_net_does_not_have_is_no_look_at_the_test_images(tmp_path):
     run = ffnet.train(config("algorithm=bp"), out=tmp_path / "run")
-    with pytest.raises(FFLabelsError, match="a back-propagation net has one reading; got linear"):
+    with pytest.raises(FFLabelsError, match="a back-propagation net has one inference method; got linear"):
         run.evaluate(run.data(), "test", inference="linear")
     assert run.test_reads == 1
 

@@ -92,7 +92,7 @@ def test_torchrun_starts_the_installed_command(tmp_path):
     [
         (["algorithm=bp"], "3 ranks: not layer-local; expected layers that learn alone"),
         (["net.first_layer=with_next"], "3 ranks: not layer-local"),
-        ([], "train.batch: no equal shares; got 32; expected a multiple of the 3 ranks"),
+        ([], "train.batch: not divisible by the number of ranks; got 32; expected a multiple of the 3 ranks"),
     ],
 )
 def test_what_ranks_cannot_share_is_refused(settings, message):

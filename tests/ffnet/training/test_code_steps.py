@@ -118,7 +118,7 @@ def test_prediction_does_not_depend_on_the_other_images():
 
 @pytest.mark.parametrize("inference", ["cascade", "cascade:2", "halving"])
 def test_methods_that_save_passes_are_refused(inference):
-    with pytest.raises(FFLabelsError, match="nothing to save: goodness takes one pass where labels are codes"):
+    with pytest.raises(FFLabelsError, match="not needed with codes: goodness takes a single pass"):
         ffnet.predict(code_net(), batch()[0], inference=inference)
 
 
