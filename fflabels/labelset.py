@@ -199,6 +199,14 @@ class Contents:
     def __len__(self) -> int:
         return self.n
 
+    @property
+    def warning(self) -> str | None:
+        """As `LabelSet.warning`; plugins are not loaded here, and taken to overwrite no pixels."""
+        ours = [e for e in registry.entries() if e.state == "builtin" and e.name == self.labeler.name]
+        built_in = ours[0] if self.labeler.distribution == registry.DISTRIBUTION and ours else None
+        overwrites = built_in and registry.load_class(built_in).overwrites
+        return None if overwrites else _warning(self.scores, self.provenance)
+
     @classmethod
     def load(cls, path: str | Path) -> Contents:
         """Read a label-set file; errors as by `LabelSet.load`, but for a labeler that is not installed."""
@@ -444,16 +452,7 @@ class LabelSet:
         Labels that overwrite pixels get no warning: a network sees them in their place, but the observer of d′ averages
         over the image [measured: one-hot labels train well at d′ 0.1].
         """
-        closest = self.scores.least_dprime if self.scores and not self.labeler.overwrites else None
-        if not (self.scores and closest) or closest[0] >= HARD:
-            return None
-        least, i, j = closest
-        visible = (self.provenance.min_visibility or 0) >= 1
-        return (
-            f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} "
-            f"apart{self.scores.at}, less than {HARD:g}; what may help: "
-            f"{'' if visible else '--min-visibility 1, '}another kind, a larger K"
-        )
+        return None if self.labeler.overwrites else _warning(self.scores, self.provenance)
 
     @property
     def shape(self) -> Shape:
@@ -534,6 +533,20 @@ class LabelSet:
         if changed != "ignore":
             _check_unchanged(labels, document, where, changed)
         return labels
+
+
+def _warning(scores: Scores | None, provenance: Provenance) -> str | None:
+    """Return why labels that overwrite no pixels are likely hard to learn, and what may help; None if they are not."""
+    closest = scores and scores.least_dprime
+    if not (scores and closest) or closest[0] >= HARD:
+        return None
+    least, i, j = closest
+    visible = (provenance.min_visibility or 0) >= 1
+    return (
+        f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} "
+        f"apart{scores.at}, less than {HARD:g}; what may help: "
+        f"{'' if visible else '--min-visibility 1, '}another kind, a larger K"
+    )
 
 
 def _check_unchanged(labels: LabelSet, document: _Document, where: str, changed: Changed) -> None:

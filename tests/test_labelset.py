@@ -9,7 +9,7 @@ import pytest
 from fflabels import FFLabelsError, Labeler, LabelSet, Recipe, design, get_labeler, named_set
 from fflabels.guard import draw
 from fflabels.labelers.fourier import FourierRecipe, Wave
-from fflabels.labelset import Provenance, open_set
+from fflabels.labelset import Contents, Provenance, open_set
 
 SHAPE = (1, 16, 16)
 IMAGES = np.random.default_rng(0).random((7, 1, 16, 16), dtype=np.float32)
@@ -225,3 +225,10 @@ def test_a_recipe_that_is_not_finite_is_refused_by_field(recipe, field):
 def test_a_draw_that_is_not_finite_is_refused_by_field_and_labeler():
     with pytest.raises(FFLabelsError, match=r"labeler dots.*Expected a finite number, got `inf` - at `\$.size`"):
         draw(Dots(), np.random.default_rng(0), SHAPE)
+
+
+@pytest.mark.parametrize(("kind", "warned"), [("fourier", True), ("onehot", False)])
+def test_a_file_tells_that_its_labels_are_likely_hard_to_learn_without_drawing_any(kind, warned):
+    labels = design(kind, 3, candidates=10, shape=SHAPE, intensity=0.01)
+    assert Contents.from_json(labels.to_json()).warning == labels.warning
+    assert bool(labels.warning) == warned
