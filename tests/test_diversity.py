@@ -82,7 +82,7 @@ def test_signatures_of_many_blocks_are_made_once(monkeypatch):
     assert sum(seen) <= 3 * 25 * 6
 
 
-@pytest.mark.parametrize(("held", "made"), [(14, 25), (4, 25 + 19 + 13 + 7 + 1)])
+@pytest.mark.parametrize(("held", "made"), [(15, 25), (4, 25 + 21 + 17 + 13 + 9 + 5 + 1)])
 def test_large_signatures_for_shift_are_kept_as_far_as_memory_goes(held, made, monkeypatch):
     labeler, references = get_labeler("morph"), images_of((1, 8, 8))
     recipes = propose(labeler, 25, shape=(1, 8, 8), references=references, min_visibility=0)

@@ -189,13 +189,15 @@ def test_a_compressed_tiff_is_read_by_pillow_unless_bits_would_be_lost(tmp_path)
 RAMP = np.linspace(0, 4095, 32 * 48).reshape(32, 48).astype(np.uint16)
 """12 bits, smooth, so that JPEG changes little."""
 
+COLOURS = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], -1)
+TWELVE, COLOUR = {"bitspersample": 12}, {"photometric": "rgb"}
 CODECS = {
-    "packed.tif": (RAMP, {"bitspersample": 12}, 4095, 0),
-    "lzw.tif": (16 * np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], -1), {"photometric": "rgb", "compression": "lzw"}, 65535, 0),
+    "packed.tif": (RAMP, TWELVE, 4095, 0),
+    "lzw.tif": (16 * COLOURS, {**COLOUR, "compression": "lzw"}, 65535, 0),
     "zstd.tif": (RAMP, {"compression": "zstd"}, 65535, 0),
-    "jpeg.tif": (RAMP, {"compression": "jpeg", "bitspersample": 12}, 4095, 0.01),
-    "colour-jpeg.tif": (np.stack([RAMP] * 3, -1), {"photometric": "rgb", "compression": "jpeg", "bitspersample": 12}, 4095, 0.01),
-}  # fmt: skip
+    "jpeg.tif": (RAMP, {**TWELVE, "compression": "jpeg"}, 4095, 0.01),
+    "colour-jpeg.tif": (COLOURS, {**COLOUR, **TWELVE, "compression": "jpeg"}, 4095, 0.03),
+}
 
 
 def write_coded(folder, name):

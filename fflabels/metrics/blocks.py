@@ -33,6 +33,9 @@ BLOCK_BYTES = 512 << 20
 FEW = 64
 """Signatures that are so large that fewer fit in a block are kept for more rows than columns, if not additive."""
 
+BESIDE = 3
+"""Then as many take part of the memory as what makes and correlates them."""
+
 MANY = 3
 """With more blocks than these, signatures are made image by image instead of anew for every pair of blocks."""
 
@@ -164,7 +167,7 @@ class _Stacks:
         self.rows = self.columns = self.size
         if self.size < FEW and not correlation.additive:
             self.columns = max(1, self.size // 8)
-            self.rows = max(1, 2 * self.size - self.columns - 1)
+            self.rows = max(1, 2 * self.size - self.columns - BESIDE)
         self.raw, self.changed = raw, np.zeros(len(recipes), np.int64)
 
     def made(self, start: int, count: int) -> Block:

@@ -89,7 +89,7 @@ def test_a_try_that_diverges_does_not_end_the_search(data, search, tmp_path):
     space = {"train.lr": Space.of("train.lr", "1e30|0.001")}
     tries = []
     for _ in range(2):  # what diverged is tried again from its last good state, and ends in the same line
-        with pytest.raises(FFLabelsError, match="j: no try came to an end: epoch 1, step .*: the loss is not finite"):
+        with pytest.raises(FFLabelsError, match=r"j: no try came to an end: epoch 1, step .*: the loss is not finite"):
             search(
                 config, {"train.lr": Space.of("train.lr", "1e35|1e36")}, trials=2, storage=tmp_path / "j", data=data,
                 report=tries.append,
