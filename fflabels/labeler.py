@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from fflabels.arrays import Array, Shape, array_namespace, constant_like, device, to_host
 from fflabels.errors import FFLabelsError, nearest
-from fflabels.recipe import Recipe
+from fflabels.recipe import Recipe, first_not_finite
 
 API_VERSION = 1
 
@@ -241,9 +240,9 @@ def convert_params(name: str, params_type: type[Params], params: Mapping[str, An
         values = {k: _typed_value(name, k, v, several=k in sequences) for k, v in values.items()}
     try:
         converted = msgspec.convert(values, params_type, strict=typed)
-        for key, value in msgspec.to_builtins(converted).items():
-            if not _is_finite(value):
-                raise FFLabelsError("not finite", where=f"labeler {name}", got=f"{key}={value}", expected="a number")
+        if bad := first_not_finite(msgspec.to_builtins(converted)):
+            got = f"{bad[0]}={bad[1]}"
+            raise FFLabelsError("not finite", where=f"labeler {name}", got=got, expected="a finite number")
         return converted
     except msgspec.ValidationError as error:
         field = next((f for f in values if f"`$.{f}" in str(error)), None)
@@ -273,12 +272,6 @@ def _typed_value(labeler: str, name: str, text: str, *, several: bool) -> Any:
 def _takes_several(kind: msgspec.inspect.Type) -> bool:
     several = (msgspec.inspect.VarTupleType, msgspec.inspect.TupleType, msgspec.inspect.ListType)
     return any(isinstance(one, several) for one in getattr(kind, "types", (kind,)))
-
-
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(_is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _choices(params_type: type[Params], field: str | None) -> str | None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import msgspec
 import numpy as np
@@ -21,7 +20,7 @@ from fflabels.checks import check_intensity, check_seed
 from fflabels.codes import code_matrix, references_for
 from fflabels.diversity import Summary, summarize, worst_pairs
 from fflabels.effect import visibility
-from fflabels.errors import FFLabelsError, LabelsChangedWarning
+from fflabels.errors import FFLabelsError, LabelsChangedWarning, short
 from fflabels.files import write_whole
 from fflabels.guard import checked_embed, checked_imprint, checked_imprint_each, draw, made
 from fflabels.images import REFERENCE_COUNT, References
@@ -31,7 +30,7 @@ from fflabels.metrics.dprime import dprime, dprime_text
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.origin import LabelerMark, find_labeler, is_newer, make_labeler, make_recipe, versions
 from fflabels.progress import Progress, silent
-from fflabels.recipe import MAX_RECIPES, Recipe, canonical_json, sha256
+from fflabels.recipe import MAX_RECIPES, Recipe, canonical_json, first_not_finite, sha256
 from fflabels.reference_imprints import ReferenceImprints
 from fflabels.selection import Selection
 
@@ -199,6 +198,14 @@ class Contents:
 
     def __len__(self) -> int:
         return self.n
+
+    @property
+    def warning(self) -> str | None:
+        """As `LabelSet.warning`; plugins are not loaded here, and taken to overwrite no pixels."""
+        ours = [e for e in registry.entries() if e.state == "builtin" and e.name == self.labeler.name]
+        built_in = ours[0] if self.labeler.distribution == registry.DISTRIBUTION and ours else None
+        overwrites = built_in and registry.load_class(built_in).overwrites
+        return None if overwrites else _warning(self.scores, self.provenance)
 
     @classmethod
     def load(cls, path: str | Path) -> Contents:
@@ -445,16 +452,7 @@ class LabelSet:
         Labels that overwrite pixels get no warning: a network sees them in their place, but the observer of d′ averages
         over the image [measured: one-hot labels train well at d′ 0.1].
         """
-        closest = self.scores.least_dprime if self.scores and not self.labeler.overwrites else None
-        if not (self.scores and closest) or closest[0] >= HARD:
-            return None
-        least, i, j = closest
-        visible = (self.provenance.min_visibility or 0) >= 1
-        return (
-            f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} "
-            f"apart{self.scores.at}, less than {HARD:g}; what may help: "
-            f"{'' if visible else '--min-visibility 1, '}another kind, a larger K"
-        )
+        return None if self.labeler.overwrites else _warning(self.scores, self.provenance)
 
     @property
     def shape(self) -> Shape:
@@ -535,6 +533,20 @@ class LabelSet:
         if changed != "ignore":
             _check_unchanged(labels, document, where, changed)
         return labels
+
+
+def _warning(scores: Scores | None, provenance: Provenance) -> str | None:
+    """Return why labels that overwrite no pixels are likely hard to learn, and what may help; None if they are not."""
+    closest = scores and scores.least_dprime
+    if not (scores and closest) or closest[0] >= HARD:
+        return None
+    least, i, j = closest
+    visible = (provenance.min_visibility or 0) >= 1
+    return (
+        f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} "
+        f"apart{scores.at}, less than {HARD:g}; what may help: "
+        f"{'' if visible else '--min-visibility 1, '}another kind, a larger K"
+    )
 
 
 def _check_unchanged(labels: LabelSet, document: _Document, where: str, changed: Changed) -> None:
@@ -665,11 +677,9 @@ def _parse(data: bytes, where: str) -> _Document:
     if len(data) > MAX_BYTES:
         raise FFLabelsError("too large for a label-set file", where=where, expected=f"at most {MAX_BYTES >> 20} MiB")
 
-    # Strict JSON: UTF-8, no duplicate keys, finite numbers.
+    # Strict JSON: UTF-8, no duplicate keys.
     try:
-        content = json.loads(
-            data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
-        )
+        content = json.loads(data.decode(), object_pairs_hook=_unique)
     except UnicodeDecodeError as error:
         raise FFLabelsError(f"not UTF-8: byte {error.start}", where=where) from None
     except RecursionError:
@@ -692,7 +702,7 @@ def _parse(data: bytes, where: str) -> _Document:
     if isinstance(recipes, list) and not 1 <= len(recipes) <= MAX_RECIPES:
         raise FFLabelsError("bad number of recipes", where=where, got=len(recipes), expected=f"1 to {MAX_RECIPES}")
 
-    # The hash of the content.
+    # The hash of the content, which has finite numbers only.
     stated = content.pop("sha256", None)
     try:
         actual = sha256(canonical_json(content))
@@ -700,6 +710,8 @@ def _parse(data: bytes, where: str) -> _Document:
         raise FFLabelsError("nested too deeply", where=where) from None
     except UnicodeEncodeError:
         raise FFLabelsError("not text: half of a surrogate pair", where=where) from None
+    except ValueError:
+        raise _not_finite(content, where) from None
     if stated != actual:
         raise FFLabelsError(
             "damaged or edited: the content does not match its hash", where=where, got=str(stated), expected=actual
@@ -728,12 +740,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:40]} is not a finite number")
-    return value
+def _not_finite(content: Any, where: str) -> FFLabelsError:
+    """Return the error of a file with a NaN or an infinity; it names the field."""
+    bad = first_not_finite(content)
+    assert bad
+    return FFLabelsError("not finite", where=f"{where}: {short(bad[0])}", got=bad[1], expected="a finite number")

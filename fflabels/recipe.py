@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any, Self
 
 import msgspec
@@ -30,9 +31,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Raises
         ------
         msgspec.ValidationError
-            When a field has a wrong type or is out of range; the message names it.
+            When a field has a wrong type, is out of range, NaN or infinite; the message names it.
         """
-        return msgspec.convert(msgspec.to_builtins(self, enc_hook=_number), type(self))
+        plain = msgspec.to_builtins(self, enc_hook=_number)
+        if bad := first_not_finite(plain):
+            raise msgspec.ValidationError(f"Expected a finite number, got `{bad[1]}` - at `$.{bad[0]}`")
+        return msgspec.convert(plain, type(self))
 
     def to_json(self) -> bytes:
         """Return the canonical JSON of the recipe: sorted keys, no blanks, no NaN."""
@@ -52,6 +56,22 @@ def _number(value: Any) -> Any:
             f"{value!r}, of type {type(value).__name__}, is no number, text or collection of them"
         )
     return plain
+
+
+def first_not_finite(tree: Any) -> tuple[str, float] | None:
+    """Return where in a tree of builtins the first NaN or infinity is, as ``a[0].b``, and which of them; else None."""
+    left = [("", tree)] if _may_hold_one(tree) else []
+    while left:
+        path, value = left.pop()
+        if isinstance(value, float) and not math.isfinite(value):
+            return path.removeprefix("."), value
+        parts, name = (value.items(), ".{}") if isinstance(value, dict) else (enumerate(value), "[{}]")
+        left += [(path + name.format(key), part) for key, part in parts if _may_hold_one(part)][::-1]
+    return None
+
+
+def _may_hold_one(part: Any) -> bool:
+    return isinstance(part, (dict, list, tuple)) or (isinstance(part, float) and not math.isfinite(part))
 
 
 def canonical_json(value: Any) -> bytes:

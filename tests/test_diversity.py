@@ -82,6 +82,20 @@ def test_signatures_of_many_blocks_are_made_once(monkeypatch):
     assert sum(seen) <= 3 * 25 * 6
 
 
+@pytest.mark.parametrize(("held", "made"), [(15, 25), (4, 25 + 21 + 17 + 13 + 9 + 5 + 1)])
+def test_large_signatures_for_shift_are_kept_as_far_as_memory_goes(held, made, monkeypatch):
+    labeler, references = get_labeler("morph"), images_of((1, 8, 8))
+    recipes = propose(labeler, 25, shape=(1, 8, 8), references=references, min_visibility=0)
+    seen, kept = [], []
+    monkeypatch.setattr(blocks, "effect", lambda *given: seen.append(given[1]) or effect(*given))
+    stack = Shift.stack
+    monkeypatch.setattr(Shift, "stack", lambda self, some, count: kept.append(count) or stack(self, some, count))
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", held * Shift((6, 1, 8, 8)).bytes_each())
+    similarity(recipes, labeler, shape=(1, 8, 8), metric="shift", references=references)
+    assert len(seen) == made
+    assert max(kept) <= 2 * held - 1
+
+
 class Brightness(Recipe, frozen=True):
     add: float
     only_bright: bool = False

@@ -1,13 +1,15 @@
 """LabelSet: embedding, the file there and back, rescoring, built-in sets."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
-from fflabels import FFLabelsError, LabelSet, design, get_labeler, named_set
+from fflabels import FFLabelsError, Labeler, LabelSet, Recipe, design, get_labeler, named_set
+from fflabels.guard import draw
 from fflabels.labelers.fourier import FourierRecipe, Wave
-from fflabels.labelset import Provenance, open_set
+from fflabels.labelset import Contents, Provenance, open_set
 
 SHAPE = (1, 16, 16)
 IMAGES = np.random.default_rng(0).random((7, 1, 16, 16), dtype=np.float32)
@@ -182,3 +184,51 @@ def test_built_in_sets(tmp_path):
         named_set("fourier:paper11")
     with pytest.raises(FFLabelsError, match="morph: no such built-in set; got x; expected it has none"):
         open_set("morph:x")
+
+
+class Sized(Recipe, frozen=True):
+    size: float
+
+
+class Dotted(Sized, frozen=True):
+    weights: dict[str, float] = {}  # noqa: RUF012 - copied for each
+
+
+class Dots(Labeler):
+    """Draws nothing that is looked at."""
+
+    name = "dots"
+    recipe_type = Recipe
+
+    def propose(self, rng, shape):
+        return Sized(float("inf"))
+
+    def imprint(self, images, recipe):
+        return 0 * images
+
+
+@pytest.mark.parametrize(
+    ("recipe", "field"),
+    [
+        (Dotted(float("nan")), "Expected a finite number, got `nan` - at `$.size`"),
+        (Dotted(np.float32("inf")), "Expected a finite number, got `inf` - at `$.size`"),
+        (Dotted(1, {"a": 2, "b": float("-inf")}), "Expected a finite number, got `-inf` - at `$.weights.b`"),
+    ],
+)
+def test_a_recipe_that_is_not_finite_is_refused_by_field(recipe, field):
+    with pytest.raises(FFLabelsError, match=re.escape(f"recipes[1]: bad recipe: {field}")):
+        LabelSet([Dotted(1), recipe], Dots())
+    with pytest.raises(ValueError, match=re.escape(field)):
+        recipe.to_json()
+
+
+def test_a_draw_that_is_not_finite_is_refused_by_field_and_labeler():
+    with pytest.raises(FFLabelsError, match=r"labeler dots.*Expected a finite number, got `inf` - at `\$.size`"):
+        draw(Dots(), np.random.default_rng(0), SHAPE)
+
+
+@pytest.mark.parametrize(("kind", "warned"), [("fourier", True), ("onehot", False)])
+def test_a_file_tells_that_its_labels_are_likely_hard_to_learn_without_drawing_any(kind, warned):
+    labels = design(kind, 3, candidates=10, shape=SHAPE, intensity=0.01)
+    assert Contents.from_json(labels.to_json()).warning == labels.warning
+    assert bool(labels.warning) == warned

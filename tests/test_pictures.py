@@ -186,6 +186,57 @@ def test_a_compressed_tiff_is_read_by_pillow_unless_bits_would_be_lost(tmp_path)
     np.testing.assert_allclose(shown(tmp_path / "jpeg.tif"), as_rgb(tmp_path / "jpeg.tif"), atol=1e-6)
 
 
+RAMP = np.linspace(0, 4095, 32 * 48).reshape(32, 48).astype(np.uint16)
+"""12 bits, smooth, so that JPEG changes little."""
+
+COLOURS = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], -1)
+TWELVE, COLOUR = {"bitspersample": 12}, {"photometric": "rgb"}
+CODECS = {
+    "packed.tif": (RAMP, TWELVE, 4095, 0),
+    "lzw.tif": (16 * COLOURS, {**COLOUR, "compression": "lzw"}, 65535, 0),
+    "zstd.tif": (RAMP, {"compression": "zstd"}, 65535, 0),
+    "jpeg.tif": (RAMP, {**TWELVE, "compression": "jpeg"}, 4095, 0.01),
+    "colour-jpeg.tif": (COLOURS, {**COLOUR, **TWELVE, "compression": "jpeg"}, 4095, 0.03),
+}
+
+
+def write_coded(folder, name):
+    pytest.importorskip("imagecodecs", reason="the extra tiff is not installed")
+    pixels, options, _, _ = CODECS[name]
+    tifffile.imwrite(folder / name, pixels, **options)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_a_tiff_of_rare_codecs_is_read_with_all_its_bits_by_the_extra(tmp_path, name):
+    write_coded(tmp_path, name)
+    pixels, _, white, tolerance = CODECS[name]
+    expected = (pixels.transpose(2, 0, 1) if pixels.ndim == 3 else pixels[None]) / white
+    np.testing.assert_allclose(values(tmp_path / name)[0], expected, atol=tolerance + 1e-6)
+
+
+@pytest.mark.slow
+def test_without_the_extra_it_is_named_or_pillow_reads_all_bits(tmp_path):
+    for name in CODECS:
+        write_coded(tmp_path, name)
+    code = """
+import sys, warnings
+import numpy as np
+sys.modules["imagecodecs"] = None  # as if it were not installed
+from fflabels import load_references
+warnings.simplefilter("ignore")
+for path in sys.argv[1:]:
+    try:
+        print(len(np.unique(load_references(path, (3 if "lzw" in path or "colour" in path else 1, 32, 48)).images)))
+    except ValueError as error:
+        print(error)
+"""
+    paths = [str(tmp_path / name) for name in CODECS]
+    found = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True).stdout
+    for name, line in zip(CODECS, found.splitlines(), strict=True):
+        assert 'pip install "fflabels[tiff]' in line or int(line) > 1000, (name, line)
+    assert found.count('pip install "fflabels[tiff]') >= 2
+
+
 # Orientation
 
 

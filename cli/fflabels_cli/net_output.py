@@ -84,13 +84,12 @@ def _tensorboard() -> TensorBoard:
 
 def description(run: Run | Record) -> Iterator[str]:
     """Yield lines that describe a run: data, labels, net, training."""
-    from fflabels import LabelSet
     from ffnet.labels.codes import Codes, FiledCodes
 
     config, data, net, train = run.config, run.about.data, run.config.net, run.config.train
     counts = ", ".join(f"{count:,} {split}" for split, count in data.counts.items())
     yield f"data    {data.name} {'x'.join(map(str, data.shape))}, {len(data.class_names)} classes: {counts}"
-    learning = ""
+    learning, warning = "", None
     labels = run.labels
     if isinstance(labels, Codes | FiledCodes):
         learned = "learned" if config.labels.goodness.learn else "fixed"
@@ -105,6 +104,7 @@ def description(run: Run | Record) -> Iterator[str]:
         beside = f"; {layers.set} in {layers.count} channels of later layers" if layers.count else ""
         yield f"labels  {label_set}; K {config.labels.intensity:g}{beside}"
         learning = f"{train.goodness} goodness, {train.loss} loss, {train.negatives} negatives, "
+        warning = labels.warning
     widths = "-".join(map(str, net.widths))
     pools = f" pools {'-'.join(map(str, net.pools))}" if net.pools else ""
     local = "layer-local" if config.layer_local else "NOT layer-local"
@@ -112,8 +112,8 @@ def description(run: Run | Record) -> Iterator[str]:
     yield f"net     {widths} {size}, {config.algorithm} ({local})"
     plan = f"{train.epochs} epochs, batch {train.batch}, {learning}{config.dtype}, seed {config.seed}"
     yield f"train   {plan}, {run.about.last.device}"
-    if isinstance(labels, LabelSet) and labels.warning:
-        yield f"labels  {labels.warning}"
+    if warning:
+        yield f"labels  {warning}"
 
 
 def parameters(run: Run | Record) -> int:

@@ -6,7 +6,8 @@ import logging
 import re
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -175,11 +176,11 @@ def _planes(image: Values, key: Page, path: Path) -> list[Stored]:
 def _page(page: Page, key: Page, path: Path) -> Stored:
     if page is None:
         raise FFLabelsError("a plane is missing", where=str(path))
-    if key.photometric.name in CONVERTED:
+    if _colours(key) in CONVERTED:
         return _by_pillow(page, key, path)
     try:
         values = np.asarray(page.asarray())
-    except (ValueError, ImportError) as error:  # a codec that NumPy and zlib do not have
+    except (ValueError, ImportError, NotImplementedError) as error:  # a codec that NumPy and zlib do not have
         if not re.search("imagecodecs|compression", str(error)):
             raise
         return _by_pillow(page, key, path)
@@ -187,9 +188,15 @@ def _page(page: Page, key: Page, path: Path) -> Stored:
     return _with_colours(moved.reshape(-1, *moved.shape[-2:]), key, path)
 
 
+def _colours(key: Page) -> str:
+    """Return what the decoded samples mean; the codec turns JPEG of 12 bits, which Pillow cannot read, into RGB."""
+    deep_jpeg = key.compression.name == "JPEG" and key.photometric.name == "YCBCR" and key.bitspersample > 8
+    return "RGB" if deep_jpeg else str(key.photometric.name)
+
+
 def _with_colours(values: Values, key: Page, path: Path) -> Stored:
     """Return a page (S, H, W) in grey or colour, as its photometric interpretation says, upright."""
-    meaning = key.photometric.name
+    meaning = _colours(key)
     if meaning not in PLAIN:
         raise FFLabelsError("colours that cannot be converted", where=str(path), got=meaning, hint="convert it to RGB")
     image = Stored(values, white_of(values.dtype, str(path), key.bitspersample))
@@ -216,12 +223,16 @@ def _by_pillow(page: Page, key: Page, path: Path) -> Stored:
     from PIL import Image
 
     needs = f"the picture needs more codecs: {install_command('tiff')}"
-    with Image.open(path) as picture:
+    if find_spec("imagecodecs"):
+        needs = "save it without compression"
+    with ExitStack() as opened:
         try:
+            picture = opened.enter_context(Image.open(path))
             picture.seek(page.index)
             picture.load()
         except (OSError, EOFError, ValueError) as error:
-            raise FFLabelsError(f"cannot be decoded: {error}", where=str(path), hint=needs) from None
+            what = f"{key.compression.name} of {key.bitspersample} bits"
+            raise FFLabelsError(f"cannot be decoded: {error}", where=str(path), got=what, hint=needs) from None
         deep = key.bitspersample > 8
         if deep and not picture.mode.startswith(DEEP):
             raise FFLabelsError(

@@ -36,8 +36,9 @@ class Wave(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phase: float = 0.0
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(v) for v in (self.fy, self.fx, self.phase)):
-            raise FFLabelsError("not finite", where="wave", got=(self.fy, self.fx, self.phase))
+        for name, value in (("fy", self.fy), ("fx", self.fx), ("phase", self.phase)):
+            if not math.isfinite(value):
+                raise FFLabelsError("not finite", where=f"wave.{name}", got=value, expected="a finite number")
         if self.fy == self.fx == 0:
             raise FFLabelsError("a wave needs a frequency", where="fy, fx", got="0, 0")
 

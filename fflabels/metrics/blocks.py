@@ -30,6 +30,11 @@ Tile: TypeAlias = tuple[slice, slice, npt.NDArray[np.float32]]
 BLOCK_BYTES = 512 << 20
 """The most that the signatures held at once for one side of a block may take."""
 
+FEW = 64
+"""Signatures that are so large that fewer fit in a block are kept for more rows than columns, if not additive."""
+
+BESIDE = 3
+"""Then as many take part of the memory as what makes and correlates them."""
 
 MANY = 3
 """With more blocks than these, signatures are made image by image instead of anew for every pair of blocks."""
@@ -90,14 +95,24 @@ def correlate(
 
 
 def _block_by_block(stacks: _Stacks, told: _Told) -> Matrix:
-    """Return the correlations of all pairs; signatures are made anew for every pair of blocks."""
-    n = len(stacks.recipes)
+    """Return the correlations of all pairs: a block of rows is kept while the columns beside it pass."""
+    n, rows, columns = len(stacks.recipes), stacks.rows, stacks.columns
     result = np.zeros((n, n), np.float32)
-    for i in range(0, n, stacks.size):
-        for j in range(i, n, stacks.size):
-            for rows, columns, tile in stacks.correlation.tiles(stacks[i], stacks[j], i == j):
-                result[i + rows.start : i + rows.stop, j + columns.start : j + columns.stop] = tile
-                told.more(tile.size)
+
+    def correlate_blocks(a: Block, i: int, b: Block, j: int) -> None:
+        for down, across, tile in stacks.correlation.tiles(a, b, i == j):
+            result[i + down.start : i + down.stop, j + across.start : j + across.stop] = tile
+            told.more(tile.size)
+
+    block = beside = None
+    for i in range(0, n, rows):
+        block = beside if rows == columns else None  # dropped before the next one is made: memory
+        block = stacks.made(i, rows) if block is None else block
+        correlate_blocks(block, i, block, i)
+        for j in reversed(range(i + rows, n, columns)):  # ends beside the rows, at what may be the next rows
+            beside = None
+            beside = stacks.made(j, columns)
+            correlate_blocks(block, i, beside, j)
     return result
 
 
@@ -134,24 +149,31 @@ class _Told:
 
 
 class _Stacks:
-    """Stacked signatures of blocks of recipes, made when asked for, the last two kept.
+    """Stacked signatures of blocks of recipes, made when asked for.
 
     Signatures are of unit length over all images that a label changes, or `raw`: of unit length on each.
+
+    Attributes
+    ----------
+    size
+        How many signatures `BLOCK_BYTES` hold.
+    rows, columns
+        How many are held for either side, with `FEW` of them unequally: the more rows, the less often columns are made.
     """
 
     def __init__(self, recipes: Sequence[Recipe], brief: Brief, correlation: Correlation, *, raw: bool = False) -> None:
         self.recipes, self.brief, self.correlation = recipes, brief, correlation
         self.size = max(1, BLOCK_BYTES // correlation.bytes_each())
-        self.kept: dict[int, Block] = {}
+        self.rows = self.columns = self.size
+        if self.size < FEW and not correlation.additive:
+            self.columns = max(1, self.size // 8)
+            self.rows = max(1, 2 * self.size - self.columns - BESIDE)
         self.raw, self.changed = raw, np.zeros(len(recipes), np.int64)
 
-    def __getitem__(self, start: int) -> Block:
-        if start not in self.kept:
-            if len(self.kept) > 1:
-                del self.kept[max(self.kept)]
-            part = range(start, min(start + self.size, len(self.recipes)))
-            self.kept[start] = self.correlation.stack((self._signature(k) for k in part), len(part))
-        return self.kept[start]
+    def made(self, start: int, count: int) -> Block:
+        """Return the signatures of `count` recipes, or of those that there are, as one block."""
+        part = range(start, min(start + count, len(self.recipes)))
+        return self.correlation.stack((self._signature(k) for k in part), len(part))
 
     def _signature(self, k: int) -> Signature:
         seen = effect(self.brief.labeler, self.recipes[k], self.brief.references)

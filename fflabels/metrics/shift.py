@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fflabels.metrics.blocks import BLOCK_BYTES, Block, Correlation, Signature, Tile, correlate
+from fflabels.metrics.blocks import BLOCK_BYTES, FEW, Block, Correlation, Signature, Tile, correlate
 from fflabels.metrics.metric import Matrix, Metric
 from fflabels.progress import Progress
 from fflabels.recipe import Recipe
@@ -33,9 +33,8 @@ class Shift(Correlation):
         self.height, self.width = shape[2:]
 
     def bytes_each(self) -> int:
-        """Return 8 a value of the half spectrum; for large ones 16, since the conjugates of one side are held too."""
-        each = 8 * self.planes * self.height * (self.width // 2 + 1)
-        return 2 * each if BLOCK_BYTES // each < TILE else each
+        """Return 8 a value of the half spectrum."""
+        return 8 * self.planes * self.height * (self.width // 2 + 1)
 
     def stack(self, signatures: Iterable[Signature], count: int) -> Block:
         """Return the half spectra, (H, W//2 + 1, count, M·C) complex64."""
@@ -52,7 +51,9 @@ class Shift(Correlation):
         from scipy import fft  # takes a moment to import
 
         size = max(1, min(TILE, math.isqrt(TILE_BYTES // (4 * self.height * self.width))))
-        for rows in _parts(a.shape[2], size):
+        few = BLOCK_BYTES // self.bytes_each() < FEW
+        conjugates = min(size, max(1, TILE_BYTES // self.bytes_each())) if few else size  # they take memory, too
+        for rows in _parts(a.shape[2], conjugates):
             conjugate = a[:, :, rows].conj()
             for columns in _parts(b.shape[2], size):
                 if same and columns.stop <= rows.start:

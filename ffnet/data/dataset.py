@@ -84,9 +84,9 @@ class Data:
         class_names
             One per class; default: the sorted classes found in `y`.
         test
-            Test images and their classes; default: a sixth of the images, drawn at random.
+            Test images and their classes; default: a sixth of the images, drawn at random class by class.
         validation
-            Number of training images to hold out for validation; default: an eighth of them.
+            Number of training images to hold out for validation, drawn class by class; default: an eighth of them.
         name
             Name of the data set.
 
@@ -98,22 +98,25 @@ class Data:
         Data('arrays', 1×16×16, 3 classes, 44 training, 6 validation, 10 test images)
         """
         images = images_of(X).numpy()
-        found = np.asarray(y)
+        found = _classes(y, "y")
         names = tuple(map(str, np.unique(found) if class_names is None else class_names))
-        whole = images, _indices(found, names, len(images), named=class_names is not None)
+        classes = _indices(found, names, len(images), named=class_names is not None)
         if test is None:
+            if len(images) < 6:
+                raise FFLabelsError("too few images", where="X", got=len(images), expected="at least 6, or a test")
             order = np.random.default_rng(0).permutation(len(images))
-            held, rest = order[: len(images) // 6], order[len(images) // 6 :]
-            tested, whole = (whole[0][held], whole[1][held]), (whole[0][rest], whole[1][rest])
+            images, classes = images[order], classes[order]
+            held = held_out(classes, len(images) // 6, "by class", seed=2)
+            tested, images, classes = (images[held], classes[held]), images[~held], classes[~held]
         else:
             tests = images_of(test[0], "test").numpy()
             if tests.shape[1:] != images.shape[1:]:
                 raise FFLabelsError(
                     "test images of another shape", where="test", got=tests.shape[1:], expected=f"{images.shape[1:]}"
                 )
-            tested = tests, _indices(np.asarray(test[1]), names, len(tests), named=class_names is not None)
+            tested = tests, _indices(_classes(test[1], "test"), names, len(tests), named=class_names is not None)
         config = DataConfig(validation=validation)
-        return split_data(config, name, whole, tested, names, len(whole[0]) // 8)
+        return split_data(config, name, (images, classes), tested, names, len(images) // 8, "by class")
 
     @classmethod
     def from_dataset(
@@ -152,6 +155,15 @@ class Data:
             digest.update(split.images.numpy().tobytes())
             digest.update(split.classes.numpy().tobytes())
         return digest.hexdigest()
+
+
+def _classes(y: Any, where: str) -> npt.NDArray[Any]:
+    """Return classes as an array; refuse what is neither integers nor strings."""
+    found = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
+    texts = found.dtype.kind == "O" and all(isinstance(value, str) for value in found.ravel())
+    if found.dtype.kind not in "biuU" and not texts:
+        raise FFLabelsError("not classes", where=where, got=str(found.dtype), expected="integers or strings")
+    return found
 
 
 def _indices(y: npt.NDArray[Any], names: tuple[str, ...], count: int, *, named: bool) -> Classes:

@@ -22,6 +22,7 @@ from ffnet.runs.locks import LockedError, is_locked
 from ffnet.runs.log import METRICS, TIMINGS, read_lines
 from ffnet.runs.session import Watcher, resume, train, with_absolute_paths
 from ffnet.runs.settings import read_settings
+from ffnet.training.loop import NotFiniteError
 
 State: TypeAlias = Literal["finished", "running", "stopped", "waiting"]
 Begin: TypeAlias = Callable[[Job, int, int], None]
@@ -44,7 +45,8 @@ def run_jobs(
 ) -> list[Job]:
     """Start or resume all jobs that are not finished, one after the other; return those that other processes hold.
 
-    Several processes may share the folder: each takes the next job that nobody holds.
+    Several processes may share the folder: each takes the next job that nobody holds. A job whose loss is not finite
+    keeps none of the others from running.
 
     Parameters
     ----------
@@ -58,12 +60,12 @@ def run_jobs(
     Raises
     ------
     FFLabelsError
-        When a folder holds a run of other settings.
+        When a folder holds a run of other settings, or, after all jobs, when the loss of some was not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for job in jobs:
         check_settings(job.config, folder / job.folder)  # before hours of work
-    held = []
+    held, diverged = [], []
     for number, job in enumerate(jobs, 1):
         out = folder / job.folder
         if is_finished(out):
@@ -77,9 +79,13 @@ def run_jobs(
             start_or_resume(job.config, out, watcher)
         except LockedError:
             held.append(job)
+        except NotFiniteError as error:
+            diverged.append(f"{job.folder}: {error}")
         except FFLabelsError:
             if not is_finished(out):  # else another process was quicker
                 raise
+    if diverged:
+        raise FFLabelsError(f"{len(diverged)} of {len(jobs)} runs have no results; {diverged[0]}", where=str(folder))
     return held
 
 

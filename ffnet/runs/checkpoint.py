@@ -192,7 +192,8 @@ def name_last_checkpoint(folder: Path) -> Iterator[None]:
     except NotFiniteError as error:
         checkpoints = sorted((folder / "checkpoints").glob("*.safetensors"))
         where = f"the last good state is {checkpoints[-1]}" if checkpoints else "it came before the first checkpoint"
-        raise FFLabelsError(f"{error}; {where}") from None
+        error.args = (f"{error}; {where}",)
+        raise
 
 
 def newest_for(folder: Path, settings: str, ranks: Ranks) -> tuple[dict[str, Tensor], Position] | None:

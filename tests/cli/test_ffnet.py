@@ -259,11 +259,12 @@ def test_a_stop_before_the_first_line_says_how_to_go_on(tmp_path, monkeypatch):
     assert "stopped by SIGTERM; saved; continue with: ffnet resume run" in found.stderr
 
 
-def test_labels_that_are_hard_to_learn_are_said_at_the_start_and_in_the_report(tmp_path):
+def test_labels_that_are_hard_to_learn_are_said_at_the_start_by_info_and_in_the_report(tmp_path):
     hard = ("--labels", "fourier", "--set", "labels.intensity=0.01")
     found = ffnet("train", *hard, *SMALL, "--out", "run", cwd=tmp_path)
     assert found.returncode == 0
-    assert re.search(r"^labels +likely hard to learn: ", found.stderr, re.MULTILINE)
+    (line,) = re.findall(r"^labels +likely hard to learn: .*", found.stderr, re.MULTILINE)
+    assert line in shown("info", "run", cwd=tmp_path).splitlines()
     ffnet("report", "run", cwd=tmp_path)
     assert "Likely hard to learn" in (tmp_path / "run" / "report.html").read_text()
 

@@ -80,9 +80,27 @@ def test_arrays_become_a_data_set():
         ((X, words, ["long", "flat"]), "y: a class without a name; got round; expected long, flat"),
         ((X, y[:5]), r"y: not one class per image; got shape \(5,\); expected \(48,\)"),
         ((X * 300, y), "X: out of range"),
+        ((X, y / 2), "y: not classes; got float64; expected integers or strings"),
+        ((X, np.where(y > 1, np.nan, y)), "y: not classes; got float64"),
+        ((X[:5], y[:5]), "X: too few images; got 5; expected at least 6, or a test"),
+        ((X, [None] * 48), "y: not classes; got object"),
     ]:
         with pytest.raises(FFLabelsError, match=message):
             ffnet.Data.from_arrays(*arguments)
+
+
+def test_arrays_are_split_class_by_class():
+    X, y = np.zeros((72, 16, 16)), np.repeat(np.arange(12), 6)  # class by class, as from files
+    data = ffnet.Data.from_arrays(X, y)
+    assert data.splits == "by class"
+    for split, least in ((data.test, 1), (data.train, 4)):
+        counts = np.bincount(split.classes.numpy(), minlength=12)
+        assert counts.min() >= least
+    assert data.train.classes.numpy().tolist() != sorted(data.train.classes.tolist())
+    rare = ffnet.Data.from_arrays(X, np.minimum(np.arange(72), 3))  # three classes of one image
+    assert np.bincount(rare.train.classes.numpy(), minlength=4).min() == 1
+    given = ffnet.Data.from_arrays(X, y, test=(X, y), validation=12)
+    assert np.bincount(given.validation.classes.numpy()).tolist() == [1] * 12
 
 
 def test_a_pytorch_data_set_is_trained_on(tmp_path):

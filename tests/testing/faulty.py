@@ -5,6 +5,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,12 +58,19 @@ class Contract(Stripes):
     name = "Stripes, mine"
 
 
+class PairRecipe(Recipe, frozen=True):
+    pair: Any  # a tuple; JSON has lists only
+
+
 class RecipeRoundTrip(Stripes):
+    recipe_type = PairRecipe
+
     def propose(self, rng, shape):
-        return StripeRecipe(super().propose(rng, shape).period, float("inf"))
+        recipe = super().propose(rng, shape)
+        return PairRecipe((recipe.period, recipe.phase))
 
     def imprint(self, images, recipe):
-        return super().imprint(images, StripeRecipe(recipe.period, 0.0))
+        return super().imprint(images, StripeRecipe(*recipe.pair))
 
 
 class Parameters(Stripes):

@@ -178,6 +178,23 @@ def test_what_is_finished_is_not_run_again_and_other_settings_are_refused(done):
         rows_of([other], folder)
 
 
+@pytest.mark.slow
+def test_a_job_that_diverges_is_named_and_keeps_no_other_from_running(tmp_path):
+    text = TINY.replace('train.goodness = "log"', "train.lr = 1e36")
+    jobs = experiment(tmp_path, text).jobs()
+    line = (
+        r"out: 2 of 4 runs have no results; log-0: epoch 2, step 1: the loss is not finite .*; the last good state is "
+        r".*/log-0/checkpoints/epoch-000001-step-00000000.safetensors$"
+    )
+    for begun in (4, 2):  # those that diverged are tried again, and end in the same line
+        tried = []
+        with pytest.raises(FFLabelsError, match=line):
+            run_jobs(jobs, tmp_path / "out", begin=lambda *given, tried=tried: tried.append(given))
+        assert len(tried) == begun
+    assert [one.state for one in status(jobs, tmp_path / "out")].count("finished") == 2
+    assert len(rows_of(jobs, tmp_path / "out")) == 2
+
+
 def test_a_job_that_another_process_holds_is_left_to_it(done):
     _, jobs, folder = done
     later = [job._replace(levels={"goodness": "later"}) for job in jobs[:1]]
