@@ -146,16 +146,18 @@ def print_results(run: Run | Record, json_: bool) -> None:
     if json_:
         output.print_json({"run": str(run.folder), "test_reads": run.test_reads, **run.results.to_builtins()})
         return
-    rows = []
-    for part in run.results.parts:
-        accuracies = part.accuracies.values()
-        cells = [percent(accuracy.accuracy) for accuracy in accuracies]
-        cells += [percent(accuracy.untrained) for accuracy in accuracies if accuracy.untrained is not None]
-        rows.append([f"{part.split} ({part.images:,})", *cells])
     last = run.results.parts[-1]
-    names = last.accuracies
-    untrained = [f"{name}, untrained net" for name, accuracy in names.items() if accuracy.untrained is not None]
-    output.print_table("accuracy, % (one seed)", ("split", *names, *untrained), rows)
+    head = ["split"]
+    for name, accuracy in last.accuracies.items():
+        head += [name] if accuracy.untrained is None else [name, "untrained net"]
+    chance, rows = percent(1 / len(run.about.data.class_names)), []
+    for part in run.results.parts:
+        cells = [f"{part.split} ({part.images:,})"]
+        for accuracy in part.accuracies.values():
+            shares = accuracy.accuracy, accuracy.untrained
+            cells += [percent(share) for share in shares if share is not None]
+        rows.append([*cells, chance])
+    output.print_table("accuracy, % (one seed)", (*head, "chance"), rows)
     if last.goodness:
         layers = " ".join(percent(accuracy) for accuracy in last.goodness.layers)
         click.echo(f"goodness of each layer alone, {last.split}: {layers}")
@@ -179,13 +181,13 @@ def print_evaluation(evaluation: Evaluation, class_names: Sequence[str]) -> None
     for name, accuracy in evaluation.accuracies.items():
         beside = ""
         if accuracy.untrained is not None:
-            beside += f"; the same reading fitted to the untrained net: {percent(accuracy.untrained)} %"
+            beside += f"; untrained net: {percent(accuracy.untrained)} %"
         if accuracy.agreement is not None:
-            beside += f"; the answer of goodness over all labels for {percent(accuracy.agreement)} % of them"
+            beside += f"; same answer as goodness over all labels: {percent(accuracy.agreement)} %"
         counted = f"{percent(accuracy.accuracy)} % of {evaluation.images:,} images"
         click.echo(f"{evaluation.split}, {name}: {counted}{beside}")
         if accuracy.passes is not None:
-            click.echo(f"{name}: {accuracy.passes:.2f} passes an image instead of {len(class_names)}")
+            click.echo(f"{name}: {accuracy.passes:.2f} passes per image instead of {len(class_names)}")
         if accuracy.layers:
             click.echo("each layer alone: " + " ".join(percent(share) for share in accuracy.layers))
         per_class = [percent(share) for share in accuracy.per_class]
