@@ -133,7 +133,7 @@ def epoch_line(metrics: Mapping[str, Any], epochs: int) -> str:
         parts.append(f"validation {percent(metrics['validation'])}")
     if "images_per_second" in metrics:
         parts.append(f"{metrics['images_per_second']:,.0f} images/s")
-        parts.append(f"{duration(metrics['seconds_left'])} left")
+        parts.append(f"{output.duration(metrics['seconds_left'])} left")
     if dead := metrics.get("dead_layers"):
         parts.append(f"DEAD: layer {', '.join(map(str, dead))} never fires, lower train.lr")
     return "  ".join(parts)
@@ -218,12 +218,3 @@ def print_beside_runs(runs: Sequence[Run], ensemble: Evaluation) -> None:
 def percent(share: float | None) -> str:
     """Return a share in percent, or a dash for None."""
     return "–" if share is None else f"{100 * share:.1f}"
-
-
-def duration(seconds: float | None) -> str:
-    """Return seconds as h:mm:ss or m:ss; – for None."""
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

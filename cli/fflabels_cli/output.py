@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import click
@@ -19,23 +20,31 @@ if TYPE_CHECKING:
 
 
 class Bars:
-    """A progress function: shows bars if stderr is a terminal, and nothing otherwise."""
+    """A progress function: shows bars with the time left if stderr is a terminal, and nothing otherwise."""
 
     def __init__(self) -> None:
         self._bars: RichProgress | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._begun: dict[str, tuple[float, int]] = {}
+        """When the work of each bar was first heard of, and how much of it was done then."""
 
     def __enter__(self) -> Self:
         if _is_terminal(sys.stderr):
             from rich.console import Console
-            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as RichProgress
+            from rich.text import Text
+
+            class TimeLeft(ProgressColumn):
+                def render(self, task: Task) -> Text:
+                    return Text(time_left(task.fields["ends"]))
 
             self._bars = RichProgress(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TextColumn("{task.completed}/{task.total}"),
                 TimeElapsedColumn(),
+                TimeLeft(),
                 console=Console(stderr=True, markup=False, highlight=False, emoji=False),
                 transient=True,
             )
@@ -51,8 +60,11 @@ class Bars:
         if not self._bars:
             return
         if what not in self._tasks:
-            self._tasks[what] = self._bars.add_task(what, total=total)
-        self._bars.update(self._tasks[what], completed=done, total=total)
+            self._tasks[what] = self._bars.add_task(what, total=total, ends=None)
+            self._begun[what] = monotonic(), done
+        began, first = self._begun[what]
+        ends = monotonic() + (monotonic() - began) / (done - first) * (total - done) if done > first else None
+        self._bars.update(self._tasks[what], completed=done, total=total, ends=ends)
         if done >= total:
             self._bars.remove_task(self._tasks.pop(what))
 
@@ -62,6 +74,20 @@ class Bars:
             self._bars.console.print(line, soft_wrap=True)
         else:
             click.echo(line, err=True)
+
+
+def time_left(ends: float | None) -> str:
+    """Return the time until a moment of the monotonic clock as text; a dash before it can be estimated."""
+    return f"{duration(None if ends is None else max(0.0, ends - monotonic()))} left"
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds as h:mm:ss or m:ss; – for None."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> None:

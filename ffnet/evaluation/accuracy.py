@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fflabels.errors import FFLabelsError
+from fflabels.progress import Progress, silent
 from ffnet.config import Inference
 from ffnet.data.dataset import Data, Split
 from ffnet.fitting import untrained
@@ -92,6 +93,7 @@ def evaluate(
     *,
     inference: Inference | None = None,
     control: FFNet | None = None,
+    progress: Progress = silent,
 ) -> Evaluation:
     """Return the accuracies of a net on a split.
 
@@ -112,6 +114,8 @@ def evaluate(
         The untrained net (see `ffnet.fitting.untrained`). Unless given it is computed for linear inference, which shows
         what forward-forward training achieved only as far as it beats this control. Goodness is evaluated on it too,
         but it is not computed for goodness alone.
+    progress
+        Called with what is computed, the number of images or steps done, and the number in all.
 
     Raises
     ------
@@ -135,24 +139,34 @@ def evaluate(
     names = [inference] if inference else [n for n, m in INFERENCES.items() if m.reported and isinstance(net, m.nets)]
     methods = [get_inference(name) for name in names]
     if control is None and any(method.control for _, method, _ in methods):
-        control = untrained(cast(FFNet, net), data)
+        control = untrained(cast(FFNet, net), data, progress=progress)
     accuracies = {
-        name: _accuracy_of_method(net, part, data.classes, name, method, number, control)
+        name: _accuracy_of_method(net, part, data.classes, name, method, number, control, progress)
         for name, method, number in methods
     }
     return Evaluation(split, len(part), accuracies)
 
 
 def _accuracy_of_method(
-    net: Net, part: Split, count: int, name: str, method: InferenceMethod, number: int | None, control: FFNet | None
+    net: Net,
+    part: Split,
+    count: int,
+    name: str,
+    method: InferenceMethod,
+    number: int | None,
+    control: FFNet | None,
+    progress: Progress,
 ) -> Accuracy:
     """Return the accuracy of one inference method, with the comparisons that the method calls for."""
     if name == "goodness":
-        goodness_LNC = layer_goodness(cast(FFNet, net), part.images)
+        goodness_LNC = layer_goodness(cast(FFNet, net), part.images, progress=progress)
         layers = [accuracy(layer_NC.argmax(1), part.classes) for layer_NC in goodness_LNC]
-        beside = accuracy(goodness_scores(control, part.images).argmax(1), part.classes) if control else None
+        untrained_accuracy = None
+        if control:
+            untrained_NC = goodness_scores(control, part.images, progress=progress)
+            untrained_accuracy = accuracy(untrained_NC.argmax(1), part.classes)
         scores_NC = decision_scores(cast(FFNet, net), goodness_LNC)
-        return accuracy_of(scores_NC, part, count, layers=layers, untrained=beside)
+        return accuracy_of(scores_NC, part, count, layers=layers, untrained=untrained_accuracy)
     answer = method.score(net, part.images, number, None)
     result = accuracy_of(answer.scores, part, count)
     if method.control and control is not None:

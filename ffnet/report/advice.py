@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from fflabels import LabelSet
 from ffnet.evaluation.accuracy import Accuracy
@@ -25,7 +26,8 @@ def advice(run: Run) -> list[str]:
         Finished or not; an unfinished one gets no advice on accuracies.
     """
     lines = []
-    if dead := run.metrics[-1].get("dead_layers") if run.metrics else None:
+    last: Mapping[str, Any] = run.metrics[-1] if run.metrics else {}
+    if dead := last.get("dead_layers"):
         layers = ", ".join(map(str, dead))
         lines.append(f"Layer {layers} never fires: train again with a lower train.lr.")
     if isinstance(run.labels, LabelSet) and run.labels.warning:
@@ -62,7 +64,7 @@ def _on_overfitting(run: Run, accuracy: Accuracy) -> Iterator[str]:
 
 def _training_accuracy(run: Run) -> float | None:
     """Return the accuracy on training images, or the last layer's lower bound by its comparisons with single labels."""
-    last = run.metrics[-1] if run.metrics else {}
+    last: Mapping[str, Any] = run.metrics[-1] if run.metrics else {}
     if "discrimination" in last:
         return 1 - (len(run.about.data.class_names) - 1) * (1 - float(last["discrimination"][-1]))
     return last.get("train_accuracy")
@@ -71,7 +73,6 @@ def _training_accuracy(run: Run) -> float | None:
 def _on_classes(accuracies: dict[str, Accuracy], names: Sequence[str]) -> Iterator[str]:
     for name, accuracy in accuracies.items():
         predicted = [sum(column) for column in zip(*accuracy.confusion, strict=True)]
-        shares = zip(predicted, accuracy.confusion, strict=True)
-        never = [k for k, (count, images) in enumerate(shares) if not count and sum(images)]
+        never = [k for k, images in enumerate(accuracy.confusion) if sum(images) and not predicted[k]]
         if never:
             yield f"{name.capitalize()} never predicts {', '.join(names[k] for k in never)}: look at its images."

@@ -47,7 +47,9 @@ def bars(run: Run, baseline: Run | Record | None = None) -> list[Bar]:
     other = baseline and baseline.results and getattr(baseline.results, part.split)
     if baseline and isinstance(other, Evaluation):
         for name, accuracy in other.accuracies.items():
-            found.append(Bar(ALGORITHMS.get(name, f"{name}, {baseline.folder.name}"), percent(accuracy.accuracy), False))
+            found.append(
+                Bar(ALGORITHMS.get(name, f"{name}, {baseline.folder.name}"), percent(accuracy.accuracy), False)
+            )
     return [*found, Bar("guessing", percent(1 / len(run.about.data.class_names)), False)]
 
 

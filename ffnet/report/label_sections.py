@@ -118,7 +118,9 @@ def _correlations(run: Run, net: FFNet) -> Section:
     words = (
         "Correlation of the codes of any two labels. Learned codes are alike for classes that look alike to the layer."
     )
-    return Section("Which classes each layer takes to be alike", words, (picture(drawn, "correlation of codes", chart=True),))
+    return Section(
+        "Which classes each layer takes to be alike", words, (picture(drawn, "correlation of codes", chart=True),)
+    )
 
 
 def _goodness_maps(run: Run, net: FFNet, data: Data | None) -> Section:

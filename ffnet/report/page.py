@@ -135,7 +135,9 @@ def _missing(run: Run, data: Data | None) -> list[str]:
     if run.results is None:
         notes.append(f"This run is not finished: ffnet resume {run.folder} continues it. There are no accuracies yet.")
     if data is None:
-        notes.append("The run's data set was not at hand: the page has no mistakes, activation maps or label confusions.")
+        notes.append(
+            "The run's data set was not at hand: the page has no mistakes, activation maps or label confusions."
+        )
     return notes
 
 

@@ -128,9 +128,7 @@ def test_eval(trained):
     assert found["split"] == "validation"
     assert len(found["linear"]["per_class"]) == 10
     cascade = shown("eval", "runs/digits-fourier-0", "--inference", "cascade:4", cwd=cwd)
-    assert re.search(
-        r"validation, cascade: [\d.]+ % of 180 images; same answer as goodness over all labels:", cascade
-    )
+    assert re.search(r"validation, cascade: [\d.]+ % of 180 images; same answer as goodness over all labels:", cascade)
     assert re.search(r"cascade: [1-5]\.\d\d passes per image instead of 10", cascade)
     halving = shown("eval", "runs/digits-fourier-0", "--inference", "halving", cwd=cwd)
     assert re.search(r"halving: \d\.\d\d passes per image instead of 10", halving)

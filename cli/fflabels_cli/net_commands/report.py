@@ -16,9 +16,7 @@ from fflabels_cli import options
 @options.force
 @options.data_root
 @options.device
-def command(
-    run: str, out: Path | None, beside: str | None, force: bool, data: str | None, device: str | None
-) -> None:
+def command(run: str, out: Path | None, beside: str | None, force: bool, data: str | None, device: str | None) -> None:
     """Write one HTML page about a run: accuracies, advice, learning, mistakes, labels, activation maps, settings.
 
     The page contains its pictures, needs no network and is legible on a phone. For an unfinished run it has fewer

@@ -92,7 +92,9 @@ def advised(run, **changes):
 def test_advice(runs):
     run, learned = runs["ff0"], {"accuracy": 0.9, "untrained": 0.5, "confusion": [[2, 0], [1, 2]]}
     assert advised(run, goodness=learned, linear=learned) == ""
-    assert "30.0 points below linear: train longer" in advised(run, goodness={**learned, "accuracy": 0.6}, linear=learned)
+    assert "30.0 points below linear: train longer" in advised(
+        run, goodness={**learned, "accuracy": 0.6}, linear=learned
+    )
     assert "Layer 2 never fires" in advised(run, goodness=learned, linear=learned, dead=[2])
     poor = {**learned, "accuracy": 0.5}
     assert "no better on this net than on the untrained one" in advised(run, goodness=learned, linear=poor)
