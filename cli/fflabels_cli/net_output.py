@@ -20,6 +20,10 @@ MAX_CONFUSION = 20
 """A confusion matrix is printed for at most this many classes."""
 
 
+NARROW = 78
+"""A confusion matrix has class names as headings if it is at most this many characters wide."""
+
+
 class Training:
     """Shows training on stderr: one line per epoch and, on a terminal, a bar. Turns a signal into its exit code.
 
@@ -192,16 +196,23 @@ def print_evaluation(evaluation: Evaluation, class_names: Sequence[str]) -> None
             click.echo("each layer alone: " + " ".join(percent(share) for share in accuracy.layers))
         per_class = [percent(share) for share in accuracy.per_class]
         if len(class_names) <= MAX_CONFUSION:
-            rows = [
-                [right, *map(str, row), share]
-                for right, row, share in zip(class_names, accuracy.confusion, per_class, strict=True)
-            ]
-            output.print_table("right class by row, predicted by column", ("", *class_names, "%"), rows)
+            print_confusion(accuracy.confusion, class_names, per_class)
         else:
             shares = accuracy.per_class
             order = sorted(range(len(shares)), key=lambda k: (shares[k] is None, shares[k]))
             least = ", ".join(f"{class_names[k]} {per_class[k]}" for k in order[:10])
             click.echo(f"least accurate classes: {least} (--json has all, and the confusion matrix)")
+
+
+def print_confusion(confusion: Sequence[Sequence[int]], names: Sequence[str], per_class: Sequence[str]) -> None:
+    """Print a confusion matrix, and the accuracy of each class; columns of long names are numbered."""
+    fits = 2 * max(map(len, names)) + sum(len(name) + 2 for name in names) <= NARROW
+    rows = [
+        [name if fits else f"{k} {name}", *map(str, row), share]
+        for k, (name, row, share) in enumerate(zip(names, confusion, per_class, strict=True))
+    ]
+    head = names if fits else list(map(str, range(len(names))))
+    output.print_table("true class by row, predicted by column", ("", *head, "%"), rows)
 
 
 def print_beside_runs(runs: Sequence[Run], ensemble: Evaluation) -> None:

@@ -27,4 +27,4 @@ def command(**place: Any) -> None:
     left = [one.seconds_left for one in found if one.seconds_left is not None]
     title = f"{done} of {len(jobs)} runs are finished in {folder}"
     title += f"; about {output.duration(sum(left))} of training left in one process" if sum(left) else ""
-    output.print_table(title, ("run", "state", "epochs", "left"), rows)
+    output.print_table(title, ("run", "state", "epochs", "left"), rows, words=2)
