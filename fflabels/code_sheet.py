@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +38,9 @@ LEAST_SCALE = 0.1
 """Colours of correlations are full at the largest one between two labels, but not below this."""
 
 
-def code_sheet(values: npt.NDArray[np.float64], correlations: Matrix, title: str) -> Image:
+def code_sheet(
+    values: npt.NDArray[np.float64], correlations: Matrix, title: str, names: Sequence[str] | None = None
+) -> Image:
     """Return a picture of codes.
 
     Parameters
@@ -48,6 +51,8 @@ def code_sheet(values: npt.NDArray[np.float64], correlations: Matrix, title: str
         (n, n) in −1 to 1, drawn from blue to orange. The scale ends at the largest between two labels.
     title
         The first line.
+    names
+        One class name per code, shown beside its number.
     """
     from PIL import Image, ImageDraw, ImageFont
 
@@ -63,7 +68,9 @@ def code_sheet(values: npt.NDArray[np.float64], correlations: Matrix, title: str
     pairs[np.arange(n), np.arange(n)] = ITSELF
     pairs = _enlarged(pairs, row, row)
     font, large = ImageFont.load_default(11), ImageFont.load_default(15)
-    left, right = MARGIN + NUMBERS, MARGIN + 2 * NUMBERS + bars.shape[1] + BETWEEN
+    numbers = [label_text(k, names) for k in range(n)]
+    left = MARGIN + max(NUMBERS, 6 + math.ceil(max(map(font.getlength, numbers))))
+    right = left + bars.shape[1] + BETWEEN + NUMBERS
     total = max(right + pairs.shape[1] + MARGIN, math.ceil(large.getlength(title)) + 2 * MARGIN, right + 260)
     sheet = Image.new("RGB", (total, HEAD + n * row + FOOT), PAPER)
     draw = ImageDraw.Draw(sheet)
@@ -74,12 +81,12 @@ def code_sheet(values: npt.NDArray[np.float64], correlations: Matrix, title: str
     largest = f": largest {between.max():.3f}" if n > 1 else ""
     draw.text((right, HEAD - 18), f"correlation of two labels{largest}", fill=QUIET, font=font)
     step = next(s for k in range(9) for s in (10**k, 2 * 10**k, 5 * 10**k) if s * row >= APART)
-    for edge, pixels in ((left, bars), (right, pairs)):
+    for edge, pixels, texts in ((left, bars, numbers), (right, pairs, [str(k) for k in range(n)])):
         high, wide = pixels.shape[:2]
         draw.rectangle((edge - 1, HEAD - 1, edge + wide, HEAD + high), outline=FRAME)
         sheet.paste(Image.fromarray(pixels), (edge, HEAD))
         for k in range(0, n, step):
-            draw.text((edge - 6, HEAD + k * row + row / 2), str(k), fill=QUIET, font=font, anchor="rm")
+            draw.text((edge - 6, HEAD + k * row + row / 2), texts[k], fill=QUIET, font=font, anchor="rm")
 
     # The scale of the correlations.
     top = HEAD + n * row + 14
@@ -88,6 +95,11 @@ def code_sheet(values: npt.NDArray[np.float64], correlations: Matrix, title: str
     draw.text((right + 34, top + 5), f"-{scale:.2f}", fill=QUIET, font=font, anchor="rm")
     draw.text((right + 166, top + 5), f"{scale:.2f}", fill=QUIET, font=font, anchor="lm")
     return sheet
+
+
+def label_text(k: int, names: Sequence[str] | None) -> str:
+    """Return the number of a label and, if there are names and it is another, its name."""
+    return f"{k} {names[k]}" if names and names[k] != str(k) else str(k)
 
 
 def code_strip(values: npt.NDArray[np.float64]) -> Image:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.brief import Brief
-from fflabels.code_sheet import code_sheet, code_strip
+from fflabels.code_sheet import code_sheet, code_strip, label_text
 from fflabels.codes import is_code, references_for
 from fflabels.errors import one_line
 from fflabels.files import GENERATOR, write_whole
@@ -60,12 +60,12 @@ def contact_sheet(
     intensity
         The label intensity K; codes have none.
     names
-        One class name per label, shown beside its number; not for codes.
+        One class name per label, shown beside its number.
     """
     from PIL import Image, ImageDraw, ImageFont
 
     if is_code(labels.labeler):
-        return _code_sheet(labels, references_for(labels.labeler, references, shape or labels.shape))
+        return _code_sheet(labels, references_for(labels.labeler, references, shape or labels.shape), names)
 
     # Lay out the grid: columns so that the sheet is about 1.4 times as wide as high.
     images = load_references(references, check_shape(shape or labels.shape)).images[:SHOWN]
@@ -99,7 +99,7 @@ def contact_sheet(
     # One cell per label.
     for k in range(shown):
         left, top = 2 * GAP + k % columns * cell_w, head + k // columns * cell_h
-        draw.text((left, top), f"{k} {names[k]}" if names else str(k), fill=QUIET, font=font)
+        draw.text((left, top), label_text(k, names), fill=QUIET, font=font)
         embedded = labels.embed(images, np.full(len(images), k), intensity)
         imprint = checked_imprint(labels.labeler, images[:1], labels.recipes[k])
         for i, image in enumerate([*embedded, imprint[0]]):
@@ -108,10 +108,10 @@ def contact_sheet(
     return sheet
 
 
-def _code_sheet(labels: LabelSet, references: References) -> Image:
+def _code_sheet(labels: LabelSet, references: References, names: Sequence[str] | None) -> Image:
     some = LabelSet(labels.recipes[:MAX_SHOWN], labels.labeler)
     correlations = Brief(some.labeler, references).similarity(some.recipes, "pearson")
-    return code_sheet(some.codes(references.shape[0]), correlations, _title(labels))
+    return code_sheet(some.codes(references.shape[0]), correlations, _title(labels), names)
 
 
 def strip(labels: LabelSet, k: int, images: npt.NDArray[np.float32], intensity: float = DEFAULT_INTENSITY) -> Image:

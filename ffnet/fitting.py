@@ -117,7 +117,7 @@ def fit_heads(net: FFNet, data: Data, *, progress: Progress = silent, done: Call
     """
     net.linear = fit_linear(net, data.train.to(net.device), progress=progress)
     done("linear classifier")
-    net.layer_weights = fit_layer_weights(net, data)
+    net.layer_weights = fit_layer_weights(net, data, progress=progress)
     done("weights of goodness")
 
 
@@ -155,12 +155,13 @@ def fit_linear(net: FFNet, train: Split, *, progress: Progress = silent) -> Line
     )
 
 
-def fit_layer_weights(net: FFNet, data: Data) -> LayerWeights | None:
+def fit_layer_weights(net: FFNet, data: Data, *, progress: Progress = silent) -> LayerWeights | None:
     """Return layer weights fitted on validation images, or None if the configuration does not ask for them."""
     if not weights_are_fitted(net.config):
         return None
     part = data.validation[:WEIGHT_IMAGES]
-    return layer_weights_of(layer_goodness(net, part.images), part.classes, net.counted)
+    goodness_LNC = layer_goodness(net, part.images, progress=progress)
+    return layer_weights_of(goodness_LNC, part.classes, net.counted)
 
 
 @torch.no_grad()
@@ -247,7 +248,7 @@ def fit_forecast(net: FFNet, images: Tensor, *, progress: Progress = silent) -> 
     fitted = max(1, len(images) - held_out)
 
     # The target: a softmax of the goodness that decides.
-    goodness_LNC = layer_goodness(net, images)
+    goodness_LNC = layer_goodness(net, images, progress=progress)
     decision_NC = decision_scores(net, goodness_LNC)
     spread = (decision_NC - decision_NC.mean(1, keepdim=True)).std().clamp_min(1e-12)
     targets_NC = (SHARPNESS * decision_NC / spread).softmax(1).float()

@@ -57,3 +57,10 @@ def test_title_and_strip(monkeypatch):
     np.testing.assert_array_equal(strip[5, 8::16, 0] == INK[0], labels.codes()[2] == 1)
     monkeypatch.setattr(gallery, "MAX_SHOWN", 3)
     assert contact_sheet(labels).height < contact_sheet(named_set("fourier:low10")).height
+
+
+def test_class_names_stand_at_the_rows():
+    labels = LabelSet([CodeRecipe((0, 0.5, 1)), CodeRecipe((1, 0.5, 0))], "code")
+    named = contact_sheet(labels, names=["basophil", "a much longer name of a class"])
+    assert named.width > contact_sheet(labels).width
+    assert named.height == contact_sheet(labels).height

@@ -20,6 +20,10 @@ MAX_CONFUSION = 20
 """A confusion matrix is printed for at most this many classes."""
 
 
+NARROW = 78
+"""A confusion matrix has class names as headings if it is at most this many characters wide."""
+
+
 class Training:
     """Shows training on stderr: one line per epoch and, on a terminal, a bar. Turns a signal into its exit code.
 
@@ -133,7 +137,7 @@ def epoch_line(metrics: Mapping[str, Any], epochs: int) -> str:
         parts.append(f"validation {percent(metrics['validation'])}")
     if "images_per_second" in metrics:
         parts.append(f"{metrics['images_per_second']:,.0f} images/s")
-        parts.append(f"{duration(metrics['seconds_left'])} left")
+        parts.append(f"{output.duration(metrics['seconds_left'])} left")
     if dead := metrics.get("dead_layers"):
         parts.append(f"DEAD: layer {', '.join(map(str, dead))} never fires, lower train.lr")
     return "  ".join(parts)
@@ -146,16 +150,18 @@ def print_results(run: Run | Record, json_: bool) -> None:
     if json_:
         output.print_json({"run": str(run.folder), "test_reads": run.test_reads, **run.results.to_builtins()})
         return
-    rows = []
-    for part in run.results.parts:
-        accuracies = part.accuracies.values()
-        cells = [percent(accuracy.accuracy) for accuracy in accuracies]
-        cells += [percent(accuracy.untrained) for accuracy in accuracies if accuracy.untrained is not None]
-        rows.append([f"{part.split} ({part.images:,})", *cells])
     last = run.results.parts[-1]
-    names = last.accuracies
-    untrained = [f"{name}, untrained net" for name, accuracy in names.items() if accuracy.untrained is not None]
-    output.print_table("accuracy, % (one seed)", ("split", *names, *untrained), rows)
+    head = ["split"]
+    for name, accuracy in last.accuracies.items():
+        head += [name] if accuracy.untrained is None else [name, "untrained net"]
+    chance, rows = percent(1 / len(run.about.data.class_names)), []
+    for part in run.results.parts:
+        cells = [f"{part.split} ({part.images:,})"]
+        for accuracy in part.accuracies.values():
+            shares = accuracy.accuracy, accuracy.untrained
+            cells += [percent(share) for share in shares if share is not None]
+        rows.append([*cells, chance])
+    output.print_table("accuracy, % (one seed)", (*head, "chance"), rows)
     if last.goodness:
         layers = " ".join(percent(accuracy) for accuracy in last.goodness.layers)
         click.echo(f"goodness of each layer alone, {last.split}: {layers}")
@@ -179,27 +185,34 @@ def print_evaluation(evaluation: Evaluation, class_names: Sequence[str]) -> None
     for name, accuracy in evaluation.accuracies.items():
         beside = ""
         if accuracy.untrained is not None:
-            beside += f"; the same classifier on the untrained net: {percent(accuracy.untrained)} %"
+            beside += f"; untrained net: {percent(accuracy.untrained)} %"
         if accuracy.agreement is not None:
-            beside += f"; the answer of goodness over all labels for {percent(accuracy.agreement)} % of them"
+            beside += f"; same answer as goodness over all labels: {percent(accuracy.agreement)} %"
         counted = f"{percent(accuracy.accuracy)} % of {evaluation.images:,} images"
         click.echo(f"{evaluation.split}, {name}: {counted}{beside}")
         if accuracy.passes is not None:
-            click.echo(f"{name}: {accuracy.passes:.2f} passes an image instead of {len(class_names)}")
+            click.echo(f"{name}: {accuracy.passes:.2f} passes per image instead of {len(class_names)}")
         if accuracy.layers:
             click.echo("each layer alone: " + " ".join(percent(share) for share in accuracy.layers))
         per_class = [percent(share) for share in accuracy.per_class]
         if len(class_names) <= MAX_CONFUSION:
-            rows = [
-                [right, *map(str, row), share]
-                for right, row, share in zip(class_names, accuracy.confusion, per_class, strict=True)
-            ]
-            output.print_table("right class by row, predicted by column", ("", *class_names, "%"), rows)
+            print_confusion(accuracy.confusion, class_names, per_class)
         else:
             shares = accuracy.per_class
             order = sorted(range(len(shares)), key=lambda k: (shares[k] is None, shares[k]))
             least = ", ".join(f"{class_names[k]} {per_class[k]}" for k in order[:10])
             click.echo(f"least accurate classes: {least} (--json has all, and the confusion matrix)")
+
+
+def print_confusion(confusion: Sequence[Sequence[int]], names: Sequence[str], per_class: Sequence[str]) -> None:
+    """Print a confusion matrix, and the accuracy of each class; columns of long names are numbered."""
+    fits = 2 * max(map(len, names)) + sum(len(name) + 2 for name in names) <= NARROW
+    rows = [
+        [name if fits else f"{k} {name}", *map(str, row), share]
+        for k, (name, row, share) in enumerate(zip(names, confusion, per_class, strict=True))
+    ]
+    head = names if fits else list(map(str, range(len(names))))
+    output.print_table("true class by row, predicted by column", ("", *head, "%"), rows)
 
 
 def print_beside_runs(runs: Sequence[Run], ensemble: Evaluation) -> None:
@@ -216,12 +229,3 @@ def print_beside_runs(runs: Sequence[Run], ensemble: Evaluation) -> None:
 def percent(share: float | None) -> str:
     """Return a share in percent, or a dash for None."""
     return "–" if share is None else f"{100 * share:.1f}"
-
-
-def duration(seconds: float | None) -> str:
-    """Return seconds as h:mm:ss or m:ss; – for None."""
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import click
@@ -19,23 +21,31 @@ if TYPE_CHECKING:
 
 
 class Bars:
-    """A progress function: shows bars if stderr is a terminal, and nothing otherwise."""
+    """A progress function: shows bars with the time left if stderr is a terminal, and nothing otherwise."""
 
     def __init__(self) -> None:
         self._bars: RichProgress | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._begun: dict[str, tuple[float, int]] = {}
+        """When the work of each bar was first heard of, and how much of it was done then."""
 
     def __enter__(self) -> Self:
         if _is_terminal(sys.stderr):
             from rich.console import Console
-            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as RichProgress
+            from rich.text import Text
+
+            class TimeLeft(ProgressColumn):
+                def render(self, task: Task) -> Text:
+                    return Text(time_left(task.fields["ends"]))
 
             self._bars = RichProgress(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TextColumn("{task.completed}/{task.total}"),
                 TimeElapsedColumn(),
+                TimeLeft(),
                 console=Console(stderr=True, markup=False, highlight=False, emoji=False),
                 transient=True,
             )
@@ -51,34 +61,71 @@ class Bars:
         if not self._bars:
             return
         if what not in self._tasks:
-            self._tasks[what] = self._bars.add_task(what, total=total)
-        self._bars.update(self._tasks[what], completed=done, total=total)
+            self._tasks[what] = self._bars.add_task(what, total=total, ends=None)
+            self._begun[what] = monotonic(), done
+        began, first = self._begun[what]
+        ends = monotonic() + (monotonic() - began) / (done - first) * (total - done) if done > first else None
+        self._bars.update(self._tasks[what], completed=done, total=total, ends=ends)
         if done >= total:
             self._bars.remove_task(self._tasks.pop(what))
 
     def print_line(self, line: str) -> None:
         """Print a line on stderr, above the bars."""
         if self._bars:
-            self._bars.console.print(line, soft_wrap=True)
+            self._bars.console.print(wrapped(line, self._bars.console.width), soft_wrap=True)
         else:
             click.echo(line, err=True)
+
+
+def time_left(ends: float | None) -> str:
+    """Return the time until a moment of the monotonic clock as text; a dash before it can be estimated."""
+    return f"{duration(None if ends is None else max(0.0, ends - monotonic()))} left"
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds as h:mm:ss or m:ss; – for None."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def print_line(line: str) -> None:
+    """Print a line on stdout, on a terminal wrapped between words."""
+    from shutil import get_terminal_size
+
+    click.echo(wrapped(line, get_terminal_size().columns) if _is_terminal(sys.stdout) else line)
+
+
+def wrapped(line: str, width: int) -> str:
+    """Return a line broken between words; later parts are indented, below what follows a heading and two spaces."""
+    import re
+    from textwrap import fill
+
+    heading = re.match(r"\S+ {2,}", line)
+    indent = " " * (len(heading[0]) if heading else 2)
+    return fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> None:
     """Print a table: the first `words` columns aligned left, the others right.
 
-    In a narrow terminal headings wrap; cells are never cut.
+    In a narrow terminal headings wrap, and cells of the first columns wrap between words; no word is cut.
     """
     from rich.console import Console
     from rich.table import Table
 
     table = Table(header_style="bold", box=None, pad_edge=False)
     for k, name in enumerate(head):
-        widest = max(map(len, [*name.split(), *(row[k] for row in rows)]))
+        cells = [row[k] for row in rows]
+        parts = (cell.split() if k < words else [cell] for cell in cells)
+        widest = max(map(len, [*name.split(), *chain.from_iterable(parts)]), default=0)
         table.add_column(name, justify="left" if k < words else "right", min_width=widest)
     for row in rows:
         table.add_row(*row)
     console = Console(width=None if _is_terminal(sys.stdout) else 200, markup=False, highlight=False, emoji=False)
+    title = wrapped(title, console.width) if _is_terminal(sys.stdout) else title
     console.print(title, style="bold", soft_wrap=True)
     console.print(table, crop=False)
 

@@ -1,4 +1,4 @@
-"""Accuracy of a trained net on a split, beside that of the untrained net with the same linear classifier."""
+"""Accuracy of a trained net on a split, beside that of the untrained net."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from fflabels.errors import FFLabelsError
+from fflabels.progress import Progress, silent
 from ffnet.config import Inference
 from ffnet.data.dataset import Data, Split
 from ffnet.fitting import untrained
-from ffnet.inference.passes import decision_scores, layer_goodness
+from ffnet.inference.passes import decision_scores, goodness_scores, layer_goodness
 from ffnet.inference.predict import check_inference
 from ffnet.inference.registry import INFERENCES, InferenceMethod, get_inference
 from ffnet.model.net import FFNet, Net
@@ -34,8 +35,8 @@ class Accuracy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     layers
         Accuracy of each layer's goodness alone; empty for methods other than goodness.
     untrained
-        Accuracy of the same method on the untrained net, with its heads fitted in the same way; None for methods
-        without this control.
+        Accuracy of the same method on the untrained net: of linear with its own linear classifier, of goodness with
+        all layers weighted alike. None for methods without this control.
     agreement
         Share of images with the same prediction as the method that this one approximates; None for other methods.
     passes
@@ -92,6 +93,7 @@ def evaluate(
     *,
     inference: Inference | None = None,
     control: FFNet | None = None,
+    progress: Progress = silent,
 ) -> Evaluation:
     """Return the accuracies of a net on a split.
 
@@ -109,8 +111,11 @@ def evaluate(
         A single method; default: goodness and linear, or the only method of a `BPNet`. A cascade or halving is also
         compared with goodness over all labels.
     control
-        The untrained net (see `ffnet.fitting.untrained`), computed if needed unless given. Linear inference shows what
-        forward-forward training achieved only as far as it beats this control.
+        The untrained net (see `ffnet.fitting.untrained`). Unless given it is computed for linear inference, which shows
+        what forward-forward training achieved only as far as it beats this control. Goodness is evaluated on it too,
+        but it is not computed for goodness alone.
+    progress
+        Called with what is computed, the number of images or steps done, and the number in all.
 
     Raises
     ------
@@ -132,23 +137,36 @@ def evaluate(
     part: Split = getattr(data, split)
     check_inference(net, inference)
     names = [inference] if inference else [n for n, m in INFERENCES.items() if m.reported and isinstance(net, m.nets)]
-    accuracies = {}
-    for text in names:
-        name, method, number = get_inference(text)
-        if method.control and control is None:
-            control = untrained(cast(FFNet, net), data)
-        accuracies[name] = _accuracy_of_method(net, part, data.classes, name, method, number, control)
+    methods = [get_inference(name) for name in names]
+    if control is None and any(method.control for _, method, _ in methods):
+        control = untrained(cast(FFNet, net), data, progress=progress)
+    accuracies = {
+        name: _accuracy_of_method(net, part, data.classes, name, method, number, control, progress)
+        for name, method, number in methods
+    }
     return Evaluation(split, len(part), accuracies)
 
 
 def _accuracy_of_method(
-    net: Net, part: Split, count: int, name: str, method: InferenceMethod, number: int | None, control: FFNet | None
+    net: Net,
+    part: Split,
+    count: int,
+    name: str,
+    method: InferenceMethod,
+    number: int | None,
+    control: FFNet | None,
+    progress: Progress,
 ) -> Accuracy:
     """Return the accuracy of one inference method, with the comparisons that the method calls for."""
     if name == "goodness":
-        goodness_LNC = layer_goodness(cast(FFNet, net), part.images)
+        goodness_LNC = layer_goodness(cast(FFNet, net), part.images, progress=progress)
         layers = [accuracy(layer_NC.argmax(1), part.classes) for layer_NC in goodness_LNC]
-        return accuracy_of(decision_scores(cast(FFNet, net), goodness_LNC), part, count, layers=layers)
+        untrained_accuracy = None
+        if control:
+            untrained_NC = goodness_scores(control, part.images, progress=progress)
+            untrained_accuracy = accuracy(untrained_NC.argmax(1), part.classes)
+        scores_NC = decision_scores(cast(FFNet, net), goodness_LNC)
+        return accuracy_of(scores_NC, part, count, layers=layers, untrained=untrained_accuracy)
     answer = method.score(net, part.images, number, None)
     result = accuracy_of(answer.scores, part, count)
     if method.control and control is not None:

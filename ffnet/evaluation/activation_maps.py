@@ -5,6 +5,7 @@ Letters of shapes: N images, C channels or classes, H×W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -41,6 +42,15 @@ class ActivationMaps:
     classes: Tensor
     layers: dict[int, Tensor]
     total: Tensor
+
+    def titles(self, names: Sequence[str], right: Tensor | None = None) -> list[str]:
+        """Return a title per image: its class or, if the right classes (N,) are given, "right → predicted".
+
+        `names` are those of all classes. The predicted class is on a line of its own.
+        """
+        if right is None:
+            return [names[y] for y in self.classes]
+        return [f"{names[r]}\n→ {names[y]}" for r, y in zip(right, self.classes, strict=True)]
 
 
 @memory_errors()

@@ -31,9 +31,10 @@ class GoodnessMaps(ActivationMaps):
 
     rivals: Tensor
 
-    def titles(self, names: Sequence[str]) -> list[str]:
-        """Return "class, not rival" of each image on two lines, given the names of all classes."""
-        return [f"{names[y]},\nnot {names[z]}" for y, z in zip(self.classes, self.rivals, strict=True)]
+    def titles(self, names: Sequence[str], right: Tensor | None = None) -> list[str]:
+        """Return the titles of `ActivationMaps`, with the rival on one more line."""
+        titles = super().titles(names, right)
+        return [f"{title}\nnot {names[z]}" for title, z in zip(titles, self.rivals, strict=True)]
 
 
 @memory_errors()

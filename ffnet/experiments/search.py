@@ -20,6 +20,7 @@ from ffnet.experiments.jobs import check_settings, start_or_resume, wait_until_u
 from ffnet.experiments.storage import open_storage, storage_errors
 from ffnet.prepare import check_names
 from ffnet.runs.locks import LockedError
+from ffnet.runs.watcher import Watcher
 from ffnet.system.signals import Interrupted, Interrupts
 
 try:
@@ -174,7 +175,7 @@ def search(
 
         def objective(trial: optuna.Trial) -> float:
             settings = {key: space.draw(trial, key) for key, space in spaces.items()}
-            made = _try(trial.number, config, settings, data, reading, Path(out))
+            made = _try(trial.number, config, settings, data, reading, Path(out), Watcher(progress=progress))
             if report:
                 report(made)
             if made.accuracy is None:
@@ -184,6 +185,7 @@ def search(
             return made.accuracy
 
         # Try; a try that a signal stopped waits for the next process.
+        progress("search", 0, trials)
         for k in range(trials):
             try:
                 study.optimize(objective, n_trials=1)
@@ -235,7 +237,13 @@ def _folder(config: Config, settings: Mapping[str, Any], out: Path) -> Path:
 
 
 def _try(
-    number: int, config: Config, settings: dict[str, Any], data: Data, reading: Literal["goodness", "linear"], out: Path
+    number: int,
+    config: Config,
+    settings: dict[str, Any],
+    data: Data,
+    reading: Literal["goodness", "linear"],
+    out: Path,
+    watcher: Watcher,
 ) -> Trial:
     """Return a try: the validation accuracy of the run of these settings, started, resumed or there already."""
     folder = _folder(config, settings, out)
@@ -243,10 +251,10 @@ def _try(
         whole = config.replaced({**settings, "inference.test": False}, "--vary")
         check_settings(whole, folder)
         try:
-            run = start_or_resume(whole, folder, data=data)
+            run = start_or_resume(whole, folder, watcher, data)
         except LockedError:  # another process has come to the same settings
             wait_until_unlocked(folder)
-            run = start_or_resume(whole, folder, data=data)
+            run = start_or_resume(whole, folder, watcher, data)
     except FFLabelsError as reason:  # of these settings alone: others may do
         return Trial(number, settings, None, folder, str(reason))
     assert run.results

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from fflabels.progress import Progress, silent
 from ffnet.data.augment import views
 from ffnet.labels.embed import Embedded
 from ffnet.model.heads import LinearHead
@@ -23,7 +24,7 @@ CPU_CHUNK = 128
 """On a CPU at most this many embedded images per pass; the maps of more do not fit its caches."""
 
 
-def layer_goodness(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
+def layer_goodness(net: FFNet, images: Tensor, *, chunk: int | None = None, progress: Progress = silent) -> Tensor:
     """Return the goodness of every label in every layer, (layers, N, labels), in float32 (float64 for a float64 net).
 
     Parameters
@@ -34,11 +35,13 @@ def layer_goodness(net: FFNet, images: Tensor, *, chunk: int | None = None) -> T
         (N, C, H, W), bytes or floats in [0, 1].
     chunk
         Embedded images per pass through the net; default: ``inference.chunk``, on a CPU at most 128.
+    progress
+        Called with "goodness", images done, and images in all.
     """
-    return _goodness(net, images, range(len(net.layers)), chunk)
+    return _goodness(net, images, range(len(net.layers)), chunk, progress)
 
 
-def goodness_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
+def goodness_scores(net: FFNet, images: Tensor, *, chunk: int | None = None, progress: Progress = silent) -> Tensor:
     """Return the goodness of every label, (N, labels), summed over the layers that ``inference.layers`` selects.
 
     See `layer_goodness` for the parameters.
@@ -52,7 +55,7 @@ def goodness_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> 
     torch.Size([3, 10])
     """
     layers = scored_layers(net)
-    return _weighted(net, _goodness(net, images, layers, chunk), layers).sum(0)
+    return _weighted(net, _goodness(net, images, layers, chunk, progress), layers).sum(0)
 
 
 def decision_scores(net: FFNet, goodness_LNC: Tensor) -> Tensor:
@@ -72,7 +75,7 @@ def _weighted(net: FFNet, goodness_KNC: Tensor, layers: range) -> Tensor:
 
 
 @torch.no_grad()
-def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> Tensor:
+def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None, progress: Progress) -> Tensor:
     """Return the goodness of every label in some layers, (K, N, C), the mean over the views of each image.
 
     Where labels are codes, one pass gives the goodness of all of them; else each label takes a pass.
@@ -88,6 +91,7 @@ def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None) -> T
                     if k in layers:
                         goodness = net.goodness_of_activity(k, y_NCHW)
                         goodness_KNC[k - layers.start, start : start + size, labels] += goodness
+            progress("goodness", min(start + size, len(images)), len(images))
     return goodness_KNC.div_(num_views(net))
 
 

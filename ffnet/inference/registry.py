@@ -42,7 +42,8 @@ class InferenceMethod:
     reported
         Whether an evaluation includes it by default.
     control
-        Whether an evaluation also reports its accuracy on the untrained net.
+        Whether an evaluation computes the untrained net to report the accuracy on it. Goodness is also evaluated on an
+        untrained net that is at hand.
     stands_for
         The method that it approximates at lower cost; an evaluation reports how often the two agree.
     by_label

@@ -207,7 +207,7 @@ def layer_accuracies(layers: Mapping[str, Sequence[float]], chance: float) -> by
     axis.axhline(100 * chance, color="0.4", ls=":", label="chance")
     axis.set_xticks(range(count), [f"layer {k + 1}" for k in range(count)])
     axis.set(ylabel="accuracy by goodness, %", ylim=(0, 108))
-    axis.legend(frameon=False, ncols=3, loc="upper left", fontsize="small")
+    figure.legend(frameon=False, ncols=3, loc="outside upper left", fontsize="small")
     _plain(axis)
     return png(figure)
 
@@ -219,13 +219,13 @@ def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str], title: str 
     figure = Figure(figsize=(6, 5.4), layout="constrained")
     axis = figure.subplots()
     image = axis.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
-    axis.set(xlabel="predicted", ylabel="right")
+    axis.set(xlabel="predicted class", ylabel="true class")
     if len(names) <= MAX_NUMBERED:
         axis.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)
         axis.set_yticks(range(len(names)), names)
         for (i, j), value in np.ndenumerate(table):
             if value:
-                axis.text(j, i, value, ha="center", va="center", fontsize=7, color="w" if share[i, j] > 0.5 else "k")
+                axis.text(j, i, value, ha="center", va="center", fontsize=9, color="w" if share[i, j] > 0.5 else "k")
     figure.colorbar(image, shrink=0.8, label="% of the class")
     _title(figure, title)
     return png(figure)
@@ -280,10 +280,11 @@ def offered(patterns_NMHW: Tensor, names: Sequence[str]) -> bytes:
 def activation(images: Tensor, maps: ActivationMaps, titles: Sequence[str]) -> bytes:
     """Draw images, the activation maps of each layer, and their sum over the image; each map has its own scale."""
     columns = 2 + len(maps.layers)
-    figure = Figure(figsize=(1.25 * columns, 1.35 * len(images)), layout="constrained")
+    height = 1.25 + 0.12 * max((title.count("\n") + 1 for title in titles), default=1)
+    figure = Figure(figsize=(1.25 * columns, height * len(images)), layout="constrained")
     for i, axes in enumerate(figure.subplots(len(images), columns, squeeze=False)):
         _show(axes[0], images[i])
-        axes[0].set_title(titles[i], fontsize=7)
+        axes[0].set_title(titles[i], fontsize=7, linespacing=1.1)
         for axis, (number, layer_NHW) in zip(axes[1:-1], maps.layers.items(), strict=True):
             _heat(axis, layer_NHW[i])
             axis.set_title(f"layer {number}", fontsize=7)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from functools import partial
 
 from torch import Tensor
 
-from fflabels.gallery import contact_sheet
+from fflabels.gallery import contact_sheet, png
 from fflabels.images import References
 from fflabels.labelset import LabelSet
 from fflabels.origin import LabelerMark
@@ -20,7 +19,7 @@ from ffnet.labels.codes import Codes
 from ffnet.model.net import FFNet
 from ffnet.prepare import sets_of
 from ffnet.report import figures
-from ffnet.report.names import drawable
+from ffnet.report.names import drawable, numbered
 from ffnet.report.section import MAX_IMAGES, Section, first_images, percent, picture
 from ffnet.runs.folder import Run
 
@@ -65,20 +64,21 @@ def labelers(net: FFNet) -> list[str]:
 def _pictures(run: Run, net: FFNet, labels: LabelSet, data: Data | None) -> Section:
     """Return the labels that images carry."""
     shown = LabelSet(labels.recipes[:MAX_LABELS], labels.labeler, labels.provenance, None)
-    references = References(to_unit(data.train.images[:8]).numpy(), data.name) if data else None
-    sheet = io.BytesIO()
-    contact_sheet(
-        shown, shape=net.shape, references=references, intensity=run.config.labels.intensity
-    ).save(sheet, format="PNG")  # fmt: skip
+    images = one_a_class(data.train, 8).images if data else None
+    references = References(to_unit(images).numpy(), data.name) if data and images is not None else None
+    sheet = png(
+        contact_sheet(
+            shown, shape=net.shape, references=references, intensity=run.config.labels.intensity,
+            names=numbered(run.about.data.class_names),
+        )
+    )  # fmt: skip
     words = _first_labels(len(labels))
     if labels.scores:
         largest = [f"{metric} {similarity.max:.3f}" for metric, similarity in labels.scores.similarity.items()]
         words += (
             f"Similarity of the most similar pair: {', '.join(largest)}. Selection method: {labels.provenance.method}."
         )
-    if labels.warning:
-        words += f" {labels.warning[0].upper()}{labels.warning[1:]}."
-    return Section("Labels", words, (picture(sheet.getvalue(), "each label, on images and alone"),))
+    return Section("Labels", words, (picture(sheet, "each label, on images and alone"),))
 
 
 def _first_labels(count: int) -> str:
@@ -101,15 +101,14 @@ def _codes(run: Run, codes: Codes) -> Section:
     width = run.config.net.widths[-1]
     labels = codes.sets[width]
     shown = LabelSet(labels.recipes[:MAX_LABELS], labels.labeler, labels.provenance, None)
-    sheet = io.BytesIO()
-    contact_sheet(shown, shape=(width, 1, 1)).save(sheet, format="PNG")
+    sheet = png(contact_sheet(shown, shape=(width, 1, 1), names=numbered(run.about.data.class_names)))
     words = _first_labels(len(codes))
     words += (
         "A label is a pattern over the channels of a layer: its goodness is the energy of the black channels, minus "
     )
     words += f"that of the white ones. These are the codes of the last layer ({codes.origin(width)})"
     words += ", before training; they are learned together with the layer." if run.config.labels.goodness.learn else "."
-    return Section("Labels", words, (picture(sheet.getvalue(), f"codes over {width} channels, and their correlation"),))
+    return Section("Labels", words, (picture(sheet, f"codes over {width} channels, and their correlation"),))
 
 
 def _correlations(run: Run, net: FFNet) -> Section:
@@ -119,20 +118,23 @@ def _correlations(run: Run, net: FFNet) -> Section:
     words = (
         "Correlation of the codes of any two labels. Learned codes are alike for classes that look alike to the layer."
     )
-    return Section("Which classes each layer takes to be alike", words, (picture(drawn, "correlation of codes"),))
+    return Section(
+        "Which classes each layer takes to be alike", words, (picture(drawn, "correlation of codes", chart=True),)
+    )
 
 
 def _goodness_maps(run: Run, net: FFNet, data: Data | None) -> Section:
     """Return which pixels decide between the first class and the runner-up."""
     assert data is not None
     _, part = first_images(data)
-    images, names = one_a_class(part, MAPPED_IMAGES).images, drawable(run.about.data.class_names)
-    maps = goodness_maps(net, images)
-    drawn = figures.activation(images, maps, maps.titles(names))
+    shown = one_a_class(part, MAPPED_IMAGES)
+    maps = goodness_maps(net, shown.images)
+    drawn = figures.activation(shown.images, maps, maps.titles(drawable(run.about.data.class_names), shown.classes))
     words = (
         "What each pixel adds to the goodness of the predicted class, minus that of the runner-up: green speaks for "
+        "the class, pink for the runner-up. Titles: true class → predicted class, not runner-up. Each map has its own "
+        "scale."
     )
-    words += "the class, pink for the runner-up."
     return Section("Goodness maps", words, (picture(drawn, "image, each layer's map, their sum"),))
 
 
@@ -140,7 +142,6 @@ def diagnosis(run: Run, data: Data | None) -> Section | None:
     """Return which classes are mistaken for one another, and whether layers use the label alone."""
     if data is None or not run.metrics or not isinstance(run.net, FFNet):
         return None
-    """Return which classes are mistaken for one another, and whether layers use the label alone."""
     # How often the right label wins, on an image, on noise and on an image of a third class.
     result = diagnose(run.net, data, count=MAX_IMAGES)
     names = run.about.data.class_names
@@ -169,4 +170,4 @@ def diagnosis(run: Run, data: Data | None) -> Section | None:
         "the share of noise images that get the most frequent label."
     )
     head = ["%", "image", "noise", "third class", "favourite"]
-    return Section("What the net makes of its labels", words, table=(head, rows))
+    return Section("Label confusions", words, table=(head, rows))

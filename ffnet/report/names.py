@@ -9,12 +9,16 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 
 
 def drawable(names: Sequence[str]) -> list[str]:
-    """Return each name as matplotlib draws it, or ``#k`` for class k if the font has no glyph for a letter in it.
+    """Return the names of `numbered` as matplotlib draws them: a pair of $ would be a formula."""
+    return [name.replace("$", r"\$") for name in numbered(names)]
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return each name, or ``#k`` for class k if the font has no glyph for a letter in it.
 
     The font is matplotlib's ``font.family``: a ``matplotlibrc`` that names one with, say, Chinese letters shows them.
     """
-    shown = [f"#{k}" if _missing(name) else name for k, name in enumerate(names)]
-    return [name.replace("$", r"\$") for name in shown]  # a pair of $ would be a formula
+    return [f"#{k}" if _missing(name) else name for k, name in enumerate(names)]
 
 
 def legend(names: Sequence[str], classes: Iterable[int] | None = None) -> str | None:

@@ -14,10 +14,13 @@ from ffnet.data.dataset import Data, one_a_class
 from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.inference.predict import default_inference, scores
 from ffnet.model.net import FFNet
+from ffnet.report import headline
+from ffnet.report.advice import advice
 from ffnet.report.section import Section, first_images, percent, picture
 from ffnet.runs.files import CONFIG, LABELS
-from ffnet.runs.folder import Run
+from ffnet.runs.folder import Run, check_alike
 from ffnet.runs.log import TIMINGS, read_lines
+from ffnet.runs.record import Record
 
 try:
     import jinja2
@@ -37,7 +40,12 @@ MAPPED_IMAGES = 6
 
 
 def write_report(
-    run: Run, data: Data | None = None, *, out: str | Path | None = None, progress: Progress = silent
+    run: Run,
+    data: Data | None = None,
+    *,
+    out: str | Path | None = None,
+    baseline: Run | Record | None = None,
+    progress: Progress = silent,
 ) -> Path:
     """Write the report of a run, and return where it is.
 
@@ -49,14 +57,20 @@ def write_report(
         The run's data set; without it there are no mistakes, activation maps and label confusions.
     out
         The file; default: ``report.html`` in the run folder.
+    baseline
+        A finished run on the same data, such as one by back-propagation, whose accuracies stand in the headline.
     progress
         Called with the name of the work being done, sections done, and sections in all.
     """
+    if baseline:
+        check_alike([run, baseline])
+
     # Make the sections.
     makers: list[Callable[[], Section | None]] = [
-        partial(_results, run), *label_sections.makers(run, data), partial(_learning, run),
-        partial(_layers, run), partial(_confusion, run), partial(_mistakes, run, data), partial(_maps, run, data),
-        partial(label_sections.diagnosis, run, data), partial(_settings, run), partial(_provenance, run),
+        partial(_results, run), partial(_learning, run), partial(_layers, run), partial(_confusion, run),
+        partial(_mistakes, run, data), *label_sections.makers(run, data), partial(_maps, run, data),
+        partial(label_sections.diagnosis, run, data), partial(_usage, run), partial(_settings, run),
+        partial(_provenance, run),
     ]  # fmt: skip
     sections = []
     for k, make in enumerate(makers):
@@ -68,8 +82,9 @@ def write_report(
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("ffnet.report").joinpath("page.html").read_text(encoding="utf-8"))
     page = template.render(
-        title=run.folder.resolve().name, lines=_summary(run), verdict=verdict(run), missing=_missing(run, data),
-        sections=sections,
+        title=run.folder.resolve().name, headline=headline.sentence(run), bars=headline.bars(run, baseline),
+        below=headline.missing_baseline(run, baseline), lines=_summary(run), verdict=verdict(run),
+        missing=_missing(run, data), advice=advice(run), sections=sections,
     )  # fmt: skip
     path = Path(out) if out else run.folder / REPORT
     write_whole(path, page.encode())
@@ -121,7 +136,7 @@ def _missing(run: Run, data: Data | None) -> list[str]:
         notes.append(f"This run is not finished: ffnet resume {run.folder} continues it. There are no accuracies yet.")
     if data is None:
         notes.append(
-            "The run's data set was not at hand: there are no mistakes, activation maps and label confusions here."
+            "The run's data set was not at hand: the page has no mistakes, activation maps or label confusions."
         )
     return notes
 
@@ -137,7 +152,8 @@ def _results(run: Run) -> Section | None:
     words = "One seed. Make choices on validation images; the test images of this run were read "
     words += f"{run.test_reads} times. " if run.test_reads != 1 else "once. "
     if isinstance(run.net, FFNet):
-        words += "The last column is the same inference method on the untrained net: the accuracy of random filters."
+        words += "Goodness: the label that the layers respond to most. Linear: a linear classifier, fitted afterwards "
+        words += "to their activations. Untrained net: the same with random filters, which no training has changed."
     return Section("Accuracy, %", words, table=(["images", "inference", "accuracy", "untrained net"], rows))
 
 
@@ -146,7 +162,8 @@ def _learning(run: Run) -> Section | None:
         return None
     discrimination = "Discrimination: how often a layer gives the right label more goodness than a wrong one."
     words = "" if run.config.algorithm != "ff" else discrimination
-    return Section("Learning", words, (picture(figures.learning_curves(run.metrics), "loss and accuracy per epoch"),))
+    drawn = picture(figures.learning_curves(run.metrics), "loss and accuracy per epoch", chart=True)
+    return Section("Learning", words, (drawn,))
 
 
 def _layers(run: Run) -> Section | None:
@@ -155,7 +172,8 @@ def _layers(run: Run) -> Section | None:
     if not layers:
         return None
     chance = 1 / len(run.about.data.class_names)
-    drawn = picture(figures.layer_accuracies(layers, chance), "accuracy by the goodness of each layer alone")
+    caption = "accuracy by the goodness of each layer alone"
+    drawn = picture(figures.layer_accuracies(layers, chance), caption, chart=True)
     words = "The predicted class is the one whose label has the most goodness in this layer."
     return Section("Each layer alone", words, (drawn,))
 
@@ -166,10 +184,11 @@ def _confusion(run: Run) -> Section | None:
     names = drawable(run.about.data.class_names)
     part = run.results.parts[-1]
     pictures = [
-        picture(figures.confusion(accuracy.confusion, names), f"{part.split} images, inference: {name}")
+        picture(figures.confusion(accuracy.confusion, names, name), f"{name}, {part.split} images", chart=True)
         for name, accuracy in part.accuracies.items()
     ]
-    return Section("Which class is taken for which", "", tuple(pictures))
+    words = "Each row is a true class; its images are counted under the class that was predicted."
+    return Section("Confusion matrices", words, tuple(pictures))
 
 
 def _mistakes(run: Run, data: Data | None) -> Section | None:
@@ -188,19 +207,32 @@ def _mistakes(run: Run, data: Data | None) -> Section | None:
     )
     by = {"linear": "The linear classifier", "goodness": "Goodness"}.get(default_inference(run.net), "The net")
     words = f"{by} is wrong on {len(wrong):,} of {len(part):,} {name} images, most confidently on these."
-    return Section("Most confident mistakes", words, (picture(drawn, "right class → predicted class"),))
+    return Section("Most confident mistakes", words, (picture(drawn, "true class → predicted class"),))
 
 
 def _maps(run: Run, data: Data | None) -> Section | None:
     if data is None or run.results is None:
         return None
     _, part = first_images(data)
-    images = one_a_class(part, MAPPED_IMAGES).images
-    maps = activation_maps(run.net, images)
-    names = drawable(run.about.data.class_names)
-    drawn = figures.activation(images, maps, [names[k] for k in maps.classes])
-    words = "What each pixel adds to the evidence for the predicted class: green is for it, pink against it."
+    shown = one_a_class(part, MAPPED_IMAGES)
+    maps = activation_maps(run.net, shown.images)
+    drawn = figures.activation(shown.images, maps, maps.titles(drawable(run.about.data.class_names), shown.classes))
+    words = "What each pixel adds to the evidence of the linear classifier for the predicted class: green is for it, "
+    words += "pink against it. Titles: true class → predicted class. Each map has its own scale."
     return Section("Class activation maps", words, (picture(drawn, "image, each layer's map, their sum"),))
+
+
+def _usage(run: Run) -> Section:
+    """Return lines of Python, and a command, that use the net."""
+    code = f"""import ffnet
+
+run = ffnet.load_run({str(run.folder)!r})
+images = run.data().test.images[:8]  # or your own, (N, {", ".join(map(str, run.about.data.shape))}), bytes or 0 to 1
+predicted = run.predict(images)  # numbers of classes
+names = [run.about.data.class_names[k] for k in predicted]
+"""
+    words = f"ffnet predict {run.folder} IMAGE… does the same for image files and folders."
+    return Section("Use this net", words, code=code)
 
 
 def _settings(run: Run) -> Section:

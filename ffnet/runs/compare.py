@@ -147,7 +147,7 @@ def _accuracies(runs: Sequence[Run | Record], split: SplitName) -> dict[str, lis
             )
         for name, accuracy in part.accuracies.items():
             accuracies.setdefault(name, []).append(accuracy.accuracy)
-            if accuracy.untrained is not None:
+            if accuracy.untrained is not None and name != "goodness":  # that is near chance, and says little
                 untrained = "untrained" if name == "linear" else f"{name}, untrained"
                 accuracies.setdefault(untrained, []).append(accuracy.untrained)
     return accuracies

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Self, get_args
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fflabels.errors import FFLabelsError
+from fflabels.progress import Progress, silent
 from ffnet.config import Inference
 from ffnet.data.dataset import Data, Split
 from ffnet.evaluation.accuracy import Evaluation, SplitName, accuracy, accuracy_of
@@ -126,13 +127,25 @@ class Ensemble:
 
     @memory_errors()
     def evaluate(
-        self, data: Data, split: SplitName = "validation", *, inference: Inference | None = None
+        self,
+        data: Data,
+        split: SplitName = "validation",
+        *,
+        inference: Inference | None = None,
+        progress: Progress = silent,
     ) -> Evaluation:
         """Return accuracies on a split; every run's folder counts each reading of the test images.
 
         Test images are evaluated with weights fitted on all validation images, as after `fit`. Each half of the
         validation images is evaluated with weights fitted on the other half. Beside *linear* stands the same for the
         linear classifiers on the untrained nets, with weights of their own.
+
+        Parameters
+        ----------
+        data, split, inference
+            As for `Run.evaluate`; inference may be ``both``, too.
+        progress
+            Called with the split, the number of nets and methods done, and the number in all.
 
         Raises
         ------
@@ -148,11 +161,11 @@ class Ensemble:
         kinds = [kind for kind in SCORES if any(kind in SUMMED[name] for name in names)]
 
         # The scores of every net: validation images fit the weights, test images are read only when asked for.
-        validation, test = self._split_scores(data, "validation", kinds), None
+        validation, test = self._split_scores(data, "validation", kinds, progress), None
         if split == "test":
             for run in self.runs if len(data.test) else ():
                 run.count_test_read()
-            test = self._split_scores(data, split, kinds)
+            test = self._split_scores(data, split, kinds, progress)
 
         # Accuracy by each inference method.
         part: Split = getattr(data, split)
@@ -163,12 +176,20 @@ class Ensemble:
             accuracies[name] = accuracy_of(scores_NC, part, data.classes, untrained=untrained)
         return Evaluation(split, len(part), accuracies)
 
-    def _split_scores(self, data: Data, split: SplitName, kinds: Iterable[str]) -> NetScores:
+    def _split_scores(
+        self, data: Data, split: SplitName, kinds: Collection[str], progress: Progress = silent
+    ) -> NetScores:
         """Return the scores of every net on a split, by kind."""
         part: Split = getattr(data, split)
         if not len(part):
             raise FFLabelsError("no images", where=f"split {split}", hint="data.validation sets some apart")
-        return {kind: torch.stack([self._run_scores(run, data, split, kind) for run in self.runs]) for kind in kinds}
+        scores: dict[str, list[Tensor]] = {kind: [] for kind in kinds}
+        pairs = [(kind, run) for kind in kinds for run in self.runs]
+        for done, (kind, run) in enumerate(pairs):
+            progress(f"{split} images", done, len(pairs))
+            scores[kind].append(self._run_scores(run, data, split, kind))
+        progress(f"{split} images", len(pairs), len(pairs))
+        return {kind: torch.stack(of_runs) for kind, of_runs in scores.items()}
 
     def _untrained_accuracy(self, data: Data, split: SplitName) -> float:
         """Return the accuracy of the linear classifiers on the untrained nets, with weights fitted in the same way."""

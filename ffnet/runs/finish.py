@@ -33,14 +33,12 @@ def finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
     save_weights(net, run.folder / MODEL)
 
     # Evaluate, and save the results.
-    progress("evaluation", 0, 2)
-    validation = evaluate(net, data, "validation", control=control) if len(data.validation) else None
-    progress("evaluation", 1, 2)
-    test = None
+    validation = test = None
+    if len(data.validation):
+        validation = evaluate(net, data, "validation", control=control, progress=progress)
     if run.config.inference.test:
         run.count_test_read()
-        test = evaluate(net, data, "test", control=control)
-    progress("evaluation", 2, 2)
+        test = evaluate(net, data, "test", control=control, progress=progress)
     log.timing("evaluation", **clock.lap())
     run.results = Results(validation, test)
     results = as_json(run.results.to_builtins())

@@ -167,7 +167,9 @@ class Run:
         return net.eval()
 
     @memory_errors()
-    def evaluate(self, data: Data, split: SplitName, *, inference: Inference | None = None) -> Evaluation:
+    def evaluate(
+        self, data: Data, split: SplitName, *, inference: Inference | None = None, progress: Progress = silent
+    ) -> Evaluation:
         """Return accuracies on a split; the folder counts every reading of the test images.
 
         For halving the forecast is fitted first, if the net has none yet.
@@ -198,11 +200,11 @@ class Run:
         # Fit what is missing, count the reading, evaluate.
         method = get_inference(inference)[1] if inference else None
         if method and method.needs == "forecast":
-            self.fit_forecast(data)
+            self.fit_forecast(data, progress=progress)
         if split == "test":
             self.count_test_read()
         control = self.control(data) if method is None or method.control else None
-        return evaluate(self.net, data, split, inference=inference, control=control)
+        return evaluate(self.net, data, split, inference=inference, control=control, progress=progress)
 
 
 def load_run(folder: str | Path, *, device: str = "cpu") -> Run:

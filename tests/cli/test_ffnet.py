@@ -63,8 +63,10 @@ def test_train_shows_progress_accuracies_and_the_run_folder(trained):
         assert part in found.stderr
     line = r"epoch 2/2  loss [\d.]+  discrimination [\d.]+ [\d.]+  [\d,]+ images/s  0:00 left"
     assert re.search(line, found.stderr)
-    assert re.search(r"test \(360\) +[\d.]+ +[\d.]+ +[\d.]+", found.stdout)
-    assert "linear, untrained net" in found.stdout
+    assert re.search(r"split +goodness +untrained net +linear +untrained net +chance", found.stdout)
+    assert re.search(r"test \(360\) +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+ +10.0", found.stdout)
+    results = json.loads((cwd / "runs" / "digits-fourier-0" / "results.json").read_text())
+    assert 0 <= results["test"]["goodness"]["untrained"] < results["test"]["goodness"]["accuracy"]
     *_, folder, following, _, _, _ = found.stdout.splitlines()
     assert (folder, following) == ("run folder: runs/digits-fourier-0", "next:")
     assert {"config.toml", "labels.json", "metrics.jsonl", "metrics.csv", "timings.jsonl", "checkpoints"} <= {
@@ -120,18 +122,16 @@ def test_eval(trained):
     text = shown("eval", "runs/digits-fourier-0", cwd=cwd)
     assert "validation, goodness:" in text
     assert "validation, linear:" in text
-    assert "the same classifier on the untrained net:" in text
+    assert "; untrained net:" in text
     found = json.loads(shown("eval", "runs/digits-fourier-0", "--inference", "linear", "--json", cwd=cwd))
     assert "goodness" not in found
     assert found["split"] == "validation"
     assert len(found["linear"]["per_class"]) == 10
     cascade = shown("eval", "runs/digits-fourier-0", "--inference", "cascade:4", cwd=cwd)
-    assert re.search(
-        r"validation, cascade: [\d.]+ % of 180 images; the answer of goodness over all labels for", cascade
-    )
-    assert re.search(r"cascade: [1-5]\.\d\d passes an image instead of 10", cascade)
+    assert re.search(r"validation, cascade: [\d.]+ % of 180 images; same answer as goodness over all labels:", cascade)
+    assert re.search(r"cascade: [1-5]\.\d\d passes per image instead of 10", cascade)
     halving = shown("eval", "runs/digits-fourier-0", "--inference", "halving", cwd=cwd)
-    assert re.search(r"halving: \d\.\d\d passes an image instead of 10", halving)
+    assert re.search(r"halving: \d\.\d\d passes per image instead of 10", halving)
     assert (cwd / "runs" / "digits-fourier-0" / "forecast.safetensors").exists()
     assert (
         "unknown inference; got casc" in ffnet("eval", "runs/digits-fourier-0", "--inference", "casc", cwd=cwd).stderr

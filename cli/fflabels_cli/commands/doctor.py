@@ -60,8 +60,8 @@ def command(check: bool, json_: bool) -> None:
         output.print_json({"python": python, "versions": versions, "labelers": listed, "troubles": troubles})
     else:
         rows = [["python", platform.python_version()], *([name, v or "not installed"] for name, v in versions.items())]
-        output.print_table("versions", ("package", "version"), rows)
-        click.echo("labelers: " + (", ".join(f"{e.name} ({e.state})" for e in labelers) or "none"))
+        output.print_table("versions", ("package", "version"), rows, words=2)
+        output.print_line("labelers: " + (", ".join(f"{e.name} ({e.state})" for e in labelers) or "none"))
         for trouble in troubles:
             click.echo(f"trouble: {trouble}")
         if not troubles:

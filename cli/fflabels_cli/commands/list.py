@@ -40,7 +40,7 @@ def command(pattern: str, json_: bool) -> None:
         click.echo(f"no labeler matches {pattern}")
         return
     rows = [[e.name, e.state, f"{e.distribution} {e.version}", e.value] for e in labelers]
-    output.print_table("labelers", ("name", "state", "distribution", "class"), rows)
+    output.print_table("labelers", ("name", "state", "distribution", "class"), rows, words=4)
 
 
 def _show(name: str, fields: tuple[str, ...], json_: bool) -> None:
@@ -61,7 +61,7 @@ def _show(name: str, fields: tuple[str, ...], json_: bool) -> None:
         output.print_json([{**shown, "sets": list(labeler_type.named_sets), "doc": _doc(labeler_type)}])
         return
     for line in _lines(entry, labeler_type):
-        click.echo(line)
+        output.print_line(line)
     rows = [[one.name, one.type, one.default, one.doc] for one in taken]
     if rows:
         output.print_table("parameters (--param NAME=VALUE)", ("name", "type", "default", "what it is"), rows, words=4)

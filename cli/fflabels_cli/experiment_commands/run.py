@@ -54,12 +54,8 @@ def run(place: Place, workers: int) -> None:
     """Work through the jobs here, then report."""
     from fflabels_cli import net_output
     from ffnet.experiments.jobs import run_jobs, wait_for
-    from ffnet.runs.session import Watcher
 
     _, jobs, folder = place.load()
-
-    def begin(job: Job, number: int, of: int) -> None:
-        click.echo(f"run {number} of {of}: {job.folder}", err=True)
 
     again = [sys.executable, "-c", COMMAND, "experiment", "run", *place.words]
     others = [
@@ -68,7 +64,12 @@ def run(place: Place, workers: int) -> None:
     ]
     try:
         with net_output.Training(quiet=False, again="the same command") as screen:
-            while held := run_jobs(jobs, folder, begin=begin, watcher=Watcher(screen.started, screen.epoch)):
+
+            def begin(job: Job, number: int, of: int) -> None:
+                screen.progress.print_line(f"run {number} of {of}: {job.folder}")
+                screen.progress("experiment", number - 1, of)
+
+            while held := run_jobs(jobs, folder, begin=begin, watcher=screen.watcher()):
                 wait_for(held, folder)
     finally:
         for other in others:

@@ -16,12 +16,12 @@ def command(**place: Any) -> None:
     from fflabels_cli import output
 
     experiment, jobs, folder = Place(**place).load()
-    click.echo(experiment.about)
+    output.print_line(experiment.about)
     if experiment.primary:
-        click.echo(f"primary comparison: {experiment.primary}")
+        output.print_line(f"primary comparison: {experiment.primary}")
     for factor, part in experiment.factors.items():
         levels = ", ".join(f"{level} (base)" if level == part.base_level else level for level in part.levels)
-        click.echo(f"{factor}: {levels}")
+        output.print_line(f"{factor}: {levels}")
     output.print_table(
         f"{len(jobs)} runs in {folder}",
         ("run folder", "preset's data", "epochs"),

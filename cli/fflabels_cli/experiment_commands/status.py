@@ -13,18 +13,18 @@ from fflabels_cli.experiment_options import Place, shared
 @shared
 def command(**place: Any) -> None:
     """Show the progress of every run, and the training time that is left, estimated from the epochs so far."""
-    from fflabels_cli import net_output, output
+    from fflabels_cli import output
     from ffnet.experiments.jobs import status
 
     _, jobs, folder = Place(**place).load()
     found = status(jobs, folder)
     rows = [
         [one.job.folder, one.state, f"{one.epochs} of {one.job.config.train.epochs}",
-         net_output.duration(one.seconds_left)]
+         output.duration(one.seconds_left)]
         for one in found
     ]  # fmt: skip
     done = sum(one.state == "finished" for one in found)
     left = [one.seconds_left for one in found if one.seconds_left is not None]
     title = f"{done} of {len(jobs)} runs are finished in {folder}"
-    title += f"; about {net_output.duration(sum(left))} of training left in one process" if sum(left) else ""
-    output.print_table(title, ("run", "state", "epochs", "left"), rows)
+    title += f"; about {output.duration(sum(left))} of training left in one process" if sum(left) else ""
+    output.print_table(title, ("run", "state", "epochs", "left"), rows, words=2)

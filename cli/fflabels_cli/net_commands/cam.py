@@ -42,7 +42,8 @@ def command(
 ) -> None:
     """Draw which pixels are evidence for a class (green) or against it (pink), layer by layer and summed.
 
-    Each IMAGE is an image file. Without any, one validation image of each of the first classes is drawn.
+    Each IMAGE is an image file. Without any, one validation image of each of the first classes is drawn, titled with
+    its true and its predicted class.
     """
     import torch
 
@@ -68,23 +69,23 @@ def command(
         raise FFLabelsError("no such class", where="--class", got=class_name, hint=nearest(class_name, names))
 
     # Load the images, and draw their maps.
+    right = None
     if images:
         pixels = read_pictures(images, loaded.net.shape, loaded.config.data.range)
     else:
         loaded_data = loaded.data(data)
         split = loaded_data.validation if len(loaded_data.validation) else loaded_data.train
-        pixels = one_a_class(split, MAX_IMAGES).images
+        drawn = one_a_class(split, MAX_IMAGES)
+        pixels, right = drawn.images, drawn.classes if class_name is None else None
     classes = None if class_name is None else torch.full((len(pixels),), names.index(class_name))
     shown = drawable(names)
     if by == "linear":
         maps = activation_maps(loaded.net, pixels, classes)
-        titles = [shown[k] for k in maps.classes]
     else:
         if not (isinstance(loaded.net, FFNet) and loaded.net.has_codes):
             raise FFLabelsError("its labels are no codes", where=run, got="--by goodness", expected="--by linear")
-        compared = goodness_maps(loaded.net, pixels, classes)
-        maps, titles = compared, compared.titles(shown)
-    write_whole(path, activation(pixels, maps, titles))
+        maps = goodness_maps(loaded.net, pixels, classes)
+    write_whole(path, activation(pixels, maps, maps.titles(shown, right)))
     if line := legend(names, maps.classes.tolist()):
         click.echo(line, err=True)
     click.echo(f"activation maps: {path}")

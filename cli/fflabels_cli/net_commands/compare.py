@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from ffnet.runs.compare import Difference
 
 
+LONG = 40
+"""Groups whose settings take more characters have a number in the lines on differences."""
+
+
 @click.command("compare")
 @options.run_folders
 @options.split("Make choices on validation (val for short).")
@@ -39,12 +43,16 @@ def command(runs: tuple[str, ...], split: SplitName, json_: bool) -> None:
         return
     names = list(dict.fromkeys(name for group in groups for name in group.accuracies))
     rows = []
+    short = {g.name: g.name if len(g.name) <= LONG else f"({k})" for k, g in enumerate(groups, 1)}
     for group in groups:
         accuracies = [group.accuracies.get(name) for name in names]
-        rows.append([group.name, str(len(group.runs)), *(spread(shares) if shares else "–" for shares in accuracies)])
+        name = group.name if short[group.name] == group.name else f"{short[group.name]} {group.name}"
+        rows.append([name, str(len(group.runs)), *(spread(shares) if shares else "–" for shares in accuracies)])
     output.print_table(f"{split} accuracy, %", ("settings", "n", *names), rows)
     for d in compared:
-        click.echo(f"{d.group} – {groups[0].name}, {d.reading}: {100 * d.difference:+.2f} ({_interval(d)})")
+        output.print_line(
+            f"{short[d.group]} – {short[groups[0].name]}, {d.reading}: {100 * d.difference:+.2f} ({_interval(d)})"
+        )
 
 
 def _interval(d: Difference) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def command(
     runs: tuple[str, ...], inference: Any, split: SplitName, data: str | None, device: str | None, json_: bool
 ) -> None:
-    """Evaluate a run: accuracy, confusion matrix, accuracy per class; for linear also on the untrained net.
+    """Evaluate a run: accuracy, confusion matrix, accuracy per class; beside the untrained net.
 
     Several runs on the same images are evaluated as an ensemble: their goodness and the logits of their classifiers are
     summed, with weights fitted on the validation images. Each half of the validation images is evaluated with weights
@@ -38,7 +38,9 @@ def command(
 
     loaded = [load_run(run, device=device or "auto") for run in runs]
     ensemble = Ensemble(loaded) if len(loaded) > 1 or inference == "both" else None
-    evaluation = (ensemble or loaded[0]).evaluate(loaded[0].data(data), split, inference=inference)
+    loaded_data = loaded[0].data(data)
+    with output.Bars() as progress:
+        evaluation = (ensemble or loaded[0]).evaluate(loaded_data, split, inference=inference, progress=progress)
     reads = [run.test_reads for run in loaded]
     if json_:
         several = {"runs": {run: {"test_reads": count} for run, count in zip(runs, reads, strict=True)}}

@@ -34,12 +34,13 @@ def command(run: str, json_: bool) -> None:
         )
         return
     for line in net_output.description(loaded):
-        click.echo(line)
+        output.print_line(line)
     about, done, epochs = loaded.about, len(loaded.metrics), loaded.config.train.epochs
-    click.echo(f"started on {about.device}; " + ", ".join(f"{k} {v}" for k, v in sorted(about.versions.items())))
+    versions = ", ".join(f"{k} {v}" for k, v in sorted(about.versions.items()))
+    output.print_line(f"started on {about.device}; {versions}")
     for part in about.continued:
         versions = ", ".join(f"{k} {v}" for k, v in sorted(part.versions.items()))
-        click.echo(f"continued after step {part.step} of epoch {part.epoch + 1} on {part.device}; {versions}")
+        output.print_line(f"continued after step {part.step} of epoch {part.epoch + 1} on {part.device}; {versions}")
     if loaded.results and done < epochs:
         click.echo(f"Warning: {run}/metrics.jsonl lacks {epochs - done} of {epochs} epochs", err=True)
     done = epochs if loaded.results else done

@@ -37,3 +37,16 @@ def test_the_untrained_control_has_the_first_weights_and_its_own_statistics():
     assert torch.equal(control.layers[1].weight, first)
     assert not torch.equal(trained.layers[1].weight, first)
     assert not torch.equal(control.layers[0].running_var, torch.ones(1))
+
+
+def test_goodness_stands_beside_that_of_the_untrained_net_where_it_is_at_hand():
+    chosen = config("train.epochs=1", "inference.linear_epochs=1", "data.limit=100")
+    data = ffnet.load_data(chosen.data)
+    net = ffnet.FFNet(chosen, data.shape, named_set("fourier:paper10"))
+    ffnet.fit(net, data)
+    control = untrained(net, data)
+    predicted = ffnet.predict(control, data.validation.images, inference="goodness")
+    expected = float((predicted == data.validation.classes).double().mean())
+    assert ffnet.evaluate(net, data).goodness.untrained == expected
+    assert ffnet.evaluate(net, data, inference="goodness", control=control).goodness.untrained == expected
+    assert ffnet.evaluate(net, data, inference="goodness").goodness.untrained is None

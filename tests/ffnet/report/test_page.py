@@ -1,14 +1,19 @@
 """The report of a run: its sections, what it says where something is missing, and how a browser shows it."""
 
+import dataclasses
+import html
 import re
 import shutil
 import subprocess
 
+import msgspec
 import pytest
 from reference import SMALL_TRAINED as SMALL
 
 import ffnet
+from fflabels.errors import FFLabelsError
 from ffnet.config import Config
+from ffnet.report.advice import advice
 from ffnet.report.page import verdict, write_report
 from ffnet.runs.folder import load_run
 
@@ -29,14 +34,72 @@ def test_a_page_has_all_that_there_is_and_asks_for_nothing_from_outside(runs, da
     for name in ("ff0", "bp"):
         page = write_report(runs[name], data).read_text()
         assert page.startswith("<!doctype html>")
-        assert not re.findall(r'(?:src|href)="(?!data:image/png;base64,)', page)
+        assert not re.findall(r'(?:src|href)="(?!data:image/png;base64,|#)', page)
         assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
-        headings = re.findall(r"<h2>(.*?)</h2>", page)
-        shared = ["Accuracy, %", "Learning", "Which class is taken for which", "Most confident mistakes",
-                  "Class activation maps", "Settings", "Provenance"]  # fmt: skip
-        own = {"Labels", "Each layer alone", "What the net makes of its labels"} if name == "ff0" else set()
+        headings = re.findall(r'<h2 id=".*?">(.*?)</h2>', page)
+        shared = ["Accuracy, %", "Learning", "Confusion matrices", "Most confident mistakes", "Class activation maps",
+                  "Use this net", "Settings", "Provenance"]  # fmt: skip
+        own = {"Labels", "Each layer alone", "Label confusions"} if name == "ff0" else set()
         assert set(headings) == {*shared, *own}
+        assert re.findall(r'<a href="#.*?">(.*?)</a>', page) == headings
     assert "Back-propagation: the baseline" in page
+
+
+def test_the_headline_has_chance_the_untrained_net_and_back_propagation(runs, tmp_path):
+    page = write_report(runs["ff0"], out=tmp_path / "page.html", baseline=runs["bp"]).read_text()
+    test, bars = runs["ff0"].results.test, re.findall(r"<dt>(.*?)</dt>\s*<dd.*?>([\d.]+)</dd>", page)
+    expected = {
+        "goodness": test.goodness.accuracy, "goodness, untrained net": test.goodness.untrained,
+        "linear": test.linear.accuracy, "linear, untrained net": test.linear.untrained,
+        "back-propagation": runs["bp"].results.test.bp.accuracy, "guessing": 0.1,
+    }  # fmt: skip
+    assert dict(bars) == {name: f"{100 * share:.1f}" for name, share in expected.items()}
+    assert f"{100 * test.linear.accuracy:.1f} % of 360 test images are right" in page
+    assert "--algorithm bp" not in page
+
+
+def test_without_a_baseline_the_page_says_how_to_make_one(runs, tmp_path):
+    page = write_report(runs["ff0"], out=tmp_path / "page.html").read_text()
+    assert "--algorithm bp" in page
+    assert "--beside" in page
+
+
+def test_a_baseline_is_a_finished_run_on_the_same_data(runs, unfinished, tmp_path):
+    with pytest.raises(FFLabelsError, match="not finished"):
+        write_report(runs["ff0"], out=tmp_path / "page.html", baseline=unfinished)
+
+
+def test_the_snippet_loads_the_net(runs, tmp_path):
+    page = write_report(runs["ff0"], out=tmp_path / "page.html").read_text()
+    snippet = html.unescape(re.search(r"<pre><code>(import ffnet.*?)</code></pre>", page, re.DOTALL)[1])
+    names: dict = {}
+    exec(snippet, names)
+    assert len(names["predicted"]) == 8
+
+
+def advised(run, **changes):
+    """Return the advice on a run whose validation accuracies and last metrics are changed."""
+    metrics = [*run.metrics[:-1], {**run.metrics[-1], "dead_layers": changes.pop("dead", [])}]
+    accuracies = {
+        name: msgspec.structs.replace(accuracy, **changes.get(name, {}))
+        for name, accuracy in run.results.validation.accuracies.items()
+    }
+    validation = msgspec.structs.replace(run.results.validation, accuracies=accuracies)
+    results = msgspec.structs.replace(run.results, validation=validation)
+    return " ".join(advice(dataclasses.replace(run, metrics=metrics, results=results)))
+
+
+def test_advice(runs):
+    run, learned = runs["ff0"], {"accuracy": 0.9, "untrained": 0.5, "confusion": [[2, 0], [1, 2]]}
+    assert advised(run, goodness=learned, linear=learned) == ""
+    assert "30.0 points below linear: train longer" in advised(
+        run, goodness={**learned, "accuracy": 0.6}, linear=learned
+    )
+    assert "Layer 2 never fires" in advised(run, goodness=learned, linear=learned, dead=[2])
+    poor = {**learned, "accuracy": 0.5}
+    assert "no better on this net than on the untrained one" in advised(run, goodness=learned, linear=poor)
+    few = {**learned, "confusion": [[3, 0], [2, 0]]}
+    assert "never predicts 1" in advised(run, goodness=few, linear=learned)
 
 
 def test_an_unfinished_run_has_a_page_that_says_so(unfinished, data):
@@ -62,7 +125,7 @@ def test_a_page_shows_what_later_layers_are_offered(data, tmp_path):
     }
     run = ffnet.train(Config().replaced({**SMALL, **waves}), out=tmp_path / "run")
     page = write_report(run, data).read_text()
-    assert "<h2>The label in later layers</h2>" in page
+    assert ">The label in later layers</h2>" in page
     assert "Each layer after the first also receives 2 patterns of the label as channels." in page
 
 

@@ -1,0 +1,64 @@
+"""The headline of the report: how accurate a net is, beside guessing, the untrained net and a baseline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ffnet.evaluation.accuracy import Evaluation
+from ffnet.inference.predict import default_inference
+from ffnet.report.section import percent
+from ffnet.runs.folder import Run
+from ffnet.runs.record import Record
+
+ALGORITHMS = {"bp": "back-propagation", "local": "local classifiers"}
+"""Names of the algorithms of baselines."""
+
+
+class Bar(NamedTuple):
+    """An accuracy in percent, and what it belongs to: ``own`` to the trained net, else to what it is compared with."""
+
+    name: str
+    percent: str
+    own: bool
+
+
+def sentence(run: Run) -> str:
+    """Return the data set, and the accuracy of a run's default inference method or how far an unfinished run is."""
+    task = Path(run.about.data.name).name
+    if run.results is None:
+        return f"{task}: not finished, {len(run.metrics)} of {run.config.train.epochs} epochs"
+    part = run.results.parts[-1]
+    name = default_inference(run.net)
+    by = {"goodness": " by goodness", "linear": " by the linear classifier"}.get(name, "")
+    return f"{task}: {percent(part.accuracies[name].accuracy)} % of {part.images:,} {part.split} images are right{by}"
+
+
+def bars(run: Run, baseline: Run | Record | None = None) -> list[Bar]:
+    """Return the accuracies of a run, of its untrained net and of a baseline, and that of guessing."""
+    if run.results is None:
+        return []
+    part = run.results.parts[-1]
+    found = []
+    for name, accuracy in part.accuracies.items():
+        found.append(Bar(ALGORITHMS.get(name, name), percent(accuracy.accuracy), True))
+        if accuracy.untrained is not None:
+            found.append(Bar(f"{name}, untrained net", percent(accuracy.untrained), False))
+    other = baseline and baseline.results and getattr(baseline.results, part.split)
+    if baseline and isinstance(other, Evaluation):
+        for name, accuracy in other.accuracies.items():
+            found.append(
+                Bar(ALGORITHMS.get(name, f"{name}, {baseline.folder.name}"), percent(accuracy.accuracy), False)
+            )
+    return [*found, Bar("guessing", percent(1 / len(run.about.data.class_names)), False)]
+
+
+def missing_baseline(run: Run, baseline: Run | Record | None) -> str:
+    """Return how to add back-propagation to the headline, or nothing where it is there or does not belong."""
+    if baseline or run.results is None or run.config.algorithm == "bp":
+        return ""
+    name = run.about.data.name
+    return (
+        f"To compare with back-propagation: ffnet train --dataset {name} --algorithm bp --out bp, then "
+        f"ffnet report {run.folder} --beside bp."
+    )
