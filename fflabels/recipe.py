@@ -33,10 +33,22 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         msgspec.ValidationError
             When a field has a wrong type, is out of range, NaN or infinite; the message names it.
         """
-        plain = msgspec.to_builtins(self, enc_hook=_number)
+        try:
+            plain = msgspec.to_builtins(self, enc_hook=_number)
+        except msgspec.ValidationError as error:
+            raise msgspec.ValidationError(f"{error} - at `$.{self._field_without_json()}`") from None
         if bad := first_not_finite(plain):
             raise msgspec.ValidationError(f"Expected a finite number, got `{bad[1]}` - at `$.{bad[0]}`")
         return msgspec.convert(plain, type(self))
+
+    def _field_without_json(self) -> str:
+        """Return the first field whose value is none that JSON has."""
+        for name in self.__struct_fields__:
+            try:
+                msgspec.to_builtins(getattr(self, name), enc_hook=_number)
+            except msgspec.ValidationError:
+                return name
+        raise AssertionError("every field has a value that JSON has")
 
     def to_json(self) -> bytes:
         """Return the canonical JSON of the recipe: sorted keys, no blanks, no NaN."""

@@ -212,10 +212,11 @@ class Dots(Labeler):
     [
         (Dotted(float("nan")), "Expected a finite number, got `nan` - at `$.size`"),
         (Dotted(np.float32("inf")), "Expected a finite number, got `inf` - at `$.size`"),
+        (Dotted(1, {"a": 1j}), "1j, of type complex, is no number, text or collection of them - at `$.weights`"),
         (Dotted(1, {"a": 2, "b": float("-inf")}), "Expected a finite number, got `-inf` - at `$.weights.b`"),
     ],
 )
-def test_a_recipe_that_is_not_finite_is_refused_by_field(recipe, field):
+def test_a_recipe_of_what_is_no_finite_number_is_refused_by_field(recipe, field):
     with pytest.raises(FFLabelsError, match=re.escape(f"recipes[1]: bad recipe: {field}")):
         LabelSet([Dotted(1), recipe], Dots())
     with pytest.raises(ValueError, match=re.escape(field)):
