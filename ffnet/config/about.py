@@ -95,8 +95,8 @@ def _docstrings(section: type[Section]) -> dict[str, str]:
     """Return the docstring below each field of a class, in one line."""
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(section))).body
     assert isinstance(definition, ast.ClassDef)
-    found = {}
+    texts = {}
     for field, below in zip(definition.body, definition.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
-            found[field.target.id] = " ".join(str(ast.literal_eval(below.value)).split())
-    return found
+            texts[field.target.id] = " ".join(str(ast.literal_eval(below.value)).split())
+    return texts

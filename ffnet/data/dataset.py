@@ -98,9 +98,9 @@ class Data:
         Data('arrays', 1×16×16, 3 classes, 44 training, 6 validation, 10 test images)
         """
         images = images_of(X).numpy()
-        found = _classes(y, "y")
-        names = tuple(map(str, np.unique(found) if class_names is None else class_names))
-        classes = _indices(found, names, len(images), named=class_names is not None)
+        values = _classes(y, "y")
+        names = tuple(map(str, np.unique(values) if class_names is None else class_names))
+        classes = _indices(values, names, len(images), named=class_names is not None)
         if test is None:
             if len(images) < 6:
                 raise FFLabelsError("too few images", where="X", got=len(images), expected="at least 6, or a test")
@@ -159,11 +159,11 @@ class Data:
 
 def _classes(y: Any, where: str) -> npt.NDArray[Any]:
     """Return classes as an array; refuse what is neither integers nor strings."""
-    found = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
-    texts = found.dtype.kind == "O" and all(isinstance(value, str) for value in found.ravel())
-    if found.dtype.kind not in "biuU" and not texts:
-        raise FFLabelsError("not classes", where=where, got=str(found.dtype), expected="integers or strings")
-    return found
+    values = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
+    texts = values.dtype.kind == "O" and all(isinstance(value, str) for value in values.ravel())
+    if values.dtype.kind not in "biuU" and not texts:
+        raise FFLabelsError("not classes", where=where, got=str(values.dtype), expected="integers or strings")
+    return values
 
 
 def _indices(y: npt.NDArray[Any], names: tuple[str, ...], count: int, *, named: bool) -> Classes:

@@ -48,19 +48,19 @@ def split_folders(folder: Path, rule: SplitRule) -> dict[str, Path]:
     if rule == "by image":
         old = {name: folder / name for name in ("train", "test")}
         return old if all(path.is_dir() for path in old.values()) else {}
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for path in _subfolders(folder):
         split = SPLIT_FOLDERS.get(path.name.lower())
         if split is None or pictures(path) or not _subfolders(path):
             continue
-        if split in found:
-            both = f"{found[split].name}/ and {path.name}/"
+        if split in folders:
+            both = f"{folders[split].name}/ and {path.name}/"
             raise FFLabelsError(f"two folders of {split} images", where=str(folder), got=both, hint="join them")
-        found[split] = path
-    if found and "train" not in found:
-        there = " and ".join(f"{path.name}/" for path in found.values())
+        folders[split] = path
+    if folders and "train" not in folders:
+        there = " and ".join(f"{path.name}/" for path in folders.values())
         raise FFLabelsError("no train/ folder", where=str(folder), got=there, expected="train/ beside it")
-    return {split: found[split] for split in ("train", "validation", "test") if split in found}
+    return {split: folders[split] for split in ("train", "validation", "test") if split in folders}
 
 
 def class_names(folder: Path) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ def status(jobs: Sequence[Job], folder: Path) -> list[Status]:
     for job in jobs:
         of_levels.setdefault(tuple(job.levels.values()), []).extend(pace[job.folder])
     everything = [seconds for some in pace.values() for seconds in some]
-    found = []
+    statuses = []
     for job in jobs:
         out = folder / job.folder
         epochs, stopped = len(read_lines(out / METRICS)), (out / CONFIG).exists()
@@ -139,8 +139,8 @@ def status(jobs: Sequence[Job], folder: Path) -> list[Status]:
         )
         known = pace[job.folder] or of_levels[tuple(job.levels.values())] or everything
         left = 0.0 if state == "finished" else mean(known) * (job.config.train.epochs - epochs) if known else None
-        found.append(Status(job, state, epochs, left))
-    return found
+        statuses.append(Status(job, state, epochs, left))
+    return statuses
 
 
 def finished_jobs(jobs: Sequence[Job], folder: Path) -> list[Job]:

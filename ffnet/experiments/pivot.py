@@ -78,7 +78,7 @@ def _draw(experiment: Experiment, row: Row) -> tuple[Any, ...]:
 
 def effects(experiment: Experiment, rows: Sequence[Row]) -> list[Effect]:
     """Return all differences to base levels."""
-    found = []
+    differences = []
     columns, factors = accuracy_columns(experiment, rows), shown_factors(experiment)
     for name in factors:
         base, others = experiment.factors[name].base_level, [other for other in factors if other != name]
@@ -90,8 +90,8 @@ def effects(experiment: Experiment, rows: Sequence[Row]) -> list[Effect]:
                 if level in by_level:
                     pairs = _pairs(experiment, by_level[level], by_level.get(base, []))
                     at = dict(zip(others, group, strict=True))
-                    found += [_effect(experiment, name, level, at, column, pairs) for column in columns]
-    return found
+                    differences += [_effect(experiment, name, level, at, column, pairs) for column in columns]
+    return differences
 
 
 def _pairs(experiment: Experiment, own: Sequence[Row], of_base: Sequence[Row]) -> list[tuple[Row, Row]]:
@@ -120,12 +120,12 @@ def _levels(row: Row, names: Sequence[str]) -> Levels:
     return tuple(row[name] for name in names)
 
 
-def discoveries(found: Sequence[Effect]) -> set[int]:
+def discoveries(differences: Sequence[Effect]) -> set[int]:
     """Return which effects pass the procedure of Benjamini and Hochberg, by their place."""
-    tested = [k for k, effect in enumerate(found) if effect.p is not None]
+    tested = [k for k, effect in enumerate(differences) if effect.p is not None]
     if not tested:
         return set()
-    adjusted = false_discovery_control([found[k].p for k in tested])
+    adjusted = false_discovery_control([differences[k].p for k in tested])
     return {k for k, p in zip(tested, adjusted, strict=True) if p <= RATE}
 
 
@@ -189,12 +189,12 @@ def _short(experiment: Experiment, columns: Sequence[str]) -> list[str]:
 
 
 def _differences(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
-    found = effects(experiment, rows)
-    passed, columns, factors = discoveries(found), accuracy_columns(experiment, rows), shown_factors(experiment)
+    differences = effects(experiment, rows)
+    passed, columns, factors = discoveries(differences), accuracy_columns(experiment, rows), shown_factors(experiment)
     replicates = [name for name in experiment.factors if name not in factors]
     lines: list[str] = []
     for name in factors:
-        own = [(k, effect) for k, effect in enumerate(found) if effect.factor == name and effect.gap]
+        own = [(k, effect) for k, effect in enumerate(differences) if effect.factor == name and effect.gap]
         if not own:
             continue
         others = [other for other in factors if other != name]

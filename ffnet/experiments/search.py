@@ -114,7 +114,7 @@ def search(
     storage: str | Path,
     out: str | Path = "search",
     name: str = "ffnet",
-    reading: Literal["goodness", "linear"] = "goodness",
+    inference: Literal["goodness", "linear"] = "goodness",
     data: Data | None = None,
     report: Callable[[Trial], None] | None = None,
     progress: Progress = silent,
@@ -136,7 +136,7 @@ def search(
         The run folders are in this one, named after their settings: none is trained twice, a stopped one is resumed.
     name
         The search's name in a storage that holds several.
-    reading
+    inference
         Whose validation accuracy counts; a back-propagation net has one.
     data
         Read as the settings say unless given.
@@ -167,7 +167,7 @@ def search(
     errors: list[str] = []
     with Interrupts(), storage_errors(str(storage)):
         study = optuna.create_study(study_name=name, storage=kept, direction="maximize", load_if_exists=True)
-        what = _mark(config, spaces, reading)
+        what = _mark(config, spaces, inference)
         if study.user_attrs.setdefault("search", what) != what:
             raise FFLabelsError("holds another search", where=str(storage), hint="--storage or --name another")
         study.set_user_attr("search", what)
@@ -175,7 +175,7 @@ def search(
 
         def objective(trial: optuna.Trial) -> float:
             settings = {key: space.draw(trial, key) for key, space in spaces.items()}
-            made = _try(trial.number, config, settings, data, reading, Path(out), Watcher(progress=progress))
+            made = _try(trial.number, config, settings, data, inference, Path(out), Watcher(progress=progress))
             if report:
                 report(made)
             if made.accuracy is None:
@@ -222,10 +222,10 @@ def _check_values(config: Config, spaces: Mapping[str, Space], key: str) -> None
             raise refused
 
 
-def _mark(config: Config, spaces: Mapping[str, Space], reading: str) -> str:
+def _mark(config: Config, spaces: Mapping[str, Space], inference: str) -> str:
     """Return a hash of what is searched, by what."""
     free = {"device": "auto", "data.root": None}
-    tree = [msgspec.to_builtins(config.replaced(free)), {key: list(space) for key, space in spaces.items()}, reading]
+    tree = [msgspec.to_builtins(config.replaced(free)), {key: list(space) for key, space in spaces.items()}, inference]
     return sha256(canonical_json(tree))
 
 
@@ -241,7 +241,7 @@ def _try(
     config: Config,
     settings: dict[str, Any],
     data: Data,
-    reading: Literal["goodness", "linear"],
+    inference: Literal["goodness", "linear"],
     out: Path,
     watcher: Watcher,
 ) -> Trial:
@@ -260,5 +260,5 @@ def _try(
     assert run.results
     assert run.results.validation
     accuracies = run.results.validation.accuracies
-    accuracy = accuracies[reading if config.algorithm == "ff" else config.algorithm].accuracy
+    accuracy = accuracies[inference if config.algorithm == "ff" else config.algorithm].accuracy
     return Trial(number, settings, accuracy, folder)

@@ -122,14 +122,14 @@ def export_net(
     # Compare, then keep the file.
     with torch.no_grad():
         expected = scorer(inputs)
-    found = torch.as_tensor(_READERS[kind](data, inputs))
-    difference = float((found - expected).abs().max())
+    exported = torch.as_tensor(_READERS[kind](data, inputs))
+    difference = float((exported - expected).abs().max())
     limit = SAME * float(expected.abs().max())
     if not difference <= limit:
         got, allowed = f"{difference:g} apart", f"at most {limit:g}"
         raise FFLabelsError("the file gives other scores than the net", where=str(path), got=got, expected=allowed)
     write_whole(path, data)
-    return Compared(len(inputs), int((found.argmax(1) == expected.argmax(1)).sum()), difference)
+    return Compared(len(inputs), int((exported.argmax(1) == expected.argmax(1)).sum()), difference)
 
 
 def _method(net: Net, inference: str | None) -> str:

@@ -21,7 +21,7 @@ class Embedded(NamedTuple):
     """Images with an embedded label (N, C, H, W), and the label channels for later layers (N, M, h, w) or None."""
 
     images: Tensor
-    offered: Tensor | None = None
+    label_channels: Tensor | None = None
 
 
 class Embedder(nn.Module):
@@ -79,7 +79,7 @@ class Embedder(nn.Module):
             checked_imprint(labels.labeler, torch.zeros(1, *shape, dtype=dtype), labels.recipes[0])
 
     @property
-    def offered(self) -> Tensor | bool:
+    def label_channels(self) -> Tensor | bool:
         """Return the label channels of every label; without any, whether the imprint is the label channel."""
         return self.own_imprint if self.label_patterns is None else self.label_patterns
 

@@ -60,7 +60,7 @@ class ForwardPass:
     """
 
     def __init__(self, layers: Layers, embedded: Embedded) -> None:
-        self.layers, self.x, self.label = layers, embedded.images, embedded.offered
+        self.layers, self.x, self.label = layers, embedded.images, embedded.label_channels
         self.y: Tensor | None = None
         self.pooled: Tensor | None = None
 

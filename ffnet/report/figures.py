@@ -172,7 +172,7 @@ def effects(panels: Mapping[str, Mapping[str, Mapping[str, Gap]]], names: Sequen
     """
     figure = Figure(figsize=(4.2 + 2.4 * len(panels), 1.4 + 0.21 * len(names)), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axis, (reading, kinds) in zip(axes, panels.items(), strict=True):
+    for axis, (accuracy, kinds) in zip(axes, panels.items(), strict=True):
         axis.axvline(0, color="0.4", lw=1)
         for k, (kind, gaps) in enumerate(kinds.items()):
             for name, gap in gaps.items():
@@ -185,7 +185,7 @@ def effects(panels: Mapping[str, Mapping[str, Mapping[str, Gap]]], names: Sequen
         means = [100 * gap.mean for gaps in kinds.values() for gap in gaps.values()]
         margin = 0.25 * (max(*means, 0) - min(*means, 0)) or 1.0
         axis.set_xlim(min(*means, 0) - margin, max(*means, 0) + margin)
-        axis.set(xlabel=x, title=reading)
+        axis.set(xlabel=x, title=accuracy)
         _plain(axis)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.4, -0.6)
@@ -260,7 +260,7 @@ def mistakes(images: Tensor, right: Sequence[str], predicted: Sequence[str]) -> 
     return png(figure)
 
 
-def offered(patterns_NMHW: Tensor, names: Sequence[str]) -> bytes:
+def label_channels(patterns_NMHW: Tensor, names: Sequence[str]) -> bytes:
     """Draw the label channels that later layers receive: one column per label, one row per channel."""
     count, channels, height, width = patterns_NMHW.shape
     tile = min(0.7, 7.2 / count)

@@ -39,18 +39,16 @@ def bars(run: Run, baseline: Run | Record | None = None) -> list[Bar]:
     if run.results is None:
         return []
     part = run.results.parts[-1]
-    found = []
+    bars = []
     for name, accuracy in part.accuracies.items():
-        found.append(Bar(ALGORITHMS.get(name, name), percent(accuracy.accuracy), True))
+        bars.append(Bar(ALGORITHMS.get(name, name), percent(accuracy.accuracy), True))
         if accuracy.untrained is not None:
-            found.append(Bar(f"{name}, untrained net", percent(accuracy.untrained), False))
+            bars.append(Bar(f"{name}, untrained net", percent(accuracy.untrained), False))
     other = baseline and baseline.results and getattr(baseline.results, part.split)
     if baseline and isinstance(other, Evaluation):
         for name, accuracy in other.accuracies.items():
-            found.append(
-                Bar(ALGORITHMS.get(name, f"{name}, {baseline.folder.name}"), percent(accuracy.accuracy), False)
-            )
-    return [*found, Bar("guessing", percent(1 / len(run.about.data.class_names)), False)]
+            bars.append(Bar(ALGORITHMS.get(name, f"{name}, {baseline.folder.name}"), percent(accuracy.accuracy), False))
+    return [*bars, Bar("guessing", percent(1 / len(run.about.data.class_names)), False)]
 
 
 def missing_baseline(run: Run, baseline: Run | Record | None) -> str:

@@ -39,8 +39,8 @@ def makers(run: Run, data: Data | None) -> list[Callable[[], Section]]:
         sections: list[Callable[[], Section]] = [partial(_codes, run, net.labels), partial(_correlations, run, net)]
         return [*sections, partial(_goodness_maps, run, net, data)] if data is not None and run.metrics else sections
     sections = [partial(_pictures, run, net, net.labels, data)]
-    if net.embedder and isinstance(net.embedder.offered, Tensor):
-        sections.append(partial(_label_channels, run, net.embedder.offered))
+    if net.embedder and isinstance(net.embedder.label_channels, Tensor):
+        sections.append(partial(_label_channels, run, net.embedder.label_channels))
     return sections
 
 
@@ -92,7 +92,7 @@ def _label_channels(run: Run, patterns_NMHW: Tensor) -> Section:
     words = _first_labels(len(patterns_NMHW))
     words += f"Each layer after the first also receives {patterns_NMHW.shape[1]} patterns of the label as channels. "
     words += "In the linear classifier's pass it receives their mean over all labels."
-    drawn = figures.offered(patterns_NMHW[:MAX_LABELS], names)
+    drawn = figures.label_channels(patterns_NMHW[:MAX_LABELS], names)
     return Section("The label in later layers", words, (picture(drawn, "the label channels of the second layer"),))
 
 

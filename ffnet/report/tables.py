@@ -6,9 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from ffnet.evaluation.statistics import Gap
 
-READINGS = {"last": "goodness, last layer", "goodness": "goodness, sum", "linear": "linear"}
-"""Inference methods of the studies, and their names in tables."""
-
 
 def format_gap(gap: Gap | None) -> str:
     """Return a difference of shares in percentage points, with its interval; bold if the interval excludes zero."""

@@ -86,8 +86,8 @@ class Run:
         done, name = f"{len(self.metrics)} of {self.config.train.epochs} epochs", self.about.data.name
         evaluation = self.results and (self.results.test or self.results.validation)
         accuracies = evaluation.accuracies.items() if evaluation else ()
-        found = "".join(f", {method} {100 * accuracy.accuracy:.1f} %" for method, accuracy in accuracies)
-        return f"Run({str(self.folder)!r}, {name}, {done}{found})"
+        results = "".join(f", {method} {100 * accuracy.accuracy:.1f} %" for method, accuracy in accuracies)
+        return f"Run({str(self.folder)!r}, {name}, {done}{results})"
 
     def _repr_html_(self) -> str:
         return run_html(self.metrics, self.results, repr(self))

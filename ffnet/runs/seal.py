@@ -113,14 +113,14 @@ def check_seal(folder: Path, format_: int) -> None:
             raise DamagedError(what, where=str(folder / name), hint=AGAIN)
 
 
-def _check_settings(found: dict[str, Any], sealed: dict[str, Any], where: Path) -> None:
+def _check_settings(present: dict[str, Any], sealed: dict[str, Any], where: Path) -> None:
     """Refuse settings other than the sealed ones: names the first that differs."""
-    for key in sorted(found.keys() | sealed.keys()):
-        if found.get(key) != sealed.get(key):
+    for key in sorted(present.keys() | sealed.keys()):
+        if present.get(key) != sealed.get(key):
             raise FFLabelsError(
                 f"{key} was changed after the run ended",
                 where=str(where),
-                got=found.get(key, "nothing"),
+                got=present.get(key, "nothing"),
                 expected=f"{sealed.get(key, 'nothing')}",
                 hint="put it back; train in a new folder to try other settings",
             )

@@ -117,9 +117,9 @@ def start_from(run: Run | None, net: Net, data: Data, folder: Path) -> None:
         if code and not (same_classes and name in theirs and theirs[name].shape == tensor.shape):
             continue
         if name not in theirs or theirs[name].shape != tensor.shape:
-            found = tuple(theirs[name].shape) if name in theirs else "nothing"
+            shape = tuple(theirs[name].shape) if name in theirs else "nothing"
             raise FFLabelsError(
-                "the layers are others", where=f"start {run.folder}", got=f"{name}: {found}",
+                "the layers are others", where=f"start {run.folder}", got=f"{name}: {shape}",
                 expected=f"{tuple(tensor.shape)}", hint="leave net.… as in that run",
             )  # fmt: skip
         tensor.copy_(theirs[name])

@@ -17,14 +17,14 @@ def command(**place: Any) -> None:
     from ffnet.experiments.jobs import status
 
     _, jobs, folder = Place(**place).load()
-    found = status(jobs, folder)
+    statuses = status(jobs, folder)
     rows = [
         [one.job.folder, one.state, f"{one.epochs} of {one.job.config.train.epochs}",
          output.duration(one.seconds_left)]
-        for one in found
+        for one in statuses
     ]  # fmt: skip
-    done = sum(one.state == "finished" for one in found)
-    left = [one.seconds_left for one in found if one.seconds_left is not None]
+    done = sum(one.state == "finished" for one in statuses)
+    left = [one.seconds_left for one in statuses if one.seconds_left is not None]
     title = f"{done} of {len(jobs)} runs are finished in {folder}"
     title += f"; about {output.duration(sum(left))} of training left in one process" if sum(left) else ""
     output.print_table(title, ("run", "state", "epochs", "left"), rows, words=2)

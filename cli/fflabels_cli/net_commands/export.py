@@ -49,12 +49,12 @@ def command(
     loaded_data = loaded.data(data)
     split = loaded_data.validation if len(loaded_data.validation) > 1 else loaded_data.train
     names = loaded_data.class_names
-    found = export_net(
+    compared = export_net(
         loaded.net, path, split.images[:COMPARED], format=format_, inference=inference, class_names=names
     )
     if json_:
-        output.print_json({"file": str(path), **found._asdict()})
+        output.print_json({"file": str(path), **compared._asdict()})
         return
-    click.echo(f"{path}: predicts the same as the net for {found.same} of {found.images} images")
+    click.echo(f"{path}: predicts the same as the net for {compared.same} of {compared.images} images")
     shape = ", ".join(map(str, loaded.net.shape))
     click.echo(f"input: images (N, {shape}), float32 in [0, 1]; output: scores (N, {len(names)})")

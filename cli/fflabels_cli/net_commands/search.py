@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--by",
-    "reading",
+    "inference",
     type=click.Choice(("goodness", "linear")),
     default="goodness",
     show_default=True,
@@ -70,7 +70,7 @@ def command(
     storage: str,
     name: str,
     out: Path,
-    reading: Any,
+    inference: Any,
     data: str | None,
     json_: bool,
 ) -> None:
@@ -102,7 +102,7 @@ def command(
                 screen.progress.print_line(_line(trial, varied))
 
         best = search(
-            config, varied, trials=trials, storage=storage, out=out, name=name, reading=reading, report=report,
+            config, varied, trials=trials, storage=storage, out=out, name=name, inference=inference, report=report,
             progress=screen.progress,
         )  # fmt: skip
     if json_:

@@ -28,14 +28,14 @@ def command(key: str | None, json_: bool) -> None:
     from ffnet.config.about import settings_about
 
     known = settings_about()
-    found = [s for s in known.values() if not key or fnmatchcase(s.key, key) or s.key.startswith(f"{key}.")]
-    if not found:
+    matching = [s for s in known.values() if not key or fnmatchcase(s.key, key) or s.key.startswith(f"{key}.")]
+    if not matching:
         Config().replaced({str(key): None}, "ffnet settings")  # says which are near
         raise FFLabelsError("no such setting", where="ffnet settings", got=key)
     if json_:
-        output.print_json([setting._asdict() for setting in found])
+        output.print_json([setting._asdict() for setting in matching])
         return
-    for setting in found:
+    for setting in matching:
         click.echo(f"{click.style(setting.key, bold=True)} = {setting.default or '(unset)'}")
         words = f"One of {', '.join(setting.choices)}. " if setting.choices else ""
         if text := (words + setting.text).strip():

@@ -68,20 +68,20 @@ def test_the_best_of_all_tries_comes_back_and_others_join_in(data, search, tmp_p
 
 def test_back_propagation_and_the_linear_classifier_can_be_searched(data, search, tmp_path):
     space = {"train.lr": Space.of("train.lr", "0.001..0.002")}
-    for config, reading in ((SMALL.replaced({"algorithm": "bp"}), "goodness"), (SMALL, "linear")):
+    for config, inference in ((SMALL.replaced({"algorithm": "bp"}), "goodness"), (SMALL, "linear")):
         storage = tmp_path / f"{config.algorithm}.journal"
-        assert 0 <= search(config, space, trials=1, storage=storage, reading=reading, data=data).accuracy <= 1
+        assert 0 <= search(config, space, trials=1, storage=storage, inference=inference, data=data).accuracy <= 1
 
 
 def test_a_journal_of_another_search_is_refused(data, search, tmp_path):
     space = {"train.lr": Space.of("train.lr", "0.001..0.002")}
     search(SMALL, space, trials=1, storage=tmp_path / "j", data=data)
-    for config, spaces, reading in (
+    for config, spaces, inference in (
         (SMALL, space, "linear"), (SMALL.replaced({"train.batch": 9}), space, "goodness"),
         (SMALL, {"train.lr": Space.of("train.lr", "0.001..0.003")}, "goodness"),
     ):  # fmt: skip
         with pytest.raises(FFLabelsError, match="holds another search"):
-            search(config, spaces, trials=1, storage=tmp_path / "j", reading=reading, data=data)
+            search(config, spaces, trials=1, storage=tmp_path / "j", inference=inference, data=data)
 
 
 def test_a_try_that_diverges_does_not_end_the_search(data, search, tmp_path):

@@ -20,7 +20,7 @@ def test_the_net_embeds_as_the_label_set_does():
     images, pair = batch(5)
     ours = net("dtype=float64")
     embedded = ours.embedder.embed(images, pair[:, 0])
-    assert embedded.offered is None
+    assert embedded.label_channels is None
     assert torch.equal(embedded.images, labels.embed(images, pair[:, 0], 0.35))
     torch.testing.assert_close(
         ours.embedder.neutral(images).images, sum(0.65 * images + 0.35 * i for i in labels.imprints(images)) / 10

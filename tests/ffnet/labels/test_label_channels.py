@@ -22,7 +22,7 @@ from ffnet.training.forward_forward import FFLearner
     "settings", [[], ["net.first_layer=with_next"], ["net.detach=false"]], ids=["local", "with_next", "joint"]
 )
 @pytest.mark.parametrize("labels", ["fourier", "morph"])
-def test_every_layer_is_offered_the_label(settings, labels):
+def test_every_layer_receives_the_label(settings, labels):
     chosen = config("labels.layers.set=imprint", "dtype=float64", *settings)
     ours = ffnet.FFNet(chosen, SHAPE, fflabels.design(labels, 10, candidates=40, shape=SHAPE))
     assert [layer.weight.shape[1] for layer in ours.layers] == [1, 5, 7]
@@ -45,7 +45,7 @@ def test_every_layer_is_offered_the_label(settings, labels):
 
 @pytest.mark.usefixtures("convolution")
 @pytest.mark.parametrize("labels", ["fourier", "morph"])
-def test_later_layers_are_offered_waves_of_the_label(labels):
+def test_later_layers_receive_waves_of_the_label(labels):
     chosen = config("labels.layers.set=waves:reed-solomon", "labels.layers.channels=3", "dtype=float64", "seed=5")
     ours = ffnet.FFNet(chosen, SHAPE, fflabels.design(labels, 10, candidates=40, shape=SHAPE))
     assert [layer.weight.shape[1] for layer in ours.layers] == [1, 7, 9]
@@ -58,16 +58,16 @@ def test_later_layers_are_offered_waves_of_the_label(labels):
         embedded = ours.embedder.embed_one(images, label)
         torch.testing.assert_close(embedded.images, ours.labels.embed(images, torch.full((8,), label), 0.35))
         expected = F.avg_pool2d(drawn[label], 2).expand(8, -1, -1, -1)
-        torch.testing.assert_close(embedded.offered, expected, rtol=0, atol=0.02)  # waves are stretched
+        torch.testing.assert_close(embedded.label_channels, expected, rtol=0, atol=0.02)  # waves are stretched
     both = ours.embedder.embed(images, pair[:, 1])
     for k in range(8):
         one = ours.embedder.embed_one(images, int(pair[k, 1]))
         torch.testing.assert_close(both.images[k], one.images[k])
-        assert torch.equal(both.offered[k], one.offered[k])
-    mean = ours.embedder.offered.mean(0).expand(8, -1, -1, -1)
-    torch.testing.assert_close(ours.embedder.neutral(images).offered, mean)
+        assert torch.equal(both.label_channels[k], one.label_channels[k])
+    mean = ours.embedder.label_channels.mean(0).expand(8, -1, -1, -1)
+    torch.testing.assert_close(ours.embedder.neutral(images).label_channels, mean)
     first, second, *_ = ours.activities(both)
-    expected = torch.cat([F.max_pool2d(first, 2), both.offered], 1)
+    expected = torch.cat([F.max_pool2d(first, 2), both.label_channels], 1)
     layer = ours.layers[1]
     expected = F.conv2d(normalized(expected, "layer"), layer.weight, layer.bias, padding=1).relu()
     torch.testing.assert_close(second, expected)
@@ -76,7 +76,7 @@ def test_later_layers_are_offered_waves_of_the_label(labels):
     again = pickle.loads(pickle.dumps(ours))
     assert torch.equal(ffnet.goodness_scores(again, images), ffnet.goodness_scores(ours, images))
     other = ffnet.FFNet(chosen.replaced({"seed": 6}), SHAPE, ours.labels)  # as where the seed drew another code
-    assert not torch.equal(other.embedder.offered, ours.embedder.offered)
+    assert not torch.equal(other.embedder.label_channels, ours.embedder.label_channels)
 
 
 def test_too_few_channels_are_refused():
@@ -93,8 +93,8 @@ def test_any_set_of_channels_serves_the_later_layers(tmp_path):
     for name, channels in (("waves", 4), (str(tmp_path / "set.json"), 3)):
         chosen = config(f"labels.layers.set={name}", f"labels.layers.channels={channels}")
         ours = ffnet.FFNet(chosen, SHAPE, named_set("fourier:paper10"))
-        assert ours.embedder.offered.shape == (10, channels, 7, 7)
-        assert len({tuple(label.flatten().tolist()) for label in ours.embedder.offered}) == 10
+        assert ours.embedder.label_channels.shape == (10, channels, 7, 7)
+        assert len({tuple(label.flatten().tolist()) for label in ours.embedder.label_channels}) == 10
     with pytest.raises(FFLabelsError, match=r"labels.layers.channels: another number of channels; got 5; expected 3"):
         ffnet.FFNet(chosen.replaced({"labels.layers.channels": 5}), SHAPE, named_set("fourier:paper10"))
 

@@ -116,7 +116,7 @@ def test_a_page_without_images_says_so(runs, tmp_path):
     assert "Accuracy, %" in page
 
 
-def test_a_page_shows_what_later_layers_are_offered(data, tmp_path):
+def test_a_page_shows_what_later_layers_receive(data, tmp_path):
     waves = {
         "labels.layers.set": "waves:reed-solomon",
         "labels.layers.channels": 2,

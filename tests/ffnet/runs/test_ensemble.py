@@ -102,13 +102,13 @@ def test_accuracies_are_those_of_its_predictions_and_looks_are_counted(runs):
     together = ffnet.Ensemble(runs).fit(data)
     found = together.evaluate(data, "test")
     assert [run.test_reads for run in runs] == [count + 1 for count in before]
-    assert (found.split, found.images, list(found.readings)) == ("test", 360, ["goodness", "linear", "both"])
-    for name, reading in found.readings.items():
+    assert (found.split, found.images, list(found.accuracies)) == ("test", 360, ["goodness", "linear", "both"])
+    for name, accuracy in found.accuracies.items():
         right = together.predict(data.test.images, inference=name) == data.test.classes
-        assert reading.accuracy == float(right.double().mean())
+        assert accuracy.accuracy == float(right.double().mean())
     assert found.goodness.untrained is None
     assert 0 < found.linear.untrained < 1
-    assert list(together.evaluate(data, inference="both").readings) == ["both"]
+    assert list(together.evaluate(data, inference="both").accuracies) == ["both"]
     assert [run.test_reads for run in runs] == [count + 1 for count in before]
 
 

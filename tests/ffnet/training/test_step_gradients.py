@@ -103,7 +103,7 @@ def test_goodness_of_regions_has_the_gradient_of_autograd(kind, regions):
      ["net.detach=false", "net.first_layer=include"],
      ["net.first_layer=with_next", "train.goodness=learned-contrast"],
      ["labels.layers.set=waves:reed-solomon", "labels.layers.channels=2"]],
-    ids=["three negatives", "with_next", "joint", "joint, all count", "with_next, learned", "waves offered"],
+    ids=["three negatives", "with_next", "joint", "joint, all count", "with_next, learned", "waves in later layers"],
 )  # fmt: skip
 def test_every_way_of_learning_has_the_gradient_of_autograd(settings, loss):
     ours = net("dtype=float64", "net.norm=batch", f"train.loss={loss}", *settings)
@@ -113,7 +113,7 @@ def test_every_way_of_learning_has_the_gradient_of_autograd(settings, loss):
     weights = [p.weight.detach().clone().requires_grad_() for p in ours.layers]
     joined = 2 if ours.config.net.first_layer == "with_next" else 0 if ours.config.net.detach else len(weights)
     x, total = torch.cat([ours.labels.embed(images, labels[:, k], 0.35) for k in range(each)]), 0
-    offered = ours.embedder.offered[labels.T.reshape(-1)] if ours.config.labels.layers.count else x[:, :0]
+    offered = ours.embedder.label_channels[labels.T.reshape(-1)] if ours.config.labels.layers.count else x[:, :0]
     for k, (layer, weight, pool) in enumerate(zip(ours.layers, weights, (2, 1, 1), strict=True)):
         y = F.conv2d(normalized(x, "batch"), weight, layer.bias.detach(), padding=1).relu()
         weighs = layer.goodness_weight
