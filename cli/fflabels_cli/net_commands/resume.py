@@ -14,12 +14,10 @@ from fflabels_cli import options
 @options.device
 @options.tensorboard
 @options.as_json
-def command(
-    run: str, epochs: int | None, data: str | None, device: str | None, tensorboard: bool, json_: bool
-) -> None:
+def command(run: str, epochs: int | None, data: str | None, device: str | None, tensorboard: bool, json_: bool) -> None:
     """Continue a run that was stopped or killed. On the same device the result is the same, bit for bit."""
     if epochs is not None:
-        raise click.UsageError(f"a run keeps its settings; ffnet train --start {run} --epochs {epochs} trains on")
+        raise click.ClickException(f"a run keeps its settings; ffnet train --start {run} --epochs {epochs} trains on")
     from fflabels_cli import net_output
     from ffnet import resume
 
