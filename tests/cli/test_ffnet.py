@@ -450,6 +450,7 @@ def test_a_mistake_is_one_clear_line_and_leaves_nothing_behind(tmp_path, argumen
         (["cam", "RUN", "--out", "cam.jpg"], "Error: cam.jpg: wrong ending; expected a name ending in .png"),
         (["report", "RUN", "--out", "missing/page.html"], "cannot be written: No such file or directory"),
         (["compare", "RUN", "RUN"], "Error: runs: the same run twice"),
+        (["resume", "RUN", "--epochs", "9"], "ffnet train --start runs/digits-fourier-0 --epochs 9 trains on"),
         (["report", "half"], "half/run.json: cannot be read"),
         (["compare", "half"], "half/run.json: cannot be read"),
     ],

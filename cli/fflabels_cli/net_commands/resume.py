@@ -9,12 +9,15 @@ from fflabels_cli import options
 
 @click.command("resume")
 @options.run_folder
+@click.option("--epochs", type=int, hidden=True)
 @options.data_root
 @options.device
 @options.tensorboard
 @options.as_json
-def command(run: str, data: str | None, device: str | None, tensorboard: bool, json_: bool) -> None:
+def command(run: str, epochs: int | None, data: str | None, device: str | None, tensorboard: bool, json_: bool) -> None:
     """Continue a run that was stopped or killed. On the same device the result is the same, bit for bit."""
+    if epochs is not None:
+        raise click.ClickException(f"a run keeps its settings; ffnet train --start {run} --epochs {epochs} trains on")
     from fflabels_cli import net_output
     from ffnet import resume
 
