@@ -19,7 +19,8 @@ NAMES = ["quick-digits", "morph-imprint", "bp"]
 
 def close(found, expected):
     """Within rounding: another processor adds in another order."""
-    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+    single = found.dtype == torch.float32  # linear classifiers
+    torch.testing.assert_close(found, expected, rtol=1e-5 if single else 1e-9, atol=1e-8 if single else 1e-12)
 
 
 @pytest.fixture
