@@ -33,7 +33,7 @@ SMALL = ("--kind", "code", "--shape", "32x1x1", "--candidates", 60)
 
 
 def test_select_score_show(run, tmp_path):
-    code, shown, _ = run("select", "--n", 6, *SMALL, "--param", "weight=4", "--gallery", "sheet.png")
+    code, shown, _ = run("select", "--n", 6, *SMALL, "--param", "weight=4", "--plot", "sheet.png")
     assert code == 0
     labels = LabelSet.load(tmp_path / "labels-code-6.json")
     assert (labels.codes().sum(axis=1) == 4).all()

@@ -38,7 +38,7 @@ SMALL = ("--candidates", 60, "--shape", "1x16x16")
 
 
 def test_select_writes_the_set_and_says_what_it_is_worth(tmp_path):
-    shown = good("select", "--n", 8, "--kind", "morph", *SMALL, "--gallery", "sheet.png", cwd=tmp_path)
+    shown = good("select", "--n", 8, "--kind", "morph", *SMALL, "--plot", "sheet.png", cwd=tmp_path)
     labels = LabelSet.load(tmp_path / "labels-morph-8.json")
     assert len(labels) == 8
     assert f"{labels.scores.similarity['pearson'].max:.3f}" in shown
@@ -335,7 +335,7 @@ MISTAKES = [
     (nothing, ["select", "--kind", "morph", "--min-visibility", "nan"], 1, "min_visibility: out of range"),
     (nothing, ["select", "--kind", "fourier", "--param", "max_frequency=inf"], 1, "labeler fourier: not finite; got max_frequency=inf"),
     (nothing, ["select", "--kind", "morph", "--intensity", "nan"], 2, "nan is not finite"),
-    (nothing, ["select", "--kind", "morph", "--out", "a.png", "--gallery", "a.png"], 2, "--out and --gallery are one file"),
+    (nothing, ["select", "--kind", "morph", "--out", "a.png", "--plot", "a.png"], 2, "--out and --plot are one file"),
     (nothing, ["plugins", "check", "onehot", "--time-limit", "inf"], 2, "Invalid value for '--time-limit'"),
     (nothing, ["compare", "morph", "--n", 30_000], 1, "counts: too many to compare all with all; got 30000"),
     (nothing, ["select", "--kind", "morph", "--min-visibility", 50, "--n", 5, *SMALL], 1, "runs dry"),
@@ -343,7 +343,7 @@ MISTAKES = [
     (nothing, ["select", "--kind", "morph", "--references", "nowhere"], 1, "no such file or folder; got nowhere"),
     (nothing, ["select", "--kind", "morph", "--references", "."], 1, "no image in the folder"),
     (nothing, ["select", "--kind", "morph", "--out", "missing/labels.json"], 1, "cannot be written: No such file or directory"),
-    (nothing, ["select", "--kind", "morph", "--gallery", "sheet.jpg"], 1, "wrong ending; expected a name ending in .png"),
+    (nothing, ["select", "--kind", "morph", "--plot", "sheet.jpg"], 1, "wrong ending; expected a name ending in .png"),
     (foreign, ["select", "--kind", "morph", "--out", "notes.json"], 1, "exists and is no label set: not replaced"),
     (foreign, ["score", "notes.json"], 1, "not a label-set file"),
     (nothing, ["score", "missing.json"], 1, "missing.json: cannot be read: No such file"),

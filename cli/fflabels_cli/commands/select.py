@@ -35,7 +35,13 @@ from fflabels_cli import options
     help="Prove a bound on how far this set is from the best possible one; takes about SECONDS (60).",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The label-set file.  [default: labels-KIND-N.json]")
-@click.option("--gallery", type=click.Path(path_type=Path), help="Also draw a contact sheet, as a PNG file.")
+@click.option(
+    "--plot",
+    "--gallery",  # its old name
+    "plot",
+    type=click.Path(path_type=Path),
+    help="Also draw a contact sheet, as a PNG file.",
+)
 @options.force
 @options.as_json
 def command(
@@ -53,7 +59,7 @@ def command(
     method: Any,
     certify: float | None,
     out: Path | None,
-    gallery: Path | None,
+    plot: Path | None,
     force: bool,
     json_: bool,
 ) -> None:
@@ -61,7 +67,7 @@ def command(
 
     \b
     fflabels select --n 100 --kind morph
-    fflabels select --n 100 --kind fourier --param waves=3 --gallery waves.png
+    fflabels select --n 100 --kind fourier --param waves=3 --plot waves.png
     fflabels select --n 100 --kind morph --certify
     fflabels select --n 10 --kind morph --param families=morphology,intensity --references my-images/
     fflabels select --n 100 --kind code --shape 128x1x1
@@ -77,10 +83,10 @@ def command(
     out = out or Path(f"labels-{labeler.name}-{n}.json")
     output.check_output(out, force=force)
     check_size(labeler, n, shape, seed)
-    if gallery:
-        output.check_output(gallery, ".png", force=force, inputs=[references])
-        if gallery.resolve() == out.resolve():
-            raise click.UsageError(f"--out and --gallery are one file, {out}")
+    if plot:
+        output.check_output(plot, ".png", force=force, inputs=[references])
+        if plot.resolve() == out.resolve():
+            raise click.UsageError(f"--out and --plot are one file, {out}")
 
     # Select, and save the set and its contact sheet.
     begin = time.perf_counter()
@@ -102,11 +108,11 @@ def command(
         )
     seconds = time.perf_counter() - begin
     labels.save(out)
-    if gallery:
+    if plot:
         from fflabels.gallery import contact_sheet, save_sheet
 
         images = references_for(labeler, references, shape, value_range=value_range)
-        save_sheet(contact_sheet(labels, shape=shape, references=images, intensity=intensity), gallery)
+        save_sheet(contact_sheet(labels, shape=shape, references=images, intensity=intensity), plot)
 
     # Show the scores.
     if json_:
@@ -130,4 +136,4 @@ def command(
         click.echo(f"note: {labeler!r} leaves nothing to choose, with any method and any number of candidates")
     if labels.provenance.candidates and labels.provenance.candidates < candidates:
         click.echo(f"note: {labeler!r} has no more than {labels.provenance.candidates} distinct, visible labels")
-    click.echo(f"label set: {out}" + (f"   contact sheet: {gallery}" if gallery else ""))
+    click.echo(f"label set: {out}" + (f"   contact sheet: {plot}" if plot else ""))
