@@ -81,13 +81,15 @@ def _recipe(labeler: Labeler[Any], made: object) -> Recipe:
 
 
 def patterns(labeler: Labeler[Any], recipes: Sequence[Recipe], shape: Shape) -> npt.NDArray[np.float32]:
-    """Return what image-independent labels draw, (n, C, H, W), refusing a wrong shape."""
+    """Return what image-independent labels draw, (n, C, H, W), refusing a wrong shape or range."""
     with blaming(labeler):
         drawn = np.asarray(labeler.patterns(recipes, shape))
     if drawn.shape != (len(recipes), *shape):
         raise LabelerFaultError(
             "patterns of a wrong shape", where=source(labeler), got=drawn.shape, expected=f"{(len(recipes), *shape)}"
         )
+    if drawn.size:
+        _check_batch("patterns", labeler, drawn)
     return drawn
 
 
@@ -153,14 +155,23 @@ def check_drawing(labeler: Labeler[Any], recipes: Sequence[Recipe], images: Arra
         _check_extremes(labeler, recipes[k], low, high)
     index = np.arange(images.shape[0]) % len(recipes)
     imprints = checked_imprint_each(labeler, images, recipes, constant_like(index, images, xp.int64))
-    low, high = float(xp.min(imprints)), float(xp.max(imprints))
-    if not (-ROUNDING <= low <= high <= 1 + ROUNDING):
-        raise LabelerFaultError(
-            "imprint_each out of range", where=source(labeler), got=f"{low:g} to {high:g}", expected="0 to 1"
-        )
-    checked_embed(labeler, images, imprints, 0.5)
+    _check_batch("imprint_each", labeler, imprints)
+    drawn = xp.asarray(imprints, copy=True)
+    _check_batch("embed", labeler, checked_embed(labeler, images, imprints, 0.5))
     if not bool(xp.all(images == untouched)):
         raise LabelerFaultError("changes the images that it draws on", where=source(labeler), expected="a new array")
+    if not bool(xp.all(imprints == drawn)):
+        raise LabelerFaultError("embed changes the imprints", where=source(labeler), expected="a new array")
+
+
+def _check_batch(what: str, labeler: Labeler[Any], drawn: Array) -> None:
+    """Refuse a batch of images that is not finite, or leaves the range of images."""
+    xp = array_namespace(drawn)
+    low, high = float(xp.min(drawn)), float(xp.max(drawn))
+    if not (-ROUNDING <= low <= high <= 1 + ROUNDING):
+        raise LabelerFaultError(
+            f"{what} out of range", where=source(labeler), got=f"{low:g} to {high:g}", expected="0 to 1"
+        )
 
 
 def check_range(labeler: Labeler[Any], recipe: Recipe, imprint: npt.NDArray[np.float32]) -> None:

@@ -8,6 +8,7 @@ from fflabels import Labeler, Recipe, References, get_labeler, load_references, 
 from fflabels import diversity as module
 from fflabels.diversity import effect, summarize, visibility, worst_pairs
 from fflabels.errors import FFLabelsError, NoEffectWarning
+from fflabels.guard import patterns
 from fflabels.metrics import blocks
 from fflabels.metrics.pearson import Pearson
 from fflabels.metrics.shift import Shift
@@ -163,6 +164,16 @@ def test_an_imprint_of_a_wrong_shape_or_type_is_refused(change):
 
     with pytest.raises((FFLabelsError, AttributeError), match="imprint of a wrong shape or type"):
         effect(Broken(), Brightness(0.1), images_of((1, 8, 8)))
+
+
+@pytest.mark.parametrize("value", [np.nan, 9, -1])
+def test_patterns_that_are_no_images_are_refused(value):
+    class Broken(Brighten):
+        def patterns(self, recipes, shape):
+            return np.full((len(recipes), *shape), value, np.float32)
+
+    with pytest.raises(FFLabelsError, match=r"labeler brighten: patterns out of range; got .*expected 0 to 1"):
+        patterns(Broken(), [Brightness(0.1)], (1, 8, 8))
 
 
 def test_summary_and_worst_pairs():

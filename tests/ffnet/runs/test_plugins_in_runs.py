@@ -71,6 +71,20 @@ ON_TENSORS = {
 }  # fmt: skip
 
 
+EMBED = """return drawn
+
+    def embed(self, images, imprints, intensity):
+        tensor, drawn = hasattr(images, "detach"), super().embed(images, imprints, intensity)
+        """
+"""Ends imprint, and begins another method with `drawn` in it."""
+
+ON_TENSORS |= {
+    "mixed with values beyond 1": (EMBED + "drawn = 9 * drawn if tensor else drawn", "embed out of range; got .* to 8"),
+    "mixed with what is no number": (EMBED + "drawn = drawn * float('nan') if tensor else drawn", "embed out of range"),
+    "imprints set to zero": (EMBED + "tensor and imprints.mul_(0)", "embed changes the imprints"),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("fault", ON_TENSORS)
 def test_what_is_wrong_on_tensors_alone_is_said_before_training(plugin, tmp_path, fault):
     code, message = ON_TENSORS[fault]
