@@ -1,16 +1,19 @@
-"""The command ``fflabels``, used as its user would: in a process of its own, right and wrong."""
+"""The command ``fflabels``, used as its user would, right and wrong."""
 
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fflabels_cli import output
+from fflabels_cli import app, output
 from PIL import Image
 
 import fflabels
@@ -21,14 +24,29 @@ pytestmark = pytest.mark.slow
 PROGRAM = "import sys; from fflabels_cli.app import {0}; sys.argv = ['{0}', *sys.argv[1:]]; {0}()"
 
 
+def here(program, *arguments, cwd):
+    """Run a command in this process: a new one takes seconds to import what it needs."""
+    shown, told = io.StringIO(), io.StringIO()
+    argv, showwarning = sys.argv, warnings.showwarning
+    sys.argv = [program, *map(str, arguments)]
+    try:
+        with contextlib.chdir(cwd), contextlib.redirect_stdout(shown), contextlib.redirect_stderr(told):
+            getattr(app, program)()
+    except SystemExit as end:
+        return subprocess.CompletedProcess(sys.argv, end.code or 0, shown.getvalue(), told.getvalue())
+    finally:
+        sys.argv, warnings.showwarning = argv, showwarning
+
+
 def run(*arguments, cwd, program="fflabels", **environment):
+    """Run a command in a process of its own."""
     command = [sys.executable, "-c", PROGRAM.format(program), *map(str, arguments)]
     env = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, env=env)
 
 
-def good(*arguments, cwd, program="fflabels", **environment):
-    found = run(*arguments, cwd=cwd, program=program, **environment)
+def good(*arguments, cwd, program="fflabels"):
+    found = here(program, *arguments, cwd=cwd)
     assert found.returncode == 0, found.stderr
     assert found.stderr == ""
     return found.stdout
@@ -123,7 +141,7 @@ def test_assign_writes_the_set_in_another_order(tmp_path):
     now, was = (float(part.split()[-1]) for part in shown.splitlines()[0].split(", was "))
     assert now > was
     for references, said in (("photographs", "classes: not known"), ("nowhere", "nowhere")):
-        done = run("assign", "set.json", "--references", references, "--out", "third.json", cwd=tmp_path)
+        done = here("fflabels", "assign", "set.json", "--references", references, "--out", "third.json", cwd=tmp_path)
         assert (done.returncode, said in done.stderr, done.stderr.count("\n")) == (1, True, 1)
     assert not (tmp_path / "third.json").exists()
 
@@ -275,8 +293,8 @@ def test_the_same_command_writes_the_same_bytes_whatever_the_hash_seed_and_the_t
         folder = tmp_path / seed
         folder.mkdir()
         environment = {"PYTHONHASHSEED": seed, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
-        good("select", "--n", 20, "--kind", "morph", "--candidates", 300, cwd=folder, **environment)
-        good("select", "--n", 20, "--kind", "fourier", "--candidates", 300, cwd=folder, **environment)
+        run("select", "--n", 20, "--kind", "morph", "--candidates", 300, cwd=folder, **environment)
+        run("select", "--n", 20, "--kind", "fourier", "--candidates", 300, cwd=folder, **environment)
         files.add(tuple((folder / f"labels-{kind}-20.json").read_bytes() for kind in ("morph", "fourier")))
     assert len(files) == 1
 
@@ -363,7 +381,7 @@ MISTAKES = [
 def test_every_mistake_is_one_clear_line(tmp_path, make, arguments, code, message):
     make(tmp_path)
     before = sorted(p.name for p in tmp_path.iterdir())
-    found = run(*arguments, cwd=tmp_path)
+    found = here("fflabels", *arguments, cwd=tmp_path)
     assert found.returncode == code
     assert message in found.stderr
     assert found.stderr.startswith("Error: ")
@@ -400,7 +418,7 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path):
 
 @pytest.mark.skipif(not Path("/sys/kernel").exists(), reason="needs a folder that not even root may write to")
 def test_a_read_only_folder_is_refused_before_the_work(tmp_path):
-    found = run("select", "--kind", "morph", "--out", "/sys/kernel/labels.json", cwd=tmp_path)
+    found = here("fflabels", "select", "--kind", "morph", "--out", "/sys/kernel/labels.json", cwd=tmp_path)
     assert (found.returncode, found.stderr.count("\n")) == (1, 1)
     assert "/sys/kernel/labels.json: cannot be written: " in found.stderr
 

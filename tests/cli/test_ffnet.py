@@ -1,7 +1,5 @@
 """The command ``ffnet``, used as its user would, right and wrong."""
 
-import contextlib
-import io
 import json
 import os
 import re
@@ -15,7 +13,7 @@ import numpy as np
 import pytest
 from fflabels_cli import app
 from PIL import Image
-from test_fflabels import good, run
+from test_fflabels import good, here, run
 
 from fflabels.errors import install_command
 from ffnet import Config, load_preset, resume, train
@@ -28,17 +26,7 @@ SMALL = ("--set", "data.limit=200", "--set", "net.widths=[6,8]", "--set", "net.p
 
 
 def ffnet(*arguments, cwd):
-    """Run the command here: PyTorch takes seconds to import."""
-    shown, told = io.StringIO(), io.StringIO()
-    argv, showwarning = sys.argv, warnings.showwarning
-    sys.argv = ["ffnet", *map(str, arguments)]
-    try:
-        with contextlib.chdir(cwd), contextlib.redirect_stdout(shown), contextlib.redirect_stderr(told):
-            app.ffnet()
-    except SystemExit as end:
-        return subprocess.CompletedProcess(sys.argv, end.code, shown.getvalue(), told.getvalue())
-    finally:
-        sys.argv, warnings.showwarning = argv, showwarning
+    return here("ffnet", *arguments, cwd=cwd)
 
 
 def shown(*arguments, cwd):
