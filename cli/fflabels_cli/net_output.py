@@ -88,19 +88,15 @@ def _tensorboard() -> TensorBoard:
 
 def description(run: Run | Record) -> Iterator[str]:
     """Yield lines that describe a run: data, labels, net, training."""
-    from ffnet.labels.codes import Codes, FiledCodes
+    from fflabels import LabelSet
+    from fflabels.labelset import Contents
 
     config, data, net, train = run.config, run.about.data, run.config.net, run.config.train
     counts = ", ".join(f"{count:,} {split}" for split, count in data.counts.items())
     yield f"data    {data.name} {'x'.join(map(str, data.shape))}, {len(data.class_names)} classes: {counts}"
     learning, warning = "", None
     labels = run.labels
-    if isinstance(labels, Codes | FiledCodes):
-        learned = "learned" if config.labels.goodness.learn else "fixed"
-        kinds = ", ".join(f"{width}: {labels.origin(width)}" for width in labels.sets)
-        yield f"labels  {len(labels)} {learned} codes over the channels of each layer ({kinds})"
-        learning = f"{train.goodness} goodness of all labels, "
-    elif labels:
+    if isinstance(labels, LabelSet | Contents):
         scores = labels.scores.similarity if labels.scores else {}
         largest = ", ".join(f"{metric} {similarity.max:.3f}" for metric, similarity in scores.items())
         label_set = f"{output.describe(labels)}; {labels.provenance.method}; largest {largest}"
@@ -109,6 +105,11 @@ def description(run: Run | Record) -> Iterator[str]:
         yield f"labels  {label_set}; K {config.labels.intensity:g}{beside}"
         learning = f"{train.goodness} goodness, {train.loss} loss, {train.negatives} negatives, "
         warning = labels.warning
+    elif labels is not None:
+        learned = "learned" if config.labels.goodness.learn else "fixed"
+        kinds = ", ".join(f"{width}: {labels.origin(width)}" for width in labels.sets)
+        yield f"labels  {len(labels)} {learned} codes over the channels of each layer ({kinds})"
+        learning = f"{train.goodness} goodness of all labels, "
     widths = "-".join(map(str, net.widths))
     pools = f" pools {'-'.join(map(str, net.pools))}" if net.pools else ""
     local = "layer-local" if config.layer_local else "NOT layer-local"
@@ -122,8 +123,9 @@ def description(run: Run | Record) -> Iterator[str]:
 
 def parameters(run: Run | Record) -> int:
     """Return the number of parameters of the net, without the heads that are fitted after training."""
-    heads = ("linear.", "forecast.")
-    return sum(p.numel() for name, p in run.net.named_parameters() if not name.startswith(heads))
+    from ffnet.model import size
+
+    return size.parameters(run.config, run.about.data.shape, len(run.about.data.class_names))
 
 
 def epoch_line(metrics: Mapping[str, Any], epochs: int) -> str:
@@ -162,8 +164,8 @@ def print_results(run: Run | Record, json_: bool) -> None:
             cells += [percent(share) for share in shares if share is not None]
         rows.append([*cells, chance])
     output.print_table("accuracy, % (one seed)", (*head, "chance"), rows)
-    if last.goodness:
-        layers = " ".join(percent(accuracy) for accuracy in last.goodness.layers)
+    if goodness := last.accuracies.get("goodness"):
+        layers = " ".join(percent(accuracy) for accuracy in goodness.layers)
         click.echo(f"goodness of each layer alone, {last.split}: {layers}")
     click.echo(f"run folder: {run.folder}")
 

@@ -17,12 +17,13 @@ from torch import Tensor
 from fflabels import LabelSet, design, get_labeler
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
-from fflabels.labelset import Changed, Contents, open_set
+from fflabels.labelset import Changed, open_set
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
+from ffnet.labels.filed_codes import VERSION, FiledCodes, documents, origin_of
 from ffnet.labels.kinds import CODES_FORMAT, is_codes_file, is_labeler
 
-VERSION = 1
+__all__ = ["Codes", "FiledCodes", "choose_codes"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Codes:
 
     def origin(self, width: int) -> str:
         """Return one phrase on how the codes of a width were chosen, such as "code:hadamard"."""
-        return _origin(self.sets[width])
+        return origin_of(self.sets[width])
 
     def save(self, path: Path) -> None:
         """Write all sets to one file, whole or not at all."""
@@ -72,52 +73,8 @@ class Codes:
         """
         return cls({
             width: LabelSet.from_json(document, where=where, changed=changed)
-            for width, where, document in _documents(path)
+            for width, where, document in documents(path)
         })  # fmt: skip
-
-
-@dataclass(frozen=True)
-class FiledCodes:
-    """The codes of every layer as a file tells them, without their labelers' code: they cannot be drawn."""
-
-    sets: Mapping[int, Contents]
-
-    def __len__(self) -> int:
-        """Return the number of labels."""
-        return len(next(iter(self.sets.values())))
-
-    def origin(self, width: int) -> str:
-        """Return one phrase on how the codes of a width were chosen."""
-        return _origin(self.sets[width])
-
-    @classmethod
-    def load(cls, path: Path) -> FiledCodes:
-        """Read a file of sets; errors as by `Codes.load`."""
-        return cls({width: Contents.from_json(document, where) for width, where, document in _documents(path)})
-
-
-def _origin(labels: LabelSet | Contents) -> str:
-    built_in = labels.provenance.method.removeprefix("built-in set ")
-    if built_in != labels.provenance.method:
-        return f"{labels.labeler.name}:{built_in}"
-    pool = f" of {labels.provenance.candidates}" if labels.provenance.candidates else ""
-    return f"{labels.labeler.name}, {labels.provenance.method}{pool}"
-
-
-def _documents(path: Path) -> list[tuple[int, str, bytes]]:
-    """Return the width, the name for errors, and the content of every set in a file of codes."""
-    try:
-        content = json.loads(path.read_bytes())
-        if not isinstance(content, dict) or content.get("format") != CODES_FORMAT or content.get("version") != VERSION:
-            raise FFLabelsError(
-                "not a file of codes", where=str(path), expected=f'"format": "{CODES_FORMAT}", "version": {VERSION}'
-            )
-        sets = content["sets"].items()
-        return [(int(width), f"{path}: sets.{width}", json.dumps(document).encode()) for width, document in sets]
-    except (OSError, ValueError, LookupError, AttributeError) as error:
-        if isinstance(error, FFLabelsError):
-            raise
-        raise FFLabelsError(f"cannot be read: {error}", where=str(path)) from None
 
 
 def choose_codes(config: Config, count: int, *, progress: Progress = silent) -> Codes:

@@ -15,9 +15,7 @@ from ffnet.data.images import check_images_fit, to_unit
 from ffnet.labels.embed import Embedded
 from ffnet.model.forward_pass import ForwardPass
 from ffnet.model.net import Net
-
-REGIONS = 2
-"""The classifier of a `LocalNet`'s layer sees the mean activity of this many regions along each side."""
+from ffnet.model.size import REGIONS
 
 
 class Baseline(Net):

@@ -13,11 +13,12 @@ Letters of shapes: N samples, C channels, L labels.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
-
-from torch import Tensor
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fflabels.errors import FFLabelsError, nearest
+
+if TYPE_CHECKING:  # the registry is read without PyTorch
+    from torch import Tensor
 
 EPSILON = 1e-6
 """Keeps the logarithm of a silent layer finite."""
@@ -57,7 +58,7 @@ class Goodness(NamedTuple):
 GOODNESS: dict[str, Goodness] = {}
 
 
-Function: TypeAlias = Callable[..., Tensor]
+Function: TypeAlias = "Callable[..., Tensor]"
 
 
 def goodness(

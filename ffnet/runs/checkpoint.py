@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
+from ffnet.runs.checkpoint_file import Header, checkpoint_paths, digest, newest_file
+from ffnet.runs.files import DamagedError, DamagedWarning
+from ffnet.runs.weights import on_host
 from ffnet.system.ranks import Ranks
 from ffnet.training.learner import Learner
 from ffnet.training.loop import NotFiniteError, Position
 
+__all__ = [
+    "DamagedError",
+    "DamagedWarning",
+    "name_last_checkpoint",
+    "net_state",
+    "newest_checkpoint",
+    "newest_for",
+    "restore_state",
+    "save_state",
+    "write_checkpoint",
+]
+
 KEPT = 2
 """How many of the newest checkpoints are kept, so that one is left if another is damaged."""
-
-
-class DamagedWarning(UserWarning):
-    """A file was damaged: an older checkpoint is used, or the file is made again."""
-
-
-class DamagedError(FFLabelsError):
-    """A checkpoint, or another file that can be made again, does not hold what was written."""
-
-
-class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file's metadata, under a single key: safetensors writes several keys in no fixed order."""
-
-    epoch: int
-    step: int
-    settings: str
-    sha256: str
 
 
 def save_state(net: nn.Module, learner: Learner) -> dict[str, Tensor]:
@@ -49,11 +43,6 @@ def save_state(net: nn.Module, learner: Learner) -> dict[str, Tensor]:
             state[f"optimizer.{index}.{name}"] = tensor
     state |= {f"learner.{name}": tensor for name, tensor in learner.tensors().items()}
     return on_host(state)
-
-
-def on_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors as safetensors needs them: contiguous and in main memory."""
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def net_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -107,81 +96,26 @@ def write_checkpoint(folder: Path, state: dict[str, Tensor], position: Position,
         When the disk is full or the folder is read-only; earlier checkpoints are unchanged.
     """
     folder.mkdir(exist_ok=True)
-    header = _Header(position.epoch, position.step, settings, _digest(state, position))
+    header = Header(position.epoch, position.step, settings, digest(position.epoch, position.step, save(state)))
     path = folder / f"epoch-{position.epoch:06d}-step-{position.step:08d}.safetensors"
-    write_whole(path, save(state, metadata={"checkpoint": msgspec.json.encode(header).decode()}))
-    for old in _paths(folder)[:-KEPT]:
+    write_whole(path, save(state, metadata=header.metadata))
+    for old in checkpoint_paths(folder)[:-KEPT]:
         old.unlink()
-
-
-def read_checkpoint(path: Path, settings: str) -> tuple[dict[str, Tensor], Position]:
-    """Return a checkpoint's state and position.
-
-    Raises
-    ------
-    DamagedError
-        When the checkpoint is damaged.
-    FFLabelsError
-        When the checkpoint was written under other settings.
-    """
-    try:
-        with safe_open(str(path), "pt") as file:
-            header = msgspec.json.decode((file.metadata() or {}).get("checkpoint", ""), type=_Header)
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError, msgspec.DecodeError) as error:
-        raise DamagedError(f"damaged: {error}", where=str(path)) from None
-    position = Position(header.epoch, header.step)
-    if header.sha256 != _digest(state, position):
-        raise DamagedError("damaged: the content does not match its hash", where=str(path))
-    if header.settings != settings:
-        raise FFLabelsError(
-            "written under other settings: config.toml or labels.json were edited since", where=str(path)
-        )
-    return state, position
 
 
 def newest_checkpoint(
     folder: Path, settings: str, *, set_aside: bool = False
 ) -> tuple[dict[str, Tensor], Position] | None:
-    """Return the newest good checkpoint, or None if there is no checkpoint; warn of damaged ones.
-
-    Parameters
-    ----------
-    folder
-        The folder of the checkpoints.
-    settings
-        The hash of the run's settings.
-    set_aside
-        Rename damaged checkpoints to ``.damaged``, so that they no longer count. The oldest one keeps its name.
-
-    Raises
-    ------
-    FFLabelsError
-        When every checkpoint is damaged, or one was written under other settings.
-    """
-    paths = _paths(folder)
-    for path in reversed(paths):
-        try:
-            return read_checkpoint(path, settings)
-        except DamagedError as error:
-            warnings.warn(str(error), DamagedWarning, stacklevel=2)
-            if set_aside and path != paths[0]:
-                path.rename(path.with_suffix(".damaged"))
-    if paths:
-        raise FFLabelsError("no checkpoint is good", where=str(folder), hint="remove all of them to start over")
-    return None
-
-
-def _paths(folder: Path) -> list[Path]:
-    return sorted(folder.glob("epoch-*.safetensors"))
+    """Return the state and position of the newest good checkpoint, or None; for the rest see `newest_file`."""
+    newest = newest_file(folder, settings, set_aside=set_aside)
+    if newest is None:
+        return None
+    content, header = newest
+    return load(content), Position(header.epoch, header.step)
 
 
 def _parameters(learner: Learner) -> list[nn.Parameter]:
     return [parameter for group in learner.optimizer.param_groups for parameter in group["params"]]
-
-
-def _digest(state: dict[str, Tensor], position: Position) -> str:
-    return hashlib.sha256(f"{position.epoch} {position.step} ".encode() + save(state)).hexdigest()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The files of a run folder: their names, and reading and writing of JSON and weights."""
+"""The files of a run folder: their names, reading and writing of JSON, and errors about damage."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import nn
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
-from ffnet.model.heads import Forecast
-from ffnet.model.net import Net
-from ffnet.runs.checkpoint import DamagedError, on_host
 
 LAYER_LABELS = "layer-labels.json"
 """The label set that later layers receive as channels, if any; runs of version 0.1 compute it from their settings."""
@@ -34,6 +28,14 @@ HELPER = re.compile(
     r"\.(config|labels|layer-labels|start|run|seal|metrics|timings|model|untrained|results|epoch-)[^/]*\.[0-9a-f]{8}"
 )
 """Names of the files that `write_whole` writes aside, of those that only the process with the lock writes."""
+
+
+class DamagedWarning(UserWarning):
+    """A file was damaged: an older checkpoint is used, or the file is made again."""
+
+
+class DamagedError(FFLabelsError):
+    """A checkpoint, or another file that can be made again, does not hold what was written."""
 
 
 def write_json(path: Path, value: Any, *, sort_keys: bool = False) -> None:
@@ -61,41 +63,3 @@ def remove_helpers(folder: Path) -> None:
     for path in [*folder.glob(".*"), *(folder / CHECKPOINTS).glob(".*")]:
         if HELPER.fullmatch(path.name):
             path.unlink(missing_ok=True)
-
-
-def save_weights(module: nn.Module, path: Path) -> None:
-    """Write the state of a net, heads included, or of a single head, as safetensors."""
-    write_whole(path, save(on_host(module.state_dict())))
-
-
-def load_weights(net: Net, path: Path, hint: str = "ffnet resume makes it again") -> None:
-    """Load a net's state from a file.
-
-    Raises
-    ------
-    DamagedError
-        When the file cannot be read; `ffnet.resume` makes it again.
-    FFLabelsError
-        When the weights are those of another net.
-    """
-    try:
-        state = load(path.read_bytes())
-    except (OSError, SafetensorError) as error:
-        raise DamagedError(f"damaged: {error}", where=str(path), hint=hint) from None
-    try:
-        net.load_state_dict(state)
-    except (RuntimeError, LookupError, ValueError) as error:
-        reason = str(error).partition("\n\t")[2].partition("\n")[0] or str(error)
-        raise FFLabelsError(
-            f"these weights do not fit the settings in {CONFIG}: {reason}",
-            where=str(path),
-            hint=f"{CONFIG} was edited, or this is another run's file: put back the one that is wrong",
-        ) from None
-
-
-def load_forecast(path: Path) -> Forecast:
-    """Return the forecast in a file."""
-    try:
-        return Forecast.from_state(load(path.read_bytes()))
-    except (OSError, SafetensorError, RuntimeError, LookupError, ValueError) as error:
-        raise FFLabelsError(f"damaged: {error}", where=str(path), hint="remove it: ffnet eval fits it anew") from None

@@ -9,11 +9,12 @@ from ffnet.evaluation.accuracy import evaluate
 from ffnet.fitting import fit_heads, untrained
 from ffnet.model.net import FFNet
 from ffnet.runs.clock import Clock
-from ffnet.runs.files import FORECAST, MODEL, RESULTS, UNTRAINED, as_json, save_weights
+from ffnet.runs.files import FORECAST, MODEL, RESULTS, UNTRAINED, as_json
 from ffnet.runs.folder import Run
 from ffnet.runs.log import Log
 from ffnet.runs.results import Results
 from ffnet.runs.seal import SEAL, seal
+from ffnet.runs.weights import save_weights
 
 
 def finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:

@@ -21,7 +21,7 @@ from ffnet.fitting import fit_forecast, untrained
 from ffnet.inference.predict import check_inference, predict, renamed_method
 from ffnet.inference.registry import get_inference
 from ffnet.labels.codes import Codes
-from ffnet.model.baseline import Baseline
+from ffnet.model.baseline import Baseline, BPNet, LocalNet
 from ffnet.model.net import FFNet
 from ffnet.prepare import check_drawing
 from ffnet.runs.checkpoint import net_state, newest_checkpoint
@@ -32,20 +32,21 @@ from ffnet.runs.files import (
     READS,
     RESULTS,
     UNTRAINED,
-    load_forecast,
-    load_weights,
     read_json,
-    save_weights,
     write_json,
 )
 from ffnet.runs.log import METRICS, read_lines
 from ffnet.runs.notebook import run_html
-from ffnet.runs.record import BASELINES, Record
+from ffnet.runs.record import Record
 from ffnet.runs.results import Reads, Results
 from ffnet.runs.seal import AGAIN, check_seal
 from ffnet.runs.settings import About, check_data, read_layer_labels, read_settings, settings_digest, with_root
+from ffnet.runs.weights import load_forecast, load_weights, save_weights
 from ffnet.system.devices import memory_errors, resolve_device
 from ffnet.training.learner import Metrics
+
+BASELINES: dict[str, type[Baseline]] = {"bp": BPNet, "local": LocalNet}
+"""The nets of algorithms without labels."""
 
 
 @dataclass

@@ -6,12 +6,15 @@ import csv
 import io
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
-from ffnet.training.learner import Metrics
+
+if TYPE_CHECKING:
+    from ffnet.training.learner import Metrics
 
 METRICS, TABLE, TIMINGS = "metrics.jsonl", "metrics.csv", "timings.jsonl"
 

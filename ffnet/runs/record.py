@@ -1,28 +1,23 @@
-"""What a run folder says of a run, without its net and its labels' code: for overviews, which compute nothing."""
+"""What a run folder says of a run, without its net and its labels' code: for overviews, which need no PyTorch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from fflabels.labelset import Contents
 from ffnet.config import Config
-from ffnet.labels.codes import Codes, FiledCodes
-from ffnet.model.baseline import Baseline, BPNet, LocalNet
-from ffnet.model.net import Net
-from ffnet.runs.checkpoint import newest_checkpoint
+from ffnet.labels.filed_codes import FiledCodes
+from ffnet.runs.checkpoint_file import newest_file
 from ffnet.runs.files import CHECKPOINTS, LABELS, MODEL, READS, RESULTS, read_json
 from ffnet.runs.log import METRICS, read_lines
 from ffnet.runs.results import Reads, Results
 from ffnet.runs.seal import check_seal
 from ffnet.runs.settings import About, read_config, settings_digest
-from ffnet.training.learner import Metrics
 
-BASELINES: dict[str, type[Baseline]] = {"bp": BPNet, "local": LocalNet}
-"""The nets of algorithms without labels."""
+if TYPE_CHECKING:
+    from ffnet.training.learner import Metrics
 
 
 @dataclass
@@ -46,28 +41,6 @@ class Record:
     metrics: list[Metrics]
     results: Results | None
     test_reads: int
-
-    @property
-    def net(self) -> Net:
-        """The run's layers with their initial weights, without labels and heads: to be counted."""
-        shape, classes = self.about.data.shape, len(self.about.data.class_names)
-        if self.labels is None:
-            return BASELINES[self.config.algorithm](self.config, shape, classes)
-        codes = _Blank({}, classes) if isinstance(self.labels, FiledCodes) else None
-        return Net(self.config, shape, label_channels=self.config.labels.layers.count, codes=codes)
-
-
-@dataclass(frozen=True)
-class _Blank(Codes):
-    """As many codes as there are labels, all of them blank: for nets whose weights are counted only."""
-
-    labels: int
-
-    def __len__(self) -> int:
-        return self.labels
-
-    def matrix(self, width: int) -> Tensor:
-        return torch.zeros(self.labels, width)
 
 
 def read_record(folder: str | Path) -> Record:
@@ -95,7 +68,7 @@ def read_record(folder: str | Path) -> Record:
     if config.algorithm == "ff":
         labels = (FiledCodes if config.has_codes else Contents).load(folder / LABELS)
     metrics = read_lines(folder / METRICS)
-    if not (folder / MODEL).exists() and (newest := newest_checkpoint(folder / CHECKPOINTS, settings_digest(folder))):
+    if not (folder / MODEL).exists() and (newest := newest_file(folder / CHECKPOINTS, settings_digest(folder))):
         del metrics[newest[1].epoch :]
     results = Results.read(folder / RESULTS) if (folder / RESULTS).exists() else None
     reads = read_json(folder / READS, Reads).test if (folder / READS).exists() else 0

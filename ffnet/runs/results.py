@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ffnet.evaluation.accuracy import Evaluation
-from ffnet.runs.checkpoint import DamagedError
+from ffnet.evaluation.result import Evaluation
+from ffnet.runs.files import DamagedError
 
 
 class Results(msgspec.Struct, frozen=True):

@@ -15,8 +15,18 @@ from typing import Any
 import msgspec
 
 from fflabels.errors import FFLabelsError
-from ffnet.runs.checkpoint import DamagedError
-from ffnet.runs.files import ABOUT, CONFIG, LABELS, LAYER_LABELS, MODEL, RESULTS, STARTED, UNTRAINED, write_json
+from ffnet.runs.files import (
+    ABOUT,
+    CONFIG,
+    LABELS,
+    LAYER_LABELS,
+    MODEL,
+    RESULTS,
+    STARTED,
+    UNTRAINED,
+    DamagedError,
+    write_json,
+)
 
 SEAL = "seal.json"
 

@@ -21,8 +21,6 @@ from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet
 from ffnet.prepare import check_drawing, check_names, check_run, sets_of
 from ffnet.runs.checkpoint import (
-    DamagedError,
-    DamagedWarning,
     name_last_checkpoint,
     newest_for,
     restore_state,
@@ -37,7 +35,8 @@ from ffnet.runs.files import (
     LABELS,
     LAYER_LABELS,
     STARTED,
-    load_weights,
+    DamagedError,
+    DamagedWarning,
     remove_helpers,
     write_json,
 )
@@ -67,6 +66,7 @@ from ffnet.runs.start import (
     with_data,
 )
 from ffnet.runs.watcher import Watcher
+from ffnet.runs.weights import load_weights
 from ffnet.system.devices import deterministic, memory_errors, resolve_device
 from ffnet.system.ranks import Ranks, join_ranks
 from ffnet.system.signals import Interrupted, Interrupts

@@ -8,22 +8,24 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-import torch
 
 from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
 from fflabels.labelset import Changed
 from fflabels.origin import LabelerMark
 from ffnet.config import Config
-from ffnet.data.dataset import Data
-from ffnet.data.load import KNOWN
 from ffnet.data.splits import SplitRule
-from ffnet.labels.codes import Codes
 from ffnet.runs.files import ABOUT, CONFIG, LABELS, LAYER_LABELS, read_json, write_json
-from ffnet.system.devices import device_name
-from ffnet.training.loop import Position
+
+if TYPE_CHECKING:  # a record is read without PyTorch
+    import torch
+
+    from ffnet.data.dataset import Data
+    from ffnet.labels.codes import Codes
+    from ffnet.training.loop import Position
 
 FORMAT = 2
 """The version of the layout of run folders; all since 1 are read. 2: sealed once finished, and a rule of splits."""
@@ -136,6 +138,8 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def _machine(device: torch.device, ranks: int) -> tuple[str, dict[str, str]]:
     """Return the name of the device, and the versions of packages."""
+    from ffnet.system.devices import device_name
+
     versions = {name: version(name) for name in ("fflabels", "torch", "numpy")}
     name = device_name(device) + (f", {ranks} ranks" if ranks > 1 else "")
     return name, versions | {"python": platform.python_version()}
@@ -173,6 +177,8 @@ def read_settings(folder: Path, *, changed: Changed = "warn") -> tuple[Config, A
 
     `changed` says what to do when the labeler draws otherwise than when the run began; see `LabelSet.load`.
     """
+    from ffnet.labels.codes import Codes
+
     config, about = read_config(folder)
     if config.algorithm != "ff":
         return config, about, None
@@ -219,6 +225,8 @@ def with_root(config: Config, root: str | None) -> Config:
     """
     if not root:
         return config
+    from ffnet.data.load import KNOWN
+
     return config.replaced({"data.root" if config.data.name in KNOWN else "data.name": root})
 
 

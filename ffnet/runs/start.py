@@ -19,8 +19,9 @@ from ffnet.labels.kinds import names_codes
 from ffnet.model.baseline import BPNet
 from ffnet.model.net import FFNet, Net
 from ffnet.presets import Preset, load_preset, quick_preset
-from ffnet.runs.files import STARTED, save_weights
+from ffnet.runs.files import STARTED
 from ffnet.runs.folder import Run, load_run
+from ffnet.runs.weights import save_weights
 
 Start: TypeAlias = Config | Preset | str | Mapping[str, Any] | None
 

@@ -519,11 +519,18 @@ def test_a_shell_completes_values(typed, offered):
     assert sorted(found) == offered
 
 
-def test_what_needs_no_pytorch_starts_without_it_and_without_scipy(tmp_path):
+def test_what_needs_no_pytorch_starts_without_it_and_without_scipy(trained, tmp_path):
+    run = trained[0] / "runs" / "digits-fourier-0"
+    unfinished = shutil.copytree(run, tmp_path / "unfinished", ignore=shutil.ignore_patterns("model*", "results*"))
+    for name, values in {"codes": {}, "bp": {"algorithm": "bp"}}.items():
+        small = {"data.limit": 100, "net.widths": [8, 8], "net.pools": [2, 2], "inference.linear_epochs": 1, **values}
+        train("quick-digits", epochs=1, out=tmp_path / name, **small)
+    runs = [str(folder) for folder in (run, unfinished, tmp_path / "codes", tmp_path / "bp")]
     code = (
+        f"runs = {runs!r}\n"
         "import sys; from click.testing import CliRunner; from fflabels_cli.app import ffnet_group, fflabels_group\n"
         "for group, a in [(ffnet_group, ['presets']), (ffnet_group, ['settings']), (ffnet_group, ['presets', 'paper-mnist']),\n"
-        "                 (fflabels_group, ['list'])]:\n"
+        "                 (fflabels_group, ['list']), *((ffnet_group, ['info', run, *json]) for run in runs for json in ([], ['--json']))]:\n"
         "    assert CliRunner().invoke(group, a).exit_code == 0, a\n"
         "assert not {'torch', 'scipy', 'skimage'} & set(sys.modules), 'imported'"
     )
