@@ -161,6 +161,17 @@ def test_our_own_and_empty_files_are_replaced(tmp_path, make, name, suffix):
     check_output(tmp_path / name, suffix)
 
 
+def test_the_labels_of_a_run_are_replaced_by_force_only(tmp_path):
+    named_set("fourier:paper10").save(tmp_path / "labels.json")
+    check_output(tmp_path / "labels.json")
+    for name in ("config.toml", "run.json"):
+        (tmp_path / name).touch()
+    with pytest.raises(FFLabelsError, match=r"labels.json: belongs to a run: not replaced"):
+        check_output(tmp_path / "labels.json")
+    check_output(tmp_path / "labels.json", force=True)
+    check_output(tmp_path / "others.json")
+
+
 def test_an_input_is_never_an_output(tmp_path):
     our_sheet(tmp_path / "x.png")
     (tmp_path / "same.png").symlink_to("x.png")

@@ -268,6 +268,9 @@ def check_output(path: Path, suffix: str = "", *, force: bool = False, inputs: I
         ".html": ("page of ours", is_our_page),
     }
     kind, is_ours = kinds.get(suffix, ("file known to be ours", lambda _: False))
+    if not force and not suffix and path.with_name("config.toml").exists() and path.with_name("run.json").exists():
+        hint = "choose another name, or --force, which spoils the run"
+        raise FFLabelsError("belongs to a run: not replaced", where=str(path), hint=hint)
     if not force and path.stat().st_size and not is_ours(path):
         raise FFLabelsError(
             f"exists and is no {kind}: not replaced", where=str(path), hint="choose another name, or --force"

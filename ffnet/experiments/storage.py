@@ -46,11 +46,9 @@ class Journal(JournalFileBackend):
         if content and not (content.startswith(BEGINS) or BEGINS.startswith(content)):
             raise FFLabelsError("is no journal of a search", where=str(path), hint="--storage names another file")
         for number, line in enumerate(content.split(b"\n")[:-1], 1):
-            try:
-                json.loads(line)
-            except ValueError:
+            if not _is_entry(line):
                 hint = "remove this line to continue without it"
-                raise FFLabelsError("damaged", where=f"{path}, line {number}", hint=hint) from None
+                raise FFLabelsError("damaged", where=f"{path}, line {number}", hint=hint)
         super().__init__(str(path), self._lines_lock)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
@@ -63,6 +61,15 @@ class Journal(JournalFileBackend):
         finally:
             self._lines_lock.release()
         super().append_logs(logs)
+
+
+def _is_entry(line: bytes) -> bool:
+    """Return whether a line of a journal is one that Optuna writes."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(entry, dict) and isinstance(entry.get("op_code"), int) and "worker_id" in entry
 
 
 def open_storage(place: str) -> BaseStorage:

@@ -121,7 +121,8 @@ class NotFiniteError(FFLabelsError):
     """Raised when training produces infinite or undefined numbers; names the epoch and the step."""
 
     def __init__(self, what: str, epoch: int, step: int) -> None:
-        hint = "lower train.lr; other causes: train.alpha, temperature or theta far from the defaults, dtype=bfloat16"
+        far = "train.alpha, temperature, theta, peer or weight_decay far from the defaults"
+        hint = f"lower train.lr; other causes: {far}, dtype=bfloat16"
         where = f"epoch {epoch + 1}, step {step}" if step else f"after epoch {epoch}"
         super().__init__(what, where=where, hint=hint)
 

@@ -467,6 +467,8 @@ def test_predict_takes_folders_and_writes_csv(trained):
     head, *rows = (cwd / "found.csv").read_text().splitlines()
     assert head == "image,class,runner_up,lead"
     assert [row.split(",")[0] for row in rows] == ["pictures/a.png", "pictures/more/b.png"]
+    assert "--force" in ffnet("predict", folder, "pictures", "--csv", "found.csv", cwd=cwd).stderr
+    assert shown("predict", folder, "pictures", "--csv", "found.csv", "--force", cwd=cwd) == found
     (cwd / "nothing").mkdir()
     assert "nothing: no image in the folder" in ffnet("predict", folder, "nothing", cwd=cwd).stderr
 

@@ -38,7 +38,8 @@ def test_a_kernel_larger_than_the_images_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("setting", "cause"), [("train.lr=1e30", "lower train.lr"), ("train.alpha=1e38", "train.alpha")]
+    ("setting", "cause"),
+    [("train.lr=1e30", "lower train.lr"), ("train.alpha=1e38", "train.alpha"), ("train.peer=1e38", "peer")],
 )
 def test_a_loss_that_is_not_finite_names_more_than_the_learning_rate(tmp_path, setting, cause):
     with pytest.raises(FFLabelsError, match=r"is not finite") as told:

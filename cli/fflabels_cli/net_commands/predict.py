@@ -22,10 +22,17 @@ AT_ONCE = 256
 @click.argument("images", metavar="IMAGE…", nargs=-1, required=True)
 @options.inference("The inference method.  [default: goodness for nets with codes; else linear if it is fitted]")
 @click.option("--csv", "csv_", type=click.Path(path_type=Path), help="Write the predictions as a CSV file.")
+@options.force
 @options.device
 @options.as_json
 def command(
-    run: str, images: tuple[str, ...], inference: Any, csv_: Path | None, device: str | None, json_: bool
+    run: str,
+    images: tuple[str, ...],
+    inference: Any,
+    csv_: Path | None,
+    force: bool,
+    device: str | None,
+    json_: bool,
 ) -> None:
     """Predict the class of each image, resized to the net's image size, and the runner-up.
 
@@ -41,7 +48,7 @@ def command(
 
     # Refuse bad arguments before the work.
     if csv_:
-        output.check_output(csv_, ".csv")
+        output.check_output(csv_, ".csv", force=force, inputs=images)
     files = [file for image in images for file in _files(Path(image))]
     loaded = load_run(run, device=device or "auto")
     loaded.check_trained()

@@ -202,6 +202,8 @@ def test_a_line_that_another_process_left_cut_is_dropped_when_the_next_one_is_wr
         (b"my notes\n", "is no journal of a search"),
         (b"\x89PNG\r\n\x1a\n", "is no journal of a search"),
         (b'{"a": 1}\n', "is no journal of a search"),
+        (b'{"op_code": "mine"}\n', "line 1: damaged"),
+        (b'{"op_code":0,"worker_id":"x"}\n7\n', "line 2: damaged"),
         (b'{"op_code":0,"worker_id":"x"}\n{"op_code":4,"wor{"op_code":5}\n', "line 2: damaged.*remove this line"),
     ],
 )
