@@ -166,8 +166,8 @@ def _sum_by_sum(
 ) -> tuple[Matrix, npt.NDArray[np.int64]]:  # fmt: skip
     """Return the correlations, made of sums over the images, and how many images each label changes.
 
-    For signatures so large that only a few labels' would fit in memory: the sums of `side` by `side` pairs are held, and
-    the signatures on a few images at a time.
+    For signatures so large that only a few would fit in memory: the sums of `side` by `side` pairs are held, and the
+    signatures on a few images at a time.
     """
     n, (images, *shape) = len(recipes), brief.references.images.shape
     together = max(1, SUM_BYTES // (side * correlation_type((1, *shape)).bytes_each()))
