@@ -84,8 +84,10 @@ def _target(path: Path) -> tuple[Path, int | None]:
         mode = target.stat().st_mode
     except FileNotFoundError:
         return target, None
-    except OSError as error:
-        raise FFLabelsError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise FFLabelsError(
+            f"cannot be written: {getattr(error, 'strerror', None) or error}", where=str(path)
+        ) from error
     if stat.S_ISDIR(mode):
         raise FFLabelsError("is a folder", where=str(path), expected="a file's name")
     if not stat.S_ISREG(mode):

@@ -232,7 +232,7 @@ def convert_params(name: str, params_type: type[Params], params: Mapping[str, An
     for key in params:
         if key not in fields:
             raise FFLabelsError("unknown parameter", where=f"labeler {name}", got=key, hint=nearest(key, fields))
-    values = dict(params)
+    values = {k: v.item() if isinstance(v, np.generic) else v for k, v in params.items()}
     if not typed:
         info = msgspec.inspect.type_info(params_type)
         assert isinstance(info, msgspec.inspect.StructType)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import operator
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +32,7 @@ from fflabels.metrics.dprime import dprime, dprime_text
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.origin import LabelerMark, find_labeler, is_newer, make_labeler, make_recipe, versions
 from fflabels.progress import Progress, silent
-from fflabels.recipe import MAX_RECIPES, Recipe, canonical_json, first_not_finite, sha256
+from fflabels.recipe import MAX_RECIPES, Recipe, canonical_json, first_not_finite, plain_number, sha256
 from fflabels.reference_imprints import ReferenceImprints
 from fflabels.selection import Selection
 
@@ -484,7 +486,7 @@ class LabelSet:
             recipes=[msgspec.to_builtins(recipe) for recipe in self.recipes],
             imprints=ReferenceImprints.draw(self.labeler, self.recipes, self.shape),
         )
-        content = msgspec.to_builtins(document)
+        content = msgspec.to_builtins(document, enc_hook=plain_number)
         content["sha256"] = sha256(canonical_json(content))
         data = _indented(content) + b"\n"
         if len(data) > MAX_BYTES:
@@ -636,7 +638,7 @@ def named_set(name: str, n: int | None = None, shape: Shape | None = None, seed:
             )
         if n < 1:
             raise FFLabelsError("too few", where="n", got=n, expected="at least 1")
-        check_seed(seed)
+        n, seed = operator.index(n), check_seed(seed)
         recipes = made(labeler, which, n, check_shape(shape), seed)
         provenance = msgspec.structs.replace(provenance, seed=seed)
     elif n not in (None, len(recipes)):
@@ -646,7 +648,7 @@ def named_set(name: str, n: int | None = None, shape: Shape | None = None, seed:
 
 def open_set(name: str | Path, n: int | None = None, shape: Shape | None = None, seed: int = 0) -> LabelSet:
     """Return the label set in a file, or a built-in one (``fourier:paper10``); see `named_set` for the rest."""
-    if not Path(name).exists() and isinstance(name, str) and ":" in name:
+    if isinstance(name, str) and ":" in name and not os.path.exists(name):  # noqa: PTH110, takes names of any length
         return named_set(name, n, shape, seed)
     labels = LabelSet.load(name)
     if n not in (None, len(labels)):
@@ -658,8 +660,9 @@ def _read(path: str | Path) -> bytes:
     try:
         with Path(path).open("rb") as file:
             return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise FFLabelsError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise FFLabelsError(f"cannot be read: {reason}", where=str(path)) from None
 
 
 def is_label_set(path: Path) -> bool:

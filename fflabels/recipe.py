@@ -34,7 +34,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             When a field has a wrong type, is out of range, NaN or infinite; the message names it.
         """
         try:
-            plain = msgspec.to_builtins(self, enc_hook=_number)
+            plain = msgspec.to_builtins(self, enc_hook=plain_number)
         except msgspec.ValidationError as error:
             raise msgspec.ValidationError(f"{error} - at `$.{self._field_without_json()}`") from None
         if bad := first_not_finite(plain):
@@ -45,7 +45,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the first field whose value is none that JSON has."""
         for name in self.__struct_fields__:
             try:
-                msgspec.to_builtins(getattr(self, name), enc_hook=_number)
+                msgspec.to_builtins(getattr(self, name), enc_hook=plain_number)
             except msgspec.ValidationError:
                 return name
         raise AssertionError("every field has a value that JSON has")
@@ -60,7 +60,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return sha256(self.to_json())
 
 
-def _number(value: Any) -> Any:
+def plain_number(value: Any) -> Any:
     """Return a number of NumPy as Python's own."""
     plain = value.item() if isinstance(value, np.generic) else value
     if type(plain) is type(value):  # NumPy's longest floats stay what they are

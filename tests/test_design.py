@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from fflabels import FFLabelsError, LabelSet, design, get_labeler, propose, select, similarity
+from fflabels import FFLabelsError, LabelSet, design, get_labeler, named_set, propose, select, similarity
+from fflabels.labelset import Provenance
 
 SHAPE = (1, 16, 16)
 
@@ -113,6 +114,15 @@ def test_numpy_scalars_are_taken_and_saved(tmp_path):
     assert labels.score(intensity=np.float32(0.5)).scores.intensity == 0.5
     images = np.random.default_rng(0).random((2, 1, 8, 8), dtype=np.float32)
     assert labels.embed(images, np.array([0, 1], ">i4"), np.linspace(0, 1, 3)[1]).dtype == np.float32
+
+
+def test_numpy_scalars_are_taken_by_built_in_sets_and_labelers(tmp_path):
+    codes = named_set("code:hadamard", np.int64(8), (np.int64(16), 1, 1), np.int64(3))
+    codes.save(tmp_path / "x.json")
+    assert LabelSet.load(tmp_path / "x.json") == codes == named_set("code:hadamard", 8, (16, 1, 1), 3)
+    assert get_labeler("fourier", waves=np.int64(3)) == get_labeler("fourier", waves=3)
+    LabelSet(codes.recipes, codes.labeler, Provenance("mine", seed=np.int64(3))).save(tmp_path / "y.json")
+    assert LabelSet.load(tmp_path / "y.json").provenance.seed == 3
 
 
 def test_labels_of_large_images_are_chosen_on_reduced_ones():

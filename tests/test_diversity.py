@@ -92,9 +92,40 @@ def test_large_signatures_for_shift_are_kept_as_far_as_memory_goes(held, made, m
     stack = Shift.stack
     monkeypatch.setattr(Shift, "stack", lambda self, some, count: kept.append(count) or stack(self, some, count))
     monkeypatch.setattr(blocks, "BLOCK_BYTES", held * Shift((6, 1, 8, 8)).bytes_each())
+    monkeypatch.setattr(blocks, "SUM_BYTES", 0)
     similarity(recipes, labeler, shape=(1, 8, 8), metric="shift", references=references)
     assert len(seen) == made
     assert max(kept) <= 2 * held - 1
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 6, 9)])
+def test_shift_of_images_so_large_that_hardly_one_signature_fits_is_summed_over_images(shape, monkeypatch):
+    labeler, references = get_labeler("morph"), images_of(shape)
+    recipes = propose(labeler, 25, shape=shape, references=references, min_visibility=0)
+    whole = similarity(recipes, labeler, shape=shape, metric="shift", references=references)
+    seen, kept = [], []
+    monkeypatch.setattr(blocks, "effect", lambda *given: seen.append(len(given[2].images)) or effect(*given))
+    stack = Shift.stack
+    monkeypatch.setattr(Shift, "stack", lambda self, some, count: kept.append(count) or stack(self, some, count))
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 2 * Shift((6, *shape)).bytes_each())
+    monkeypatch.setattr(blocks, "SUM_BYTES", 9 * 9 * Shift((6, *shape)).bytes_of_sum())
+    parts = similarity(recipes, labeler, shape=shape, metric="shift", references=references)
+    np.testing.assert_allclose(parts, whole, atol=2e-6)
+    assert sum(seen) == 6 * (9 + (9 + 9) + (9 + 7) + 9 + (9 + 7) + 7)  # six images; blocks of 9, 9 and 7 labels
+    assert max(kept) == 9
+
+
+def test_sums_over_images_leave_out_those_that_a_label_does_not_change(monkeypatch):
+    x = np.random.default_rng(0).random((4, 1, 8, 8), dtype=np.float32) / 4
+    x[:2] += 0.6
+    recipes = [Brightness(-0.5), Brightness(-0.5, only_bright=True), Brightness(0.0)]
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1)
+    with pytest.warns(NoEffectWarning, match="labels without effect on given: 2"):
+        found = similarity(recipes, Brighten(), shape=(1, 8, 8), metric="shift", references=x)
+    monkeypatch.undo()
+    with pytest.warns(NoEffectWarning, match="labels without effect on given: 2"):
+        whole = similarity(recipes, Brighten(), shape=(1, 8, 8), metric="shift", references=x)
+    np.testing.assert_allclose(found, whole, atol=2e-6)
 
 
 class Brightness(Recipe, frozen=True):

@@ -177,6 +177,12 @@ def test_an_input_is_never_an_output(tmp_path):
     (tmp_path / "same.png").symlink_to("x.png")
     with pytest.raises(FFLabelsError, match=r"is also an input: not replaced"):
         check_output(tmp_path / "same.png", ".png", force=True, inputs=[tmp_path / "x.png", "photographs"])
+    Image.new("RGB", (8, 8)).save(tmp_path / "mine.jpg")
+    Image.new("RGB", (8, 8)).save(tmp_path / "mine.png")
+    for name, suffix in (("mine.png", ".png"), ("mine.jpg", "")):
+        with pytest.raises(FFLabelsError, match=r"is also an input: not replaced"):
+            check_output(tmp_path / name, suffix, force=True, inputs=[tmp_path])
+    check_output(tmp_path / "x.png", ".png", inputs=[tmp_path])  # our own sheet in the folder
     with pytest.raises(FFLabelsError, match=r"not standard output here"):
         check_output(Path("-"))
 

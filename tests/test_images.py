@@ -8,10 +8,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from fflabels import FFLabelsError, References, load_references
+from fflabels import FFLabelsError, References, load_references, named_set
 from fflabels.errors import PictureWarning
 from fflabels.images import REFERENCE_COUNT, digits, fit, load_classed, photographs
 from fflabels.images.photographs import _resized, _unit
+from fflabels.labelset import open_set
 
 
 @pytest.mark.parametrize("shape", [(1, 32, 32), (3, 32, 32), (1, 28, 28), (4, 16, 24), (1, 1, 2)])
@@ -235,3 +236,26 @@ def test_photographs_are_those_whatever_folder_has_the_name(tmp_path, monkeypatc
 def test_images_given_as_they_are_are_finite():
     with pytest.raises(FFLabelsError, match=r"given: NaN or infinite pixels"):
         load_references(References(np.full((2, 1, 8, 8), np.nan, np.float32)), (1, 8, 8))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32])
+def test_bytes_in_a_wide_type_are_not_called_constant(dtype):
+    nothing = r"next to nothing of their type's range; got .*\(--range auto or LOW:HIGH"
+    with pytest.warns(PictureWarning, match="8-bit data in"), pytest.raises(FFLabelsError, match=nothing):
+        load_references(gradient().astype(dtype)[None, None], (1, 8, 8))
+    assert load_references(gradient().astype(dtype)[None, None], (1, 8, 8), value_range="auto").contrast > 0.1
+
+
+def test_references_without_an_image_are_refused():
+    with pytest.raises(FFLabelsError, match="given: no images"):
+        load_references(References(np.empty((0, 1, 8, 8), np.float32)), (1, 8, 8))
+
+
+def test_names_that_no_file_can_have_are_one_line(tmp_path):
+    with pytest.raises(FFLabelsError, match=r"cannot be read: File name too long"):
+        load_references("a" * 300, (1, 8, 8))
+    for name in ("a" * 300, "x:" + "a" * 300, "a\0b"):
+        with pytest.raises(FFLabelsError):
+            open_set(name)
+        with pytest.raises(FFLabelsError, match="cannot be written"):
+            named_set("fourier:paper10").save(tmp_path / name)

@@ -54,6 +54,13 @@ def test_a_tiff_has_the_colours_that_pillow_shows(tmp_path, mode, compression):
     np.testing.assert_allclose(shown(tmp_path / "x.tif"), as_rgb(tmp_path / "x.tif"), atol=1e-6)
 
 
+def test_inks_of_16_bits_are_refused_with_advice_that_helps(tmp_path):
+    inks = np.asarray(PICTURE.convert("CMYK")).astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "x.tif", inks, photometric="separated")
+    with pytest.raises(FFLabelsError, match=r"Pillow keeps 8 of 16 bits; got SEPARATED NONE \(convert it to RGB\)"):
+        values(tmp_path / "x.tif")
+
+
 def test_lab_is_converted(tmp_path):
     from PIL import ImageCms
 

@@ -251,6 +251,7 @@ def check_output(path: Path, suffix: str = "", *, force: bool = False, inputs: I
     """
     from fflabels.errors import FFLabelsError
     from fflabels.files import check_writable, is_our_page, is_our_picture
+    from fflabels.images.read import SUFFIXES
     from fflabels.labelset import is_label_set
 
     if str(path) == "-":
@@ -260,7 +261,9 @@ def check_output(path: Path, suffix: str = "", *, force: bool = False, inputs: I
         raise FFLabelsError("wrong ending", where=str(path), expected=f"a name ending in {suffix}")
     if not path.exists():
         return
-    if any(Path(file).exists() and path.samefile(file) for file in inputs):
+    read = [Path(file).resolve() for file in inputs if Path(file).exists()]
+    picture = path.suffix.lower() in SUFFIXES and not is_our_picture(path)  # read, if it is in a folder of pictures
+    if any(path.samefile(file) or (picture and file in path.resolve().parents) for file in read):
         raise FFLabelsError("is also an input: not replaced", where=str(path), hint="choose another name")
     kinds: dict[str, tuple[str, Callable[[Path], bool]]] = {
         "": ("label set", is_label_set),

@@ -132,6 +132,8 @@ def load_references(
     """
     shape = check_shape(shape)
     if isinstance(source, References):
+        if not len(source.images):
+            raise FFLabelsError("no images", where=source.name)
         references = References(fit(source.images, shape), source.name, source.classes)
         return _with_contrast(references)
     if source is None or (isinstance(source, str) and source == "photographs"):
@@ -216,7 +218,11 @@ def _given(source: str | Path) -> Path:
             hint="is a variable of the shell unset? . is this folder",
         )  # fmt: skip
     path = Path(source)
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        raise FFLabelsError(f"cannot be read: {error.strerror}", where=str(source)) from None
+    if not there:
         raise FFLabelsError(
             "no such file or folder",
             where="references",
@@ -259,6 +265,12 @@ def _with_contrast(references: References) -> References:
     if not np.isfinite(references.contrast):
         raise FFLabelsError("NaN or infinite pixels", where=references.name)
     if references.contrast < 1e-6:
+        low, high = references.images.min(), references.images.max()
+        if low < high:
+            raise FFLabelsError(
+                "the reference images use next to nothing of their type's range", where=references.name,
+                got=f"{low:.1e} to {high:.1e} of 0 to 1", hint="--range auto or LOW:HIGH stretches it",
+            )  # fmt: skip
         raise FFLabelsError("the reference images are constant: no label's effect shows on them", where=references.name)
     return references
 

@@ -223,7 +223,9 @@ def _by_pillow(page: Page, key: Page, path: Path) -> Stored:
     from PIL import Image
 
     needs = f"the picture needs more codecs: {install_command('tiff')}"
-    if find_spec("imagecodecs"):
+    if _colours(key) in CONVERTED:
+        needs = "convert it to RGB"
+    elif find_spec("imagecodecs"):
         needs = "save it without compression"
     with ExitStack() as opened:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -40,13 +41,18 @@ MANY = 3
 """With more blocks than these, signatures are made image by image instead of anew for every pair of blocks."""
 
 
+SUM_BYTES = 128 << 20
+"""The most memory for what is summed over images, for one block of pairs; for the summand; for either side's stack."""
+
+
 class Correlation(Protocol):
     """A metric's way of stacking signatures of `shape` (M, C, H, W) and of correlating two stacks.
 
     Attributes
     ----------
     additive
-        Whether the correlations on all images are the sums of those on some.
+        Whether the correlations on all images are the sums of those on some. If not, `summand` of two stacks adds up
+        over images, and `of_sum` makes correlations of the sum.
     """
 
     additive: bool
@@ -65,6 +71,18 @@ class Correlation(Protocol):
         """Yield the correlations of two blocks; with ``same`` those below the diagonal may be left out."""
         ...
 
+    def bytes_of_sum(self) -> int:
+        """Return what the sum of one pair takes."""
+        ...
+
+    def summand(self, a: Block, b: Block) -> Block:
+        """Return what adds up over images, of all pairs of two blocks of signatures that are of unit length on each."""
+        ...
+
+    def of_sum(self, total: Block) -> Matrix:
+        """Return the correlations of all pairs of two blocks, times the number of images."""
+        ...
+
 
 def correlate(
     name: str, correlation_type: type[Correlation], recipes: Sequence[Recipe], brief: Brief, progress: Progress
@@ -81,6 +99,8 @@ def correlate(
     stacks = _Stacks(recipes, brief, correlation)
     if correlation.additive and not single and len(recipes) > MANY * stacks.size:
         result, changed = _image_by_image(name, correlation_type, recipes, brief, progress)
+    elif not correlation.additive and not single and (side := _side(correlation)) > 2 * stacks.rows:
+        result, changed = _sum_by_sum(name, correlation_type, recipes, brief, side, progress)
     else:
         told = _Told(name, len(recipes), 1, progress)
         result = _block_by_block(stacks, told)
@@ -132,8 +152,49 @@ def _image_by_image(
         stacks = _Stacks(recipes, some, correlation_type(some.references.images.shape), raw=True)
         result += _block_by_block(stacks, told)
         changed += stacks.changed
+    return _per_image(result, changed), changed
+
+
+def _side(correlation: Correlation) -> int:
+    """Return how many rows and columns of sums `SUM_BYTES` hold."""
+    return max(1, math.isqrt(SUM_BYTES // correlation.bytes_of_sum()))
+
+
+def _sum_by_sum(
+    name: str, correlation_type: type[Correlation], recipes: Sequence[Recipe], brief: Brief, side: int,
+    progress: Progress,
+) -> tuple[Matrix, npt.NDArray[np.int64]]:  # fmt: skip
+    """Return the correlations, made of sums over the images, and how many images each label changes.
+
+    For signatures so large that only a few would fit in memory: the sums of `side` by `side` pairs are held, and the
+    signatures on a few images at a time.
+    """
+    n, (images, *shape) = len(recipes), brief.references.images.shape
+    together = max(1, SUM_BYTES // (side * correlation_type((1, *shape)).bytes_each()))
+    parts = [brief.references.part(slice(first, first + together)) for first in range(0, images, together)]
+    told = _Told(name, n, 1, progress)
+    result, changed = np.zeros((n, n), np.float32), np.zeros(n, np.int64)
+    for i in range(0, n, side):
+        for j in range(i, n, side):
+            total: Block | None = None
+            for some in parts:
+                correlation = correlation_type(some.images.shape)
+                stacks = _Stacks(recipes, replace(brief, references=some), correlation, raw=True)
+                rows = stacks.made(i, side)
+                summand = correlation.summand(rows, rows if i == j else stacks.made(j, side))
+                total = summand if total is None else np.add(total, summand, out=total)
+                changed += stacks.changed if i == j else 0
+            assert total is not None
+            tile = correlation.of_sum(total)
+            result[i : i + side, j : j + side] = tile
+            told.more(tile.size)
+    return _per_image(result, changed), changed
+
+
+def _per_image(sums: Matrix, changed: npt.NDArray[np.int64]) -> Matrix:
+    """Return Σᵢ rᵢ / √(mₐ·m_b) of the sums of all pairs."""
     scale = 1 / np.sqrt(np.maximum(changed, 1))
-    return (result * scale[:, None] * scale).astype(np.float32), changed
+    return (sums * scale[:, None] * scale).astype(np.float32)
 
 
 class _Told:

@@ -39,7 +39,19 @@ class Pearson(Correlation):
 
     def tiles(self, a: Block, b: Block, same: bool) -> Iterator[Tile]:
         """Yield the one tile that there is."""
-        yield slice(0, len(a)), slice(0, len(b)), a @ b.T
+        yield slice(0, len(a)), slice(0, len(b)), self.summand(a, b)
+
+    def bytes_of_sum(self) -> int:
+        """Return 4, of one float32."""
+        return 4
+
+    def summand(self, a: Block, b: Block) -> Block:
+        """Return the products (rows, columns)."""
+        return a @ b.T
+
+    def of_sum(self, total: Block) -> Matrix:
+        """Return the sum itself."""
+        return total
 
 
 def compute(recipes: Sequence[Recipe], brief: Brief, progress: Progress) -> Matrix:

@@ -62,6 +62,24 @@ class Shift(Correlation):
                 everywhere = fft.irfft2(cross, s=(self.height, self.width), axes=(0, 1), overwrite_x=True)
                 yield rows, columns, np.maximum(everywhere.max((0, 1)), -everywhere.min((0, 1)))
 
+    def bytes_of_sum(self) -> int:
+        """Return 8 a value of the half spectrum of one plane."""
+        return 8 * self.height * (self.width // 2 + 1)
+
+    def summand(self, a: Block, b: Block) -> Block:
+        """Return the cross-spectra, (H, W//2 + 1, rows, columns) complex64."""
+        return np.matmul(a.conj(), b.swapaxes(2, 3))
+
+    def of_sum(self, total: Block) -> Matrix:
+        """Return the largest |Σ| over all shifts, row by row: (rows, columns)."""
+        from scipy import fft  # takes a moment to import
+
+        found = np.empty(total.shape[2:], np.float32)
+        for k in range(len(found)):
+            everywhere = fft.irfft2(total[:, :, k], s=(self.height, self.width), axes=(0, 1))
+            found[k] = np.maximum(everywhere.max((0, 1)), -everywhere.min((0, 1)))
+        return found
+
 
 def compute(recipes: Sequence[Recipe], brief: Brief, progress: Progress) -> Matrix:
     """Return the largest absolute mean correlation over all cyclic shifts, (n, n): convolutions are blind to shifts."""

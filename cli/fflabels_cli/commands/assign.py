@@ -40,7 +40,7 @@ def command(
     from fflabels.labelset import open_set
     from fflabels_cli import output
 
-    output.check_output(out, force=force, inputs=[references])
+    output.check_output(out, force=force, inputs=[labels, references])
     label_set = open_set(labels)
     options.check_applies(label_set.labeler, "references")
     images = load_classed(references, shape or label_set.shape, value_range=value_range)

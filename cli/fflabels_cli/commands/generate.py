@@ -43,7 +43,7 @@ def command(
     labeler = options.make_labeler(kind, params)
     options.check_applies(labeler, "references", "min_visibility")
     out = out or Path(f"candidates-{labeler.name}.json")
-    output.check_output(out, force=force)
+    output.check_output(out, force=force, inputs=[references])
     check_size(labeler, candidates, shape, seed, "candidates")
     with output.Bars() as progress:
         pool = propose(

@@ -59,7 +59,7 @@ def command(
     if page:
         from fflabels.page import write_page
 
-        output.check_output(page, ".html", force=force, inputs=[labels])
+        output.check_output(page, ".html", force=force, inputs=[labels, references])
     label_set = open_set(labels, n, shape, seed)
     options.check_applies(label_set.labeler, "references", "intensity", "probed")
     filed = label_set.scores

@@ -81,7 +81,7 @@ def command(
     labeler = options.make_labeler(kind, params)
     options.check_applies(labeler, "references", "intensity", "min_visibility")
     out = out or Path(f"labels-{labeler.name}-{n}.json")
-    output.check_output(out, force=force)
+    output.check_output(out, force=force, inputs=[references])
     check_size(labeler, n, shape, seed)
     if plot:
         output.check_output(plot, ".png", force=force, inputs=[references])
