@@ -145,14 +145,9 @@ def fit_linear(net: FFNet, train: Split, *, progress: Progress = silent) -> Line
     config = net.config
     train = train[: config.inference.linear_images]
     return fit_linear_head(
-        lambda images: features(net, images),
-        train.images,
-        train.classes,
-        len(net.labels),
-        config.inference,
-        config.seed,
-        progress=progress,
-    )
+        lambda images: features(net, images), train.images, train.classes, len(net.labels), config.inference,
+        config.seed, progress=progress,
+    )  # fmt: skip
 
 
 def fit_layer_weights(net: FFNet, data: Data, *, progress: Progress = silent) -> LayerWeights | None:

@@ -68,17 +68,18 @@ class Shift(Correlation):
 
     def summand(self, a: Block, b: Block) -> Block:
         """Return the cross-spectra, (H, W//2 + 1, rows, columns) complex64."""
-        return np.matmul(a.conj(), b.swapaxes(2, 3))
+        cross: Block = np.matmul(a.conj(), b.swapaxes(2, 3))
+        return cross
 
     def of_sum(self, total: Block) -> Matrix:
         """Return the largest |Σ| over all shifts, row by row: (rows, columns)."""
         from scipy import fft  # takes a moment to import
 
-        found = np.empty(total.shape[2:], np.float32)
-        for k in range(len(found)):
+        largest = np.empty(total.shape[2:], np.float32)
+        for k in range(len(largest)):
             everywhere = fft.irfft2(total[:, :, k], s=(self.height, self.width), axes=(0, 1))
-            found[k] = np.maximum(everywhere.max((0, 1)), -everywhere.min((0, 1)))
-        return found
+            largest[k] = np.maximum(everywhere.max((0, 1)), -everywhere.min((0, 1)))
+        return largest
 
 
 def compute(recipes: Sequence[Recipe], brief: Brief, progress: Progress) -> Matrix:
