@@ -68,7 +68,8 @@ class Shift(Correlation):
 
     def summand(self, a: Block, b: Block) -> Block:
         """Return the cross-spectra, (H, W//2 + 1, rows, columns) complex64."""
-        return np.matmul(a.conj(), b.swapaxes(2, 3))
+        products: Block = np.matmul(a.conj(), b.swapaxes(2, 3))
+        return products
 
     def of_sum(self, total: Block) -> Matrix:
         """Return the largest |Σ| over all shifts, row by row: (rows, columns)."""
