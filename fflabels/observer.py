@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
@@ -54,6 +54,9 @@ LINE = 64
 
 HELD_VALUES = 1 << 26
 """Up to 256 MiB, the maps of all reference images are kept, and those of image-independent labels added to them."""
+
+PART_BYTES = 32 << 20
+"""Of reference images, the part that is drawn on, embedded and looked at together."""
 
 
 def check_enough(references: References) -> None:
@@ -109,16 +112,25 @@ class Observer:
 
     def _each(self, labeler: Labeler[Any], recipes: Sequence[Recipe]) -> Iterator[Images]:
         """Yield the features (M, 128) of all reference images with one label after the other."""
-        x = self.references.images.view()
-        x.flags.writeable = False
         mixes = type(labeler).embed is Labeler.embed and not labeler.overwrites
         if labeler.image_independent and mixes and self._holds():
             blank = np.zeros((1, *self.references.shape), np.float32)
             yield from self.mixtures(np.asarray(checked_imprint(labeler, blank, recipe)) for recipe in recipes)
         else:
             for recipe in recipes:
-                imprints: Array = checked_imprint(labeler, x, recipe)
-                yield self.features(np.asarray(checked_embed(labeler, x, imprints, self.intensity)))
+
+                def embedded(x: Images, recipe: Recipe = recipe) -> Images:
+                    imprints: Array = checked_imprint(labeler, x, recipe)
+                    return np.asarray(checked_embed(labeler, x, imprints, self.intensity))
+
+                yield self._in_parts(embedded)
+
+    def _in_parts(self, made: Callable[[Images], Images]) -> Images:
+        """Return the features (M, 128) of what is made of the reference images, of a part of them at a time: memory."""
+        x = self.references.images.view()
+        x.flags.writeable = False
+        count = max(1, PART_BYTES // x[:1].nbytes)
+        return np.concatenate([self.features(made(x[k : k + count])) for k in range(0, len(x), count)])
 
     def features(self, images: Images) -> Images:
         """Return the 128 features of each of M images (M, C, H, W): the channels' means, then their RMS."""
@@ -237,7 +249,10 @@ class Observer:
         """Return the matrix that makes the features' covariance within a label the identity."""
         x, k = self.references.images, np.float32(self.intensity)
         overlaid = (x[j : j + 1] for j in range(len(x)))
-        mixed = self.mixtures(overlaid) if self._holds() else (self.features((1 - k) * x + k * y) for y in overlaid)
+        if self._holds():
+            mixed = self.mixtures(overlaid)
+        else:
+            mixed = (self._in_parts(lambda part, y=y: (1 - k) * part + k * y) for y in overlaid)  # type: ignore[misc]
         within = np.mean([np.cov(features, rowvar=False) for features in mixed], axis=0)
         values, vectors = np.linalg.eigh(within)
         ridge = max(RIDGE * values[-1], TINY)

@@ -88,7 +88,7 @@ def test_maps_in_strips_and_held_or_not_are_the_same(monkeypatch):
         return alike(recipes, labeler, references)
 
     whole = taken()
-    for name, value in (("MAP_VALUES", 64 * 25), ("HELD_VALUES", 0), ("TOGETHER", 5)):
+    for name, value in (("MAP_VALUES", 64 * 25), ("HELD_VALUES", 0), ("TOGETHER", 5), ("PART_BYTES", 3 * 4 * 3 * 80)):
         monkeypatch.setattr(module, name, value)
         np.testing.assert_allclose(taken(), whole, rtol=1e-4, atol=2e-6)
 
