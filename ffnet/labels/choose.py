@@ -61,6 +61,12 @@ def choose_labels(config: Config, data: Data, *, progress: Progress = silent) ->
             progress=progress,
         )
 
+    if not settings.intensity and settings.layers.set == "none" and not labels.labeler.overwrites:
+        raise FFLabelsError(
+            "no image and no layer receives the label", where="labels.intensity", got=settings.intensity,
+            expected="more than 0, or a label set in labels.layers.set",
+        )  # fmt: skip
+
     # Assign its labels to classes, and score it at the shape of the data.
     check_count(config, len(labels), data)
     if settings.assign == "alike":

@@ -45,3 +45,12 @@ def test_a_loss_that_is_not_finite_names_more_than_the_learning_rate(tmp_path, s
     with pytest.raises(FFLabelsError, match=r"is not finite") as told:
         ffnet.train(ffnet.Config().override([*SMALL_RUN, setting]), out=tmp_path / "run")
     assert cause in str(told.value)
+
+
+def test_a_label_that_is_nowhere_is_refused(tmp_path):
+    nowhere = [*SMALL_RUN, "labels.intensity=0", "labels.layers.set=none"]
+    with pytest.raises(FFLabelsError, match=r"labels.intensity: no image and no layer receives the label; got 0"):
+        ffnet.train(ffnet.Config().override(nowhere), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    overwriting = ffnet.Config().override([*nowhere, "labels.set=onehot"])  # K plays no part
+    assert len(ffnet.train(overwriting, out=tmp_path / "onehot").labels) == 10
