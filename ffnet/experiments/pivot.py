@@ -13,10 +13,9 @@ from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.files import write_whole
 from ffnet.evaluation.statistics import Gap, spread
 from ffnet.experiments.factors import Experiment, Job
-from ffnet.experiments.jobs import finished_jobs, rows_of, write_rows
+from ffnet.experiments.jobs import Row, finished_jobs, rows_of, write_rows
 from ffnet.report.tables import format_gap, markdown
 
-Row: TypeAlias = dict[str, Any]
 Levels: TypeAlias = tuple[str, ...]
 
 REPORT, EFFECTS = "report.md", "effects.png"

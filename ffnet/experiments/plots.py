@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from fflabels.files import write_whole
 from ffnet.data.dataset import one_a_class
 from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.experiments.factors import Experiment, Job, Plot
-from ffnet.experiments.jobs import data_root
+from ffnet.experiments.jobs import Row, data_root
 from ffnet.experiments.label_statistics import show_statistics
 from ffnet.report import figures
 from ffnet.report.names import drawable
 from ffnet.runs.folder import Run, load_run
-
-Row = dict[str, Any]
 
 EXPLAINED = 8
 """Images whose activation maps are drawn."""

@@ -28,7 +28,6 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("a search needs Optuna", extra="sweep") from error
 
-
 COMBINATIONS = 1000
 """Of the other settings, that a value is tried with before it is refused."""
 

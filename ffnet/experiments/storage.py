@@ -23,7 +23,6 @@ BEGINS = b'{"op_code":'
 DRIVERS = {"postgresql": "psycopg2-binary", "mysql": "pymysql", "redis": "redis"}
 """What a URL's kind of database is reached by: a package that Optuna leaves to its user."""
 
-
 ATTEMPTS = 5
 """To make a new database's tables, a second apart."""
 

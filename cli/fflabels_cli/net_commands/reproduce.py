@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import click
 
-from fflabels_cli import options
+
+@click.command("reproduce", context_settings={"ignore_unknown_options": True})
+@click.argument("words", metavar="[NAME|FILE.toml] [OPTIONS]", nargs=-1, type=click.UNPROCESSED)
+def command(words: tuple[str, ...]) -> None:
+    """Old name of ffnet experiment run NAME --scale cpu, or of ffnet experiment list without a NAME."""
+    run_renamed("reproduce", words)
 
 
-@click.command("reproduce")
-@click.argument("name", metavar="[NAME|FILE.toml]", required=False)
-@click.option("--scale", default="cpu", show_default=True, help="As for ffnet experiment run.")
-@click.option("--seeds", type=click.IntRange(min=1), help="As for ffnet experiment run.")
-@click.option("--shard", hidden=True, expose_value=False)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("experiments"), show_default=True, help="Where.")
-@options.data_root
-def command(name: str | None, **given: Any) -> None:
-    """Reproduce a result of the paper: the old name of ffnet experiment run, or list without a NAME.
-
-    Processes share a folder by themselves, so --shard is accepted and does nothing.
-    """
-    if name:
-        run_renamed("reproduce", name, **given)
-        return
+def run_renamed(old: str, words: tuple[str, ...]) -> None:
+    """Say what a command is called now, and do that."""
     from fflabels_cli.experiment_commands import list as listing
+    from fflabels_cli.experiment_commands import run
 
-    click.echo("Warning: ffnet reproduce is now ffnet experiment list", err=True)
-    listing.command.main([], standalone_mode=False)
-
-
-def run_renamed(old: str, name: str, **given: Any) -> None:
-    """Say what a command is called now, and run the experiment."""
-    from fflabels_cli.experiment_commands.run import run
-    from fflabels_cli.experiment_options import Place
-
-    click.echo(f"Warning: ffnet {old} is now ffnet experiment run {name} --scale {given['scale']}", err=True)
-    run(Place(name, **given), workers=1)
+    if "--shard" in words:  # processes share a folder by themselves now
+        at = words.index("--shard")
+        words = words[:at] + words[at + 2 :]
+    now, command = ("run", run.command) if words else ("list", listing.command)
+    words = (*words, "--scale", "cpu") if words and "--scale" not in words else words
+    click.echo(f"Warning: ffnet {old} is now {' '.join(('ffnet experiment', now, *words))}", err=True)
+    command.main(list(words), standalone_mode=False)

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import click
-
-from fflabels_cli import options
 
 NOW = {"labels": "label-study", "ablation": "ablation"}
 """Old name → the experiment's name."""
 
 
-@click.command("study")
+@click.command("study", context_settings={"ignore_unknown_options": True})
 @click.argument("name", type=click.Choice([*NOW]))
-@click.argument("file", metavar="[FILE.toml]", required=False)
-@click.option("--scale", default="cpu", show_default=True, help="As for ffnet experiment run.")
-@click.option("--shard", hidden=True, expose_value=False)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("experiments"), show_default=True, help="Where.")
-@options.data_root
-def command(name: str, file: str | None, **given: Any) -> None:
-    """Run the study of label sets or the ablation: the old name of ffnet experiment run."""
+@click.argument("words", metavar="[FILE.toml] [OPTIONS]", nargs=-1, type=click.UNPROCESSED)
+def command(name: str, words: tuple[str, ...]) -> None:
+    """Old name of ffnet experiment run label-study or ablation --scale cpu."""
     from fflabels_cli.net_commands.reproduce import run_renamed
 
-    run_renamed(f"study {name}", file or NOW[name], seeds=None, **given)
+    run_renamed(f"study {name}", words if words and not words[0].startswith("-") else (NOW[name], *words))

@@ -81,7 +81,7 @@ def test_one_of_each_kind_runs_to_its_report(name, tmp_path, monkeypatch):
 def test_old_commands_run_the_experiment_and_say_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = invoke("reproduce", "fig3b", "--scale", "smoke", "--seeds", "2", "--shard", "1/2")
-    assert "Warning: ffnet reproduce is now ffnet experiment run fig3b --scale smoke\n" in done.output
+    assert "Warning: ffnet reproduce is now ffnet experiment run fig3b --scale smoke --seeds 2\n" in done.output
     assert "| FF | 2 | " in (tmp_path / "experiments/fig3b/smoke/report.md").read_text()
     listed = invoke("reproduce")
     assert "Warning: ffnet reproduce is now ffnet experiment list\n" in listed.output
