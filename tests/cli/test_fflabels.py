@@ -289,13 +289,13 @@ def test_list_and_doctor(tmp_path):
 
 def test_the_same_command_writes_the_same_bytes_whatever_the_hash_seed_and_the_threads(tmp_path):
     files = set()
-    for seed, threads in (("0", "1"), ("1", "2"), ("77", "2")):
+    for seed, threads in (("0", "1"), ("77", "2")):
         folder = tmp_path / seed
         folder.mkdir()
         environment = {"PYTHONHASHSEED": seed, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
-        run("select", "--n", 20, "--kind", "morph", "--candidates", 300, cwd=folder, **environment)
-        run("select", "--n", 20, "--kind", "fourier", "--candidates", 300, cwd=folder, **environment)
-        files.add(tuple((folder / f"labels-{kind}-20.json").read_bytes() for kind in ("morph", "fourier")))
+        for kind in ("morph", "fourier"):
+            run("select", "--n", 8, "--kind", kind, "--candidates", 100, cwd=folder, **environment)
+        files.add(tuple((folder / f"labels-{kind}-8.json").read_bytes() for kind in ("morph", "fourier")))
     assert len(files) == 1
 
 
