@@ -112,7 +112,7 @@ def page(runs):
         ]
         for one in tree["claims"]
     ]
-    counts = [f"{sum(one['verdict'] == verdict for one in tree['claims'])} {verdict}" for verdict in tree["verdicts"]]
+    counts = [f"*{verdict}* {sum(one['verdict'] == verdict for one in tree['claims'])}" for verdict in tree["verdicts"]]
     return "\n".join([tree["text"].strip().format(counts=", ".join(counts)), "", *markdown(HEAD, rows), "",
                       tree["recipe"].strip(), "", *epochs_table(runs), "", tree["plot"].strip(), ""])  # fmt: skip
 
