@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from fflabels.labeler import Labeler
+    from fflabels.registry import Entry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -182,9 +183,14 @@ def labeler_in_a_file(function: F) -> F:
 def try_plugins_before_import() -> None:
     """Try each plugin in another process before it is imported in this one."""
     from fflabels import registry
-    from fflabels.testing.apart import refuse_broken
 
-    registry.before_import = functools.cache(refuse_broken)
+    @functools.cache
+    def refuse_broken(entry: Entry) -> None:
+        from fflabels.testing import apart  # imported only if there is a plugin to try
+
+        apart.refuse_broken(entry)
+
+    registry.before_import = refuse_broken
 
 
 def load_labeler_file(spec: str) -> str:

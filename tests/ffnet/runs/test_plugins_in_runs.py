@@ -179,8 +179,7 @@ def test_a_run_is_shown_and_compared_without_its_plugin(run, tmp_path, monkeypat
         10,
         whole.labels.scores,
     )
-    for name, weight in whole.net.layers.state_dict().items():
-        assert record.net.layers.state_dict()[name].shape == weight.shape
+    assert parameters(record) == sum(parameter.numel() for parameter in whole.net.layers.parameters())
     shutil.copytree(run, tmp_path / "other")
     other = read_record(tmp_path / "other")
     [group] = group_runs([record, replace(other, config=other.config.replaced({"seed": 1}))])
@@ -202,4 +201,4 @@ def test_a_run_with_codes_is_shown_without_drawing_them(tmp_path):
     assert len(record.labels) == 10
     assert record.labels.origin(12) == run.labels.origin(12) == "code:hadamard"
     assert [m.name for m in record.about.labelers] == ["code"]
-    assert parameters(run) == parameters(record)
+    assert parameters(record) == sum(parameter.numel() for parameter in run.net.layers.parameters())
