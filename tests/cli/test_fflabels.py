@@ -1,19 +1,17 @@
 """The command ``fflabels``, used as its user would, right and wrong."""
 
-import contextlib
-import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fflabels_cli import app, output
+from commands import here
+from fflabels_cli import output
 from PIL import Image
 
 import fflabels
@@ -22,20 +20,6 @@ from fflabels import LabelSet
 pytestmark = pytest.mark.slow
 
 PROGRAM = "import sys; from fflabels_cli.app import {0}; sys.argv = ['{0}', *sys.argv[1:]]; {0}()"
-
-
-def here(program, *arguments, cwd):
-    """Run a command in this process: a new one takes seconds to import what it needs."""
-    shown, told = io.StringIO(), io.StringIO()
-    argv, showwarning = sys.argv, warnings.showwarning
-    sys.argv = [program, *map(str, arguments)]
-    try:
-        with contextlib.chdir(cwd), contextlib.redirect_stdout(shown), contextlib.redirect_stderr(told):
-            getattr(app, program)()
-    except SystemExit as end:
-        return subprocess.CompletedProcess(sys.argv, end.code or 0, shown.getvalue(), told.getvalue())
-    finally:
-        sys.argv, warnings.showwarning = argv, showwarning
 
 
 def run(*arguments, cwd, program="fflabels", **environment):

@@ -11,9 +11,10 @@ import warnings
 
 import numpy as np
 import pytest
+from commands import here
 from fflabels_cli import app
 from PIL import Image
-from test_fflabels import good, here, run
+from test_fflabels import good, run
 
 from fflabels.errors import install_command
 from ffnet import Config, load_preset, resume, train
