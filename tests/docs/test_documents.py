@@ -53,9 +53,6 @@ def run_commands(block, folder):
             if any(".py" in word for word in words):  # a module that the process would keep
                 arguments = [sys.executable, "-c", PROGRAM, *words]
                 environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-                    [sys.executable, "-c", PROGRAM, *words],
-                    {**os.environ, "PYTHONIOENCODING": "utf-8"},
-                )
                 done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, env=environment)
             else:
                 done = here(*words, cwd=folder)
