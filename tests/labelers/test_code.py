@@ -51,7 +51,7 @@ def test_zeros_and_ones_are_written_as_integers():
         ((), "a code needs two different values"),
         ((0, 2), r"recipes\[0\]: bad recipe: Expected `int` <= 1 - at `\$.values\[1\]`"),
         ((0, -0.5), "Expected `float` >= 0"),
-        ((0, float("nan")), "Expected `float` >= 0"),
+        ((0, float("nan")), "Expected a finite number, got `nan`"),
         ((0, "a"), r"recipes\[0\]: bad recipe"),
     ],
 )
