@@ -2,29 +2,22 @@
 
 import json
 import re
-import sys
 from importlib.util import find_spec
 
 import pytest
-from fflabels_cli.app import fflabels as command
+from commands import here
 from PIL import Image
 
 from fflabels import LabelSet, named_set
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["fflabels", *map(str, arguments)])
-        try:
-            command()
-            code = 0
-        except SystemExit as error:
-            code = error.code or 0
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
+        done = here("fflabels", *arguments, cwd=tmp_path)
+        return done.returncode, done.stdout, done.stderr
 
     return run
 
