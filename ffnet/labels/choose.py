@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
 from fflabels import LabelSet, References, assign, design, get_labeler
 from fflabels.errors import FFLabelsError
 from fflabels.images import MAX_PIXELS, of_each_class
+from fflabels.labeler import Labeler
 from fflabels.labelset import open_set
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
+from ffnet.config.sections import LabelsConfig
 from ffnet.data.dataset import Data
 from ffnet.data.images import to_unit
 from ffnet.labels.codes import Codes, choose_codes
@@ -45,10 +48,12 @@ def choose_labels(config: Config, data: Data, *, progress: Progress = silent) ->
             raise FFLabelsError(
                 "a set of another size", where=f"labels {settings.set}", got=len(labels), expected=f"{settings.n}"
             )
+        _check_received(settings, labels.labeler)
     else:
-        count = settings.n or data.classes
+        count, labeler = settings.n or data.classes, get_labeler(settings.set, **settings.params)
+        _check_received(settings, labeler)
         labels = design(
-            get_labeler(settings.set, **settings.params),
+            labeler,
             count,
             candidates=max(settings.candidates, count),
             shape=data.shape,
@@ -61,12 +66,6 @@ def choose_labels(config: Config, data: Data, *, progress: Progress = silent) ->
             progress=progress,
         )
 
-    if not settings.intensity and settings.layers.set == "none" and not labels.labeler.overwrites:
-        raise FFLabelsError(
-            "no image and no layer receives the label", where="labels.intensity", got=settings.intensity,
-            expected="more than 0, or a label set in labels.layers.set",
-        )  # fmt: skip
-
     # Assign its labels to classes, and score it at the shape of the data.
     check_count(config, len(labels), data)
     if settings.assign == "alike":
@@ -75,6 +74,15 @@ def choose_labels(config: Config, data: Data, *, progress: Progress = silent) ->
         report = labels.score(data.shape, references, intensity=intensity, progress=progress)
         labels = LabelSet(labels.recipes, labels.labeler, labels.provenance, report.scores)
     return labels
+
+
+def _check_received(settings: LabelsConfig, labeler: Labeler[Any]) -> None:
+    """Refuse labels that are drawn into no image and given to no layer."""
+    if not settings.intensity and settings.layers.set == "none" and not labeler.overwrites:
+        raise FFLabelsError(
+            "no image and no layer receives the label", where="labels.intensity", got=settings.intensity,
+            expected="more than 0, or a label set in labels.layers.set",
+        )  # fmt: skip
 
 
 def check_count(config: Config, count: int, data: Data) -> None:
