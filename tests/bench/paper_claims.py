@@ -8,6 +8,7 @@ import argparse
 import csv
 import shutil
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 
 import matplotlib
@@ -27,17 +28,22 @@ SMOOTH = 5
 """Epochs that a layer has to be ahead, so that a single epoch's noise does not count."""
 
 
+@lru_cache
+def cells(file):
+    """Return the stored cells of a page."""
+    with (RESULTS / f"{file}.csv").open() as stored:
+        return list(csv.DictReader(stored))
+
+
 def cell(file, table, row, column="here"):
     """Return a stored cell: a mean with its spread, or a difference with its interval."""
-    with (RESULTS / f"{file}.csv").open() as stored:
-        found = [
-            one
-            for one in csv.DictReader(stored)
-            if one["table"] == table
-            and (one["row"] == row or one["row"].startswith(f"{row} | "))
-            and one["column"] == column
-        ]
-    [one] = found
+    rows = (row, f"{row} | ")
+    [one] = (
+        one
+        for one in cells(file)
+        if (one["table"], one["column"]) == (table, column)
+        and (one["row"] == rows[0] or one["row"].startswith(rows[1]))
+    )
     if one["mean"]:
         return f"{one['mean']} ± {one['sd']}" if one["sd"] else one["mean"]
     return f"{one['gap']} ({one['low']} … {one['high']})"
