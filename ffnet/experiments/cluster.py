@@ -80,7 +80,9 @@ def run_on_ranks(job: Job, folder: Path, ranks: int) -> None:
     try:
         elastic_launch(config, _run_rank)(job, folder)
     except ChildFailedError as error:
-        _, _, reason = str(error).rpartition("FFLabelsError: ")
+        _, ours, reason = str(error).rpartition("FFLabelsError: ")
+        if not ours:
+            raise
         raise FFLabelsError(reason.partition("\n")[0]) from None
 
 

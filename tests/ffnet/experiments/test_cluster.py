@@ -10,6 +10,7 @@ import time
 
 import pytest
 from tiny_experiment import COMMAND, TINY, experiment
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from fflabels.errors import FFLabelsError, install_command
 from ffnet.experiments import cluster
@@ -90,6 +91,20 @@ def test_with_several_gpus_their_ranks_train_one_net_together(tmp_path):
     assert load_run(tmp_path / "runs" / good.folder).about.devices.endswith("2 ranks")
     with pytest.raises(FFLabelsError, match=r"train.crop: leaves nothing of an image|another rank has ended"):
         run_on_ranks(bad, tmp_path / "runs", 2)
+
+
+def test_a_failure_of_a_rank_that_is_no_error_of_ours_is_kept_whole(tmp_path, monkeypatch):
+    failed = ChildFailedError("rank", {0: ProcessFailure(0, 1, -9, "<N/A>")})
+
+    def launched(config, function):
+        def launch(*arguments):
+            raise failed
+
+        return launch
+
+    monkeypatch.setattr(cluster, "elastic_launch", launched)
+    with pytest.raises(ChildFailedError):
+        run_on_ranks(experiment(tmp_path, TINY).jobs()[0], tmp_path, 2)
 
 
 @pytest.mark.slow
