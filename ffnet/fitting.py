@@ -22,6 +22,7 @@ from ffnet.inference.passes import decision_scores, decision_scores_up_to, featu
 from ffnet.inference.shortlist import halving_rounds
 from ffnet.model.heads import Forecast, LayerWeights, LinearHead
 from ffnet.model.net import FFNet, Net
+from ffnet.system.eager import eager
 from ffnet.prepare import check_drawing, check_run, weights_are_fitted
 from ffnet.training.draws import Draws
 from ffnet.training.learner import Metrics
@@ -202,7 +203,7 @@ def _logistic_regression(scores_NCK: Tensor, classes_N: Tensor, decay: float) ->
     """Return weights (K,) that minimise the cross-entropy of scores_NCK @ weights, plus decay · their squares."""
     with torch.enable_grad():
         weight_K = scores_NCK.new_ones(scores_NCK.shape[2]).requires_grad_()
-        optimizer = torch.optim.LBFGS([weight_K], max_iter=MAX_ITERATIONS, line_search_fn="strong_wolfe")
+        optimizer = eager(torch.optim.LBFGS)([weight_K], max_iter=MAX_ITERATIONS, line_search_fn="strong_wolfe")
         classes_N = classes_N.to(weight_K.device)
 
         def closure() -> Tensor:
@@ -304,7 +305,8 @@ def fit_linear_head(
     # Train.
     batch = min(config.linear_batch, size)
     steps = size // batch
-    optimizer = torch.optim.AdamW(head.parameters(), lr=config.linear_lr, weight_decay=config.linear_decay, fused=True)
+    adam = eager(torch.optim.AdamW)
+    optimizer = adam(head.parameters(), lr=config.linear_lr, weight_decay=config.linear_decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.linear_epochs * steps)
     for epoch in range(config.linear_epochs):
         generator = torch.Generator().manual_seed((seed * 100_003 + epoch) % 2**63)

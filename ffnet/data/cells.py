@@ -30,7 +30,8 @@ Window: TypeAlias = tuple[slice, slice]
 COSINES = (256, 247, 222, 181, 128, 66, 0, -66, -128, -181, -222, -247)
 """256·cos of 0, 15, …, 165 degrees; the other half turn has the opposite signs."""
 
-Y, X = (PIXEL * np.indices((SIZE, SIZE)) + PIXEL // 2).astype(np.int64)
+MIDDLES: Grid = PIXEL * np.arange(SIZE, dtype=np.int64) + PIXEL // 2
+"""The middle of each pixel, along either axis."""
 
 WHOLE: Window = (slice(None), slice(None))
 
@@ -74,16 +75,23 @@ def towards(start: Place, direction: int, distance: int) -> Place:
 
 def ellipse(centre: Place, length: int, width: int, direction: int = 0, window: Window = WHOLE) -> Grid:
     """Return how far an ellipse with these half axes covers each pixel of a window."""
-    dx, dy, c, s = X[window] - centre[0], Y[window] - centre[1], cosine(direction), cosine(direction - 6)
-    along, across = (dx * c + dy * s) // 256, (dy * c - dx * s) // 256
+    rows, columns = window
+    dx, dy, c, s = MIDDLES[columns] - centre[0], MIDDLES[rows, None] - centre[1], cosine(direction), cosine(direction - 6)
+    along, across = dx * c + dy * s >> 8, dy * c - dx * s >> 8
+    along *= width
+    across *= length
     whole = (length * width) ** 2
-    inside = whole - (along * width) ** 2 - (across * length) ** 2
-    return np.asarray(np.clip(FULL // 2 + 8 * min(length, width) * inside // whole, 0, FULL))
+    inside = whole - along * along - across * across
+    cover: Grid = FULL // 2 + 8 * min(length, width) * inside // whole
+    return np.minimum(np.maximum(cover, 0, out=cover), FULL, out=cover)
 
 
 def paint(picture: Grid, colour: Colour, cover: Grid, strength: int = FULL) -> None:
     """Paint a colour on a picture (3, H, W) where it is covered."""
-    picture += (np.array(colour)[:, None, None] - picture) * (cover * strength // FULL) // FULL
+    change = np.array(colour)[:, None, None] - picture
+    change *= cover if strength == FULL else cover * strength >> 8
+    change >>= 8
+    picture += change
 
 
 def paint_ellipse(
@@ -99,7 +107,7 @@ def paint_ellipse(
 def smooth(grid: Grid) -> Grid:
     """Return each value as the mean of its 3×3 neighbours, weighted 1 2 1."""
     for axis in (-1, -2):
-        grid = (np.roll(grid, 1, axis) + 2 * grid + np.roll(grid, -1, axis)) // 4
+        grid = np.roll(grid, 1, axis) + 2 * grid + np.roll(grid, -1, axis) >> 2
     return grid
 
 
@@ -134,7 +142,7 @@ class Cell:
 
     def lobes(self, count: int, size: int) -> Grid:
         """Return a nucleus of round lobes on an arc, joined by bridges."""
-        start, step, cover = self.dice.within(0, 23), self.dice.within(4, 6) if count > 2 else 9, np.zeros_like(X)
+        start, step, cover = self.dice.within(0, 23), self.dice.within(4, 6) if count > 2 else 9, np.zeros((SIZE, SIZE), np.int64)
         places = [self.place(start + step * k, self.dice.within(36, 50)) for k in range(count)]
         for (x0, y0), (x1, y1) in itertools.pairwise(places):
             for k in range(1, 4):  # a thin bridge

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from fflabels.errors import FFLabelsError
 from fflabels.images import digits, fit
 from ffnet.config import DataConfig
 from ffnet.data.cells import KINDS, cells
-from ffnet.data.dataset import Bytes, Data, Split, split_data, to_split
+from ffnet.data.dataset import Bytes, Classes, Data, Split, split_data, to_split
 from ffnet.data.registry import register
 
 DIGITS_SIZE = 16
@@ -28,14 +29,18 @@ PAIRS = "mnist-pairs"
 @register("digits", "1797 handwritten digits (UCI), 8×8, part of fflabels")
 def load_digits(config: DataConfig) -> Data:
     """Return the digits, a fifth of them for the test."""
-    images, classes = digits()
-    size = config.size or DIGITS_SIZE
-    pixels = np.round(fit(images, (1, size, size)) * 255).astype(np.uint8)
+    pixels, classes = _all_digits(config.size or DIGITS_SIZE)
     order = np.random.default_rng(0).permutation(len(pixels))
     test, rest = order[:360], order[360:]
     return split_data(
         config, "digits", (pixels[rest], classes[rest]), (pixels[test], classes[test]), tuple("0123456789"), 180
     )
+
+
+@cache
+def _all_digits(size: int) -> tuple[Bytes, Classes]:
+    images, classes = digits()
+    return np.round(fit(images, (1, size, size)) * 255).astype(np.uint8), classes
 
 
 CELLS = 980
@@ -45,9 +50,14 @@ CELLS = 980
 @register("cells", "white blood cells of 7 kinds, generated pictures, 64×64, colour", preset="quick-cells")
 def load_cells(config: DataConfig) -> Data:
     """Return the cells: 840 training, 140 validation and 210 test images unless the settings say otherwise."""
-    images, kinds = cells(CELLS + 210, seed=0)
-    train, test = (images[:CELLS], kinds[:CELLS]), (images[CELLS:], kinds[CELLS:])
+    images, kinds = _all_cells()
+    train, test = (images[:CELLS], kinds[:CELLS]), (images[CELLS:].copy(), kinds[CELLS:])
     return split_data(config, "cells", train, test, tuple(KINDS), 140)
+
+
+@cache
+def _all_cells() -> tuple[Bytes, Classes]:
+    return cells(CELLS + 210, seed=0)
 
 
 @register("mnist", "handwritten digits, 28×28", preset="quick-mnist")

@@ -1,1 +1,1 @@
-"""The machine: devices, ranks and signals; independent of nets, labels and data sets."""
+"""The machine: devices, ranks, signals and optimizers; independent of nets, labels and data sets."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ffnet.config import Config
 from ffnet.data.dataset import Split
+from ffnet.system.eager import eager
 from ffnet.training.draws import Draws
 
 Metrics = dict[str, object]
@@ -84,7 +85,8 @@ class Learner:
 def make_optimizer(parameters: Sequence[nn.Parameter], config: Config) -> torch.optim.Optimizer:
     """Return Adam for these parameters; ``train.weight_decay`` applies to weights, not to biases."""
     train = config.train
+    adam = eager(torch.optim.Adam)
     if not train.weight_decay:
-        return torch.optim.Adam(parameters, lr=train.lr, fused=True)
+        return adam(parameters, lr=train.lr, fused=True)
     groups = [{"params": [p], "weight_decay": train.weight_decay if p.ndim > 1 else 0.0} for p in parameters]
-    return torch.optim.Adam(groups, lr=train.lr, fused=True)
+    return adam(groups, lr=train.lr, fused=True)

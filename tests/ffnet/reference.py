@@ -118,7 +118,7 @@ def reference_goodness(y, kind, contrast=None):
 
 def code_net(*settings, labels=10):
     """A small net whose labels are codes."""
-    small = ["labels.goodness.set=code", "labels.candidates=40", "train.alpha=4", *settings]
+    small = ["labels.goodness.set=code", "labels.candidates=40", "labels.method=greedy", "train.alpha=4", *settings]
     chosen = ffnet.Config().override([*SMALL, "net.norm=batch", "net.widths=[6,8,8]", *small])
     return ffnet.FFNet(chosen, SHAPE, choose_codes(chosen, labels))
 
