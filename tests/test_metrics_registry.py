@@ -14,7 +14,7 @@ from fflabels.metrics import METRICS, Metric, finished, register
 
 SHAPE = (1, 8, 8)
 DIGITS = [
-    "data.limit=60", "labels.candidates=20", "train.epochs=1", "net.widths=[2,3]", "net.pools=[2,1]", "net.kernel=3",
+    "data.limit=60", "labels.candidates=16", "train.epochs=1", "net.widths=[2,3]", "net.pools=[2,1]", "net.kernel=3",
     "inference.linear_epochs=1",
 ]  # fmt: skip
 

@@ -229,18 +229,20 @@ def split_data(
     FFLabelsError
         When no training image would be left, or more validation images are asked for than are given.
     """
-    whole, tested = to_split(*train, config.size), to_split(*test, config.size)
+    (images, classes), tested = train, to_split(*test, config.size)
     if isinstance(validation, tuple):
+        trained = to_split(images[: config.limit], classes[: config.limit], config.size)
         validated = _first(to_split(*validation, config.size), config.validation)
-        return Data(name, whole[: config.limit], validated, tested, class_names, splits)
+        return Data(name, trained, validated, tested, class_names, splits)
     count = config.validation if config.validation is not None else validation
-    if count >= len(train[0]):
+    if count >= len(images):
         raise FFLabelsError(
-            "leaves no training image", where="data.validation", got=count, expected=f"below {len(train[0])}"
+            "leaves no training image", where="data.validation", got=count, expected=f"below {len(images)}"
         )
-    held = held_out(train[1], count, splits, seed=1)
+    held = held_out(classes, count, splits, seed=1)
     kept = np.flatnonzero(~held)[: config.limit]
-    return Data(name, whole[torch.from_numpy(kept)], whole[torch.from_numpy(held)], tested, class_names, splits)
+    trained, validated = (to_split(images[chosen], classes[chosen], config.size) for chosen in (kept, held))
+    return Data(name, trained, validated, tested, class_names, splits)
 
 
 def _first(given: Split, count: int | None) -> Split:

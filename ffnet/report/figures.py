@@ -254,7 +254,7 @@ def mistakes(images: Tensor, right: Sequence[str], predicted: Sequence[str]) -> 
     for axis, image, a, b in zip(figure.subplots(rows, columns, squeeze=False).flat, images, right, predicted,
                                  strict=False):  # fmt: skip
         _show(axis, image)
-        axis.set_title(f"{a}\n→ {b}", fontsize=7)
+        axis.set_title(f"{a}\n→ {b}", fontsize=7, y=1)
     for axis in figure.axes[len(images) :]:
         axis.set_axis_off()
     return png(figure)
@@ -284,12 +284,12 @@ def activation(images: Tensor, maps: ActivationMaps, titles: Sequence[str]) -> b
     figure = Figure(figsize=(1.25 * columns, height * len(images)), layout="constrained")
     for i, axes in enumerate(figure.subplots(len(images), columns, squeeze=False)):
         _show(axes[0], images[i])
-        axes[0].set_title(titles[i], fontsize=7, linespacing=1.1)
+        axes[0].set_title(titles[i], fontsize=7, y=1, linespacing=1.1)
         for axis, (number, layer_NHW) in zip(axes[1:-1], maps.layers.items(), strict=True):
             _heat(axis, layer_NHW[i])
-            axis.set_title(f"layer {number}", fontsize=7)
+            axis.set_title(f"layer {number}", fontsize=7, y=1)
         _overlay(axes[-1], images[i], maps.total[i])
-        axes[-1].set_title("sum", fontsize=7)
+        axes[-1].set_title("sum", fontsize=7, y=1)
     return png(figure)
 
 

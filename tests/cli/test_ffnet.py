@@ -23,7 +23,7 @@ from ffnet.runs.session import Watcher
 pytestmark = pytest.mark.slow
 
 SMALL = ("--set", "data.limit=200", "--set", "net.widths=[6,8]", "--set", "net.pools=[2,2]", "--epochs", 2, "--set",
-         "inference.linear_epochs=2", "--set", "labels.candidates=40")  # fmt: skip
+         "inference.linear_epochs=2", "--set", "labels.candidates=16")  # fmt: skip
 
 
 def ffnet(*arguments, cwd):
@@ -47,7 +47,7 @@ def trained(tmp_path_factory):
 
 def test_train_shows_progress_accuracies_and_the_run_folder(trained):
     cwd, found = trained
-    for part in ("10 fourier labels of 40 candidates", "K 0.2; waves:reed-solomon in 8 channels of later layers", "layer-local",
+    for part in ("10 fourier labels of 16 candidates", "K 0.2; waves:reed-solomon in 8 channels of later layers", "layer-local",
                  "200 train, 180 validation, 360 test", "seed 0"):  # fmt: skip
         assert part in found.stderr
     line = r"epoch 2/2  loss [\d.]+  discrimination [\d.]+ [\d.]+  [\d,]+ images/s  0:00 left"
@@ -207,7 +207,7 @@ def test_predict_of_an_unfinished_run_says_so(tmp_path):
         raise StopError
 
     with pytest.raises(StopError):
-        train(Config().override(["data.limit=100", "train.epochs=2", "net.widths=[4,4,4]", "labels.candidates=20"]),
+        train(Config().override(["data.limit=100", "train.epochs=2", "net.widths=[4,4,4]", "labels.candidates=16"]),
               out=tmp_path / "run", watcher=Watcher(report=stop))  # fmt: skip
     Image.new("L", (16, 16), 90).save(tmp_path / "good.png")
     found = ffnet("predict", "run", "good.png", cwd=tmp_path)
@@ -306,7 +306,7 @@ def test_tensorboard_keeps_the_epochs_before_a_stop(tmp_path):
         if metrics["epoch"] == 2:
             raise KeyboardInterrupt
 
-    config = Config().override(["data.limit=200", "labels.candidates=40", "train.epochs=4"])
+    config = Config().override(["data.limit=200", "labels.candidates=16", "train.epochs=4"])
     board = TensorBoard()
     with pytest.raises(KeyboardInterrupt):
         train(config, out=tmp_path / "run", watcher=Watcher(started=board.started, report=stop_after_two))

@@ -44,7 +44,7 @@ CASES = {
         "train.weight_decay=3e-4",
     ],
     "regions": ["train.goodness=learned-contrast"],
-    "codes": ["net.widths=[6,8,8]", "labels.goodness.set=code", "labels.goodness.learn=true", "labels.candidates=40"],
+    "codes": ["net.widths=[6,8,8]", "labels.goodness.set=code", "labels.goodness.learn=true", "labels.candidates=16"],
 }
 RUN = [*SMALL_RUN, "dtype=float64"]
 
@@ -56,7 +56,7 @@ def trained_state(settings, ranks=SINGLE):
     images = torch.randint(256, (IMAGES, *SHAPE), generator=generator, dtype=torch.uint8)
     train = ffnet.data.dataset.Split(images, torch.randint(10, (IMAGES,), generator=generator))
     morph = config.labels.set == "morph"
-    labels = design("morph", 10, candidates=40, shape=SHAPE) if morph else named_set("fourier:paper10")
+    labels = design("morph", 10, candidates=16, shape=SHAPE) if morph else named_set("fourier:paper10")
     net = ffnet.FFNet(config, SHAPE, choose_codes(config, 10) if config.has_codes else labels)
     net = with_regions(net, 2) if settings == CASES["regions"] else net
     learner = make_learner(net, IMAGES, ranks)

@@ -23,7 +23,7 @@ SMALL_RUN = [
 SMALL_READ = ["labels.set=fourier:paper10", "train.epochs=2", "net.widths=[8,12,12]", "inference.linear_epochs=2"]
 """Three layers that know enough for inference methods to differ."""
 SMALL_TRAINED = {
-    "labels.candidates": 20, "data.limit": 200, "net.widths": [4, 6, 6], "train.epochs": 2,
+    "labels.candidates": 16, "data.limit": 200, "net.widths": [4, 6, 6], "train.epochs": 2,
     "inference.linear_epochs": 2,
 }  # fmt: skip
 """What the fixtures `runs` and `data` are made with."""
@@ -118,7 +118,7 @@ def reference_goodness(y, kind, contrast=None):
 
 def code_net(*settings, labels=10):
     """A small net whose labels are codes."""
-    small = ["labels.goodness.set=code", "labels.candidates=40", "labels.method=greedy", "train.alpha=4", *settings]
+    small = ["labels.goodness.set=code", "labels.candidates=16", "train.alpha=4", *settings]
     chosen = ffnet.Config().override([*SMALL, "net.norm=batch", "net.widths=[6,8,8]", *small])
     return ffnet.FFNet(chosen, SHAPE, choose_codes(chosen, labels))
 

@@ -16,7 +16,7 @@ from ffnet.data.load import DATASETS, KNOWN, register  # noqa: E402
 from ffnet.presets import quick_preset  # noqa: E402
 
 SETTINGS = [
-    "labels.candidates=20", "train.epochs=1", "net.widths=[2,3]", "net.pools=[2,1]", "net.kernel=3",
+    "labels.candidates=16", "train.epochs=1", "net.widths=[2,3]", "net.pools=[2,1]", "net.kernel=3",
     "inference.linear_epochs=1",
 ]  # fmt: skip
 

@@ -19,8 +19,8 @@ from fflabels.errors import FFLabelsError, install_command
 from fflabels.images import digits
 from ffnet.presets import quick_preset
 
-SETTINGS = ["labels.candidates=40", "net.widths=[8,16]", "net.pools=[2,1]", "inference.linear_epochs=5"]
-SMALL = {"labels.candidates": 20, "net.widths": [8, 16], "net.pools": [2, 1], "inference.linear_epochs": 5}
+SETTINGS = ["labels.candidates=16", "net.widths=[8,16]", "net.pools=[2,1]", "inference.linear_epochs=5"]
+SMALL = {"labels.candidates": 16, "net.widths": [8, 16], "net.pools": [2, 1], "inference.linear_epochs": 5}
 
 
 def three_digits(count=150):

@@ -120,7 +120,7 @@ def test_fine_tuning_starts_from_a_run_with_other_classes_and_resumes(labels, tm
     names = ["a", "b", "c"]
     first = ffnet.train(
         labels=labels, data=ffnet.Data.from_arrays(X, y, names), epochs=6, out=tmp_path / "a",
-        **{**TINY, "data.limit": None, "labels.candidates": 20 if labels else None},
+        **{**TINY, "data.limit": None, "labels.candidates": 16 if labels else None},
     )  # fmt: skip
     same = ffnet.train(start=tmp_path / "a", data=ffnet.Data.from_arrays(X, y, names), epochs=1, out=tmp_path / "b")
     assert same.config == first.config.replaced({"train.epochs": 1})

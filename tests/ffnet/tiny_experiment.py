@@ -14,7 +14,7 @@ net.widths = [4, 6, 6]
 net.pools = [2, 2, 1]
 net.kernel = 3
 train.epochs = 2
-labels.candidates = 20
+labels.candidates = 16
 inference.linear_epochs = 1
 
 [factors.goodness]

@@ -95,7 +95,7 @@ RIGHT = torch.arange(12) % 2
     ],
 )
 def test_a_data_set_that_cannot_be_trained_on_is_refused_before_a_folder_is_made(tmp_path, data, message):
-    config = ffnet.Config().override([*TWO_LAYERS, "train.epochs=1", "labels.candidates=20"])
+    config = ffnet.Config().override([*TWO_LAYERS, "train.epochs=1", "labels.candidates=16"])
     with pytest.raises(FFLabelsError, match=message):
         ffnet.train(config, out=tmp_path / "run", data=data)
     assert not (tmp_path / "run").exists()

@@ -58,14 +58,8 @@ def test_the_real_data_sets_are_read_and_split(name, shape, counts, names):
 @pytest.mark.slow
 @needs_real_data
 def test_a_run_on_real_images_learns(tmp_path):
-    config = ffnet.load_preset("pairs-mnist").config.override(
-        [
-            "data.limit=6000",
-            "train.epochs=2",
-            "net.widths=[8,16,16]",
-            "inference.linear_epochs=2",
-            "data.validation=500",
-        ]
+    config = ffnet.load_preset("quick-mnist").config.override(
+        ["data.limit=3000", "data.validation=500", "train.epochs=1", "net.widths=[8,16,16]", "inference.linear_epochs=1"]
     )
     run = ffnet.train(config, out=tmp_path / "run")
     assert run.results.validation.goodness.accuracy > 0.6
@@ -212,7 +206,7 @@ def test_images_are_resized_however_many_there_are():
 @pytest.mark.slow
 @needs_real_data
 def test_real_images_are_enlarged():
-    data = load("cifar10", "data.offline=true", "data.size=48")
+    data = load("cifar10", "data.offline=true", "data.size=48", "data.limit=100", "data.validation=100")
     assert data.shape == (3, 48, 48)
     assert data.test.images.float().std() > 40
 
@@ -228,7 +222,7 @@ def test_a_net_is_trained_on_a_folder_and_names_its_classes(tmp_path):
     make_folder(tmp_path / "pictures", each=20)
     config = ffnet.Config().override(
         [f"data.name='{tmp_path / 'pictures'}'", "data.size=16", "train.epochs=1", "inference.linear_epochs=1",
-         "labels.candidates=20"]
+         "labels.candidates=16"]
     )  # fmt: skip
     run = ffnet.train(config, out=tmp_path / "run")
     assert run.about.data.class_names == ["cat", "dog"]

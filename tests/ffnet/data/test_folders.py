@@ -113,7 +113,7 @@ def test_folders_that_systems_make_are_no_classes(tmp_path):
 def test_the_output_of_a_run_is_no_class(tmp_path, monkeypatch):
     make_folder(tmp_path, each=20)
     monkeypatch.chdir(tmp_path)
-    settings = [*TWO_LAYERS, "data.name=.", "data.size=16", "train.epochs=1", "labels.candidates=20"]
+    settings = [*TWO_LAYERS, "data.name=.", "data.size=16", "train.epochs=1", "labels.candidates=16"]
     first = ffnet.train(ffnet.Config().override(settings))
     second = ffnet.train(ffnet.Config().override(settings), out="deep/er/out")
     assert first.about.data == second.about.data
@@ -200,7 +200,7 @@ def test_images_are_held_out_in_proportion_to_the_classes(sizes, share, seed):
 
 def test_a_run_keeps_the_rule_that_its_splits_were_drawn_by(tmp_path):
     folder = make_folder(tmp_path / "pictures", each=20)
-    settings = [*TWO_LAYERS, f"data.name='{folder}'", "data.size=16", "train.epochs=1", "labels.candidates=20"]
+    settings = [*TWO_LAYERS, f"data.name='{folder}'", "data.size=16", "train.epochs=1", "labels.candidates=16"]
     config = ffnet.Config().override(settings)
     old = ffnet.train(config, out=tmp_path / "old", data=ffnet.load_data(config.data, "by image"))
     new = ffnet.train(config, out=tmp_path / "new")
@@ -212,7 +212,7 @@ def test_a_run_keeps_the_rule_that_its_splits_were_drawn_by(tmp_path):
 
 def test_a_renamed_class_folder_is_noticed(tmp_path):
     folder = make_folder(tmp_path / "pictures", each=20)
-    settings = [*TWO_LAYERS, f"data.name='{folder}'", "data.size=16", "train.epochs=1", "labels.candidates=20"]
+    settings = [*TWO_LAYERS, f"data.name='{folder}'", "data.size=16", "train.epochs=1", "labels.candidates=16"]
     run = ffnet.train(ffnet.Config().override(settings), out=tmp_path / "run")
     (folder / "dog").rename(folder / "wolf")
     (tmp_path / "run" / "results.json").unlink()

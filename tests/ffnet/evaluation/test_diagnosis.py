@@ -35,7 +35,7 @@ def test_a_net_that_sees_the_label_alone_is_found_out(data):
 
 def test_a_net_that_sees_the_image_is_at_one_half_without_it():
     data = ffnet.load_data(Config().data)
-    config = Config().replaced({"labels.candidates": 20, "train.epochs": 3})
+    config = Config().replaced({"labels.candidates": 16, "train.epochs": 3})
     net = ffnet.FFNet(config, data.shape, ffnet.label_set(config, data))
     ffnet.fit(net, data)
     *layers, decides = ffnet.diagnose(net, data).shortcuts

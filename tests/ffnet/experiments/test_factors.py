@@ -307,15 +307,13 @@ def test_two_processes_killed_at_random_and_started_again_lose_no_run_and_repeat
     (tmp_path / "mine.toml").write_text(TINY)
     command = [sys.executable, "-c", COMMAND, "experiment", "run", "mine.toml"]
     draw = np.random.default_rng(time.time_ns())
-    finished = {}
     folder = tmp_path / "experiments" / "mine" / "full"
-    for _ in range(2):
-        both = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) for _ in range(2)]
-        time.sleep(draw.uniform(3, 9))
-        for process in both:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        finished |= {path: path.read_bytes() for path in folder.glob("*/results.json")}
+    both = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) for _ in range(2)]
+    time.sleep(draw.uniform(3, 9))
+    for process in both:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    finished = {path: path.read_bytes() for path in folder.glob("*/results.json")}
     done = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait(timeout=100) for process in done] == [0, 0]
     assert {one.state for one in status(load_experiment(tmp_path / "mine.toml").jobs(), folder)} == {"finished"}

@@ -28,7 +28,7 @@ from ffnet.experiments.search import search as search_in
 pytestmark = pytest.mark.slow
 
 SMALL = Config().override(
-    [*TWO_LAYERS, "net.pools=[2,1]", "labels.candidates=20", "data.limit=150", "train.epochs=1",
+    [*TWO_LAYERS, "net.pools=[2,1]", "labels.candidates=16", "data.limit=150", "train.epochs=1",
      "inference.linear_epochs=1"]
 )  # fmt: skip
 
@@ -249,7 +249,7 @@ def started(tmp_path, storage, trials, epochs=2):
         *TWO_LAYERS,
         "net.widths=[6,8]",
         "net.pools=[2,1]",
-        "labels.candidates=20",
+        "labels.candidates=16",
         "data.limit=150",
         f"train.epochs={epochs}",
     ]

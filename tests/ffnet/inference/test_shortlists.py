@@ -16,7 +16,7 @@ from ffnet.inference.passes import decision_scores, features, layer_goodness, ne
 from ffnet.inference.shortlist import LIKELY, cascade_scores, halving_scores
 from ffnet.model.heads import Forecast, LinearHead
 
-LABELS = {kind: fflabels.design(kind, 10, candidates=40, shape=SHAPE) for kind in ("fourier", "morph")}
+LABELS = {kind: fflabels.design(kind, 10, candidates=16, shape=SHAPE) for kind in ("fourier", "morph")}
 
 
 def make(kind="fourier", rounds=2, *, seed=0, scale=0.3, changes=()):

@@ -24,7 +24,7 @@ from ffnet.training.forward_forward import FFLearner
 @pytest.mark.parametrize("labels", ["fourier", "morph"])
 def test_every_layer_receives_the_label(settings, labels):
     chosen = config("labels.layers.set=imprint", "dtype=float64", *settings)
-    ours = ffnet.FFNet(chosen, SHAPE, fflabels.design(labels, 10, candidates=40, shape=SHAPE))
+    ours = ffnet.FFNet(chosen, SHAPE, fflabels.design(labels, 10, candidates=16, shape=SHAPE))
     assert [layer.weight.shape[1] for layer in ours.layers] == [1, 5, 7]
     images, pair = batch()
     before = [layer.weight.detach().clone() for layer in ours.layers]
@@ -47,7 +47,7 @@ def test_every_layer_receives_the_label(settings, labels):
 @pytest.mark.parametrize("labels", ["fourier", "morph"])
 def test_later_layers_receive_waves_of_the_label(labels):
     chosen = config("labels.layers.set=waves:reed-solomon", "labels.layers.channels=3", "dtype=float64", "seed=5")
-    ours = ffnet.FFNet(chosen, SHAPE, fflabels.design(labels, 10, candidates=40, shape=SHAPE))
+    ours = ffnet.FFNet(chosen, SHAPE, fflabels.design(labels, 10, candidates=16, shape=SHAPE))
     assert [layer.weight.shape[1] for layer in ours.layers] == [1, 7, 9]
     images, pair = batch()
     y, x = np.mgrid[:14, :14] / 14
@@ -89,7 +89,7 @@ def test_too_few_channels_are_refused():
 
 
 def test_any_set_of_channels_serves_the_later_layers(tmp_path):
-    fflabels.design("waves", 10, shape=(3, 32, 32), candidates=40).save(tmp_path / "set.json")
+    fflabels.design("waves", 10, shape=(3, 32, 32), candidates=16).save(tmp_path / "set.json")
     for name, channels in (("waves", 4), (str(tmp_path / "set.json"), 3)):
         chosen = config(f"labels.layers.set={name}", f"labels.layers.channels={channels}")
         ours = ffnet.FFNet(chosen, SHAPE, named_set("fourier:paper10"))

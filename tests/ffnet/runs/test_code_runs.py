@@ -86,7 +86,7 @@ def test_the_codes_of_another_run_serve_the_same_widths(run, tmp_path):
 
 
 def test_a_label_set_file_serves_the_layers_of_its_width(tmp_path):
-    design("code", 10, shape=(8, 1, 1), candidates=40).save(tmp_path / "8.json")
+    design("code", 10, shape=(8, 1, 1), candidates=16).save(tmp_path / "8.json")
     named_set("code:groups", 10, (12, 1, 1)).save(tmp_path / "12.json")
     config = CONFIG.replaced({"labels.goodness.set": f"{tmp_path / '8.json'}, {tmp_path / '12.json'}, code"})
     codes = ffnet.label_set(config, ffnet.load_data(config.data))

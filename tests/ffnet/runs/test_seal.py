@@ -40,7 +40,7 @@ def replace(path, old, new):
         ),
         ("seed = 0", "seed = 1", "seed was changed after the run ended; got 1; expected 0"),
         ("validate_every = 0", "validate_every = 1", r"train.validate_every was changed .*; got 1; expected 0"),
-        ("candidates = 20\n", "", r"labels.candidates was changed .*; got nothing; expected 20"),
+        ("candidates = 16\n", "", r"labels.candidates was changed .*; got nothing; expected 16"),
     ],
 )
 def test_an_edited_setting_is_named(finished, old, new, message):

@@ -27,7 +27,7 @@ def test_the_papers_cooldown():
 
 
 def test_morphology_labels_of_an_epoch_wait_on_the_host():
-    labels = fflabels.design("morph", 10, candidates=40, shape=SHAPE)
+    labels = fflabels.design("morph", 10, candidates=16, shape=SHAPE)
     for draw, where in (("uniform", "cpu"), ("balanced", "cpu"), ("hard", "meta")):
         learner = FFLearner(ffnet.FFNet(config(f"train.negatives={draw}"), SHAPE, labels), 8)
         classes = torch.arange(40) % 10

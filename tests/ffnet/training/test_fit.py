@@ -19,7 +19,7 @@ from ffnet.training.loop import make_learner
 @pytest.mark.parametrize("preset", [p.name for p in ffnet.list_presets()])
 def test_every_preset_takes_its_steps(preset):
     chosen = ffnet.load_preset(preset).config.override(
-        ["data.name=digits", "data.limit=40", "train.batch=10", "labels.candidates=60"]
+        ["data.name=digits", "data.limit=40", "train.batch=10", "labels.candidates=16"]
     )
     if chosen.labels.set == "fourier:low100":  # for a hundred classes
         chosen = chosen.override(["labels.set=fourier", "labels.assign=order"])
