@@ -4,15 +4,13 @@ The public names are listed in ``__init__.pyi``. Each is imported when it is fir
 starts without it, and only `FFClassifier` needs scikit-learn.
 """
 
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
 import lazy_loader
 
+import fflabels
 from fflabels.errors import MissingExtraError
-
-__version__ = version("fflabels")
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
@@ -23,6 +21,8 @@ def needs_torch() -> MissingExtraError:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return fflabels.__version__
     if name in __all__ and find_spec("torch") is None:
         raise needs_torch()
     return _load(name)

@@ -22,8 +22,8 @@ from ffnet.inference.passes import decision_scores, decision_scores_up_to, featu
 from ffnet.inference.shortlist import halving_rounds
 from ffnet.model.heads import Forecast, LayerWeights, LinearHead
 from ffnet.model.net import FFNet, Net
-from ffnet.system.eager import eager
 from ffnet.prepare import check_drawing, check_run, weights_are_fitted
+from ffnet.system.eager import eager
 from ffnet.training.draws import Draws
 from ffnet.training.learner import Metrics
 from ffnet.training.loop import images_per_epoch, make_learner, steps

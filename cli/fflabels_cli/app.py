@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib.metadata import version
 from typing import NoReturn
 
 import click
@@ -90,7 +89,7 @@ fflabels_group = LazyGroup(
     epilog=EPILOG,
     context_settings=HELP,
 )
-click.version_option(version("fflabels"), prog_name="fflabels")(fflabels_group)
+click.version_option(package_name="fflabels", prog_name="fflabels")(fflabels_group)
 ffnet_group = LazyGroup(
     name="ffnet",
     package="fflabels_cli.net_commands",
@@ -99,7 +98,7 @@ ffnet_group = LazyGroup(
     epilog=EPILOG,
     context_settings=HELP,
 )
-click.version_option(version("fflabels"), prog_name="ffnet")(ffnet_group)
+click.version_option(package_name="fflabels", prog_name="ffnet")(ffnet_group)
 
 
 def fflabels() -> NoReturn:

@@ -6,9 +6,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from fflabels.images import Range
-from fflabels.metrics import check_metric
-
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Rate = Annotated[float, msgspec.Meta(gt=0)]
@@ -80,7 +77,10 @@ class LabelsConfig(Section, frozen=True):
     """Seed of the design, so that nets of several seeds can share a label set; default: the run's seed."""
 
     def __post_init__(self) -> None:
-        check_metric(self.metric, "labels.metric")
+        if self.metric != "pearson":
+            from fflabels.metrics import check_metric  # imports NumPy
+
+            check_metric(self.metric, "labels.metric")
 
 
 class DataConfig(Section, frozen=True):
@@ -103,7 +103,9 @@ class DataConfig(Section, frozen=True):
     """Train on at most this many images, the first ones after the validation split."""
 
     def __post_init__(self) -> None:
-        if self.range != "auto":
+        if self.range not in ("auto", "type"):
+            from fflabels.images import Range  # imports NumPy
+
             Range.parse(self.range)
 
 

@@ -76,7 +76,8 @@ def towards(start: Place, direction: int, distance: int) -> Place:
 def ellipse(centre: Place, length: int, width: int, direction: int = 0, window: Window = WHOLE) -> Grid:
     """Return how far an ellipse with these half axes covers each pixel of a window."""
     rows, columns = window
-    dx, dy, c, s = MIDDLES[columns] - centre[0], MIDDLES[rows, None] - centre[1], cosine(direction), cosine(direction - 6)
+    dx, dy = MIDDLES[columns] - centre[0], MIDDLES[rows, None] - centre[1]
+    c, s = cosine(direction), cosine(direction - 6)
     along, across = dx * c + dy * s >> 8, dy * c - dx * s >> 8
     along *= width
     across *= length
@@ -142,7 +143,8 @@ class Cell:
 
     def lobes(self, count: int, size: int) -> Grid:
         """Return a nucleus of round lobes on an arc, joined by bridges."""
-        start, step, cover = self.dice.within(0, 23), self.dice.within(4, 6) if count > 2 else 9, np.zeros((SIZE, SIZE), np.int64)
+        start, step = self.dice.within(0, 23), self.dice.within(4, 6) if count > 2 else 9
+        cover = np.zeros((SIZE, SIZE), np.int64)
         places = [self.place(start + step * k, self.dice.within(36, 50)) for k in range(count)]
         for (x0, y0), (x1, y1) in itertools.pairwise(places):
             for k in range(1, 4):  # a thin bridge
