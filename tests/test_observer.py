@@ -49,7 +49,7 @@ def plain_dprime(labeler, recipes, references, intensity):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("intensity", [0.1, 0.35, 0.9])
+@pytest.mark.parametrize("intensity", [0.1, 0.9])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kind", ["morph", "fourier", "onehot"])
 def test_dprime_is_that_of_a_plain_reference(kind, shape, intensity):

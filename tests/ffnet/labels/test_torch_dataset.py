@@ -79,6 +79,7 @@ def test_a_pair_is_the_image_with_its_label_and_with_a_wrong_one():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("workers", [{}, {"num_workers": 2}, {"num_workers": 2, "persistent_workers": True}])
 def test_every_epoch_has_new_negatives(workers):
     loader = DataLoader(pairs_of(), batch_size=7, shuffle=True, **workers)

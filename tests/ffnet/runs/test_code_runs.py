@@ -43,7 +43,7 @@ def test_a_run_is_trained_evaluated_and_loaded_again(run):
 def test_labels_json_holds_one_set_per_width(run):
     codes = Codes.load(run.folder / "labels.json")
     assert list(codes.sets) == [6, 8, 12]
-    assert [codes.origin(width) for width in codes.sets] == ["code, best of 20", "code, best of 20", "code:hadamard"]
+    assert [codes.origin(width) for width in codes.sets] == ["code, best of 16", "code, best of 16", "code:hadamard"]
     for width, labels in codes.sets.items():
         code = codes.matrix(width)
         assert code.shape == (10, width)
@@ -90,7 +90,7 @@ def test_a_label_set_file_serves_the_layers_of_its_width(tmp_path):
     named_set("code:groups", 10, (12, 1, 1)).save(tmp_path / "12.json")
     config = CONFIG.replaced({"labels.goodness.set": f"{tmp_path / '8.json'}, {tmp_path / '12.json'}, code"})
     codes = ffnet.label_set(config, ffnet.load_data(config.data))
-    assert [codes.origin(width) for width in (6, 8, 12)] == ["code, best of 20", "code, best of 40", "code:groups"]
+    assert [codes.origin(width) for width in (6, 8, 12)] == ["code, best of 16", "code, best of 16", "code:groups"]
 
 
 def test_explanations_of_codes(run):
