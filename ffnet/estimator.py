@@ -164,7 +164,8 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Images) -> npt.NDArray[Any]:
         """Return the predicted classes, (N,)."""
-        predicted: npt.NDArray[Any] = self.classes_[self._scores(X).argmax(1)]
+        index_N = self._scores(X).argmax(1)  # first: it refuses a classifier that is not fitted
+        predicted: npt.NDArray[Any] = self.classes_[index_N]
         return predicted
 
     def predict_proba(self, X: Images) -> npt.NDArray[np.float64]:
