@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
 
 REPOSITORY = "https://github.com/fflabels/fflabels"
 """The package is not on PyPI: it is installed from here."""
@@ -90,6 +93,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     listing = "known: " + (", ".join(known) or "none")
     return f"did you mean {close[0]!r}? {listing}" if close else listing
+
+
+def registered(table: Mapping[str, T], name: str, what: str, where: str) -> T:
+    """Return what is registered under a name; the error for an unknown name suggests the nearest."""
+    if name not in table:
+        raise FFLabelsError(f"unknown {what}", where=where, got=name, hint=nearest(name, table))
+    return table[name]
 
 
 def one_line(text: str) -> str:

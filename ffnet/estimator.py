@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -164,8 +164,9 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Images) -> npt.NDArray[Any]:
         """Return the predicted classes, (N,)."""
-        index_N = self._scores(X).argmax(1)
-        return cast(npt.NDArray[Any], self.classes_[index_N])
+        index_N = self._scores(X).argmax(1)  # first: it refuses a classifier that is not fitted
+        predicted: npt.NDArray[Any] = self.classes_[index_N]
+        return predicted
 
     def predict_proba(self, X: Images) -> npt.NDArray[np.float64]:
         """Return the softmax of the scores of all classes, (N, classes).
@@ -174,8 +175,9 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         goodness are not calibrated; ``sklearn.calibration.CalibratedClassifierCV`` can do that.
         """
         scores_NC = self._scores(X).astype(np.float64)
-        power_NC = np.exp(scores_NC - scores_NC.max(1, keepdims=True))
-        return cast(npt.NDArray[np.float64], power_NC / power_NC.sum(1, keepdims=True))
+        power_NC: npt.NDArray[np.float64] = np.exp(scores_NC - scores_NC.max(1, keepdims=True))
+        power_NC /= power_NC.sum(1, keepdims=True)
+        return power_NC
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's parameters and, with `deep`, a mapping's `settings` by their dotted names."""
@@ -221,8 +223,7 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             images = self._table.draw(validate_data(self, X, dtype=np.float64, reset=False))
         else:
             images = images_of(X)
-        scores_NC = scores(self.net_, images, inference=self.inference)
-        return cast(npt.NDArray[np.float32], scores_NC.float().cpu().numpy())
+        return scores(self.net_, images, inference=self.inference).float().cpu().numpy()
 
 
 def _is_setting(name: str) -> bool:

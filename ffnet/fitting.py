@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -334,7 +333,7 @@ def _standardize(
     head: LinearHead, features_NF: Tensor | None, features_of: Callable[[Tensor], Tensor], images: Tensor, chunk: int
 ) -> None:
     """Set the head's mean and scale from the features of all images, computed here unless given."""
-    sum_F = torch.zeros_like(cast(Tensor, head.mean), dtype=torch.float64)
+    sum_F = torch.zeros_like(head.mean, dtype=torch.float64)
     squares_F = torch.zeros_like(sum_F)
     for start in range(0, len(images), chunk):
         part = slice(start, start + chunk)
@@ -343,6 +342,6 @@ def _standardize(
         squares_F += part_NF.square().sum(0)
     mean_F = sum_F / len(images)
     deviation_F = (squares_F / len(images) - mean_F.square()).clamp_min(0).sqrt()
-    cast(Tensor, head.mean).copy_(mean_F)
+    head.mean.copy_(mean_F)
     # The second term keeps features that hardly vary small.
-    cast(Tensor, head.scale).copy_(1 / (deviation_F + 0.01 * deviation_F.mean() + 1e-12))
+    head.scale.copy_(1 / (deviation_F + 0.01 * deviation_F.mean() + 1e-12))

@@ -20,7 +20,7 @@ from ffnet.labels.layers import choose_layer_labels
 from ffnet.model.build import build_layers
 from ffnet.model.goodness import GOODNESS, get_goodness
 from ffnet.model.initial import get_init
-from ffnet.model.net import FFNet, Net
+from ffnet.model.net import Net
 from ffnet.model.norms import get_norm
 from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training.loop import check_ranks
@@ -73,17 +73,15 @@ def check_drawing(net: Net) -> None:
         Names the labeler, its distribution and version, and what is wrong.
     """
     for labels in sets_of(net):
-        shape = net.shape if isinstance(net, FFNet) and labels is net.labels else labels.shape
+        shape = net.shape if labels is net.labels else labels.shape
         images = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0), dtype=net.accumulate_dtype)
         guard.check_drawing(labels.labeler, labels.recipes, images.to(net.device))
 
 
 def sets_of(net: Net) -> list[LabelSet]:
     """Return the label sets of a net: of its images, or one per width of its layers; and that of later layers."""
-    if not isinstance(net, FFNet):
-        return []
-    sets = [net.labels] if isinstance(net.labels, LabelSet) else list(net.labels.sets.values())
-    return [*sets, net.layer_labels] if net.layer_labels else sets
+    sets = net.labels.sets.values() if isinstance(net.labels, Codes) else [net.labels]
+    return [labels for labels in (*sets, net.layer_labels) if labels]
 
 
 def check_names(config: Config) -> None:

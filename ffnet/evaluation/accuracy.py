@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast, get_args
+from typing import get_args
 
 import msgspec
 import torch
@@ -74,8 +74,8 @@ def evaluate(
     check_inference(net, inference)
     names = [inference] if inference else [n for n, m in INFERENCES.items() if m.reported and isinstance(net, m.nets)]
     methods = [get_inference(name) for name in names]
-    if control is None and any(method.control for _, method, _ in methods):
-        control = untrained(cast(FFNet, net), data, progress=progress)
+    if control is None and isinstance(net, FFNet) and any(method.control for _, method, _ in methods):
+        control = untrained(net, data, progress=progress)
     accuracies = {
         name: _accuracy_of_method(net, part, data.classes, name, method, number, control, progress)
         for name, method, number in methods
@@ -94,14 +94,14 @@ def _accuracy_of_method(
     progress: Progress,
 ) -> Accuracy:
     """Return the accuracy of one inference method, with the comparisons that the method calls for."""
-    if name == "goodness":
-        goodness_LNC = layer_goodness(cast(FFNet, net), part.images, progress=progress)
+    if name == "goodness" and isinstance(net, FFNet):
+        goodness_LNC = layer_goodness(net, part.images, progress=progress)
         layers = [accuracy(layer_NC.argmax(1), part.classes) for layer_NC in goodness_LNC]
         untrained_accuracy = None
         if control:
             untrained_NC = goodness_scores(control, part.images, progress=progress)
             untrained_accuracy = accuracy(untrained_NC.argmax(1), part.classes)
-        scores_NC = decision_scores(cast(FFNet, net), goodness_LNC)
+        scores_NC = decision_scores(net, goodness_LNC)
         return accuracy_of(scores_NC, part, count, layers=layers, untrained=untrained_accuracy)
     answer = method.score(net, part.images, number, None)
     result = accuracy_of(answer.scores, part, count)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -15,11 +14,7 @@ from torch.nn import functional as F
 
 from fflabels.errors import FFLabelsError
 from ffnet.data.augment import views
-from ffnet.data.images import check_images_fit
-from ffnet.inference.passes import evaluating
-from ffnet.model.baseline import Baseline
-from ffnet.model.net import FFNet, Net
-from ffnet.model.scores import flattened
+from ffnet.model.net import Net
 from ffnet.system.devices import memory_errors
 
 
@@ -84,12 +79,8 @@ def activation_maps(net: Net, images: Tensor, classes: Tensor | None = None) -> 
     (torch.Size([3, 16, 16]), torch.Size([3, 4, 4]))
     """
     # One forward pass per view, and its maps for the given or predicted classes.
-    with evaluating(net), torch.enable_grad():
-        all_views = views(torch.as_tensor(images), net.config.inference.mirror)
-        passes = [
-            _baseline_pass(net, view) if isinstance(net, Baseline) else _ff_pass(cast(FFNet, net), view)
-            for view in all_views
-        ]
+    with net.evaluating(), torch.enable_grad():
+        passes = [net.evidence(view) for view in views(torch.as_tensor(images), net.config.inference.mirror)]
         logits_NC = torch.stack([logits for _, logits in passes]).mean(0)
         classes_N = logits_NC.argmax(1) if classes is None else checked_classes(classes, logits_NC)
         first, *mirrored = [_maps(activities, logits, classes_N) for activities, logits in passes]
@@ -102,25 +93,6 @@ def activation_maps(net: Net, images: Tensor, classes: Tensor | None = None) -> 
     height, width = images.shape[2:]
     total_NHW = sum((resized(map_NHW, height, width) for map_NHW in layers.values()), torch.zeros(1, height, width))
     return ActivationMaps(classes_N.cpu(), layers, total_NHW)
-
-
-def _ff_pass(net: FFNet, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
-    """Return the activities that the linear classifier uses, as leaves of a graph, and its logits."""
-    if net.linear is None:
-        raise FFLabelsError("no linear classifier", where="net", expected="a net whose classifier was fitted")
-    with torch.no_grad():
-        activities = list(net.activities(net.neutral(net.prepare(images))))
-    leaves = {k + 1: activities[k].float().requires_grad_() for k in net.counted}
-    return leaves, net.linear(torch.cat([flattened(net, y_NCHW) for y_NCHW in leaves.values()], 1))
-
-
-def _baseline_pass(net: Baseline, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
-    """Return the last layer's pooled activity, as a leaf of a graph, and the logits."""
-    check_images_fit(images, net.shape)
-    with torch.no_grad():
-        maps_NCHW = net.last_maps(images.to(net.device))
-    maps_NCHW = maps_NCHW.float().requires_grad_()
-    return {len(net.layers): maps_NCHW}, net.logits_of_maps(maps_NCHW)
 
 
 def _maps(activities: dict[int, Tensor], logits_NC: Tensor, classes_N: Tensor) -> dict[int, Tensor]:

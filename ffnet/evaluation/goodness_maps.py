@@ -14,8 +14,8 @@ from torch import Tensor
 from fflabels.errors import FFLabelsError
 from ffnet.data.augment import views
 from ffnet.evaluation.activation_maps import ActivationMaps, checked_classes, resized
-from ffnet.inference.passes import decision_scores, evaluating, layer_goodness
-from ffnet.model.net import FFNet
+from ffnet.inference.passes import decision_scores, layer_goodness
+from ffnet.model.net import FFNet, Net
 from ffnet.system.devices import memory_errors
 
 
@@ -40,7 +40,7 @@ class GoodnessMaps(ActivationMaps):
 @memory_errors()
 @torch.no_grad()
 def goodness_maps(
-    net: FFNet, images: Tensor, classes: Tensor | None = None, rivals: Tensor | None = None
+    net: Net, images: Tensor, classes: Tensor | None = None, rivals: Tensor | None = None
 ) -> GoodnessMaps:
     """Return, for each layer that counts, which pixels favour a class over its rival [ours].
 
@@ -72,7 +72,7 @@ def goodness_maps(
     >>> maps.total.shape, sorted(maps.layers)
     (torch.Size([2, 16, 16]), [2, 3])
     """
-    _check_codes(net)
+    net = _with_codes(net)
     # Which two classes to compare.
     images = net.prepare(torch.as_tensor(images))
     scores_NL = decision_scores(net, layer_goodness(net, images))
@@ -82,7 +82,7 @@ def goodness_maps(
 
     # The maps of each view, turned back, and their mean.
     layers: dict[int, Tensor] = {}
-    with evaluating(net):
+    with net.evaluating():
         all_views = views(images, net.config.inference.mirror)
         for mirrored, view_NCHW in enumerate(all_views):
             for k, y_NCHW in enumerate(net.activities(view_NCHW)):
@@ -101,8 +101,7 @@ def _layer_maps(net: FFNet, k: int, y_NCHW: Tensor, classes_N: Tensor, rivals_N:
     pooled_NCHW = layer.pooled(y_NCHW)
     with torch.enable_grad():
         s_NC = layer.squares(pooled_NCHW).requires_grad_()
-        g_NL = net.goodness_of(k, s_NC, layer.goodness_pixels(pooled_NCHW))
-        g_NL = net.layer_weights.weigh_layer(k, g_NL) if net.layer_weights else g_NL
+        g_NL = net.weighed(k, net.goodness_of(k, s_NC, layer.goodness_pixels(pooled_NCHW)))
         lead_N = (g_NL.gather(1, classes_N[:, None]) - g_NL.gather(1, rivals_N[:, None]))[:, 0]
         (slope_NC,) = torch.autograd.grad(lead_N.sum(), [s_NC])
     share_NCHW = pooled_NCHW.to(slope_NC.dtype).square() * layer.slope_maps(pooled_NCHW, slope_NC) / 2
@@ -110,7 +109,7 @@ def _layer_maps(net: FFNet, k: int, y_NCHW: Tensor, classes_N: Tensor, rivals_N:
 
 
 @torch.no_grad()
-def code_correlations(net: FFNet) -> dict[int, Tensor]:
+def code_correlations(net: Net) -> dict[int, Tensor]:
     """Return the correlation of the codes of any two labels, (L, L), by the layer's number from 1.
 
     Codes that were learned show which classes a layer finds similar.
@@ -120,7 +119,7 @@ def code_correlations(net: FFNet) -> dict[int, Tensor]:
     FFLabelsError
         If the labels of the net are pictures.
     """
-    _check_codes(net)
+    net = _with_codes(net)
     correlations = {}
     for k, layer in enumerate(net.layers):
         assert layer.goodness_weight is not None
@@ -130,6 +129,8 @@ def code_correlations(net: FFNet) -> dict[int, Tensor]:
     return correlations
 
 
-def _check_codes(net: FFNet) -> None:
+def _with_codes(net: Net) -> FFNet:
+    """Return a net whose labels are codes; refuse others."""
     if not (isinstance(net, FFNet) and net.has_codes):
         raise FFLabelsError("its labels are no codes", where="net", expected="a net trained with labels.goodness.set")
+    return net

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from statistics import mean
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -184,6 +184,7 @@ def statistics(labels: LabelSet, data: Data, intensity: float) -> dict[str, floa
     coarse = seen(labels, shown, intensity, halved=True)
     images = References(to_unit(shown.images).numpy(), data.name, shown.classes.numpy())
     read = probe(labels, images, intensity=intensity)
+    assert read.class_accuracy is not None
     least = float(apart.min())
     values = {
         "pearson": report.scores.similarity["pearson"].max,
@@ -193,7 +194,7 @@ def statistics(labels: LabelSet, data: Data, intensity: float) -> dict[str, floa
         "dprime": least,
         "mean_dprime": float(apart.mean()),
         "probe": read.label_accuracy,
-        "class_probe": cast(float, read.class_accuracy),
+        "class_probe": read.class_accuracy,
         "class_least": class_least,
         "class_mean": class_mean,
         "coarse_dprime": float(np.sqrt(_squares(coarse.mean(axis=1)[:, None], _within(coarse, 1))[0].min())),

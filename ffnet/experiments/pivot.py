@@ -7,11 +7,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple, TypeAlias
 
-from scipy.stats import false_discovery_control, ttest_1samp
+from scipy.stats import false_discovery_control
 
 from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.files import write_whole
-from ffnet.evaluation.statistics import Gap, spread
+from ffnet.evaluation.statistics import Gap, paired_p, spread
 from ffnet.experiments.factors import Experiment, Job
 from ffnet.experiments.jobs import Row, finished_jobs, rows_of, write_rows
 from ffnet.report.tables import format_gap, markdown
@@ -105,9 +105,8 @@ def _effect(
 ) -> Effect:
     both = [(row, base) for row, base in pairs if column in row and column in base]
     gaps = [{**row, column: row[column] - base[column]} for row, base in both]
-    gap = Gap.of(sample := _sample(experiment, gaps, column))
-    p = float(ttest_1samp(sample, 0).pvalue) if gap and gap.low is not None else None
-    return Effect(factor, level, at, column, gap, p, any(_kind(row) != _kind(base) for row, base in both))
+    sample, mixed = _sample(experiment, gaps, column), any(_kind(row) != _kind(base) for row, base in both)
+    return Effect(factor, level, at, column, Gap.of(sample), paired_p(sample), mixed)
 
 
 def _kind(row: Row) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +20,7 @@ from torch.export import Dim, ExportedProgram
 from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.files import write_whole
 from ffnet.data.images import check_images_fit, to_unit
-from ffnet.inference.predict import default_inference
-from ffnet.model.baseline import Baseline
 from ffnet.model.net import FFNet, Net
-from ffnet.model.scores import scores_of
 
 Format: TypeAlias = Literal["onnx", "pt2"]
 
@@ -56,9 +53,7 @@ class Scorer(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the score of each class, (N, classes)."""
-        if isinstance(self.net, FFNet):
-            return scores_of(self.net, images, goodness=self.inference == "goodness")
-        return cast(Baseline, self.net).mean_logits(images)
+        return self.net.scores(self.inference, images)
 
 
 def export_net(
@@ -135,14 +130,14 @@ def export_net(
 def _method(net: Net, inference: str | None) -> str:
     """Return the inference method to export."""
     if not isinstance(net, FFNet):
-        if inference not in (None, only := default_inference(net)):
-            raise FFLabelsError("this net has one", where="inference", got=inference, expected=only)
-        return only
-    method = inference or default_inference(net)
+        if inference not in (None, net.inference):
+            raise FFLabelsError("this net has one", where="inference", got=inference, expected=net.inference)
+        return net.inference
+    method = inference or net.inference
     if method not in ("linear", "goodness"):
         raise FFLabelsError("cannot be exported", where="inference", got=method, expected="linear or goodness")
-    if method == "linear" and net.linear is None:
-        raise FFLabelsError("no linear classifier", where="inference", expected="a net whose classifier was fitted")
+    if method == "linear":
+        net.fitted_linear()
     return method
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from fflabels.errors import FFLabelsError
 from ffnet.inference.passes import neutral_scores
 from ffnet.model.net import FFNet
 
@@ -17,6 +16,4 @@ def linear_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Te
     FFLabelsError
         If it was not fitted.
     """
-    if net.linear is None:
-        raise FFLabelsError("no linear classifier", where="inference", expected="a net whose classifier was fitted")
-    return neutral_scores(net, net.linear, images, chunk=chunk)
+    return neutral_scores(net, net.fitted_linear(), images, chunk=chunk)

@@ -7,18 +7,15 @@ F features of the linear classifier.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fflabels.progress import Progress, silent
 from ffnet.data.augment import views
-from ffnet.labels.embed import Embedded
 from ffnet.model.heads import LinearHead
 from ffnet.model.net import FFNet
-from ffnet.model.scores import flattened, scored_layers
+from ffnet.model.scores import label_inputs, neutral_features, scored_layers
 
 CPU_CHUNK = 128
 """On a CPU at most this many embedded images per pass; the maps of more do not fit its caches."""
@@ -82,26 +79,17 @@ def _goodness(net: FFNet, images: Tensor, layers: range, chunk: int | None, prog
     """
     goodness_KNC = torch.zeros(len(layers), len(images), len(net.labels), device=net.device, dtype=net.accumulate_dtype)
     size = chunk_size(net, chunk)
-    with evaluating(net):
+    with net.evaluating():
         for start in range(0, len(images), size):
             part_NCHW = net.prepare(images[start : start + size])
             views_of_part = views(part_NCHW, net.config.inference.mirror)
-            for labels, embedded in itertools.chain.from_iterable(_inputs(net, view) for view in views_of_part):
+            for labels, embedded in itertools.chain.from_iterable(label_inputs(net, view) for view in views_of_part):
                 for k, y_NCHW in enumerate(net.activities(embedded)):
                     if k in layers:
                         goodness = net.goodness_of_activity(k, y_NCHW)
                         goodness_KNC[k - layers.start, start : start + size, labels] += goodness
             progress("goodness", min(start + size, len(images)), len(images))
     return goodness_KNC.div_(num_views(net))
-
-
-def _inputs(net: FFNet, images_NCHW: Tensor) -> Iterator[tuple[int | slice, Embedded]]:
-    """Yield the inputs whose passes give the goodness of all labels, each after the label (or labels) that it gives."""
-    if net.embedder is None:
-        yield slice(None), net.neutral(images_NCHW)
-        return
-    for label in range(len(net.labels)):
-        yield label, net.embedder.embed_one(images_NCHW, label)
 
 
 def num_views(net: FFNet) -> int:
@@ -116,9 +104,8 @@ def features(net: FFNet, images: Tensor) -> Tensor:
     They come from one neutral pass. Each layer is average-pooled to at most ``inference.linear_pool`` pixels per side,
     unless that is 0.
     """
-    with evaluating(net):
-        activities = enumerate(net.activities(net.neutral(net.prepare(images))))
-        return torch.cat([flattened(net, y_NCHW) for k, y_NCHW in activities if k in net.counted], 1)
+    with net.evaluating():
+        return neutral_features(net, net.prepare(images))
 
 
 @torch.no_grad()
@@ -136,14 +123,3 @@ def chunk_size(net: FFNet, chunk: int | None) -> int:
     """Return the number of embedded images per pass: `chunk`, or ``inference.chunk`` (on a CPU at most 128)."""
     size = net.config.inference.chunk
     return chunk or (min(size, CPU_CHUNK) if net.device.type == "cpu" else size)
-
-
-@contextmanager
-def evaluating(net: nn.Module) -> Iterator[None]:
-    """Put a net into evaluation mode within this context."""
-    training = net.training
-    net.eval()
-    try:
-        yield
-    finally:
-        net.train(training)

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -21,28 +20,28 @@ from ffnet.inference.linear import linear_scores
 from ffnet.inference.passes import goodness_scores
 from ffnet.inference.registry import INFERENCES, Answer, InferenceMethod, get_inference, known_inferences
 from ffnet.inference.shortlist import SHORTLIST, cascade_scores, halving_scores
-from ffnet.model.baseline import Baseline, BPNet, LocalNet
-from ffnet.model.net import FFNet, Net
+from ffnet.model.baseline import BPNet, LocalNet
+from ffnet.model.net import Net
 from ffnet.system.devices import memory_errors
 
 INFERENCES["goodness"] = InferenceMethod(
-    lambda net, images, _, chunk: Answer(goodness_scores(cast(FFNet, net), images, chunk=chunk)), reported=True
+    lambda net, images, _, chunk: Answer(goodness_scores(net, images, chunk=chunk)), reported=True
 )
 INFERENCES["linear"] = InferenceMethod(
-    lambda net, images, _, chunk: Answer(linear_scores(cast(FFNet, net), images, chunk=chunk)),
+    lambda net, images, _, chunk: Answer(linear_scores(net, images, chunk=chunk)),
     needs="linear", reported=True, control=True,
 )  # fmt: skip
 INFERENCES["cascade"] = InferenceMethod(
-    lambda net, images, k, chunk: cascade_scores(cast(FFNet, net), images, k or SHORTLIST, chunk=chunk),
+    lambda net, images, k, chunk: cascade_scores(net, images, k or SHORTLIST, chunk=chunk),
     needs="linear", stands_for="goodness", by_label=True, number=SHORTLIST,
 )  # fmt: skip
 INFERENCES["halving"] = InferenceMethod(
-    lambda net, images, _, chunk: halving_scores(cast(FFNet, net), images, chunk=chunk),
+    lambda net, images, _, chunk: halving_scores(net, images, chunk=chunk),
     needs="forecast", stands_for="goodness", by_label=True,
 )  # fmt: skip
 for _baseline in (BPNet, LocalNet):
     INFERENCES[_baseline.inference] = InferenceMethod(
-        lambda net, images, _, chunk: Answer(cast(Baseline, net).logits(images, chunk=chunk)),
+        lambda net, images, _, chunk: Answer(net.logits(images, chunk=chunk)),
         nets=_baseline, reported=True,
     )  # fmt: skip
 
@@ -51,7 +50,7 @@ def check_inference(net: Net, inference: Inference | None) -> None:
     """Refuse an inference method that does not exist, or does not fit the net."""
     if inference is None:
         return
-    if not isinstance(net, FFNet):
+    if not net.labels:
         raise FFLabelsError("a back-propagation net has one inference method", where="inference", got=inference)
     _, method, _ = get_inference(inference)
     if not isinstance(net, method.nets):
@@ -61,13 +60,6 @@ def check_inference(net: Net, inference: Inference | None) -> None:
             "not needed with codes: goodness takes a single pass", where="inference", got=inference,
             expected="goodness or linear",
         )  # fmt: skip
-
-
-def default_inference(net: Net) -> str:
-    """Return the inference method of a net: goodness where it takes one pass, else linear if that was fitted."""
-    if isinstance(net, FFNet):
-        return "goodness" if net.has_codes or net.linear is None else "linear"
-    return cast(Baseline, net).inference
 
 
 @memory_errors()
@@ -80,9 +72,7 @@ def scores(net: Net, images: Tensor, *, inference: Inference | None = None, chun
         For images or an inference method that do not fit the net.
     """
     check_inference(net, inference)
-    if not inference:
-        inference = default_inference(net)
-    _, method, number = get_inference(inference)
+    _, method, number = get_inference(inference or net.inference)
     return method.score(net, torch.as_tensor(images), number, chunk).scores
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -34,7 +34,8 @@ class InferenceMethod:
     Attributes
     ----------
     score
-        Net, images (N, C, H, W), the number after the name (``cascade:3``) or None, images per pass or None → answer.
+        Net of the class `nets`, images (N, C, H, W), the number after the name (``cascade:3``) or None, images per
+        pass or None → answer.
     nets
         The class of nets that it works on.
     needs
@@ -52,7 +53,7 @@ class InferenceMethod:
         Default of the number after the name; None for methods without a number.
     """
 
-    score: Callable[[Net, Tensor, int | None, int | None], Answer]
+    score: Callable[[Any, Tensor, int | None, int | None], Answer]
     nets: type[Net] = FFNet
     needs: str | None = None
     reported: bool = False

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from torch import Tensor
 from fflabels.errors import FFLabelsError
 from ffnet.data.augment import views
 from ffnet.inference.linear import linear_scores
-from ffnet.inference.passes import chunk_size, evaluating, neutral_scores, num_views
+from ffnet.inference.passes import chunk_size, neutral_scores, num_views
 from ffnet.inference.registry import Answer
 from ffnet.model.net import FFNet
 
@@ -81,7 +80,7 @@ def halving_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> A
             hint="fit it by ffnet eval RUN --inference halving, or by ffnet.fit_forecast",
         )
     forecast_NC = neutral_scores(net, net.forecast, images, chunk=chunk)
-    first_margin, *layer_margins = cast(Tensor, net.forecast.margins).tolist()
+    first_margin, *layer_margins = net.forecast.margins.tolist()
     half = -(-len(net.labels) // 2)
     best_NK = forecast_NC.topk(half)
     near_NK = best_NK.values >= best_NK.values[:, :1] - first_margin
@@ -105,7 +104,7 @@ def _decide(net: FFNet, images: Tensor, kept_NC: Tensor, margins: dict[int, floa
     open_NC = kept_NC & (kept_NC.sum(1, keepdim=True) > 1)
     passed = [0] * len(net.layers)
     last = len(net.layers) - 1
-    with evaluating(net):
+    with net.evaluating():
         for part in _parts(open_NC.sum(1), max(1, chunk_size(net, chunk) // num_views(net))):
             # Embed all open pairs of an image and a label; with two views, first all pairs of one, then of the other.
             image_M, label_M = open_NC[part].nonzero(as_tuple=True)
@@ -122,7 +121,7 @@ def _decide(net: FFNet, images: Tensor, kept_NC: Tensor, margins: dict[int, floa
                 # Add the layer's goodness to the sum over earlier layers.
                 if k in net.counted:
                     g_M = net.goodness_of_activity(k, y_VCHW).view(num_views(net), -1).mean(0)
-                    g_M = net.layer_weights.weigh_layer(k, g_M) if net.layer_weights else g_M
+                    g_M = net.weighed(k, g_M)
                     sum_M = g_M if net.config.inference.layers == "last" else sum_M + g_M
                     part_NC[image_M, label_M] = sum_M
                 if k == last:

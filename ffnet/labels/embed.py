@@ -6,7 +6,7 @@ Letters of shapes: N images, C channels, H×W pixels, M label channels, h×w pix
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -115,7 +115,7 @@ class Embedder(nn.Module):
         # A compiler cannot trace the guard that names a faulty plugin.
         labeler, compiling = self.labels.labeler, torch.compiler.is_compiling()
         embed = labeler.embed if compiling else partial(checked_embed, labeler)
-        embedded_NCHW = cast(Tensor, embed(images_NCHW, imprints_NCHW, self.intensity))
+        embedded_NCHW: Tensor = embed(images_NCHW, imprints_NCHW, self.intensity)
         if self.label_patterns is not None:
             channels = self.label_patterns.mean(0) if labels is None else self.label_patterns[labels]
             return Embedded(embedded_NCHW, channels.expand(images_NCHW.shape[0], *self.label_patterns.shape[1:]))

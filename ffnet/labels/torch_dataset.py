@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -154,7 +154,7 @@ class LabelledPairs(Dataset[tuple[Tensor, Tensor, int]]):
         self._epoch.fill_(epoch)
 
     def __len__(self) -> int:
-        return len(cast(Sized, self.dataset))
+        return len(self.dataset)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, int]:
         (pair,) = self.__getitems__([index])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -61,15 +61,25 @@ class Baseline(Net):
         """
         check_images_fit(images, self.shape)
         chunk = chunk or self.config.inference.chunk
-        training = self.training
-        self.eval()
-        parts = [self.mean_logits(images[k : k + chunk].to(self.device)) for k in range(0, len(images), chunk)]
-        self.train(training)
+        with self.evaluating():
+            parts = [self.mean_logits(images[k : k + chunk].to(self.device)) for k in range(0, len(images), chunk)]
         return torch.cat(parts) if parts else torch.empty(0, self.classes)
 
     def mean_logits(self, images_NCHW: Tensor) -> Tensor:
         """Return logits (N, classes); with ``inference.mirror`` the mean over both views."""
         return torch.stack([self(view) for view in views(images_NCHW, self.config.inference.mirror)]).mean(0)
+
+    def scores(self, inference: str, images_NCHW: Tensor) -> Tensor:
+        """Return logits (N, classes), by the only inference method: see `Net.scores`."""
+        return self.mean_logits(images_NCHW)
+
+    def evidence(self, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
+        """Return the last layer's pooled activity, and the logits: see `Net.evidence`."""
+        check_images_fit(images, self.shape)
+        with torch.no_grad():
+            maps_NCHW = self.last_maps(images.to(self.device))
+        maps_NCHW = maps_NCHW.float().requires_grad_()
+        return {len(self.layers): maps_NCHW}, self.logits_of_maps(maps_NCHW)
 
 
 class BPNet(Baseline):
@@ -100,7 +110,8 @@ class BPNet(Baseline):
 
     def logits_of_maps(self, maps_NCHW: Tensor) -> Tensor:
         """Return logits (N, classes), given the last layer's pooled activity."""
-        return cast(Tensor, self.head(maps_NCHW.mean((2, 3)).to(self.head.weight.dtype)))
+        logits_NC: Tensor = self.head(maps_NCHW.mean((2, 3)).to(self.head.weight.dtype))
+        return logits_NC
 
 
 class LocalNet(Baseline):
@@ -135,8 +146,9 @@ class LocalNet(Baseline):
 
     def layer_logits(self, k: int, maps_NCHW: Tensor) -> Tensor:
         """Return the logits (N, classes) of layer k, from 0, given its pooled activity."""
-        features_NF = F.adaptive_avg_pool2d(maps_NCHW.to(self.accumulate_dtype), REGIONS).flatten(1)
-        return cast(Tensor, self.heads[k](features_NF))
+        regions_NCRR = F.adaptive_avg_pool2d(maps_NCHW.to(self.accumulate_dtype), REGIONS)
+        logits_NC: Tensor = self.heads[k](regions_NCRR.flatten(1))
+        return logits_NC
 
     def logits_of_maps(self, maps_NCHW: Tensor) -> Tensor:
         """Return logits (N, classes), given the last layer's pooled activity."""

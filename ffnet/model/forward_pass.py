@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,11 @@ from ffnet.model.layer import LocalLayer
 class Layers(nn.ModuleList):
     """A ModuleList whose items have the type LocalLayer."""
 
-    def __iter__(self) -> Iterator[LocalLayer]:
-        return cast(Iterator[LocalLayer], super().__iter__())
+    if TYPE_CHECKING:
 
-    def __getitem__(self, k: int) -> LocalLayer:  # type: ignore[override]
-        return cast(LocalLayer, super().__getitem__(k))
+        def __iter__(self) -> Iterator[LocalLayer]: ...
+
+        def __getitem__(self, k: int) -> LocalLayer: ...  # type: ignore[override]
 
 
 class ForwardPass:

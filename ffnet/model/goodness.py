@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from fflabels.errors import FFLabelsError, nearest
+from fflabels.errors import registered
 
 if TYPE_CHECKING:  # the registry is read without PyTorch
     from torch import Tensor
@@ -79,9 +79,7 @@ def goodness(
 
 def get_goodness(name: str) -> Goodness:
     """Return the goodness registered under a name; the error for an unknown name suggests the nearest."""
-    if name not in GOODNESS:
-        raise FFLabelsError("unknown goodness", where="train.goodness", got=name, hint=nearest(name, GOODNESS))
-    return GOODNESS[name]
+    return registered(GOODNESS, name, "goodness", "train.goodness")
 
 
 def code_goodness(energy_NC: Tensor, weight_LC: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ its layers, M pairs of an image and a label.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self, cast
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,9 @@ from torch.nn import functional as F
 
 class LinearHead(nn.Module):
     """A linear map of standardised features (N, F) to logits (N, C), in float32."""
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
@@ -26,8 +29,7 @@ class LinearHead(nn.Module):
 
     def forward(self, features_NF: Tensor) -> Tensor:
         """Return logits."""
-        normal_NF = (features_NF - cast(Tensor, self.mean)) * cast(Tensor, self.scale)
-        return F.linear(normal_NF, self.weight, self.bias)
+        return F.linear((features_NF - self.mean) * self.scale, self.weight, self.bias)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
@@ -47,6 +49,8 @@ class Forecast(LinearHead):
         One per round: the round keeps the labels that are at most this far behind the best label. Round 0 compares the
         forecast, later rounds the goodness summed up to each layer that counts, except the last.
     """
+
+    margins: Tensor
 
     def __init__(self, features: int, labels: int, rounds: int) -> None:
         super().__init__(features, labels)

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from fflabels.errors import FFLabelsError, nearest
+from fflabels.errors import registered
 
 
 class Filters(NamedTuple):
@@ -59,9 +59,7 @@ def init(name: str) -> Callable[[Draw], Draw]:
 
 def get_init(name: str) -> Draw:
     """Return the distribution registered under a name; the error for an unknown name suggests the nearest."""
-    if name not in INITS:
-        raise FFLabelsError("unknown initial weights", where="net.init", got=name, hint=nearest(name, INITS))
-    return INITS[name]
+    return registered(INITS, name, "initial weights", "net.init")
 
 
 @init("torch")

@@ -11,7 +11,7 @@ Letters of shapes: N samples, C channels, H×W pixels, S samples with a gradient
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -124,9 +124,8 @@ class LocalLayer(nn.Module):
             return y_NCHW.add_(self.bias[:, None, None]).relu_()
         weight, bias = self.weight.to(normal_NCHW.dtype), self.bias.to(normal_NCHW.dtype)
         y_NCHW = F.conv2d(normal_NCHW, weight, bias, self.stride, self.padding)
-        if self.full_gradient and torch.is_grad_enabled():
-            return cast(Tensor, _FullGradientReLU.apply(y_NCHW))
-        return y_NCHW.relu_()
+        full_gradient = self.full_gradient and torch.is_grad_enabled()
+        return _FullGradientReLU.apply(y_NCHW) if full_gradient else y_NCHW.relu_()
 
     def _uses_spectral(self, x_NCHW: Tensor) -> bool:
         """Return whether x is convolved by Fourier transforms: on a CPU, where they are faster."""

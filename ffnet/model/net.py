@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from ffnet.model.fast_cpu.maps import mean_squares
 from ffnet.model.forward_pass import ForwardPass
 from ffnet.model.goodness import Goodness, code_goodness, get_goodness
 from ffnet.model.heads import Forecast, LayerWeights, LinearHead
-from ffnet.model.scores import scores_of
+from ffnet.model.scores import flattened, scores_of
 from ffnet.system.devices import DTYPES
 from ffnet.system.ranks import SINGLE, Ranks
 
@@ -52,7 +53,15 @@ class Net(nn.Module):
         Number of label channels that every layer after the first receives.
     codes
         The labels, if they are codes over the layers' channels.
+
+    Attributes
+    ----------
+    labels, layer_labels
+        The labels, and the label set that later layers receive as channels; None for nets without.
     """
+
+    labels: LabelSet | Codes | None = None
+    layer_labels: LabelSet | None = None
 
     def __init__(self, config: Config, shape: Shape, *, label_channels: int = 0, codes: Codes | None = None) -> None:
         super().__init__()
@@ -69,6 +78,46 @@ class Net(nn.Module):
     def accumulate_dtype(self) -> torch.dtype:
         """Type of images, goodness and weights: float32 (float64 for a float64 net)."""
         return torch.float64 if self.dtype == torch.float64 else torch.float32
+
+    @property
+    def has_codes(self) -> bool:
+        """Whether labels are codes over the layers' channels: then images carry none, and one pass scores all."""
+        return isinstance(self.labels, Codes)
+
+    @property
+    def inference(self) -> str:
+        """The name of the inference method that is used unless another is named."""
+        raise NotImplementedError
+
+    def scores(self, inference: str, images_NCHW: Tensor) -> Tensor:
+        """Return the score of each class, (N, classes), of images (N, C, H, W), bytes or floats in [0, 1].
+
+        All images pass through the net at once, on its device, and nothing is checked: compilers and exporters trace
+        this. With ``inference.mirror`` the scores are the mean over both views.
+        """
+        raise NotImplementedError
+
+    def evidence(self, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
+        """Return what the net's linear classifier sees, and its logits, for activation maps.
+
+        These are activities by the layer's number from 1, as leaves of a graph that leads to the logits.
+
+        Raises
+        ------
+        FFLabelsError
+            If the linear classifier was not fitted, or the images do not fit the net.
+        """
+        raise NotImplementedError
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Put the net into evaluation mode within this context."""
+        training = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(training)
 
     def prepare(self, images: Tensor) -> Tensor:
         """Return images (N, C, H, W), bytes or floats in [0, 1], as floats on the net's device.
@@ -126,6 +175,7 @@ class FFNet(Net):
     [(3, 16, 16, 16), (3, 32, 8, 8), (3, 64, 4, 4)]
     """
 
+    labels: LabelSet | Codes
     offered_code: Tensor | None
 
     def __init__(
@@ -175,9 +225,15 @@ class FFNet(Net):
         return super().load_state_dict(state, *args, **kwargs)
 
     @property
-    def has_codes(self) -> bool:
-        """Whether labels are codes over the layers' channels: then images carry none, and one pass scores all."""
-        return self.embedder is None
+    def inference(self) -> str:
+        """The default inference method: goodness where it takes one pass, else linear if that was fitted."""
+        return "goodness" if self.has_codes or self.linear is None else "linear"
+
+    def fitted_linear(self, where: str = "inference") -> LinearHead:
+        """Return the linear classifier; if it was not fitted, raise an error at `where`."""
+        if self.linear is None:
+            raise FFLabelsError("no linear classifier", where=where, expected="a net whose classifier was fitted")
+        return self.linear
 
     def embed(self, images_NCHW: Tensor, labels_N: Tensor) -> Embedded:
         """Return images, floats in [0, 1], each with its own label; where labels are codes, the images alone."""
@@ -219,7 +275,19 @@ class FFNet(Net):
         is fitted, or goodness. All images pass through the net at once, on its device, and nothing is checked:
         compilers and exporters trace this.
         """
-        return scores_of(self, images_NCHW, goodness=self.has_codes or self.linear is None)
+        return self.scores(self.inference, images_NCHW)
+
+    def scores(self, inference: str, images_NCHW: Tensor) -> Tensor:
+        """Return the scores by ``goodness`` or ``linear``: see `Net.scores`."""
+        return scores_of(self, images_NCHW, goodness=inference == "goodness")
+
+    def evidence(self, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
+        """Return the activities that the linear classifier uses, and its logits: see `Net.evidence`."""
+        linear = self.fitted_linear("net")
+        with torch.no_grad():
+            activities = list(self.activities(self.neutral(self.prepare(images))))
+        leaves = {k + 1: activities[k].float().requires_grad_() for k in self.counted}
+        return leaves, linear(torch.cat([flattened(self, y_NCHW) for y_NCHW in leaves.values()], 1))
 
     @torch.no_grad()
     def scale_weights(self, embedded: Embedded | Tensor, ranks: Ranks = SINGLE) -> None:
@@ -254,6 +322,10 @@ class FFNet(Net):
         layer = self.layers[k]
         y_NCHW = layer.pooled(y_NCHW) if self.has_codes else y_NCHW
         return self.goodness_of(k, layer.squares(y_NCHW), layer.goodness_pixels(y_NCHW))
+
+    def weighed(self, k: int, goodness: Tensor) -> Tensor:
+        """Return goodness of layer k, from 0, times the layer's weight, if weights were fitted."""
+        return self.layer_weights.weigh_layer(k, goodness) if self.layer_weights else goodness
 
 
 def _new_key(key: str) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fflabels.errors import FFLabelsError, nearest
+from fflabels.errors import registered
 from ffnet.model.fast_cpu.maps import mean_squares
 from ffnet.system.ranks import Ranks
 
@@ -55,9 +55,7 @@ NORMS: dict[str, Norm] = {}
 
 def get_norm(name: str) -> Norm:
     """Return the norm registered under a name; the error for an unknown name suggests the nearest."""
-    if name not in NORMS:
-        raise FFLabelsError("unknown norm", where="net.norm", got=name, hint=nearest(name, NORMS))
-    return NORMS[name]
+    return registered(NORMS, name, "norm", "net.norm")
 
 
 # layer: x/√mean x², the mean per sample over channels and pixels (paper, MNIST).

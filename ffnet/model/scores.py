@@ -5,6 +5,7 @@ Letters of shapes: N images, C classes or labels, L layers that count, F feature
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 
 from ffnet.data.augment import views
 from ffnet.data.images import to_unit
+from ffnet.labels.embed import Embedded
 
 if TYPE_CHECKING:
     from ffnet.model.net import FFNet
@@ -31,28 +33,37 @@ def scores_of(net: FFNet, images_NCHW: Tensor, *, goodness: bool) -> Tensor:
 
 def linear_logits(net: FFNet, images_NCHW: Tensor) -> Tensor:
     """Return the logits of the linear classifier, (N, C), in one neutral pass."""
-    assert net.linear is not None
-    activities = enumerate(net.activities(net.neutral(images_NCHW)))
-    logits: Tensor = net.linear(torch.cat([flattened(net, y_NCHW) for k, y_NCHW in activities if k in net.counted], 1))
+    logits: Tensor = net.fitted_linear()(neutral_features(net, images_NCHW))
     return logits
+
+
+def neutral_features(net: FFNet, images_NCHW: Tensor) -> Tensor:
+    """Return the features of the linear classifier, (N, F) float32: the layers that count, in one neutral pass."""
+    activities = enumerate(net.activities(net.neutral(images_NCHW)))
+    return torch.cat([flattened(net, y_NCHW) for k, y_NCHW in activities if k in net.counted], 1)
 
 
 def goodness_of_labels(net: FFNet, images_NCHW: Tensor) -> Tensor:
     """Return the goodness of each label, (N, C): in one pass where labels are codes, else in one pass per label."""
+    each = [_decisive_goodness(net, embedded) for _, embedded in label_inputs(net, images_NCHW)]
+    return each[0] if net.has_codes else torch.stack(each, 1)
+
+
+def label_inputs(net: FFNet, images_NCHW: Tensor) -> Iterator[tuple[int | slice, Embedded]]:
+    """Yield the inputs whose passes give the goodness of all labels, each after the label (or labels) that it gives."""
     if net.embedder is None:
-        return _decisive_goodness(net, images_NCHW, None)
-    each = [_decisive_goodness(net, images_NCHW, label) for label in range(len(net.labels))]
-    return torch.stack(each, 1)
+        yield slice(None), net.neutral(images_NCHW)
+        return
+    for label in range(len(net.labels)):
+        yield label, net.embedder.embed_one(images_NCHW, label)
 
 
-def _decisive_goodness(net: FFNet, images_NCHW: Tensor, label: int | None) -> Tensor:
+def _decisive_goodness(net: FFNet, embedded: Embedded) -> Tensor:
     """Return the goodness of an embedded label (N,), or of all codes (N, C), over the layers that decide."""
-    embedded = net.neutral(images_NCHW) if label is None else net.embedder.embed_one(images_NCHW, label)  # type: ignore[union-attr]
     total: Tensor | None = None
     for k, y_NCHW in enumerate(net.activities(embedded)):
         if k in scored_layers(net):
-            goodness = net.goodness_of_activity(k, y_NCHW)
-            goodness = net.layer_weights.weigh_layer(k, goodness) if net.layer_weights else goodness
+            goodness = net.weighed(k, net.goodness_of_activity(k, y_NCHW))
             total = goodness if total is None else total + goodness
     assert total is not None
     return total

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ffnet.evaluation.accuracy import Evaluation
-from ffnet.inference.predict import default_inference
 from ffnet.report.section import percent
 from ffnet.runs.folder import Run
 from ffnet.runs.record import Record
@@ -29,7 +28,7 @@ def sentence(run: Run) -> str:
     if run.results is None:
         return f"{task}: not finished, {len(run.metrics)} of {run.config.train.epochs} epochs"
     part = run.results.parts[-1]
-    name = default_inference(run.net)
+    name = run.net.inference
     by = {"goodness": " by goodness", "linear": " by the linear classifier"}.get(name, "")
     return f"{task}: {percent(part.accuracies[name].accuracy)} % of {part.images:,} {part.split} images are right{by}"
 

@@ -16,7 +16,7 @@ from ffnet.data.images import to_unit
 from ffnet.evaluation.diagnosis import diagnose
 from ffnet.evaluation.goodness_maps import code_correlations, goodness_maps
 from ffnet.labels.codes import Codes
-from ffnet.model.net import FFNet
+from ffnet.model.net import FFNet, Net
 from ffnet.prepare import sets_of
 from ffnet.report import figures
 from ffnet.report.names import drawable, numbered
@@ -44,9 +44,11 @@ def makers(run: Run, data: Data | None) -> list[Callable[[], Section]]:
     return sections
 
 
-def summary(run: Run, net: FFNet) -> list[str]:
-    """Return lines on labels, goodness and loss for the top of the page."""
-    labels, train = net.labels, run.config.train
+def summary(run: Run) -> list[str]:
+    """Return lines on labels, goodness and loss for the top of the page; none without labels."""
+    labels, train = run.labels, run.config.train
+    if labels is None:
+        return []
     if isinstance(labels, Codes):
         learned = "learned" if run.config.labels.goodness.learn else "fixed"
         return [f"{len(labels)} {learned} codes over channels, {train.goodness} goodness, softmax over all labels"]
@@ -56,7 +58,7 @@ def summary(run: Run, net: FFNet) -> list[str]:
     ]
 
 
-def labelers(net: FFNet) -> list[str]:
+def labelers(net: Net) -> list[str]:
     """Return the labelers of a net, as text."""
     return list(dict.fromkeys(repr(labels.labeler) for labels in sets_of(net)))
 

@@ -12,8 +12,7 @@ from fflabels.files import write_whole
 from fflabels.progress import Progress, silent
 from ffnet.data.dataset import Data, one_a_class
 from ffnet.evaluation.activation_maps import activation_maps
-from ffnet.inference.predict import default_inference, scores
-from ffnet.model.net import FFNet
+from ffnet.inference.predict import scores
 from ffnet.report import headline
 from ffnet.report.advice import advice
 from ffnet.report.section import Section, first_images, percent, picture
@@ -122,8 +121,7 @@ def _summary(run: Run) -> list[str]:
     widths = "-".join(map(str, config.net.widths))
     lines = [f"{about.data.name}, {shape}, {len(about.data.class_names)} classes: {counts} images"]
     lines.append(f"{widths} filters of {config.net.kernel}×{config.net.kernel}, {config.net.norm} norm")
-    if isinstance(run.net, FFNet):
-        lines += label_sections.summary(run, run.net)
+    lines += label_sections.summary(run)
     done = len(run.metrics)
     lines.append(f"{done} of {config.train.epochs} epochs, batch {config.train.batch}, seed {config.seed}")
     return [*lines, *filter(None, [legend(about.data.class_names)])]
@@ -151,7 +149,7 @@ def _results(run: Run) -> Section | None:
             rows.append(row)
     words = "One seed. Make choices on validation images; the test images of this run were read "
     words += f"{run.test_reads} times. " if run.test_reads != 1 else "once. "
-    if isinstance(run.net, FFNet):
+    if run.labels:
         words += "Goodness: the label that the layers respond to most. Linear: a linear classifier, fitted afterwards "
         words += "to their activations. Untrained net: the same with random filters, which no training has changed."
     return Section("Accuracy, %", words, table=(["images", "inference", "accuracy", "untrained net"], rows))
@@ -205,7 +203,7 @@ def _mistakes(run: Run, data: Data | None) -> Section | None:
     drawn = figures.mistakes(
         part.images[worst], [names[k] for k in part.classes[worst]], [names[k] for k in predicted[worst]]
     )
-    by = {"linear": "The linear classifier", "goodness": "Goodness"}.get(default_inference(run.net), "The net")
+    by = {"linear": "The linear classifier", "goodness": "Goodness"}.get(run.net.inference, "The net")
     words = f"{by} is wrong on {len(wrong):,} of {len(part):,} {name} images, most confidently on these."
     return Section("Most confident mistakes", words, (picture(drawn, "true class → predicted class"),))
 
@@ -249,7 +247,6 @@ def _provenance(run: Run) -> Section:
     timings = read_lines(run.folder / TIMINGS)
     rows.append(["CPU seconds", f"{sum(float(str(line['cpu_seconds'])) for line in timings):,.0f}"])
     if (run.folder / LABELS).exists():
-        assert isinstance(run.net, FFNet)
         rows.append(["labels", f"{LABELS}, {', '.join(label_sections.labelers(run.net))}"])
     rows += [["labeler", f"{m.name} of {m.distribution or 'a file'} {m.version}".rstrip()] for m in run.about.labelers]
     return Section("Provenance", table=(["what", "which"], rows))

@@ -75,10 +75,9 @@ class Ensemble:
 
     def __init__(self, runs: Iterable[Run]) -> None:
         self.runs = list(runs)
-        self.nets = [run.net for run in self.runs if isinstance(run.net, FFNet)]
+        self.nets = _checked_nets(self.runs)
         self.weights: dict[str, Tensor] = {}
         self._cache: dict[tuple[Path, str, str, str], Tensor] = {}
-        _check_runs(self.runs)
 
     def some(self, runs: Iterable[Run]) -> Ensemble:
         """Return an ensemble of these runs that shares this one's cache of scores."""
@@ -247,12 +246,12 @@ def _check_inference(inference: Inference) -> None:
         )
 
 
-def _check_runs(runs: Sequence[Run]) -> None:
-    """Refuse runs that do not form an ensemble."""
+def _checked_nets(runs: Sequence[Run]) -> list[FFNet]:
+    """Return the nets of runs; refuse runs that do not form an ensemble."""
     if not runs:
         raise FFLabelsError("no run", where="Ensemble", expected="one or more")
     check_alike(runs)
-    seen = []
+    nets, seen = [], []
     for run in runs:
         if not isinstance(run.net, FFNet):
             raise FFLabelsError("not forward-forward", where=str(run.folder), got=f"algorithm {run.config.algorithm}")
@@ -260,3 +259,5 @@ def _check_runs(runs: Sequence[Run]) -> None:
             where, got = str(run.folder), f"seed {run.config.seed}"
             raise FFLabelsError("two runs of one seed are one run", where=where, got=got)
         seen.append(settings)
+        nets.append(run.net)
+    return nets

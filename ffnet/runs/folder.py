@@ -22,7 +22,7 @@ from ffnet.inference.predict import check_inference, predict, renamed_method
 from ffnet.inference.registry import get_inference
 from ffnet.labels.codes import Codes
 from ffnet.model.baseline import Baseline, BPNet, LocalNet
-from ffnet.model.net import FFNet
+from ffnet.model.net import FFNet, Net
 from ffnet.prepare import check_drawing
 from ffnet.runs.checkpoint import net_state, newest_checkpoint
 from ffnet.runs.files import (
@@ -79,7 +79,7 @@ class Run:
     folder: Path
     config: Config
     about: About
-    net: FFNet | Baseline
+    net: Net
     metrics: list[Metrics] = field(default_factory=list)
     results: Results | None = None
 
@@ -114,7 +114,7 @@ class Run:
     @property
     def labels(self) -> LabelSet | Codes | None:
         """The label set, or the codes of every layer; None for back-propagation."""
-        return self.net.labels if isinstance(self.net, FFNet) else None
+        return self.net.labels
 
     @property
     def test_reads(self) -> int:
@@ -191,7 +191,7 @@ class Run:
             raise FFLabelsError(
                 "the test images are for the end", where=str(self.folder), hint="ffnet resume finishes the run"
             )
-        if isinstance(self.net, FFNet) and not finished and inference != "goodness":
+        if self.labels and not finished and inference != "goodness":
             raise FFLabelsError(
                 "other inference methods than goodness are fitted at the end",
                 where=str(self.folder),
@@ -242,7 +242,7 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
     metrics = read_lines(folder / METRICS)
     if (folder / MODEL).exists():
         load_weights(net, folder / MODEL)
-        if isinstance(net, FFNet) and (folder / FORECAST).exists():
+        if labels and (folder / FORECAST).exists():
             net.forecast = load_forecast(folder / FORECAST).to(net.device)
     elif (folder / RESULTS).exists():
         raise FFLabelsError("is missing", where=str(folder / MODEL), hint=AGAIN)
@@ -266,7 +266,7 @@ def build(
     labels: LabelSet | Codes | None,
     classes: int,
     layer_labels: LabelSet | None = None,
-) -> FFNet | Baseline:
+) -> Net:
     """Return a net with its initial weights: forward-forward or, without labels, a baseline."""
     return FFNet(config, shape, labels, layer_labels) if labels else BASELINES[config.algorithm](config, shape, classes)
 

@@ -18,7 +18,6 @@ from ffnet.data.ranges import with_range
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.labels.choose import choose_labels
 from ffnet.model.compute_type import with_dtype
-from ffnet.model.net import FFNet
 from ffnet.prepare import check_drawing, check_names, check_run, sets_of
 from ffnet.runs.checkpoint import (
     name_last_checkpoint,
@@ -171,7 +170,7 @@ def train(
             # Write what the run begins with, and train.
             if chosen:
                 chosen.save(folder / LABELS)
-            if isinstance(net, FFNet) and net.layer_labels:
+            if net.layer_labels:
                 net.layer_labels.save(folder / LAYER_LABELS)
             write_json(folder / ABOUT, run.about)
             origin = f"# preset {preset}\n".encode() if preset else b""
@@ -313,7 +312,7 @@ def _validation_metrics(run: Run, data: Data, position: Position) -> Metrics:
     every = run.config.train.validate_every
     if not every or position.epoch % every or not len(data.validation):
         return {}
-    inference = "goodness" if isinstance(run.net, FFNet) else None
+    inference = "goodness" if run.labels else None
     (validation,) = evaluate(run.net, data, "validation", inference=inference).accuracies.values()
     layers = {"validation_layers": validation.layers} if validation.layers else {}
     return {"validation": validation.accuracy, **layers}

@@ -17,7 +17,7 @@ from ffnet.data.load import KNOWN
 from ffnet.labels.codes import Codes
 from ffnet.labels.kinds import names_codes
 from ffnet.model.baseline import BPNet
-from ffnet.model.net import FFNet, Net
+from ffnet.model.net import Net
 from ffnet.presets import Preset, load_preset, quick_preset
 from ffnet.runs.files import STARTED
 from ffnet.runs.folder import Run, load_run
@@ -87,7 +87,7 @@ def with_data(config: Config, data: Data | Dataset[Any] | None) -> tuple[Config,
 def same_labels(run: Run, config: Config, data: Data) -> LabelSet | Codes | None:
     """Return a run's labels, if its classes and the settings of labels are those of a new training; else None."""
     same = list(data.class_names) == run.about.data.class_names and config.labels == run.config.labels
-    return run.net.labels if same and isinstance(run.net, FFNet) and run.net.shape == data.shape else None
+    return run.net.labels if same and run.net.shape == data.shape else None
 
 
 def refuse_epochs(folder: str | Path, epochs: int | None) -> None:

@@ -15,34 +15,13 @@ from torch.nn.functional import cross_entropy
 
 from ffnet.data.dataset import Split
 from ffnet.data.images import to_unit
-from ffnet.model.fast_cpu.scratch import Scratch
-from ffnet.model.net import FFNet
-from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training.draws import Draws
-from ffnet.training.layer_metrics import LayerMetrics
-from ffnet.training.learner import Learner, Metrics, make_optimizer
+from ffnet.training.layer_metrics import LayerLearner
 from ffnet.training.scale import scale_weights
 
 
-class CodeLearner(Learner):
-    """Trains an `FFNet` whose labels are codes: each layer by the cross-entropy of the goodness of all labels.
-
-    Parameters
-    ----------
-    net
-        The net.
-    ranks
-        The processes that train the net together. Each takes its share of every batch; all keep the same state.
-    """
-
-    def __init__(self, net: FFNet, ranks: Ranks = SINGLE) -> None:
-        self.net, self.config, self.ranks = net, net.config, ranks
-        self.learning = [k for k in range(len(net.layers)) if k > 0 or self.config.net.first_layer != "random"]
-        parameters = [p for k in self.learning for p in net.layers[k].parameters()]
-        self.optimizer = make_optimizer(parameters, self.config)
-        self.metrics = LayerMetrics(net, self.learning, ranks)
-        self.sums = self.metrics.sums
-        self.scratch = Scratch()
+class CodeLearner(LayerLearner):
+    """Trains an `FFNet` whose labels are codes: each layer by the cross-entropy of the goodness of all labels."""
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
         """Train every layer on the images of step k."""
@@ -79,17 +58,7 @@ class CodeLearner(Learner):
                 self.ranks.begin_mean(layer.weight.grad, layer.bias.grad, *code_grads)
 
         # One optimizer step for all layers.
-        self.ranks.finish()
-        self.optimizer.step()
-        self.metrics.end_step()
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the sums of this epoch."""
-        return self.metrics.tensors()
-
-    def epoch_metrics(self) -> Metrics:
-        """Return each layer's mean loss and discrimination accuracy, and the numbers of dead layers, from 1."""
-        return self.metrics.take()
+        self.finish_step()
 
 
 def told_apart(g_BL: Tensor, classes_B: Tensor) -> Tensor:

@@ -20,21 +20,19 @@ from torch import Tensor
 
 from ffnet.data.dataset import Split
 from ffnet.data.images import to_unit
-from ffnet.model.fast_cpu.scratch import Scratch
 from ffnet.model.forward_pass import ForwardPass
 from ffnet.model.layer import LocalLayer
 from ffnet.model.net import FFNet
 from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training import negatives
 from ffnet.training.draws import Draws
-from ffnet.training.layer_metrics import LayerMetrics
-from ffnet.training.learner import Learner, Metrics, make_optimizer
+from ffnet.training.layer_metrics import LayerLearner
 from ffnet.training.losses import LogitScale, discriminates, get_loss
 from ffnet.training.peer import PeerNormalization, mean_activity
 from ffnet.training.scale import scale_weights
 
 
-class FFLearner(Learner):
+class FFLearner(LayerLearner):
     """Trains an `FFNet`: each layer by the loss of its own goodness.
 
     Parameters
@@ -49,22 +47,16 @@ class FFLearner(Learner):
 
     def __init__(self, net: FFNet, images: int, ranks: Ranks = SINGLE) -> None:
         assert net.embedder is not None, "CodeLearner trains nets whose labels are codes"
-        config = net.config
-        self.net, self.config, self.ranks, self.embedder = net, config, ranks, net.embedder
+        super().__init__(net, ranks)
+        config, self.embedder = net.config, net.embedder
         self.loss = get_loss(config.train.loss)
         self.first_layer = config.net.first_layer
         depth = len(net.layers)
         joined = depth if not config.net.detach else 2 if self.first_layer == "with_next" else 1
         self.joined = joined if joined > 1 else 0
         """Number of first layers that learn together, by autograd; the others learn alone."""
-        self.learning = [k for k in range(depth) if k > 0 or self.first_layer != "random"]
-        self.parameters = [p for k in self.learning for p in net.layers[k].parameters()]
-        self.optimizer = make_optimizer(self.parameters, config)
         biases = [layer.bias for layer in net.layers]
         self.peer = PeerNormalization(config.train.peer, biases, ranks) if config.train.peer else None
-        self.metrics = LayerMetrics(net, self.learning, ranks)
-        self.sums = self.metrics.sums
-        self.scratch = Scratch()
         self.last_theta = 1.0
         """Divides the last layer's goodness in the table: its threshold, but at least 1."""
         self.hard = config.train.negatives == "hard"
@@ -116,9 +108,7 @@ class FFLearner(Learner):
             g_BK = self._local(k, forward_pass, copies)
 
         # One optimizer step for all layers.
-        self.ranks.finish()
-        self.optimizer.step()
-        self.metrics.end_step()
+        self.finish_step()
 
         # Update the table of hard negatives with the last layer's goodness.
         if len(self.table) and index_B is not None:
@@ -187,8 +177,4 @@ class FFLearner(Learner):
     def tensors(self) -> dict[str, Tensor]:
         """Return the sums of this epoch, the table of hard negatives, and the running means of peer normalisation."""
         means = {f"peer.{k}": mean_C for k, mean_C in enumerate(self.peer.means if self.peer else [])}
-        return {**self.metrics.tensors(), "table": self.table, **means}
-
-    def epoch_metrics(self) -> Metrics:
-        """Return each layer's mean loss and discrimination accuracy, and the numbers of dead layers, from 1."""
-        return self.metrics.take()
+        return {**super().tensors(), "table": self.table, **means}

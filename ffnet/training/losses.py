@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
-from fflabels.errors import FFLabelsError, nearest
+from fflabels.errors import registered
 
 
 class LogitScale(NamedTuple):
@@ -30,9 +30,7 @@ LOSSES: dict[str, Loss] = {}
 
 def get_loss(name: str) -> Loss:
     """Return the loss registered under a name; the error for an unknown name suggests the nearest."""
-    if name not in LOSSES:
-        raise FFLabelsError("unknown loss", where="train.loss", got=name, hint=nearest(name, LOSSES))
-    return LOSSES[name]
+    return registered(LOSSES, name, "loss", "train.loss")
 
 
 def loss(name: str) -> Callable[[Loss], Loss]:

@@ -5,8 +5,6 @@ Letters of shapes: B images per step, K wrong labels per image, C labels.
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -28,7 +26,8 @@ def uniform(classes: Labels, num_negatives: int, count: int, rng: np.random.Gene
         Number of labels in the set.
     """
     step = rng.integers(1, count, (*classes.shape, num_negatives))
-    return cast(Labels, (classes[..., None] + step) % count)
+    wrong: Labels = (classes[..., None] + step) % count
+    return wrong
 
 
 def balanced(classes: Labels, num_negatives: int, count: int, rng: np.random.Generator) -> Labels:

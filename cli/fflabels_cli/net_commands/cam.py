@@ -50,7 +50,7 @@ def command(
     from fflabels.errors import FFLabelsError, nearest
     from fflabels.files import write_whole
     from fflabels_cli import output
-    from ffnet import FFNet, activation_maps, goodness_maps, load_run
+    from ffnet import activation_maps, goodness_maps, load_run
     from ffnet.data.dataset import one_a_class
     from ffnet.data.folders import read_pictures
     from ffnet.report.figures import activation
@@ -82,7 +82,7 @@ def command(
     if by == "linear":
         maps = activation_maps(loaded.net, pixels, classes)
     else:
-        if not (isinstance(loaded.net, FFNet) and loaded.net.has_codes):
+        if not loaded.net.has_codes:
             raise FFLabelsError("its labels are no codes", where=run, got="--by goodness", expected="--by linear")
         maps = goodness_maps(loaded.net, pixels, classes)
     write_whole(path, activation(pixels, maps, maps.titles(shown, right)))
