@@ -92,7 +92,8 @@ def test_parameters_of_every_kind_are_typed_and_shown(install, run):
     [as_json] = json.loads(run("fflabels", "list", "stripes", "--json").stdout)
     assert as_json["parameters"][1] == {"name": "style", "type": "mean | median", "default": "mean", "doc": ""}
 
-    done = run("ffnet", "train", "--labels", "stripes", "--param", "name=b", "--param", "seed=3", "--epochs", "1")
+    small = [f"--set={setting}" for setting in ("labels.candidates=16", "data.limit=100", "inference.linear_epochs=1")]
+    done = run("ffnet", "train", "--labels", "stripes", "--param", "name=b", "--param", "seed=3", "--epochs", 1, *small)
     assert done.returncode == 0, done.stderr
     assert "stripes (fflabels-stripes 0.3) labels" in done.stderr
 
@@ -121,7 +122,7 @@ def test_a_reserved_name_is_listed_as_such(install, run):
 def test_a_set_of_a_labeler_in_a_file_is_trained_on(run, tmp_path):
     (tmp_path / "work" / "mine.py").write_text(TRAINABLE)
     assert run("fflabels", "select", "--labeler", "mine.py:Stripes", "--candidates", "30").returncode == 0
-    done = run("ffnet", "train", "--labels", "labels-stripes-10.json", "--epochs", "1")
+    done = run("ffnet", "train", "--labels", "labels-stripes-10.json", "--epochs", "1", "--set", "data.limit=100")
     assert "which no distribution has (in a file? --labeler FILE.py:CLASS)" in done.stderr
     done = run("ffnet", "train", "--labels", "labels-stripes-10.json", "--labeler", "mine.py:Stripes", "--epochs", "1")
     assert done.returncode == 0, done.stderr
@@ -132,7 +133,8 @@ def test_a_set_of_a_labeler_in_a_file_is_trained_on(run, tmp_path):
 
 def test_a_run_is_shown_and_compared_though_its_plugin_is_gone_or_renamed(install, run, tmp_path):
     install("fflabels-stripes", TRAINABLE)
-    assert run("ffnet", "train", "--labels", "stripes", "--epochs", "1", "--out", "one").returncode == 0
+    small = ("--epochs", "1", "--set", "labels.candidates=16")
+    assert run("ffnet", "train", "--labels", "stripes", *small, "--out", "one").returncode == 0
     for old in tmp_path.glob("fflabels_stripes*"):
         old.unlink() if old.is_file() else [*map(os.unlink, old.iterdir()), old.rmdir()]
     done = run("ffnet", "info", "one")

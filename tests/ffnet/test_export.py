@@ -42,6 +42,9 @@ NETS = {
     "label channels, mirrored": {
         "settings": ("labels.layers.set=waves:reed-solomon", "labels.layers.channels=2", "inference.mirror=true")
     },
+    "label channels, two layers": {
+        "settings": ("labels.layers.set=imprint", "net.widths=[4,6]", "net.pools=[2,2]"),
+    },
     "weighted layers": {"settings": ("inference.layers=weighted", "train.goodness=sum")},
     "codes": {"codes": True},
     "codes, last layer, pooled": {"codes": True, "settings": ("inference.layers=last", "inference.linear_pool=2")},
@@ -67,7 +70,7 @@ def test_a_net_returns_the_scores_of_inference(made):
     ("made", "inference"),
     [
         ("labels in the image", "linear"),
-        ("label channels, mirrored", "goodness"),
+        ("label channels, two layers", "goodness"),
         ("codes", "goodness"),
         ("codes, last layer, pooled", "linear"),
     ],

@@ -59,7 +59,9 @@ def test_the_commands_take_them(installed, tmp_path):
 
 @pytest.mark.parametrize("labels", ["walsh", "wavelet"])
 def test_networks_train_on_them(installed, tmp_path, labels):
-    done = installed.command("ffnet", "train", "--labels", labels, "--epochs", "1", cwd=tmp_path)
+    done = installed.command(
+        "ffnet", "train", "--labels", labels, "--epochs", "1", "--set", "data.limit=200", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert f"run folder: runs/digits-{labels}-0" in done.stdout
 
@@ -67,7 +69,9 @@ def test_networks_train_on_them(installed, tmp_path, labels):
 def test_a_set_and_a_run_of_one_that_is_gone_say_what_to_install(environment, tmp_path):
     environment.pip("install", "./plugins/fflabels-walsh")
     environment.command("fflabels", "select", "--kind", "walsh", "--shape", "1x16x16", cwd=tmp_path)
-    environment.command("ffnet", "train", "--labels", "labels-walsh-10.json", "--epochs", "1", cwd=tmp_path)
+    environment.command(
+        "ffnet", "train", "--labels", "labels-walsh-10.json", "--epochs", "1", "--set", "data.limit=200", cwd=tmp_path
+    )
     environment.pip("uninstall", "--yes", "fflabels-walsh")
     missing = (
         "made by the labeler walsh of fflabels-walsh 0.1.0, which is not installed (pip install fflabels-walsh==0.1.0)"

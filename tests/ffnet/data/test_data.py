@@ -59,7 +59,7 @@ def test_the_real_data_sets_are_read_and_split(name, shape, counts, names):
 @needs_real_data
 def test_a_run_on_real_images_learns(tmp_path):
     config = ffnet.load_preset("quick-mnist").config.override(
-        ["data.limit=3000", "data.validation=500", "train.epochs=1", "net.widths=[8,16,16]"]
+        ["data.limit=3000", "data.validation=500", "train.epochs=3", "net.widths=[8,16,16]"]
     )
     run = ffnet.train(config, out=tmp_path / "run")
     assert run.results.validation.goodness.accuracy > 0.6
