@@ -125,6 +125,7 @@ def run(site, tmp_path):
     return fflabels
 
 
+FEW = ("--epochs", "1", "--set", "data.limit=100", "--set", "labels.candidates=16")
 POOL = ("--n", "2", "--candidates", "3", "--shape", "1x16x16")
 
 
@@ -143,7 +144,7 @@ POOL = ("--n", "2", "--candidates", "3", "--shape", "1x16x16")
         ["fflabels", "select", "--kind", "sound", *POOL],
         ["ffnet", "--help"],
         ["ffnet", "presets"],
-        "ffnet train --labels sound --epochs 1 --set data.limit=100 --set labels.candidates=16".split(),
+        ["ffnet", "train", "--labels", "sound", *FEW],
     ],
     ids=" ".join,
 )
@@ -175,7 +176,7 @@ def test_training_names_it_too(run):
 
 
 def test_one_that_draws_on_numpy_alone_is_named_in_training(run):
-    done = run("ffnet", "train", "--labels", "numpy", "--epochs", "1", "--set", "labels.candidates=16")
+    done = run("ffnet", "train", "--labels", "numpy", *FEW)
     assert done.stderr.endswith(
         "Error: labeler numpy of ffl-numpy 1.2: imprint of a wrong shape or type; got float32 (1, 1, 16, 16); "
         "expected torch.float32 (1, 1, 16, 16)\n"
