@@ -7,6 +7,7 @@ The words are in docs/results/paper-claims.toml, the figures in the files of sto
 import argparse
 import csv
 import shutil
+import statistics
 import tomllib
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from ffnet.report.tables import markdown
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 CURVES = RESULTS / "paper-mnist-filters"
+RESULTS_FILE = "results.csv"
 PLOT = RESULTS.parent / "_static" / "paper-claims" / "mnist.png"
 HEAD = ("claim", "the paper", "what we ran", "here", "verdict")
 SMOOTH = 5
@@ -52,7 +54,7 @@ def cell(file, table, row, column="here"):
 def curves():
     """Return the epochs of every run of the paper's recipe, by its name."""
     found = {}
-    for path in sorted(CURVES.glob("*.csv")):
+    for path in sorted(set(CURVES.glob("*.csv")) - {CURVES / RESULTS_FILE}):
         with path.open() as file:
             rows = csv.DictReader(file)
             found[path.stem] = [{name: float(value) for name, value in row.items() if value} for row in rows]
@@ -83,6 +85,41 @@ def digits(runs):
     return {"digits": ", ".join(f"{k}: {100 * recalls[k]:.1f}" for k in order)}
 
 
+def finished():
+    """Return the stored rows of the finished runs: levels, seed, accuracies as shares, CPU seconds."""
+    path = CURVES / RESULTS_FILE
+    if not path.exists():
+        return []
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def figures_of_finished():
+    """Return the test accuracies of the finished runs of the paper's net, 3×16 filters 5×5."""
+    chosen = [row for row in finished() if (row["net"], row["rate"]) == ("16 filters 5x5", "5e-5 (paper)")]
+    shown = {}
+    for name, column in (("full", "goodness"), ("full_linear", "linear"), ("full_untrained", "linear, untrained")):
+        values = [100 * float(row[f"test {column}"]) for row in chosen]
+        spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+        shown[name] = f"{statistics.mean(values):.2f}{spread}" if values else "–"
+    return shown
+
+
+def finished_table():
+    """Return the test accuracies and the CPU seconds of every finished run."""
+    rows = [
+        [
+            f"{row['net']}, {row['rate']}",
+            row["seed"],
+            *(f"{100 * float(row[f'test {name}']):.2f}" for name in ("goodness", "linear", "linear, untrained")),
+            row["cpu seconds"].partition(".")[0],
+        ]
+        for row in finished()
+    ]
+    head = ["finished run", "seed", "goodness, test", "linear, test", "linear, untrained", "CPU s"]
+    return ["", *markdown(head, rows)] if rows else []
+
+
 def plot(runs):
     """Draw accuracy and discrimination against epochs."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharex=True)
@@ -107,7 +144,7 @@ def page(runs):
     """Return the page."""
     tree = tomllib.loads((RESULTS / "paper-claims.toml").read_text())
     figures = {name: cell(*place) for name, place in tree["figures"].items()}
-    figures |= {**figures_of_runs(runs), **digits(runs)}
+    figures |= {**figures_of_runs(runs), **digits(runs), **figures_of_finished()}
     rows = [
         [
             one["claim"],
@@ -120,7 +157,8 @@ def page(runs):
     ]
     counts = [f"*{verdict}* {sum(one['verdict'] == verdict for one in tree['claims'])}" for verdict in tree["verdicts"]]
     return "\n".join([tree["text"].strip().format(counts=", ".join(counts)), "", *markdown(HEAD, rows), "",
-                      tree["recipe"].strip(), "", *epochs_table(runs), "", tree["plot"].strip(), ""])  # fmt: skip
+                      tree["recipe"].strip(), "", *epochs_table(runs), *finished_table(), "",
+                      tree["plot"].strip(), ""])  # fmt: skip
 
 
 def epochs_table(runs):
@@ -136,8 +174,10 @@ def epochs_table(runs):
 
 
 def store(folder):
-    """Keep the curves of the runs in a folder, and the confusion matrix of the first finished one."""
+    """Keep the curves of the runs in a folder, their results, and the confusion matrix of the first finished one."""
     CURVES.mkdir(exist_ok=True)
+    if (folder / RESULTS_FILE).exists():  # written by `ffnet experiment report`
+        shutil.copy(folder / RESULTS_FILE, CURVES / RESULTS_FILE)
     for path in sorted(folder.glob("*/metrics.csv")):
         shutil.copy(path, CURVES / f"{path.parent.name}.csv")
         results = path.parent / "results.json"
