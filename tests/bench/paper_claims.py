@@ -112,7 +112,7 @@ def finished_table():
             f"{row['net']}, {row['rate']}",
             row["seed"],
             *(f"{100 * float(row[f'test {name}']):.2f}" for name in ("goodness", "linear", "linear, untrained")),
-            row["cpu seconds"].partition(".")[0],
+            f"{float(row['cpu seconds']):.0f}",
         ]
         for row in finished()
     ]
@@ -151,7 +151,7 @@ def page(runs):
             one["paper"],
             one["ran"],
             one["ours"].format_map(figures),
-            f"**{one['verdict']}**" + (f": {one['because']}" if "because" in one else ""),
+            f"**{one['verdict']}**" + (f": {one['because'].format_map(figures)}" if "because" in one else ""),
         ]
         for one in tree["claims"]
     ]
@@ -177,13 +177,18 @@ def store(folder):
     """Keep the curves of the runs in a folder, their results, and the confusion matrix of the first finished one."""
     CURVES.mkdir(exist_ok=True)
     if (folder / RESULTS_FILE).exists():  # written by `ffnet experiment report`
-        shutil.copy(folder / RESULTS_FILE, CURVES / RESULTS_FILE)
+        with (folder / RESULTS_FILE).open() as file:
+            rows = {(row["net"], row["rate"], row["seed"]): row for row in (*finished(), *csv.DictReader(file))}
+        with (CURVES / RESULTS_FILE).open("w") as file:
+            writer = csv.DictWriter(file, list(next(iter(rows.values()))), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows.values())
     for path in sorted(folder.glob("*/metrics.csv")):
         shutil.copy(path, CURVES / f"{path.parent.name}.csv")
         results = path.parent / "results.json"
         if results.exists() and not (CURVES / "confusion.json").exists():
             test = msgspec.json.decode(results.read_bytes())["test"]
-            (CURVES / "confusion.json").write_bytes(msgspec.json.encode(test["accuracies"]["goodness"]["confusion"]))
+            (CURVES / "confusion.json").write_bytes(msgspec.json.encode(test["goodness"]["confusion"]))
 
 
 if __name__ == "__main__":
