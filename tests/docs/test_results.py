@@ -226,5 +226,6 @@ def test_the_page_of_claims_is_made_of_stored_figures_and_every_claim_has_a_verd
     assert (RESULTS / "paper-claims.md").read_text() == page
     tree = tomllib.loads((RESULTS / "paper-claims.toml").read_text())
     assert {claim["verdict"] for claim in tree["claims"]} == set(tree["verdicts"])
-    used = set(re.findall(r"\{(\w+)\}", " ".join(claim["ours"] for claim in tree["claims"])))
+    said = " ".join(claim["ours"] + claim.get("because", "") for claim in tree["claims"])
+    used = set(re.findall(r"\{(\w+)\}", said))
     assert tree["figures"].keys() <= used
