@@ -18,8 +18,11 @@ def test_the_names_are_frozen_and_documented():
         assert len(getattr(fflabels, name).__doc__.splitlines()[0]) > 20, name
 
 
-def test_importing_loads_neither_torch_nor_scikit_image():
+def test_importing_loads_no_library_and_a_function_is_not_replaced_by_its_module():
     code = (
-        "import sys, fflabels; assert not {'torch', 'skimage', 'PIL', 'matplotlib', 'rich', 'click'} & set(sys.modules)"
+        "import sys, fflabels\n"
+        "assert not {'torch', 'numpy', 'skimage', 'PIL', 'matplotlib', 'rich', 'click'} & set(sys.modules)\n"
+        "import fflabels.design\n"
+        "assert callable(fflabels.design) and fflabels.__version__ and 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
