@@ -177,7 +177,7 @@ def print_next_steps(run: Run) -> None:
     for line, about in (
         (f"ffnet report {folder}", "one page with curves, confusions and maps"),
         (f"ffnet predict {folder} IMAGE…", "classes of your own images or folders"),
-        (f"ffnet train --start {folder}", "train on, also with --dataset FOLDER"),
+        (f"ffnet train --start {folder}", "train further; on other images with --dataset FOLDER"),
     ):
         click.echo(f"  {line}  # {about}")
 

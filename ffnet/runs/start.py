@@ -106,7 +106,7 @@ def start_from(run: Run | None, net: Net, data: Data, folder: Path) -> None:
     Raises
     ------
     FFLabelsError
-        When the layers are others.
+        When the layers differ.
     """
     if run is None:
         return
@@ -120,8 +120,8 @@ def start_from(run: Run | None, net: Net, data: Data, folder: Path) -> None:
         if name not in theirs or theirs[name].shape != tensor.shape:
             shape = tuple(theirs[name].shape) if name in theirs else "nothing"
             raise FFLabelsError(
-                "the layers are others", where=f"start {run.folder}", got=f"{name}: {shape}",
-                expected=f"{tuple(tensor.shape)}", hint="leave net.… as in that run",
+                "the layers differ", where=f"start {run.folder}", got=f"{name}: {shape}",
+                expected=f"{tuple(tensor.shape)}", hint="keep the net settings of that run",
             )  # fmt: skip
         tensor.copy_(theirs[name])
     if isinstance(net, BPNet) and same_classes and isinstance(run.net, BPNet):
