@@ -263,4 +263,4 @@ def start_now():
     until(lambda: not subprocess.run(["squeue", "-h", "-t", "CG"], capture_output=True, text=True).stdout)
     until(lambda: "1_" in subprocess.run(["squeue", "-h", "-t", "PD"], capture_output=True, text=True).stdout)
     for line in subprocess.run(["squeue", "-h", "-t", "PD", "-o", "%A"], capture_output=True, text=True).stdout.split():
-        subprocess.run(["scontrol", "update", f"JobId={line}", "StartTime=now"], check=True)
+        subprocess.run(["scontrol", "update", f"JobId={line}", "StartTime=now"])  # fails if it has started by itself
