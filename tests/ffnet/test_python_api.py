@@ -139,9 +139,7 @@ def test_fine_tuning_starts_from_a_run_with_other_classes_and_resumes(labels, tm
     assert all(
         torch.equal(a, b) for a, b in zip(again.net.state_dict().values(), tuned.net.state_dict().values(), strict=True)
     )
-    with pytest.raises(
-        FFLabelsError, match=r"the layers differ; got 0.weight: \(16, 1, 5, 5\); expected \(18, 1, "
-    ):
+    with pytest.raises(FFLabelsError, match=r"the layers differ; got 0.weight: \(16, 1, 5, 5\); expected \(18, 1, "):
         ffnet.train(start=first, data=other, out=tmp_path / "d", **{"net.widths": [18, 6]})
     assert not (tmp_path / "d" / CONFIG).exists()
 
