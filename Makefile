@@ -17,7 +17,7 @@ demo: $(VENV)/.installed  ## design and draw a label set of each kind, then trai
 test: $(VENV)/.tested  ## the tests, a file of them on each processor core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 
-fast: $(VENV)/.tested  ## the tests not marked slow, about a minute on two idle cores
+fast: $(VENV)/.tested  ## the tests not marked slow, one to two minutes on two idle cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow"
 
 check: $(VENV)/.developed lint test  ## format, lint, types, import direction, tests

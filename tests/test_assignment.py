@@ -57,6 +57,7 @@ def test_no_order_of_all_agrees_better(seed):
     )
 
 
+@pytest.mark.slow
 def test_no_exchange_of_two_agrees_better():
     labels, references = named_set("fourier:low100"), pictures([k % 30 for k in range(100)], each=3)
     found = assign(labels, references)
@@ -69,6 +70,7 @@ def test_no_exchange_of_two_agrees_better():
         assert (alike * same[np.ix_(order, order)]).sum() <= largest + 1e-4
 
 
+@pytest.mark.slow
 def test_labels_are_compared_on_images_of_all_classes():
     found = pictures((0, 1, 1, 0), each=80)
     blank = np.where(found.classes[:, None, None, None] == 0, np.float32(0.5), found.images)
@@ -108,6 +110,7 @@ def test_labels_that_are_all_as_alike_stay_as_they_are():
     assert assign(LabelSet(labels.recipes[:1], "fourier"), one).recipes == labels.recipes[:1]
 
 
+@pytest.mark.slow
 def test_scores_follow_their_labels():
     labels = design("morph", 4, candidates=30, shape=SHAPE)
     order = [2, 0, 3, 1]

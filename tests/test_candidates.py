@@ -31,6 +31,7 @@ def test_draws_depend_on_the_seed(references):
     assert tuple(one) != tuple(other)
 
 
+@pytest.mark.slow
 def test_candidates_are_distinct_and_visible_and_nothing_else_was_passed_over(references):
     """Brute force over the first draws: the same rule, written plainly."""
     labeler = get_labeler("morph")
@@ -95,6 +96,7 @@ def test_bad_arguments_are_named(arguments, message, references):
         propose(get_labeler("fourier"), shape=SHAPE, references=references, **arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["morph", "fourier"])
 def test_what_memory_allows_does_not_change_the_candidates(kind, references, monkeypatch):
     labeler = get_labeler(kind)

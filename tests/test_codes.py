@@ -152,6 +152,7 @@ def test_imprints_are_the_codes_on_every_pixel():
     np.testing.assert_array_equal(drawn[:, 1, :, 3, 2], labels.codes())
 
 
+@pytest.mark.slow
 def test_compare_takes_codes_and_not_with_pictures():
     one, two = compare(["code", get_labeler("code", weight=4)], [6], candidates=60, shape=WIDE)
     assert one.metric == two.metric == "pearson"

@@ -16,6 +16,7 @@ def labels():
     return design("morph", 12, candidates=120, shape=SHAPE, seed=2)
 
 
+@pytest.mark.slow
 def test_it_is_what_its_steps_give(labels):
     labeler = get_labeler("morph")
     pool = propose(labeler, 120, shape=SHAPE, seed=2)
@@ -60,6 +61,7 @@ def test_fewer_candidates_than_asked_for_are_recorded():
     assert labels.provenance.candidates == 8
 
 
+@pytest.mark.slow
 def test_users_images_decide(labels):
     images = np.random.default_rng(0).random((10, 1, 16, 16), dtype=np.float32)
     found = design("morph", 12, candidates=120, shape=SHAPE, seed=2, references=images)
@@ -125,6 +127,7 @@ def test_numpy_scalars_are_taken_by_built_in_sets_and_labelers(tmp_path):
     assert LabelSet.load(tmp_path / "y.json").provenance.seed == 3
 
 
+@pytest.mark.slow
 def test_labels_of_large_images_are_chosen_on_reduced_ones():
     labels = design("fourier", 3, candidates=20, shape=(1, 160, 320))
     assert labels.scores.shape == (1, 32, 64)

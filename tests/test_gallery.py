@@ -15,6 +15,7 @@ def test_a_sheet_at_any_shape(shape):
     assert len(set(sheet.getdata() if not hasattr(sheet, "get_flattened_data") else sheet.get_flattened_data())) > 50
 
 
+@pytest.mark.slow
 def test_the_intensity_shows_and_every_label_has_its_own_look():
     labels = design("morph", 5, candidates=30, shape=(1, 16, 16))
     weak, strong = (np.asarray(contact_sheet(labels, intensity=k)).astype(int) for k in (0.0, 0.9))

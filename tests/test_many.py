@@ -51,6 +51,7 @@ def test_patterns_are_the_imprints_and_visibilities_the_usual_ones(references, p
     )
 
 
+@pytest.mark.slow
 def test_draws_are_those_of_propose(references):
     labeler = get_labeler("fourier", frequencies="continuous")
     many = propose_many(labeler, 3000, shape=SHAPE, seed=3, references=references)
@@ -76,6 +77,7 @@ def test_from_many_a_better_set_is_chosen(references):
     assert again.to_json() == many.to_json()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_few_are_many")
 def test_among_perfect_sets_the_shifted_similarity_decides(references):
     found = design("fourier", 6, candidates=600, shape=SHAPE, references=references)

@@ -48,6 +48,7 @@ def test_the_built_in_metrics_say_what_they_need():
     assert METRICS["dprime"].score(1 / (1 + 2.0**2)) == pytest.approx(2.0)
 
 
+@pytest.mark.slow
 def test_similarity_and_design_know_it(metric):
     labeler = get_labeler("fourier", waves=2)
     pool = propose(labeler, 30, shape=SHAPE, references="digits")

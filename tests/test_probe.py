@@ -155,6 +155,7 @@ def page_of(labels, folder, **probed):
     return text, [Image.open(io.BytesIO(base64.b64decode(png))) for png in found]
 
 
+@pytest.mark.slow
 def test_the_page_of_a_set(tmp_path):
     labels = waves(0, 1, 2, 1)
     text, found = page_of(labels, tmp_path, probe=probe(labels, load_references(None, SHAPE)))
@@ -169,6 +170,7 @@ def test_the_page_of_a_set(tmp_path):
     assert (tmp_path / "page.html").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_the_page_of_one_label_and_of_onehot(tmp_path):
     text, found = page_of(waves(3), tmp_path)
     assert len(found) == 1
@@ -178,6 +180,7 @@ def test_the_page_of_one_label_and_of_onehot(tmp_path):
     assert len(page_of(LabelSet(labeler.complete(2, SHAPE), labeler), tmp_path)[1]) == 1 + 3 + 3 * 1 * 2
 
 
+@pytest.mark.slow
 def test_the_page_of_many_labels_says_that_the_sheet_has_the_first(tmp_path, monkeypatch):
     monkeypatch.setattr("fflabels.page.SHEET", 2)
     assert "The first 2 of 4." in page_of(waves(0, 1, 2, 3), tmp_path)[0]

@@ -178,6 +178,7 @@ def test_doctor_names_what_is_broken(install, tmp_path):
     assert "trouble: labeler dots" in checked.stdout
 
 
+@pytest.mark.slow
 def test_doctor_names_a_second_owner_of_ffnet(install, tmp_path):
     (tmp_path / "ffnet-0.11.dist-info").mkdir()
     (tmp_path / "ffnet-0.11.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: ffnet\nVersion: 0.11\n")
@@ -187,6 +188,7 @@ def test_doctor_names_a_second_owner_of_ffnet(install, tmp_path):
     assert "PyPI's ffnet is another project" in found.stdout
 
 
+@pytest.mark.slow
 def test_built_in_names_are_reserved(install):
     install("evil", SOUND.replace('"stripes"', '"fourier"'), name="fourier")
     assert [(e.distribution, e.state) for e in registry.entries() if e.name == "fourier"] == [

@@ -68,6 +68,7 @@ def test_a_page(run, tmp_path):
     assert "signed correlation" in page
 
 
+@pytest.mark.slow
 def test_generate_and_compare(run, tmp_path):
     code, shown, _ = run("generate", *SMALL)
     assert (code, shown.splitlines()[0]) == (0, "60 code candidates of 60 draws: 0 repeated an earlier one")

@@ -86,6 +86,7 @@ def test_the_ablation_on_cifar10_is_that_of_its_rows(rows):
     assert seen == 3 * len({(row["recipe"], row["labels"], row["change"]) for row in rows})
 
 
+@pytest.mark.slow
 def test_the_experiment_of_today_takes_the_same_differences_from_these_rows(rows):
     experiment = load_experiment("ablation")
     found = [effect for effect in effects(experiment, rows) if effect.factor == "change"]
@@ -101,6 +102,7 @@ def test_the_experiment_of_today_takes_the_same_differences_from_these_rows(rows
     assert compared > 150
 
 
+@pytest.mark.slow
 def test_its_report_has_the_means_of_the_page(rows):
     experiment = load_experiment("ablation")
     lines = report(experiment, [], rows, "ffnet experiment report ablation --scale cpu").splitlines()

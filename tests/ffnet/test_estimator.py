@@ -51,6 +51,7 @@ def test_a_grid_over_settings_and_kinds_of_labels_in_processes():
     assert "train.lr" not in model.get_params()
 
 
+@pytest.mark.slow
 def test_flattened_images_in_a_pipeline():
     X, y = three_digits()
     flat = X.reshape(len(X), -1) * 255
@@ -104,6 +105,7 @@ def test_a_preset_and_its_exceptions():
         ffnet.FFClassifier(preset="pairs-mnits").fit(X, y)
 
 
+@pytest.mark.slow
 def test_the_random_state_decides_and_None_draws_a_new_seed():
     X, y = three_digits(40)
     seeds = [
@@ -117,6 +119,7 @@ def test_the_random_state_decides_and_None_draws_a_new_seed():
         assert ffnet.FFClassifier(epochs=1, seed=5, settings=SMALL).fit(X, y).net_.config.seed == 5
 
 
+@pytest.mark.slow
 def test_without_scikit_learn_all_but_the_classifier_works():
     code = (
         "import sys; sys.modules['sklearn'] = None; import ffnet; ffnet.load_preset('quick-digits')\n"
@@ -127,6 +130,7 @@ def test_without_scikit_learn_all_but_the_classifier_works():
     assert done.stdout == f"FFClassifier needs scikit-learn: {install_command('sklearn')}\n"
 
 
+@pytest.mark.slow
 def test_fit_predict_score():
     images, classes = digits()
     names = np.array(["zero", "one", "two"])[classes[classes < 3]]

@@ -51,6 +51,7 @@ NETS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", NETS)
 def test_a_net_returns_the_scores_of_inference(made):
     ours = fitted(*NETS[made].get("settings", ()), codes=NETS[made].get("codes", False))
@@ -103,6 +104,7 @@ def test_the_baseline_is_exported_too(tmp_path):
     assert export_net(baseline, tmp_path / "net.onnx", IMAGES).same == 12
 
 
+@pytest.mark.slow
 def test_what_cannot_be_exported_is_said_and_nothing_written(tmp_path, monkeypatch):
     ours = fitted()
     for arguments, message in [

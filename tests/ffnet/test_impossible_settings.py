@@ -47,6 +47,7 @@ def test_a_loss_that_is_not_finite_names_more_than_the_learning_rate(tmp_path, s
     assert cause in str(told.value)
 
 
+@pytest.mark.slow
 def test_a_label_that_is_nowhere_is_refused(tmp_path):
     nowhere = [*SMALL_RUN, "labels.intensity=0", "labels.layers.set=none"]
     with pytest.raises(FFLabelsError, match=r"labels.intensity: no image and no layer receives the label; got 0"):

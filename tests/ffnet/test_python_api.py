@@ -44,6 +44,7 @@ def test_settings_in_few_words():
             call()
 
 
+@pytest.mark.slow
 def test_train_in_few_words(tmp_path):
     run = ffnet.train("quick-digits", epochs=1, seed=3, out=tmp_path / "a", **TINY)
     assert (run.config.train.epochs, run.config.seed, run.config.net.widths) == (1, 3, (16, 16))

@@ -32,6 +32,7 @@ def largest_norm(monkeypatch):
     monkeypatch.setitem(NORMS, "largest", norm)
 
 
+@pytest.mark.slow
 def test_a_norm_of_ones_own_is_trained_and_used(largest_norm, tmp_path):
     train_by_command(tmp_path / "run", "net.norm=largest")
     run = ffnet.load_run(tmp_path / "run")
@@ -57,6 +58,7 @@ def least_inference(monkeypatch):
     monkeypatch.setitem(INFERENCES, "least", InferenceMethod(score, number=1, control=True))
 
 
+@pytest.mark.slow
 def test_an_inference_method_of_ones_own_predicts_and_is_evaluated(least_inference, tmp_path):
     train_by_command(tmp_path / "run")
     told = json.loads(command("eval", str(tmp_path / "run"), "--inference", "least:2", "--json"))

@@ -80,6 +80,7 @@ def test_a_code_tells_all_labels_apart_and_uses_all_waves_alike(labels, channels
         assert max(often.values()) - (min(often.values()) if len(often) == len(WAVES) else 0) <= 1
 
 
+@pytest.mark.slow
 def test_its_sets_are_designed_saved_and_scored(tmp_path):
     labels = design("waves", 4, candidates=20, shape=(3, 12, 12))
     assert labels.scores.similarity["pearson"].max < 0.5

@@ -40,6 +40,7 @@ def test_monotone(x, y, footprint):
         assert (morphology.dilate(np.minimum(x, y), *footprint) <= morphology.dilate(x, *footprint)).all()
 
 
+@pytest.mark.slow
 @given(images, st.integers(0, 2**32))
 @settings(max_examples=150, deadline=None)
 def test_every_chain_keeps_shape_type_and_range_and_the_input(x, seed):

@@ -175,6 +175,7 @@ def test_where_few_values_occur_all_of_them_are_tried():
     assert bound == pytest.approx(0.3)
 
 
+@pytest.mark.slow
 def test_a_baseline_stays_what_it_is(monkeypatch):
     monkeypatch.setattr("fflabels.selection.dispersion.EXHAUSTIVE", 0)
     matrix = similarities(40, 3, 2)

@@ -44,6 +44,7 @@ def test_the_search_alone_equals_brute_force(signed, monkeypatch):
         assert select(matrix, n, iterations=5000).score == brute_force(matrix, n)
 
 
+@pytest.mark.slow
 def test_search_beats_greedy_and_chance():
     x = np.random.default_rng(0).standard_normal((400, 32))
     x /= np.linalg.norm(x, axis=1, keepdims=True)
@@ -67,6 +68,7 @@ def test_a_planted_answer_is_found():
     assert found.score == pytest.approx(0.1)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_set_and_the_input_stays_as_it_was():
     matrix = random_matrix(120)
     before = matrix.copy()
@@ -136,6 +138,7 @@ def test_the_sum_of_squares_falls_and_the_largest_does_not_rise():
                 assert worse or np.square(np.triu(matrix[np.ix_(swapped, swapped)], 1)).sum() > total[1] - 1e-6
 
 
+@pytest.mark.slow
 def test_the_order_of_the_candidates_changes_the_set_but_not_its_worth():
     x = np.random.default_rng(5).standard_normal((500, 24))
     matrix = np.abs(np.corrcoef(x))

@@ -101,6 +101,7 @@ def test_one_cause_is_one_failure():
     assert [check for check, (status, _) in late.items() if status == "failed"] == ["no_mutation", "spawned_processes"]
 
 
+@pytest.mark.slow
 def test_a_function_that_numpy_alone_has_is_named():
     class AsType(Shade):
         def imprint(self, images, recipe):
@@ -130,6 +131,7 @@ def test_a_labeler_of_other_images_is_refused_elsewhere():
     assert len(design(Colours(), 3, candidates=5, shape=(3, 20, 20))) == 3
 
 
+@pytest.mark.slow
 def test_a_golden_file_holds_later_versions_to_what_was_drawn(tmp_path):
     path = tmp_path / "golden.json"
     LabelSet(design(Stripes(), 4, candidates=9, shape=(1, 16, 16)).recipes, Stripes()).save(path)

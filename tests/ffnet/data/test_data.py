@@ -218,6 +218,7 @@ def test_too_many_validation_images():
         load("digits", "data.validation=1437")
 
 
+@pytest.mark.slow
 def test_a_net_is_trained_on_a_folder_and_names_its_classes(tmp_path):
     make_folder(tmp_path / "pictures", each=20)
     config = ffnet.Config().override(

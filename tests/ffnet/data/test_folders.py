@@ -110,6 +110,7 @@ def test_folders_that_systems_make_are_no_classes(tmp_path):
     assert load(tmp_path).class_names == ("cat", "dog")
 
 
+@pytest.mark.slow
 def test_the_output_of_a_run_is_no_class(tmp_path, monkeypatch):
     make_folder(tmp_path, each=20)
     monkeypatch.chdir(tmp_path)
@@ -198,6 +199,7 @@ def test_images_are_held_out_in_proportion_to_the_classes(sizes, share, seed):
     assert (mask == held_out(classes, count, "by class", seed)).all()
 
 
+@pytest.mark.slow
 def test_a_run_keeps_the_rule_that_its_splits_were_drawn_by(tmp_path):
     folder = make_folder(tmp_path / "pictures", each=20)
     settings = [*TWO_LAYERS, f"data.name='{folder}'", "data.size=16", "train.epochs=1", "labels.candidates=16"]

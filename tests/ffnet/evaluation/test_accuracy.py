@@ -39,6 +39,7 @@ def test_the_untrained_control_has_the_first_weights_and_its_own_statistics():
     assert not torch.equal(control.layers[0].running_var, torch.ones(1))
 
 
+@pytest.mark.slow
 def test_goodness_stands_beside_that_of_the_untrained_net_where_it_is_at_hand():
     chosen = config("train.epochs=1", "inference.linear_epochs=1", "data.limit=100")
     data = ffnet.load_data(chosen.data)

@@ -11,6 +11,7 @@ from ffnet.inference.linear import linear_scores
 from ffnet.inference.passes import features
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", [0, 3, 4])
 def test_the_maps_of_a_class_add_up_to_its_logit_but_for_a_constant(runs, data, pool):
     config = Config().replaced({**SMALL, "inference.linear_pool": pool, "net.pools": [2, 1, 1]})

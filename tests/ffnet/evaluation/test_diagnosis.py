@@ -33,6 +33,7 @@ def test_a_net_that_sees_the_label_alone_is_found_out(data):
         assert line.favourite == 1
 
 
+@pytest.mark.slow
 def test_a_net_that_sees_the_image_is_at_one_half_without_it():
     data = ffnet.load_data(Config().data)
     config = Config().replaced({"labels.candidates": 16, "train.epochs": 3})

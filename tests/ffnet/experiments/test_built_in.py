@@ -37,6 +37,7 @@ def invoke(*arguments):
     return CliRunner().invoke(ffnet_group, arguments, catch_exceptions=False, standalone_mode=False)
 
 
+@pytest.mark.slow
 def test_every_result_of_the_paper_has_an_experiment_and_every_plot_a_kind():
     assert set(list_experiments()) >= RESULTS | APPENDICES
     shown = {plot for name in KINDS for plot in load_experiment(name).show}

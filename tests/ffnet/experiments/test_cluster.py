@@ -116,6 +116,7 @@ def test_an_error_of_a_job_is_one_line(tmp_path):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_without_slurm_or_submitit_there_is_one_line(tmp_path, monkeypatch):
     jobs = experiment(tmp_path, TINY).jobs()
     monkeypatch.setattr(shutil, "which", lambda name: None)

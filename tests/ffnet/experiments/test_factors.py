@@ -165,6 +165,7 @@ def done(tmp_path_factory):
     return mine, jobs, folder / "out"
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_run_again_and_other_settings_are_refused(done):
     _, jobs, folder = done
     begun = []
@@ -323,6 +324,7 @@ def test_two_processes_killed_at_random_and_started_again_lose_no_run_and_repeat
         assert len(list(csv.DictReader(file))) == 4
 
 
+@pytest.mark.slow
 def test_the_commands_list_show_run_tell_and_report(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text(TINY.replace("seeds = 2", "seeds = 1"))

@@ -20,6 +20,7 @@ def trained(*more):
     return net, data
 
 
+@pytest.mark.slow
 def test_a_look_at_the_test_images_that_fails_is_not_counted(tmp_path):
     run = ffnet.train(ffnet.load_preset("pairs-digits").config.override(SMALL), out=tmp_path / "run")
     with pytest.raises(FFLabelsError, match="unknown inference; got channels"):
@@ -27,6 +28,7 @@ def test_a_look_at_the_test_images_that_fails_is_not_counted(tmp_path):
     assert run.test_reads == 1
 
 
+@pytest.mark.slow
 def test_activation_maps_of_both_sides_add_up_to_the_logit(both_sides):
     net, one, data = both_sides
     images = data.validation.images[:6]
@@ -38,6 +40,7 @@ def test_activation_maps_of_both_sides_add_up_to_the_logit(both_sides):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_learned_goodness_leaves_no_graph():
     net, data = trained("train.goodness=learned-contrast")
     assert not goodness_scores(net, data.validation.images).requires_grad

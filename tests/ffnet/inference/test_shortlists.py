@@ -33,6 +33,7 @@ def make(kind="fourier", rounds=2, *, seed=0, scale=0.3, changes=()):
     return ours, images
 
 
+@pytest.mark.slow
 @given(
     kind=st.sampled_from(["fourier", "morph"]),
     norm=st.sampled_from(["layer", "batch", "rms"]),
@@ -62,6 +63,7 @@ def test_a_cascade_is_goodness_among_the_labels_that_linear_takes_for_likely(
     assert found.passes == pytest.approx(1 + passes / len(images))
 
 
+@pytest.mark.slow
 @given(
     kind=st.sampled_from(["fourier", "morph"]),
     changes=st.sampled_from(
@@ -120,6 +122,7 @@ def test_a_halving_answers_as_goodness_does_in_a_third_of_its_passes():
     assert torch.equal(ffnet.predict(again, data.test.images, inference="halving"), predicted)
 
 
+@pytest.mark.slow
 def test_the_forecast_of_a_run_is_fitted_once_and_kept_in_its_folder(tmp_path):
     config = ffnet.Config().override(
         ["data.limit=64", "labels.set=fourier:paper10", "train.epochs=1", "net.widths=[4,6]", "net.pools=[2,2]",

@@ -88,6 +88,7 @@ def test_too_few_channels_are_refused():
         config("net.offered_waves=2")
 
 
+@pytest.mark.slow
 def test_any_set_of_channels_serves_the_later_layers(tmp_path):
     fflabels.design("waves", 10, shape=(3, 32, 32), candidates=16).save(tmp_path / "set.json")
     for name, channels in (("waves", 4), (str(tmp_path / "set.json"), 3)):

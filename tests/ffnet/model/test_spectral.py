@@ -26,6 +26,7 @@ def assert_close(found, expected, tolerance, floor=1e-30):
     assert (found - expected).abs().max() <= tolerance * expected.abs().max().clamp_min(floor)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(sizes, sizes, kernels, sizes, sizes, sizes, st.sampled_from(list(TOLERANCE)), seeds)
 def test_convolution_and_gradients_equal_the_direct_ones(
@@ -50,6 +51,7 @@ def test_convolution_and_gradients_equal_the_direct_ones(
     assert_close(gradients[1], by_bias, TOLERANCE[dtype] * 20)  # a sum over all pixels that may cancel
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.integers(2, 9), min_size=2, max_size=4),

@@ -24,6 +24,7 @@ def run(tmp_path_factory):
     return ffnet.train(CONFIG, out=tmp_path_factory.mktemp("codes") / "run")
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_evaluated_and_loaded_again(run):
     assert list(run.results.test.accuracies) == ["goodness", "linear"]
     goodness = run.results.test.goodness
@@ -59,6 +60,7 @@ def test_settings_of_pairs_are_not_in_its_settings(run):
     assert ffnet.Config.from_toml(text.encode(), "config.toml") == run.config
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_with_the_same_bits(run, tmp_path):
     class StopError(Exception):
         pass
@@ -127,6 +129,7 @@ def test_a_map_is_what_its_pixels_add_to_the_goodness(run):
         torch.testing.assert_close(maps.layers[k + 1].double(), expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_report_shows_codes_correlations_and_maps(run):
     from ffnet.report.page import write_report
 

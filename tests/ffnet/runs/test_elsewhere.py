@@ -35,6 +35,7 @@ def stopped(tmp_path):
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_on_another_number_of_threads_it_warns_once_and_records_it(stopped, monkeypatch):
     begun = ffnet.load_run(stopped).about
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
@@ -61,6 +62,7 @@ def test_with_another_version_it_warns_too(stopped):
         ffnet.resume(stopped)
 
 
+@pytest.mark.slow
 def test_on_the_same_machine_it_says_nothing(stopped):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -81,6 +83,7 @@ def test_helper_files_of_killed_processes_are_removed_and_no_other_hidden_file(s
     assert all(path.exists() for path in mine)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", ["config", "checkpoint"])
 def test_a_stop_before_the_first_line_still_names_the_run(tmp_path, monkeypatch, write):
     def stop(*_, **__):
@@ -116,6 +119,7 @@ def test_a_file_that_cannot_be_written_is_named_itself(tmp_path, monkeypatch):
         write_whole(tmp_path / "results.json", b"")
 
 
+@pytest.mark.slow
 def test_halving_works_where_its_forecast_cannot_be_kept(stopped, monkeypatch):
     run = ffnet.resume(stopped)
 

@@ -46,6 +46,7 @@ def test_an_old_run_predicts_and_is_evaluated_as_it_was(folder):
     assert run.test_reads == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", NAMES, indirect=True)
 def test_an_old_run_that_was_stopped_ends_as_the_one_that_was_not(folder):
     with pytest.warns(ElsewhereWarning, match=r"stopped: continues on .*fflabels .* \(it was 0.1.0\)"):

@@ -100,6 +100,7 @@ LATE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", LATE)
 def test_what_is_raised_in_training_names_the_plugin(plugin, tmp_path, fault):
     plugin(LATE[fault])
@@ -114,6 +115,7 @@ def run(plugin, tmp_path):
     return ffnet.train(config(), out=tmp_path / "run").folder
 
 
+@pytest.mark.slow
 def test_predicting_names_the_plugin_too(run, plugin):
     plugin("if tensor and len(images) > 2: raise RuntimeError('only now')")
     loaded = ffnet.load_run(run)
@@ -129,6 +131,7 @@ def test_predicting_names_the_plugin_too(run, plugin):
         ffnet.load_run(run)
 
 
+@pytest.mark.slow
 def test_the_record_names_the_plugin(run):
     about = json.loads((run / "run.json").read_text())
     stripes = {"name": "stripes", "distribution": "fflabels-stripes", "version": "0.3", "params": {}}
@@ -141,6 +144,7 @@ DRAWN_OTHERWISE = (
 )
 
 
+@pytest.mark.slow
 def test_a_plugin_that_draws_otherwise_stops_a_resumed_run(run, plugin):
     for name in ("model.safetensors", "results.json"):
         (run / name).unlink()
@@ -150,6 +154,7 @@ def test_a_plugin_that_draws_otherwise_stops_a_resumed_run(run, plugin):
     assert not (run / "results.json").exists()
 
 
+@pytest.mark.slow
 def test_a_plugin_that_draws_otherwise_is_warned_of_where_a_run_is_read(run, plugin):
     plugin(CHANGED, version="0.4")
     with pytest.warns(LabelsChangedWarning, match=DRAWN_OTHERWISE):
@@ -158,6 +163,7 @@ def test_a_plugin_that_draws_otherwise_is_warned_of_where_a_run_is_read(run, plu
         assert ffnet.resume(run).results  # finished: nothing is trained
 
 
+@pytest.mark.slow
 def test_another_version_that_draws_alike_is_noted_and_goes_on(run, plugin):
     (run / "results.json").unlink()
     plugin(version="0.4")
@@ -165,6 +171,7 @@ def test_another_version_that_draws_alike_is_noted_and_goes_on(run, plugin):
         ffnet.resume(run)
 
 
+@pytest.mark.slow
 def test_a_run_is_shown_and_compared_without_its_plugin(run, tmp_path, monkeypatch):
     whole = ffnet.load_run(run)
     monkeypatch.setenv("FFLABELS_PLUGINS", "")
@@ -186,6 +193,7 @@ def test_a_run_is_shown_and_compared_without_its_plugin(run, tmp_path, monkeypat
     assert len(group.runs) == 2
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_is_shown_as_far_as_it_is_saved(run):
     for name in ("model.safetensors", "results.json"):
         (run / name).unlink()

@@ -84,6 +84,7 @@ def test_accuracies_are_of_the_split_that_is_asked_for(runs):
         group_runs([without], "validation")
 
 
+@pytest.mark.slow
 def test_runs_that_cannot_be_compared_are_named(runs, tmp_path):
     with pytest.raises(FFLabelsError, match="the same run twice"):
         group_runs([runs["ff0"], runs["ff0"]])

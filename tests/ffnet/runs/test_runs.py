@@ -196,6 +196,7 @@ def test_two_checkpoints_are_kept_and_say_where_they_are(tmp_path):
     assert newest_checkpoint(tmp_path / "run" / "checkpoints", settings_digest(tmp_path / "run"))[1] == (1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("algorithm", "learner"), [("ff", FFLearner), ("bp", BPLearner)])
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(tmp_path, monkeypatch, algorithm, learner):
     step, count = learner.step, iter(range(100))
@@ -243,6 +244,7 @@ def test_out_of_memory_says_what_to_lower(tmp_path, monkeypatch):
         ffnet.train(config(), out=tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_run_folder_is_never_written_over_and_only_one_works_in_it(tmp_path):
     ffnet.train(config(), out=tmp_path / "run")
     with pytest.raises(FFLabelsError, match=r"not a new or empty folder; got .* files .ffnet resume continues it"):
@@ -300,6 +302,7 @@ def test_an_edited_run_does_not_go_on(tmp_path, name, change, message):
             work(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_finished_run_without_its_weights_says_so_and_makes_them_again(tmp_path):
     run = ffnet.train(config(), out=tmp_path / "run")
     content = (tmp_path / "run" / "model.safetensors").read_bytes()
@@ -379,6 +382,7 @@ def test_the_home_folder_is_meant_by_a_tilde(monkeypatch, tmp_path):
     assert found.data.root == str(tmp_path / "data")
 
 
+@pytest.mark.slow
 def test_looks_at_the_test_images_are_counted(tmp_path):
     run = ffnet.train(config(), out=tmp_path / "run")
     assert run.test_reads == 1
@@ -405,6 +409,7 @@ def test_an_unfinished_run_is_read_as_of_its_newest_checkpoint(tmp_path):
     assert run.test_reads == 0
 
 
+@pytest.mark.slow
 def test_what_is_damaged_in_a_run_is_named(tmp_path):
     run = ffnet.train(config(), out=tmp_path / "run")
     for name in ("model.safetensors", "config.toml", "run.json", "results.json", "labels.json"):
@@ -418,6 +423,7 @@ def test_what_is_damaged_in_a_run_is_named(tmp_path):
         ffnet.load_run(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_diary_is_a_table_too_and_holds_no_times(tmp_path):
     run = ffnet.train(config("train.validate_every=2"), out=tmp_path / "run")
     head, *rows = (run.folder / "metrics.csv").read_text().splitlines()
@@ -434,6 +440,7 @@ def test_the_diary_is_a_table_too_and_holds_no_times(tmp_path):
     assert [t.get("images") for t in timings] == [128, 128, None, 128, None, None, None, None]
 
 
+@pytest.mark.slow
 def test_timings_after_a_resume_count_what_was_done(tmp_path):
     with pytest.raises(StopError):
         ffnet.train(config(), out=tmp_path / "run", watcher=Watcher(progress=stop_at(7)))
@@ -444,12 +451,14 @@ def test_timings_after_a_resume_count_what_was_done(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_runs_without_a_folder_get_one_of_their_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folders = [str(ffnet.train(config(), out=None).folder) for _ in range(2)]
     assert folders == ["runs/digits-fourier-paper10-0", "runs/digits-fourier-paper10-0-2"]
 
 
+@pytest.mark.slow
 def test_a_signal_in_the_last_moment_of_training_is_not_lost(tmp_path):
     def last(metrics):
         if metrics["epoch"] == 3:

@@ -92,6 +92,7 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-30])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MADE)
 @pytest.mark.parametrize("change", [flip, cut, of_another_run])
 def test_a_damaged_or_swapped_file_is_named_and_resume_makes_it_again(finished, runs, name, change):
@@ -120,6 +121,7 @@ def test_a_run_that_is_open_notices_other_untrained_weights(finished, data):
         run.evaluate(data, "validation", inference="linear")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [Path.unlink, cut, flip])
 def test_a_lost_or_damaged_seal_is_made_again(finished, change):
     content = (finished / SEAL).read_bytes()
@@ -149,6 +151,7 @@ def test_comparisons_and_ensembles_check_it_too(finished, runs):
         ffnet.Ensemble([load_run(finished)])
 
 
+@pytest.mark.slow
 def test_a_forecast_does_not_outlive_the_weights_that_it_was_fitted_to(finished, data):
     load_run(finished).fit_forecast(data)
     flip(finished / "model.safetensors")

@@ -81,6 +81,7 @@ def test_digits_are_learnt_and_the_same_twice():
     assert not np.any(found.goodness.confusion)
 
 
+@pytest.mark.slow
 def test_back_propagation_learns_digits():
     chosen = config("algorithm=bp", "net.norm=batch", "train.epochs=8", "net.pools=[2,2,1]", "train.lr=1e-2")
     data = ffnet.load_data(chosen.data)

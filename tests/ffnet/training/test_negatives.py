@@ -9,6 +9,7 @@ from ffnet.training import negatives
 from ffnet.training.forward_forward import FFLearner
 
 
+@pytest.mark.slow
 def test_hard_negatives_stay_many_whatever_the_goodness():
     for goodness in ("sum", "mean", "log", "log-contrast", "learned-contrast"):
         ours = net("train.negatives=hard", f"train.goodness={goodness}", "train.lr=3e-3")

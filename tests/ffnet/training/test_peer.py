@@ -95,6 +95,7 @@ def test_peer_normalisation_lifts_a_dead_channel_with_the_full_gradient_alone():
     assert biases["full"] > -9.7
 
 
+@pytest.mark.slow
 def test_peer_normalisation_draws_mean_activities_together():
     spreads = []
     for strength in (0, 1000):
