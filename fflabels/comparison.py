@@ -20,7 +20,7 @@ from fflabels.errors import FFLabelsError
 from fflabels.guard import complete
 from fflabels.images import References
 from fflabels.labeler import DEFAULT_SHAPE, Labeler, typed_text
-from fflabels.metrics import METRICS, Matrix, check_metric, metrics_on
+from fflabels.metrics import METRICS, Matrix, get_metric, metrics_on
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from fflabels.selection.dispersion import select
@@ -116,7 +116,7 @@ def compare(
         if n < 1:
             raise FFLabelsError("too few", where="counts", got=n, expected="at least 1")
     for metric in metrics or ():
-        check_metric(metric)
+        get_metric(metric)
     seed, min_visibility, intensity = check_seed(seed), check_floor(min_visibility), check_intensity(intensity)
     check_count(max(candidates, *counts), "candidates" if candidates >= max(counts) else "counts")
     made = [registry.get_labeler(name) if isinstance(name, str) else name for name in labelers]

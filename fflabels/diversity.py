@@ -15,7 +15,7 @@ from fflabels.codes import references_for
 from fflabels.effect import Effect, effect, visibility
 from fflabels.images import References
 from fflabels.labeler import Labeler
-from fflabels.metrics import GRID, METRICS, Matrix, check_metric, metrics_on
+from fflabels.metrics import GRID, METRICS, Matrix, get_metric, metrics_on
 from fflabels.metrics.dprime import dprime
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
@@ -29,7 +29,6 @@ __all__ = [
     "Matrix",
     "Summary",
     "check_count",
-    "check_metric",
     "dprime",
     "effect",
     "metrics_on",
@@ -105,7 +104,7 @@ def similarity(
     >>> similarity(labels.recipes[:2], labels.labeler, shape=(1, 16, 16), references="digits").tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    check_metric(metric)
+    get_metric(metric)
     check_count(len(recipes), "recipes")
     brief = Brief(labeler, references_for(labeler, references, shape), intensity)
     return brief.similarity(recipes, metric, progress)

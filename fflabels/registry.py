@@ -102,7 +102,7 @@ def hidden(distribution: str, name: str) -> bool:
     return (_normal(distribution), name) in every - seen
 
 
-def _installed() -> list[Entry]:
+def _installed() -> tuple[Entry, ...]:
     """Return the labelers that distributions offer, whatever the environment says."""
     return _entries_of(_distributions())
 
@@ -117,12 +117,12 @@ def _distributions() -> tuple[tuple[str, int], ...]:
 
 
 @lru_cache(maxsize=1)
-def _entries_of(_changed: tuple[tuple[str, int], ...]) -> list[Entry]:
+def _entries_of(_changed: tuple[tuple[str, int], ...]) -> tuple[Entry, ...]:
     points: dict[tuple[str, str], tuple[str, str]] = {}
     for point in metadata.entry_points(group=GROUP):
         distribution, version = _distribution(point)
         points[point.name, distribution] = version, point.value
-    return [Entry(name, dist, version, value, "available") for (name, dist), (version, value) in points.items()]
+    return tuple(Entry(name, dist, version, value, "available") for (name, dist), (version, value) in points.items())
 
 
 def offer(labeler_type: type[Labeler[Any]]) -> Entry:

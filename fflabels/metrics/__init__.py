@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from importlib import import_module, resources
 
-from fflabels.errors import FFLabelsError, nearest
+from fflabels.errors import FFLabelsError, registered
 from fflabels.images import References
 from fflabels.metrics.metric import GRID, Matrix, Metric, finished
 
-__all__ = ["GRID", "METRICS", "Matrix", "Metric", "check_metric", "finished", "get_metric", "metrics_on", "register"]
+__all__ = ["GRID", "METRICS", "Matrix", "Metric", "finished", "get_metric", "metrics_on", "register"]
 
 METRICS: dict[str, Metric] = {}
 """All registered metrics, in the order of tables."""
@@ -40,14 +40,7 @@ def get_metric(name: str, where: str = "metric") -> Metric:
     FFLabelsError
         For an unknown name: the nearest is named.
     """
-    check_metric(name, where)
-    return METRICS[name]
-
-
-def check_metric(name: str, where: str = "metric") -> None:
-    """Refuse an unknown metric; the error names the nearest."""
-    if name not in METRICS:
-        raise FFLabelsError("unknown metric", where=where, got=name, hint=nearest(name, METRICS))
+    return registered(METRICS, name, "metric", where)
 
 
 def metrics_on(references: References, intensity: float) -> tuple[str, ...]:

@@ -78,9 +78,9 @@ class LabelsConfig(Section, frozen=True):
 
     def __post_init__(self) -> None:
         if self.metric != "pearson":
-            from fflabels.metrics import check_metric  # imports NumPy
+            from fflabels.metrics import get_metric  # imports NumPy
 
-            check_metric(self.metric, "labels.metric")
+            get_metric(self.metric, "labels.metric")
 
 
 class DataConfig(Section, frozen=True):

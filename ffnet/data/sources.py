@@ -51,7 +51,7 @@ CELLS = 980
 def load_cells(config: DataConfig) -> Data:
     """Return the cells: 840 training, 140 validation and 210 test images unless the settings say otherwise."""
     images, kinds = _all_cells()
-    train, test = (images[:CELLS], kinds[:CELLS]), (images[CELLS:].copy(), kinds[CELLS:])
+    train, test = (images[:CELLS], kinds[:CELLS]), (images[CELLS:].copy(), kinds[CELLS:].copy())
     return split_data(config, "cells", train, test, tuple(KINDS), 140)
 
 

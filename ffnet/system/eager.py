@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import torch
 
@@ -23,4 +23,5 @@ def eager(optimizer: type[AnyOptimizer]) -> type[AnyOptimizer]:
     """
     methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in GUARDED}
     methods["step"] = torch.no_grad()(methods["step"])
-    return cast(type[AnyOptimizer], type(optimizer.__name__, (optimizer,), methods))
+    made: type[AnyOptimizer] = type(optimizer.__name__, (optimizer,), methods)
+    return made

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from ffnet.data.dataset import Split
 from ffnet.data.images import to_unit
 from ffnet.training.draws import Draws
-from ffnet.training.layer_metrics import LayerLearner
+from ffnet.training.layer_learner import LayerLearner
 from ffnet.training.scale import scale_weights
 
 

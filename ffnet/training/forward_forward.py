@@ -26,7 +26,7 @@ from ffnet.model.net import FFNet
 from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training import negatives
 from ffnet.training.draws import Draws
-from ffnet.training.layer_metrics import LayerLearner
+from ffnet.training.layer_learner import LayerLearner
 from ffnet.training.losses import LogitScale, discriminates, get_loss
 from ffnet.training.peer import PeerNormalization, mean_activity
 from ffnet.training.scale import scale_weights

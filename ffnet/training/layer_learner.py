@@ -1,0 +1,51 @@
+"""The base class of the learners whose layers each learn by the loss of their own goodness."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ffnet.model.fast_cpu.scratch import Scratch
+from ffnet.model.net import FFNet
+from ffnet.system.ranks import SINGLE, Ranks
+from ffnet.training.layer_metrics import LayerMetrics
+from ffnet.training.learner import Learner, Metrics, make_optimizer
+
+
+class LayerLearner(Learner):
+    """Trains the layers of a net that learn, with one optimizer.
+
+    Parameters
+    ----------
+    net
+        The net.
+    ranks
+        The processes that train the net together. Each takes its share of every batch; all keep the same state.
+
+    Attributes
+    ----------
+    learning
+        The layers that learn, from 0.
+    """
+
+    def __init__(self, net: FFNet, ranks: Ranks = SINGLE) -> None:
+        self.net, self.config, self.ranks = net, net.config, ranks
+        self.learning = [k for k in range(len(net.layers)) if k > 0 or self.config.net.first_layer != "random"]
+        self.parameters = [p for k in self.learning for p in net.layers[k].parameters()]
+        self.optimizer = make_optimizer(self.parameters, self.config)
+        self.metrics = LayerMetrics(net, self.learning, ranks)
+        self.sums = self.metrics.sums
+        self.scratch = Scratch()
+
+    def finish_step(self) -> None:
+        """Take one optimizer step for all layers, once the ranks have exchanged their gradients."""
+        self.ranks.finish()
+        self.optimizer.step()
+        self.metrics.end_step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the sums of this epoch."""
+        return self.metrics.tensors()
+
+    def epoch_metrics(self) -> Metrics:
+        """Return each layer's mean loss and discrimination accuracy, and the numbers of dead layers, from 1."""
+        return self.metrics.take()
