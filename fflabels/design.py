@@ -240,12 +240,12 @@ def chance_sets(count: int, n: int, seed: int) -> list[npt.NDArray[np.int64]]:
 
 def _chance(brief: Brief, pool: Candidates, metric: str, matrix: Matrix | None, n: int) -> Summary:
     """Return the similarity of n candidates chosen at random, mean of up to `CHANCE_SETS` draws."""
-    summaries = []
+    summaries, rounded = [], METRICS[metric].rounded
     draws = max(1, CHANCE_LABELS // n) if METRICS[metric].slow and matrix is None else CHANCE_SETS
     for some in chance_sets(len(pool), n, brief.seed)[:draws]:
         if matrix is not None:
-            summaries.append(summarize(matrix[np.ix_(some, some)]))
+            summaries.append(summarize(matrix[np.ix_(some, some)], rounded))
         else:
-            summaries.append(summarize(brief.similarity([pool[int(i)] for i in some], metric)))
-    largest, mean = (round(float(np.mean([getattr(s, f) for s in summaries])), 6) for f in ("max", "mean"))
+            summaries.append(summarize(brief.similarity([pool[int(i)] for i in some], metric), rounded))
+    largest, mean = (rounded(float(np.mean([getattr(s, f) for s in summaries]))) for f in ("max", "mean"))
     return Summary(largest, mean)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from fflabels.images import References
 from fflabels.labeler import Labeler
 from fflabels.metrics import GRID, METRICS, Matrix, get_metric, metrics_on
 from fflabels.metrics.dprime import dprime
+from fflabels.metrics.metric import six_decimals
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from fflabels.recipe import Recipe
@@ -110,13 +111,13 @@ def similarity(
     return brief.similarity(recipes, metric, progress)
 
 
-def summarize(matrix: Matrix) -> Summary:
-    """Return the largest and the mean entry off the diagonal, rounded to 6 digits, and where the largest is."""
+def summarize(matrix: Matrix, rounded: Callable[[float], float] = six_decimals) -> Summary:
+    """Return the largest and the mean entry off the diagonal, rounded, and where the largest is."""
     if len(matrix) < 2:
         return Summary(0.0, 0.0)
     pairs = matrix[np.triu_indices(len(matrix), 1)]
     ((i, j, largest),) = worst_pairs(matrix, 1)
-    return Summary(round(largest, 6), round(float(pairs.mean(dtype=np.float64)), 6), (i, j))
+    return Summary(rounded(largest), rounded(float(pairs.mean(dtype=np.float64))), (i, j))
 
 
 def worst_pairs(matrix: Matrix, count: int = 5) -> list[tuple[int, int, float]]:

@@ -416,7 +416,7 @@ class LabelSet:
         scores = Scores(
             shape=images.shape,
             references=ReferenceMark(images.name, len(images.images), images.digest) if len(images.images) else None,
-            similarity={metric: summarize(matrix) for metric, matrix in matrices.items()},
+            similarity={metric: summarize(matrix, METRICS[metric].rounded) for metric, matrix in matrices.items()},
             random={**(random or {})},
             visibility=seen and [round(v, 6) for v in seen],
             intensity=intensity if any(METRICS[metric].uses_intensity for metric in matrices) else None,

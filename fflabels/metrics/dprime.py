@@ -41,6 +41,11 @@ def dprime(similarity: float) -> float:
     return float(np.sqrt(max(1 / max(similarity, 1 / GRID) - 1, 0)))
 
 
+def four_digits(similarity: float) -> float:
+    """Return four significant digits: float32 sums differ in the seventh with the processor and the threads."""
+    return float(f"{similarity:.4g}")
+
+
 def dprime_text(value: float) -> str:
     """Return d′ with two decimals, or that it is more than can be told."""
     return f"{value:.2f}" if value <= MOST else f"more than {MOST:g}"
@@ -56,6 +61,7 @@ METRIC = Metric(
     needs=NEEDED_FOR,
     uses_intensity=True,
     below_one=True,
+    rounded=four_digits,
     text=dprime_text,
     slow=True,
 )

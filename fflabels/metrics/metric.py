@@ -30,6 +30,11 @@ def _same(similarity: float) -> float:
     return similarity
 
 
+def six_decimals(similarity: float) -> float:
+    """Return six decimals of a similarity."""
+    return round(similarity, 6)
+
+
 @dataclass(frozen=True)
 class Metric:
     """One way to say how alike labels are.
@@ -55,6 +60,8 @@ class Metric:
         Whether the similarities depend on the label intensity K.
     below_one
         Whether K has to be below 1, so that images show beside labels.
+    rounded
+        Returns a summary's similarity without the digits that differ between processors; six decimals by default.
     slow
         Whether the chance baseline takes fewer sets.
     tie_breaker
@@ -75,6 +82,7 @@ class Metric:
     needs: str = ""
     uses_intensity: bool = False
     below_one: bool = False
+    rounded: Callable[[float], float] = six_decimals
     slow: bool = False
     tie_breaker: str | None = None
     codes: bool = False

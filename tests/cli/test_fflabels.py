@@ -271,12 +271,12 @@ def test_list_and_doctor(tmp_path):
     assert found["versions"]["numpy"] == np.__version__
 
 
-def test_the_same_command_writes_the_same_bytes_whatever_the_hash_seed_and_the_threads(tmp_path):
+def test_the_same_command_writes_the_same_bytes_whatever_the_hash_seed_the_threads_and_the_processor(tmp_path):
     files = set()
-    for seed, threads in (("0", "1"), ("77", "2")):
+    for seed, threads, kernels in (("0", "1", {}), ("77", "2", {"OPENBLAS_CORETYPE": "Haswell"})):
         folder = tmp_path / seed
         folder.mkdir()
-        environment = {"PYTHONHASHSEED": seed, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+        environment = {"PYTHONHASHSEED": seed, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, **kernels}
         for kind in ("morph", "fourier"):
             run("select", "--n", 8, "--kind", kind, "--candidates", 30, cwd=folder, **environment)
         files.add(tuple((folder / f"labels-{kind}-8.json").read_bytes() for kind in ("morph", "fourier")))
