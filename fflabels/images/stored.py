@@ -70,7 +70,7 @@ class Range:
     high: float | None = None
 
     @classmethod
-    def parse(cls, text: str, images: Callable[[], Iterable[Stored]] = tuple) -> Range:
+    def parse(cls, text: str, images: Callable[[], Iterable[Stored]] = tuple, *, where: str = "range") -> Range:
         """Return the range that a user asks for.
 
         Parameters
@@ -80,6 +80,8 @@ class Range:
             ``auto``: from 0 to the largest value there is, rounded up to a power of two minus 1.
         images
             Returns all images, for ``auto``.
+        where
+            What an error calls it.
         """
         if text == "type":
             return cls()
@@ -91,7 +93,7 @@ class Range:
         except ValueError:
             low = high = 0.0
         if not (np.isfinite([low, high]).all() and low < high):
-            raise FFLabelsError("no range of values", where="range", got=text, expected="type, auto or LOW:HIGH")
+            raise FFLabelsError("no range of values", where=where, got=text, expected="type, auto or LOW:HIGH")
         return cls(low, high)
 
     def __str__(self) -> str:

@@ -377,7 +377,7 @@ def image_independence(labeler: Labeler[Any]) -> None:
 
 @check(since=1)
 def intensity(labeler: Labeler[Any]) -> None:
-    """A label of intensity 0 leaves the image alone and one of 1 replaces it; an overwriting labeler always does."""
+    """Intensity 0 leaves the image alone and 1 replaces it; a labeler that overwrites ignores the intensity."""
     x = images(shape_of(labeler))
     for recipe in samples(labeler, shape_of(labeler), 4):
         imprint = _drawn(labeler, x, recipe)

@@ -106,7 +106,7 @@ class DataConfig(Section, frozen=True):
         if self.range not in ("auto", "type"):
             from fflabels.images import Range  # imports NumPy
 
-            Range.parse(self.range)
+            Range.parse(self.range, where="data.range")
 
 
 class NetConfig(Section, frozen=True):

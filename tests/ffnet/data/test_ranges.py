@@ -48,5 +48,5 @@ def test_they_take_all_256_grey_levels_by_their_own_range(folder, value_range):
 
 
 def test_a_range_that_is_none_is_refused():
-    with pytest.raises(FFLabelsError, match=r"no range of values.*expected type, auto or LOW:HIGH"):
+    with pytest.raises(FFLabelsError, match=r"data.range: no range of values.*expected type, auto or LOW:HIGH"):
         Config().replaced({"data.range": "12"})
