@@ -107,8 +107,10 @@ def description(run: Run | Record) -> Iterator[str]:
         warning = labels.warning
     elif labels is not None:
         learned = "learned" if config.labels.goodness.learn else "fixed"
+        sides = "-".join(f"{side}x{side}" for side in config.labels.goodness.regions)
+        regions = f" in {sides} regions" if sides else ""
         kinds = ", ".join(f"{width}: {labels.origin(width)}" for width in labels.sets)
-        yield f"labels  {len(labels)} {learned} codes over the channels of each layer ({kinds})"
+        yield f"labels  {len(labels)} {learned} codes over the channels of each layer{regions} ({kinds})"
         learning = f"{train.goodness} goodness of all labels, "
     widths = "-".join(map(str, net.widths))
     pools = f" pools {'-'.join(map(str, net.pools))}" if net.pools else ""

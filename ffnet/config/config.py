@@ -93,12 +93,11 @@ class Config(Section, frozen=True):
                 raise FFLabelsError("not a section", where=name, got=value, expected=kind.__name__, hint=hint)
         check_numbers(self)
         depth = len(self.net.widths)
-        for name in ("strides", "pools"):
-            count = len(getattr(self.net, name))
+        for name in ("net.strides", "net.pools", "labels.goodness.regions"):
+            count = len(operator.attrgetter(name)(self))
             if count not in (0, depth):
-                raise FFLabelsError(
-                    "one a layer", where=f"net.{name}", got=f"{count} values", expected=f"{depth}, as net.widths"
-                )
+                expected = f"{depth}, as net.widths"
+                raise FFLabelsError("one a layer", where=name, got=f"{count} values", expected=expected)
         if self.net.kernel % 2 == 0:
             raise FFLabelsError("even", where="net.kernel", got=self.net.kernel, expected="an odd number")
         if self.net.init == "unit" and self.net.norm == "none":
@@ -120,6 +119,10 @@ class Config(Section, frozen=True):
             )
         if self.has_codes:
             self._check_codes()
+        elif self.labels.goodness.regions:
+            raise FFLabelsError(
+                "only for codes", where="labels.goodness.regions", got=self.labels.goodness.regions, expected="unset",
+            )  # fmt: skip
         if depth == 1 and self.net.first_layer != "include" and self.algorithm == "ff":
             raise FFLabelsError(
                 "the only layer does not count",
@@ -147,6 +150,16 @@ class Config(Section, frozen=True):
     def has_codes(self) -> bool:
         """Whether labels are codes over the layers' channels, so that one pass scores all of them."""
         return self.algorithm == "ff" and self.labels.goodness.set != "none"
+
+    @property
+    def code_regions(self) -> tuple[int, ...]:
+        """Regions along each side of every layer's maps that its codes tell apart."""
+        return self.labels.goodness.regions or (1,) * len(self.net.widths)
+
+    @property
+    def code_lengths(self) -> tuple[int, ...]:
+        """The number of entries of every layer's codes: one for each region of each channel."""
+        return tuple(width * side**2 for width, side in zip(self.net.widths, self.code_regions, strict=True))
 
     @property
     def labels_seed(self) -> int:

@@ -32,6 +32,9 @@ class CodesConfig(Section, frozen=True):
     """Whether the codes learn together with their layer [ours]."""
     scale: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     """Multiplies the initial codes; 0 with ``learn`` starts from codes of zeros."""
+    regions: tuple[Positive, ...] = ()
+    """Regions along each side of a layer's pooled maps, per layer: a code has an entry for each region of each channel,
+    so that it can tell where a channel is active [ours]. Empty: 1 for all layers."""
 
 
 class LayerLabelsConfig(Section, frozen=True):

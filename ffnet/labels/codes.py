@@ -89,7 +89,7 @@ def choose_codes(config: Config, count: int, *, progress: Progress = silent) -> 
     """
     names = [name.strip() for name in config.labels.goodness.set.split(",")]
     return Codes(
-        {width: _codes_of_width(config, names, count, width, progress) for width in sorted(set(config.net.widths))}
+        {width: _codes_of_width(config, names, count, width, progress) for width in sorted(set(config.code_lengths))}
     )
 
 
@@ -99,7 +99,8 @@ def _codes_of_width(config: Config, names: list[str], count: int, width: int, pr
             return _codes(config, name, count, width, progress)
         except FFLabelsError as error:
             refusal = error
-    raise FFLabelsError(f"no codes for a layer of width {width}: {refusal}", where="labels.goodness.set")
+    hint = "each region of a channel counts" if config.labels.goodness.regions else None
+    raise FFLabelsError(f"no codes for a layer of width {width}: {refusal}", where="labels.goodness.set", hint=hint)
 
 
 def _codes(config: Config, name: str, count: int, width: int, progress: Progress) -> LabelSet:

@@ -54,7 +54,8 @@ def build_layers(config: Config, shape: Shape, *, label_channels: int = 0, codes
             pool=pool,
             norm=net.norm,
             convolution=config.convolution,
-            goodness_weight=_first_weights(config, filters, codes),
+            goodness_weight=_first_weights(config, config.code_lengths[k], codes),
+            regions=(config.code_regions[k],) * 2,
             learn_goodness=codes is None or config.labels.goodness.learn,
             init=net.init,
             size=(height, width),
@@ -64,6 +65,11 @@ def build_layers(config: Config, shape: Shape, *, label_channels: int = 0, codes
         layers.append(layer)
         channels = filters + label_channels
         height, width = layer.pooled_size(height, width)
+        if config.code_regions[k] > min(height, width) > 0:
+            raise FFLabelsError(
+                "more regions than pixels", where=f"labels.goodness.regions, layer {k + 1}", got=config.code_regions[k],
+                expected=f"at most {min(height, width)}, the side of its pooled maps",
+            )  # fmt: skip
         if height * width == 0:
             raise FFLabelsError(
                 "no pixel is left after a layer",

@@ -31,11 +31,11 @@ def parameters(config: Config, shape: Shape, classes: int) -> int:
     first_weights = get_goodness(config.train.goodness).first_weights
     label_channels = config.labels.layers.count if forward_forward else 0
     count, channels = 0, shape[0]
-    for filters in config.net.widths:
+    for filters, code_length in zip(config.net.widths, config.code_lengths, strict=True):
         count += filters * (channels * config.net.kernel**2 + 1)
         channels = filters + label_channels
         if config.has_codes:
-            count += classes * filters if codes.learn else 0
+            count += classes * code_length if codes.learn else 0
         elif forward_forward and first_weights:
             count += first_weights(filters).numel()
         elif config.algorithm == "local":

@@ -100,17 +100,17 @@ def _label_channels(run: Run, patterns_NMHW: Tensor) -> Section:
 
 def _codes(run: Run, codes: Codes) -> Section:
     """Return the codes that training starts from, for the last layer."""
-    width = run.config.net.widths[-1]
+    width, regions = run.config.code_lengths[-1], run.config.code_regions[-1]
+    entries = "channels" if regions == 1 else f"channels in {regions}×{regions} regions"
     labels = codes.sets[width]
     shown = LabelSet(labels.recipes[:MAX_LABELS], labels.labeler, labels.provenance, None)
     sheet = png(contact_sheet(shown, shape=(width, 1, 1), names=numbered(run.about.data.class_names)))
     words = _first_labels(len(codes))
-    words += (
-        "A label is a pattern over the channels of a layer: its goodness is the energy of the black channels, minus "
-    )
+    words += f"A label is a pattern over the {entries} of a layer: its goodness is the energy of the black ones, minus "
     words += f"that of the white ones. These are the codes of the last layer ({codes.origin(width)})"
     words += ", before training; they are learned together with the layer." if run.config.labels.goodness.learn else "."
-    return Section("Labels", words, (picture(sheet, f"codes over {width} channels, and their correlation"),))
+    caption = f"codes of {width} numbers, for {entries}, and their correlation"
+    return Section("Labels", words, (picture(sheet, caption),))
 
 
 def _correlations(run: Run, net: FFNet) -> Section:

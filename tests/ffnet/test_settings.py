@@ -10,7 +10,8 @@ data.limit data.name data.offline data.range data.root data.size data.validation
 inference.chunk inference.layers inference.linear_batch inference.linear_decay inference.linear_epochs
 inference.linear_images
 inference.linear_lr inference.linear_pool inference.mirror inference.test
-labels.assign labels.candidates labels.goodness.learn labels.goodness.scale labels.goodness.set labels.intensity
+labels.assign labels.candidates labels.goodness.learn labels.goodness.regions labels.goodness.scale labels.goodness.set
+labels.intensity
 labels.layers.channels labels.layers.set labels.method labels.metric
 labels.min_visibility labels.n labels.params labels.seed labels.set
 net.detach net.first_layer net.init net.kernel net.norm net.pools net.strides net.widths

@@ -168,6 +168,12 @@ def test_pictures_have_no_goodness_maps(tmp_path):
         ({"labels.layers.set": "waves"}, r"labels.layers.set: only for labels in the image; got waves; expected none"),
         ({"train.negatives_each": 3}, r"train.negatives_each: only for labels in the image; got 3"),
         ({"net.first_layer": "with_next"}, r"net.first_layer: not with codes; got with_next"),
+        ({"labels.goodness.regions": [2, 1]}, r"goodness.regions: one a layer; got 2 values; expected 3, as net"),
+        ({"labels.goodness.regions": [2, 1, 9]}, r"layer 3: more regions than pixels; got 9; expected at most 4"),
+        (
+            {"labels.goodness.set": "code:hadamard", "labels.goodness.regions": [1, 1, 3]},
+            r"no codes for a layer of width 6: .* \(each region of a channel counts\)",
+        ),
         ({"labels.n": 7}, r"not one label a class; got 7; expected 10"),
     ],
 )

@@ -73,6 +73,48 @@ def test_every_pooling_and_stride_has_the_gradient_of_autograd(pools):
             torch.testing.assert_close(parameter.grad, layer[name].grad, rtol=1e-8, atol=1e-12)
 
 
+def in_regions(pooled, side):
+    """Each region of a channel as a channel: the mean square of each region, as activity of one pixel."""
+    edges = [(i * pooled.shape[2] // side, -(-(i + 1) * pooled.shape[2] // side)) for i in range(side)]  # may overlap
+    cells = [pooled[:, :, a:b, c:d].square().mean((2, 3)) for a, b in edges for c, d in edges]
+    return torch.stack(cells, 2).flatten(1).sqrt()[:, :, None, None]
+
+
+@pytest.mark.parametrize("regions", ["[7,1,1]", "[1,7,7]", "[2,3,1]", "[1,2,5]"])
+def test_codes_over_regions_have_the_gradient_of_autograd(regions):
+    net = code_net(f"labels.goodness.regions={regions}", "dtype=float64", "labels.goodness.learn=true")
+    layers, (images, labels), sides = parameters_of(net), batch(), net.config.labels.goodness.regions
+    CodeLearner(net).learn(images, labels[:, 0])
+    goodness = layer_goodness(net.eval(), images)
+    x = seen = images
+    for k, (layer, learnt, pool, side) in enumerate(zip(layers, net.layers, POOLS, sides, strict=True)):
+        assert learnt.goodness_weight.shape == (10, len(learnt.bias) * side**2)
+        x = one_layer(x, layer, "batch", pool)
+        code = layer["goodness_weight"] * layer["goodness_weight"].shape[1] ** -0.25
+        F.cross_entropy(4 * reference_code_goodness(in_regions(x, side), code), labels[:, 0]).backward()
+        x = x.detach()
+        for name, parameter in learnt.named_parameters():
+            torch.testing.assert_close(parameter.grad, layer[name].grad, rtol=1e-8, atol=1e-12)
+        seen = F.max_pool2d(learnt(seen), pool)
+        code = learnt.goodness_weight * learnt.goodness_weight.shape[1] ** -0.25  # after the step
+        torch.testing.assert_close(goodness[k], reference_code_goodness(in_regions(seen, side), code))
+
+
+def test_a_goodness_map_in_regions_is_what_its_pixels_add():
+    net = code_net("labels.goodness.regions=[7,7,2]", "dtype=float64").eval()
+    images = batch()[0][:3]
+    maps = ffnet.goodness_maps(net, images)
+    for k, y in enumerate(net.activities(net.prepare(images))):
+        if k + 1 not in maps.layers:
+            continue
+        pooled, layer, side = F.max_pool2d(y, POOLS[k]), net.layers[k], net.config.labels.goodness.regions[k]
+        code = layer.goodness_weight * layer.goodness_weight.shape[1] ** -0.25
+        between = (code[maps.classes] - code[maps.rivals]) / (in_regions(pooled, side)[:, :, 0, 0].square() + 0.01)
+        share = layer.slope_maps(pooled, between) / 2  # tested above: what a region's mean square owes to each pixel
+        expected = (share * pooled.square()).sum(1).float()
+        torch.testing.assert_close(maps.layers[k + 1], expected, rtol=1e-4, atol=1e-6)
+
+
 def test_the_loss_of_a_layer_moves_that_layer_alone():
     net = code_net("dtype=float64", "labels.goodness.learn=true")
     images, labels = batch()
