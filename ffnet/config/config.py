@@ -119,9 +119,10 @@ class Config(Section, frozen=True):
             )
         if self.has_codes:
             self._check_codes()
-        elif self.labels.goodness.regions:
+        elif self.labels.goodness.set == "none" and self.labels.goodness.regions:
             raise FFLabelsError(
-                "only for codes", where="labels.goodness.regions", got=self.labels.goodness.regions, expected="unset",
+                "only for codes", where="labels.goodness.regions", got=list(self.labels.goodness.regions),
+                expected="[], because labels.goodness.set=none",
             )  # fmt: skip
         if depth == 1 and self.net.first_layer != "include" and self.algorithm == "ff":
             raise FFLabelsError(

@@ -83,6 +83,8 @@ class Factor(_Part, frozen=True):
         By name.
     base
         The level that differences are taken to, the first unless given.
+    compare
+        Whether reports show these differences; not of levels that are no alternatives, such as data sets.
     vary
         In the file: settings with as many values each as they make levels, all settings changed together. A level is
         named after the first setting's value.
@@ -93,6 +95,7 @@ class Factor(_Part, frozen=True):
 
     levels: dict[str, Level] = {}
     base: str = ""
+    compare: bool = True
     vary: dict[str, list[Any]] = {}
     replicate: bool = False
 

@@ -79,7 +79,7 @@ def effects(experiment: Experiment, rows: Sequence[Row]) -> list[Effect]:
     """Return all differences to base levels."""
     differences = []
     columns, factors = accuracy_columns(experiment, rows), shown_factors(experiment)
-    for name in factors:
+    for name in (name for name in factors if experiment.factors[name].compare):
         base, others = experiment.factors[name].base_level, [other for other in factors if other != name]
         groups: dict[Levels, dict[str, list[Row]]] = {}
         for row in rows:

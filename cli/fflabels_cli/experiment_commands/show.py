@@ -20,7 +20,8 @@ def command(**place: Any) -> None:
     if experiment.primary:
         output.print_line(f"primary comparison: {experiment.primary}")
     for factor, part in experiment.factors.items():
-        levels = ", ".join(f"{level} (base)" if level == part.base_level else level for level in part.levels)
+        base = part.base_level if part.compare else None
+        levels = ", ".join(f"{level} (base)" if level == base else level for level in part.levels)
         output.print_line(f"{factor}: {levels}")
     output.print_table(
         f"{len(jobs)} runs in {folder}",

@@ -254,6 +254,8 @@ other = { settings = { labels.method = "random" } }
     wanted = ttest_rel(pools["other"], pools["base"])
     assert (effect.gap.size, effect.p) == (3, pytest.approx(wanted.pvalue))
     assert (effect.gap.low, effect.gap.high) == pytest.approx(tuple(wanted.confidence_interval(0.95)))
+    apart = text.replace("[factors.rule.levels]", "[factors.rule]\ncompare = false\n[factors.rule.levels]")
+    assert effects(experiment(tmp_path, apart, "apart"), rows) == []
     text = report(mine, mine.jobs(), rows, "x")
     assert f"| other | 3 (6 runs) | {100 * np.mean(pools['other']):.2f} ±" in text
     assert below_floor(mine, rows) == [name for name, floor in (("base", 0.5), ("other", 0.9))
