@@ -51,7 +51,11 @@ def test_a_step_with_codes_runs_on_cuda_without_a_stray_tensor_or_a_hidden_wait(
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     monkeypatch.setattr(torch.autograd, "grad", lambda loss, of: [torch.zeros_like(s) + 0 * loss for s in of])
-    for changes in ([], ["labels.goodness.learn=true", "dtype=bfloat16", "inference.mirror=true"]):
+    for changes in (
+        [],
+        ["labels.goodness.learn=true", "dtype=bfloat16", "inference.mirror=true"],
+        ["labels.goodness.regions=[3,7,1]"],
+    ):
         with FakeTensorMode(allow_non_fake_inputs=True):
             ours = on_cuda(code_net(*changes))
             images = torch.zeros(8, *SHAPE, dtype=torch.uint8, device="cuda")
