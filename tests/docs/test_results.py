@@ -208,18 +208,20 @@ def test_differences_of_the_label_study_are_those_of_its_means_where_all_pools_a
     assert checked > 100
 
 
-@pytest.mark.parametrize("name", ["codes-mnist", "codes-cifar10", "codes-cifar100"])
+@pytest.mark.parametrize("name", ["codes-mnist", "codes-cifar10", "codes-cifar100", "codes-regions"])
 def test_pages_of_codes_are_made_of_their_rows(name):
     with (RESULTS / f"{name}.csv").open() as file:
         rows = list(csv.DictReader(file))
-    table = [line for line in (RESULTS / f"{name}.md").read_text().splitlines() if line.startswith("| ")][2:]
-    assert len(table) == len({row["codes"] for row in rows})
+    factors = list(rows[0])[: list(rows[0]).index("seed")]
+    text = (RESULTS / f"{name}.md").read_text().partition("| n | goodness |")[2].partition("\n\n")[0]
+    table = text.splitlines()[2:]
+    assert len(table) == len({tuple(row[factor] for factor in factors) for row in rows})
     for line in table:
-        codes, n, goodness, linear, untrained, _ = (cell.strip() for cell in line.strip("|").split("|"))
-        own = [row for row in rows if row["codes"] == codes]
+        *levels, n, goodness, linear, untrained, _ = (cell.strip() for cell in line.strip("|").split("|"))
+        own = [row for row in rows if [row[factor] for factor in factors] == levels]
         assert int(n) == len(own)
         for shown_, column in ((goodness, "goodness"), (linear, "linear"), (untrained, "linear, untrained")):
-            assert shown_ == spread([float(row[f"test {column}"]) for row in own]), (codes, column)
+            assert shown_ == spread([float(row[f"test {column}"]) for row in own]), (levels, column)
 
 
 def test_the_page_of_claims_is_made_of_stored_figures_and_every_claim_has_a_verdict():
