@@ -154,8 +154,8 @@ class Config(Section, frozen=True):
 
     @property
     def code_regions(self) -> tuple[int, ...]:
-        """Regions along each side of every layer's maps that its codes tell apart."""
-        return self.labels.goodness.regions or (1,) * len(self.net.widths)
+        """Regions along each side of every layer's maps that its codes tell apart; 1 in nets without codes."""
+        return (self.has_codes and self.labels.goodness.regions) or (1,) * len(self.net.widths)
 
     @property
     def code_lengths(self) -> tuple[int, ...]:

@@ -208,7 +208,7 @@ def test_differences_of_the_label_study_are_those_of_its_means_where_all_pools_a
     assert checked > 100
 
 
-@pytest.mark.parametrize("name", ["codes-mnist", "codes-cifar10", "codes-cifar100", "codes-regions"])
+@pytest.mark.parametrize("name", ["codes-mnist", "codes-cifar10", "codes-cifar100", "codes-regions", "codes-climb"])
 def test_pages_of_codes_are_made_of_their_rows(name):
     with (RESULTS / f"{name}.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -55,6 +55,12 @@ def with_regions(ours, regions):
     return ours
 
 
+def region_squares(y, side):
+    """The mean square of each of `side` × `side` regions of a channel, (N, channels × regions); they may overlap."""
+    edges = [(i * y.shape[2] // side, -(-(i + 1) * y.shape[2] // side)) for i in range(side)]
+    return torch.stack([y[:, :, a:b, c:d].square().mean((2, 3)) for a, b in edges for c, d in edges], 2).flatten(1)
+
+
 def make_folder(root, classes=("cat", "dog"), each=8, size=(12, 10), mode="RGB"):
     """Make a folder of class folders with random pictures."""
     rng = np.random.default_rng(0)

@@ -184,6 +184,13 @@ def test_wrong_settings_are_refused_in_one_line(changes, message):
     assert "\n" not in str(caught.value)
 
 
+def test_nets_without_codes_have_no_regions():
+    regions = CONFIG.replaced({"labels.goodness.regions": [4, 2, 1]})
+    assert regions.code_lengths == (96, 32, 12)
+    for algorithm in ("bp", "local"):
+        assert regions.replaced({"algorithm": algorithm}).code_lengths == (6, 8, 12)
+
+
 def test_a_net_is_given_labels_of_its_own_kind():
     data = ffnet.load_data(CONFIG.data)
     with pytest.raises(FFLabelsError, match="labels of the other kind; got a label set for images; expected codes"):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from reference import batch, code_net, normalized, reference_code_goodness
+from reference import batch, code_net, normalized, reference_code_goodness, region_squares
 from torch.nn import functional as F
 
 import ffnet
@@ -73,13 +73,6 @@ def test_every_pooling_and_stride_has_the_gradient_of_autograd(pools):
             torch.testing.assert_close(parameter.grad, layer[name].grad, rtol=1e-8, atol=1e-12)
 
 
-def in_regions(pooled, side):
-    """Each region of a channel as a channel: the mean square of each region, as activity of one pixel."""
-    edges = [(i * pooled.shape[2] // side, -(-(i + 1) * pooled.shape[2] // side)) for i in range(side)]  # may overlap
-    cells = [pooled[:, :, a:b, c:d].square().mean((2, 3)) for a, b in edges for c, d in edges]
-    return torch.stack(cells, 2).flatten(1).sqrt()[:, :, None, None]
-
-
 @pytest.mark.parametrize("regions", ["[7,1,1]", "[1,7,7]", "[2,3,1]", "[1,2,5]"])
 def test_codes_over_regions_have_the_gradient_of_autograd(regions):
     net = code_net(f"labels.goodness.regions={regions}", "dtype=float64", "labels.goodness.learn=true")
@@ -91,13 +84,15 @@ def test_codes_over_regions_have_the_gradient_of_autograd(regions):
         assert learnt.goodness_weight.shape == (10, len(learnt.bias) * side**2)
         x = one_layer(x, layer, "batch", pool)
         code = layer["goodness_weight"] * layer["goodness_weight"].shape[1] ** -0.25
-        F.cross_entropy(4 * reference_code_goodness(in_regions(x, side), code), labels[:, 0]).backward()
+        regions = region_squares(x, side).sqrt()[:, :, None, None]  # each as the activity of a channel of one pixel
+        F.cross_entropy(4 * reference_code_goodness(regions, code), labels[:, 0]).backward()
         x = x.detach()
         for name, parameter in learnt.named_parameters():
             torch.testing.assert_close(parameter.grad, layer[name].grad, rtol=1e-8, atol=1e-12)
         seen = F.max_pool2d(learnt(seen), pool)
         code = learnt.goodness_weight * learnt.goodness_weight.shape[1] ** -0.25  # after the step
-        torch.testing.assert_close(goodness[k], reference_code_goodness(in_regions(seen, side), code))
+        regions = region_squares(seen, side).sqrt()[:, :, None, None]
+        torch.testing.assert_close(goodness[k], reference_code_goodness(regions, code))
 
 
 def test_a_goodness_map_in_regions_is_what_its_pixels_add():
@@ -109,7 +104,7 @@ def test_a_goodness_map_in_regions_is_what_its_pixels_add():
             continue
         pooled, layer, side = F.max_pool2d(y, POOLS[k]), net.layers[k], net.config.labels.goodness.regions[k]
         code = layer.goodness_weight * layer.goodness_weight.shape[1] ** -0.25
-        between = (code[maps.classes] - code[maps.rivals]) / (in_regions(pooled, side)[:, :, 0, 0].square() + 0.01)
+        between = (code[maps.classes] - code[maps.rivals]) / (region_squares(pooled, side) + 0.01)
         share = layer.slope_maps(pooled, between) / 2  # tested above: what a region's mean square owes to each pixel
         expected = (share * pooled.square()).sum(1).float()
         torch.testing.assert_close(maps.layers[k + 1], expected, rtol=1e-4, atol=1e-6)

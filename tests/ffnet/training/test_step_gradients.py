@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from reference import batch, net, normalized, reference_goodness, reference_loss, with_regions
+from reference import batch, net, normalized, reference_goodness, reference_loss, region_squares, with_regions
 from torch.nn import functional as F
 
 from ffnet.inference.passes import layer_goodness
@@ -79,9 +79,7 @@ def test_goodness_of_regions_has_the_gradient_of_autograd(kind, regions):
     for k, (layer, learnt, pool) in enumerate(zip(weights, ours.layers, (2, 1, 1), strict=True)):
         y = F.conv2d(normalized(x, "batch"), layer["weight"], layer["bias"], padding=1).relu()
         side = min(regions, y.shape[2])
-        edges = [(i * y.shape[2] // side, -(-(i + 1) * y.shape[2] // side)) for i in range(side)]  # they may overlap
-        cells = [y[:, :, a:b, c:d].square().mean((2, 3)) for a, b in edges for c, d in edges]
-        s = torch.stack(cells, 2).flatten(1)
+        s = region_squares(y, side)
         pixels = -(-(y.shape[2] ** 2) // side**2)
         if kind == "sum":
             g, theta = s.sum(1) * pixels, s.shape[1] * pixels
