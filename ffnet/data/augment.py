@@ -39,14 +39,12 @@ def moved(images_BCHW: Tensor, moves_B3: Tensor, crop: int) -> Tensor:
         As of `draw_moves`, on the images' device.
     """
     height, width = images_BCHW.shape[2:]
-    index_B, y_H, x_W = (torch.arange(n, device=images_BCHW.device) for n in (len(moves_B3), height, width))
-    down_B1, right_B1, mirrored_B1 = moves_B3[:, :, None].unbind(1)
-    rows_BH = y_H + crop - down_B1
-    columns_BW = torch.where(mirrored_B1 == 1, x_W.flip(0), x_W) + crop - right_B1
-    padded = F.pad(images_BCHW, (crop, crop, crop, crop))
-    # The indices stand on either side of the channels' slice: they come first, (B, H, W, C).
-    moved_BHWC = padded[index_B[:, None, None], :, rows_BH[:, :, None], columns_BW[:, None, :]]
-    return moved_BHWC.permute(0, 3, 1, 2).contiguous()
+    down_B, right_B, mirrored_B = moves_B3.unbind(1)
+    if crop:  # every window of the images' size, of which each image takes one
+        windows_BCYXHW = F.pad(images_BCHW, (crop, crop, crop, crop)).unfold(2, height, 1).unfold(3, width, 1)
+        index_B = torch.arange(len(moves_B3), device=images_BCHW.device)
+        images_BCHW = windows_BCYXHW[index_B, :, crop - down_B, crop - right_B]
+    return torch.where(mirrored_B[:, None, None, None] == 1, images_BCHW.flip(-1), images_BCHW)
 
 
 def views(images_NCHW: Tensor, mirror: bool) -> list[Tensor]:

@@ -26,9 +26,9 @@ class Layers(nn.ModuleList):
 class ForwardPass:
     """One pass through some layers in order.
 
-    Iterate over it to get each layer. In the loop body compute the layer's activity from `x` and store it in `y`. The
-    pass then pools it (unless the body stored the result in `pooled`), appends the label channels, and makes it the
-    next `x`. Nothing else is kept, so a layer's maps are freed before the next layer's maps are computed.
+    Iterate over it to get each layer. In the loop body compute the layer's activity from `x` and store it in `y`, or
+    the pooled activity in `pooled`. The pass then pools `y` if need be, appends the label channels, and makes the
+    result the next `x`. Nothing else is kept, so a layer's maps are freed before the next layer's maps are computed.
 
     Parameters
     ----------
@@ -73,8 +73,10 @@ class ForwardPass:
                     self.label = F.adaptive_avg_pool2d(self.label, (height, width))
                 self.x = torch.cat([self.x, self.label], 1)
             yield k, layer
-            assert self.y is not None, "the loop body must store the activity in y"
-            self.x = layer.pooled(self.y) if self.pooled is None else self.pooled
+            if self.pooled is None:
+                assert self.y is not None, "the loop body must store the activity in y, or its maxima in pooled"
+                self.pooled = layer.pooled(self.y)
+            self.x = self.pooled
             self.y = self.pooled = None
 
     def keep(self, samples: Tensor) -> None:

@@ -5,13 +5,12 @@
 - ∂loss/∂w follows in closed form from ∂loss/∂s: no graph over the network, no gradient of the input [ours]
 - on a CPU, large filters use Fourier transforms, and samples without a gradient are left out [ours]
 
-Letters of shapes: N samples, C channels, H×W pixels, S samples with a gradient, R regions on a side.
+Letters of shapes: N samples, C channels, H×W pixels, S samples with a gradient.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,18 +18,12 @@ from torch.nn import functional as F
 
 from ffnet.config import Convolution
 from ffnet.model.fast_cpu import spectral
-from ffnet.model.fast_cpu.maps import (
-    accumulate_dtype,
-    max_pool,
-    mean_squares,
-    pixels_first,
-    product_gradient,
-    suits_product_gradient,
-    uses_own,
-)
+from ffnet.model.fast_cpu.maps import max_pool, pixels_first, uses_own
 from ffnet.model.fast_cpu.scratch import Scratch
+from ffnet.model.gradients import FullGradientReLU, before_pooling, convolution_gradient
 from ffnet.model.initial import Filters, get_init
 from ffnet.model.norms import get_norm
+from ffnet.model.regions import WHOLE, Regions, region_squares, slope_maps
 from ffnet.system.ranks import SINGLE, Ranks
 
 
@@ -74,7 +67,7 @@ class LocalLayer(nn.Module):
         pool: int = 1,
         norm: str = "layer",
         convolution: Convolution = "auto",
-        regions: tuple[int, int] = (1, 1),
+        regions: Regions = WHOLE,
         goodness_weight: Tensor | None = None,
         learn_goodness: bool = True,
         init: str = "torch",
@@ -122,16 +115,20 @@ class LocalLayer(nn.Module):
         if self._uses_spectral(normal_NCHW):
             y_NCHW = spectral.convolve(normal_NCHW, self.weight, scratch or Scratch())
             return y_NCHW.add_(self.bias[:, None, None]).relu_()
-        weight, bias = self.weight.to(normal_NCHW.dtype), self.bias.to(normal_NCHW.dtype)
-        y_NCHW = F.conv2d(normal_NCHW, weight, bias, self.stride, self.padding)
+        y_NCHW = self._convolve(normal_NCHW)
         full_gradient = self.full_gradient and torch.is_grad_enabled()
-        return _FullGradientReLU.apply(y_NCHW) if full_gradient else y_NCHW.relu_()
+        return FullGradientReLU.apply(y_NCHW) if full_gradient else y_NCHW.relu_()
+
+    def _convolve(self, normal_NCHW: Tensor) -> Tensor:
+        """Return conv(x̂) + b in the type of x̂, without Fourier transforms."""
+        weight, bias = self.weight.to(normal_NCHW.dtype), self.bias.to(normal_NCHW.dtype)
+        return F.conv2d(normal_NCHW, weight, bias, self.stride, self.padding)
 
     def _uses_spectral(self, x_NCHW: Tensor) -> bool:
         """Return whether x is convolved by Fourier transforms: on a CPU, where they are faster."""
         if self.convolution == "direct" or self.stride > 1 or uses_own() or x_NCHW.device.type != "cpu":
             return False
-        if self.regions != (1, 1):
+        if self.regions != WHOLE:
             return False
         filters, channels, kernel, _ = self.weight.shape
         height, width = x_NCHW.shape[2:]
@@ -163,9 +160,7 @@ class LocalLayer(nn.Module):
 
     def squares(self, y_NCHW: Tensor) -> Tensor:
         """Return the input of goodness, (N, channels × regions): the mean of y² over each region's pixels."""
-        if self.regions == (1, 1):
-            return mean_squares(y_NCHW)
-        return F.adaptive_avg_pool2d(y_NCHW.to(accumulate_dtype(y_NCHW)).square(), self.regions).flatten(1)
+        return region_squares(y_NCHW, self.regions)
 
     def goodness_pixels(self, y_NCHW: Tensor) -> int:
         """Return the number of pixels per region, rounded up."""
@@ -224,17 +219,18 @@ class LocalLayer(nn.Module):
             grad_weight, grad_bias = self._direct_gradient(normal_NCHW, y_NCHW, slope_NC, offset_NC)
         return torch.empty_like(self.weight).copy_(grad_weight), grad_bias.to(self.bias.dtype)
 
-    def pooled_with_winners(self, y_NCHW: Tensor) -> tuple[Tensor, Tensor | None]:
+    def pooled_activity(self, normal_NCHW: Tensor, scratch: Scratch | None = None) -> tuple[Tensor, Tensor | None]:
         """Return the pooled activity, and which pixel of each window is the largest (None without pooling)."""
-        if self.pool == 1:
-            return y_NCHW, None
-        pooled_NCHW, winners_NCHW = F.max_pool2d(y_NCHW, self.pool, return_indices=True)
-        return pooled_NCHW, winners_NCHW
+        if self.pool == 1 or self._uses_spectral(normal_NCHW):
+            y_NCHW = self.activity(normal_NCHW, scratch)
+            return (y_NCHW, None) if self.pool == 1 else F.max_pool2d(y_NCHW, self.pool, return_indices=True)
+        # The largest activity is that of the largest sum: rectify fewer values, the same numbers.
+        pooled_NCHW, winners_NCHW = F.max_pool2d(self._convolve(normal_NCHW), self.pool, return_indices=True)
+        return pooled_NCHW.relu_(), winners_NCHW
 
     def gradient_after_pooling(
         self,
         normal_NCHW: Tensor,
-        y_NCHW: Tensor,
         pooled_NCHW: Tensor,
         winners_NCHW: Tensor | None,
         slope_NC: Tensor,
@@ -244,10 +240,10 @@ class LocalLayer(nn.Module):
 
         Parameters
         ----------
-        normal_NCHW, y_NCHW
-            Normalised input and activity.
+        normal_NCHW
+            Normalised input.
         pooled_NCHW, winners_NCHW
-            The result of `pooled_with_winners`. Only the largest pixel of each window has a gradient.
+            The result of `pooled_activity`. Only the largest pixel of each window has a gradient.
         slope_NC
             ∂loss/∂s with s from `squares` of the pooled activity.
         scratch
@@ -255,16 +251,14 @@ class LocalLayer(nn.Module):
         """
         grad_NCHW = pooled_NCHW * self.slope_maps(pooled_NCHW, slope_NC).to(pooled_NCHW.dtype)
         if winners_NCHW is not None:
-            side = [self.pool] * 2
-            grad_NCHW = torch.ops.aten.max_pool2d_with_indices_backward(
-                grad_NCHW, y_NCHW, side, side, [0, 0], [1, 1], False, winners_NCHW
-            )
+            size = self.activity_size(*normal_NCHW.shape[2:])
+            grad_NCHW = before_pooling(grad_NCHW, winners_NCHW, self.pool, size)
         if self._uses_spectral(normal_NCHW):
             grad_weight, grad_bias = spectral.weight_gradient(
                 normal_NCHW, grad_NCHW, lambda row_WNC: row_WNC, None, self.weight.shape[2], scratch or Scratch()
             )
         else:
-            grad_weight, grad_bias = self._convolution_gradient(normal_NCHW, grad_NCHW)
+            grad_weight, grad_bias = convolution_gradient(normal_NCHW, grad_NCHW, self.weight, self.stride)
         return torch.empty_like(self.weight).copy_(grad_weight), grad_bias.to(self.bias.dtype)
 
     def _activity_gradient(self, y: Tensor, factor: Tensor, offset: Tensor | None) -> Tensor:
@@ -281,67 +275,8 @@ class LocalLayer(nn.Module):
         """Return the gradient with respect to weight and bias, without Fourier transforms."""
         offset_NCHW = None if offset_NC is None else offset_NC[:, :, None, None]
         grad_y_NCHW = self._activity_gradient(y_NCHW, self.slope_maps(y_NCHW, slope_NC), offset_NCHW)
-        return self._convolution_gradient(normal_NCHW, grad_y_NCHW)
+        return convolution_gradient(normal_NCHW, grad_y_NCHW, self.weight, self.stride)
 
     def slope_maps(self, y_NCHW: Tensor, slope_NC: Tensor) -> Tensor:
         """Return ∂loss/∂y divided by y, given ∂loss/∂s: (N, C, H, W), or (N, C, 1, 1) for whole maps."""
-        if self.regions == (1, 1):
-            return (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3])))[:, :, None, None]
-        (height, width), (down, across) = y_NCHW.shape[2:], self.regions
-        slope_NCRR = 2 * slope_NC.view(*y_NCHW.shape[:2], *self.regions)
-        if height % down == 0 and width % across == 0:  # no region overlaps another: the same numbers, sooner
-            each_NRRC = (slope_NCRR * (down * across / (height * width))).permute(0, 2, 3, 1)
-            rows_NHRC = each_NRRC.repeat_interleave(height // down, 1)
-            return rows_NHRC.repeat_interleave(width // across, 2).permute(0, 3, 1, 2)
-        rows_RH, columns_RW = (
-            _pooling_matrix(side, count, slope_NC) for side, count in zip(y_NCHW.shape[2:], self.regions, strict=True)
-        )
-        return rows_RH.T @ (slope_NCRR @ columns_RW)
-
-    def _convolution_gradient(self, normal_NCHW: Tensor, grad_y_NCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the gradient with respect to weight and bias, given ∂loss/∂conv."""
-        if self.stride == 1 and suits_product_gradient(grad_y_NCHW):
-            return product_gradient(normal_NCHW, grad_y_NCHW, self.weight.shape[2])
-        _, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
-            grad_y_NCHW,
-            normal_NCHW,
-            self.weight.to(grad_y_NCHW.dtype),
-            [len(self.bias)],
-            [self.stride] * 2,
-            [self.padding] * 2,
-            [1, 1],
-            False,
-            [0, 0],
-            1,
-            [False, True, True],
-        )
-        return grad_weight, grad_bias
-
-
-class _FullGradientReLU(torch.autograd.Function):
-    """relu whose gradient is 1 everywhere [base]."""
-
-    @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        """Return relu(x)."""
-        return x.relu()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        """Keep nothing."""
-
-    @staticmethod
-    def backward(ctx: Any, grad_y: Tensor) -> Tensor:  # noqa: ARG004 - autograd's signature
-        """Return the gradient unchanged."""
-        return grad_y
-
-
-def _pooling_matrix(side: int, count: int, like: Tensor) -> Tensor:
-    """Return adaptive average pooling along one axis as a matrix (regions, pixels).
-
-    A matrix, because the gradient of PyTorch's pooling is summed in no fixed order on a GPU.
-    """
-    region_R1, pixel_S = torch.arange(count, device=like.device)[:, None], torch.arange(side, device=like.device)
-    inside_RS = (pixel_S >= region_R1 * side // count) & (pixel_S < -(-(region_R1 + 1) * side // count))
-    inside_RS = inside_RS.to(like.dtype)
-    return inside_RS / inside_RS.sum(1, keepdim=True)
+        return slope_maps(y_NCHW, self.regions, slope_NC)

@@ -39,8 +39,7 @@ class CodeLearner(LayerLearner):
         for k, layer in forward_pass:
             # Forward.
             forward_pass.x = layer.normalize_(forward_pass.x, self.scratch, self.ranks)
-            forward_pass.y = y_BCHW = layer.activity(forward_pass.x, self.scratch)
-            forward_pass.pooled, winners_BCHW = layer.pooled_with_winners(y_BCHW)
+            forward_pass.pooled, winners_BCHW = layer.pooled_activity(forward_pass.x, self.scratch)
             s_BC = layer.squares(forward_pass.pooled)
 
             # Gradient: by autograd from the loss to s and the codes, in closed form from s to the weights.
@@ -51,7 +50,7 @@ class CodeLearner(LayerLearner):
             if k in self.learning:
                 slope_BC, *code_grads = torch.autograd.grad(loss, [s_BC, *layer.learned_goodness])
                 layer.weight.grad, layer.bias.grad = layer.gradient_after_pooling(
-                    forward_pass.x, y_BCHW, forward_pass.pooled, winners_BCHW, slope_BC, self.scratch
+                    forward_pass.x, forward_pass.pooled, winners_BCHW, slope_BC, self.scratch
                 )
                 for code, gradient in zip(layer.learned_goodness, code_grads, strict=True):
                     code.grad = gradient

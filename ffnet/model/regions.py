@@ -1,0 +1,50 @@
+"""The input of a goodness that has a number for each region of each channel, and the gradient of that input [ours].
+
+Letters of shapes: N samples, C channels, H×W pixels, R×R regions (or another number along each side).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ffnet.model.fast_cpu.maps import accumulate_dtype, mean_squares
+
+Regions = tuple[int, int]
+WHOLE: Regions = (1, 1)
+"""One region: the whole map."""
+
+
+def region_squares(y_NCHW: Tensor, regions: Regions) -> Tensor:
+    """Return s, (N, channels × regions): the mean of y² over each region's pixels."""
+    if regions == WHOLE:
+        return mean_squares(y_NCHW)
+    return F.adaptive_avg_pool2d(y_NCHW.to(accumulate_dtype(y_NCHW)).square(), regions).flatten(1)
+
+
+def slope_maps(y_NCHW: Tensor, regions: Regions, slope_NC: Tensor) -> Tensor:
+    """Return ∂loss/∂y divided by y, given ∂loss/∂s: (N, C, H, W), or (N, C, 1, 1) for whole maps."""
+    if regions == WHOLE:
+        return (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3])))[:, :, None, None]
+    (height, width), (down, across) = y_NCHW.shape[2:], regions
+    slope_NCRR = 2 * slope_NC.view(*y_NCHW.shape[:2], *regions)
+    if height % down == 0 and width % across == 0:  # no region overlaps another: the same numbers, sooner
+        each_NRRC = (slope_NCRR * (down * across / (height * width))).permute(0, 2, 3, 1)
+        rows_NHRC = each_NRRC.repeat_interleave(height // down, 1)
+        return rows_NHRC.repeat_interleave(width // across, 2).permute(0, 3, 1, 2)
+    rows_RH, columns_RW = (
+        _pooling_matrix(side, count, slope_NC) for side, count in zip(y_NCHW.shape[2:], regions, strict=True)
+    )
+    return rows_RH.T @ (slope_NCRR @ columns_RW)
+
+
+def _pooling_matrix(side: int, count: int, like: Tensor) -> Tensor:
+    """Return adaptive average pooling along one axis as a matrix (regions, pixels).
+
+    A matrix, because the gradient of PyTorch's pooling is summed in no fixed order on a GPU.
+    """
+    region_R1, pixel_S = torch.arange(count, device=like.device)[:, None], torch.arange(side, device=like.device)
+    inside_RS = (pixel_S >= region_R1 * side // count) & (pixel_S < -(-(region_R1 + 1) * side // count))
+    inside_RS = inside_RS.to(like.dtype)
+    return inside_RS / inside_RS.sum(1, keepdim=True)
