@@ -16,6 +16,7 @@ from ffnet.data.augment import views
 from ffnet.evaluation.activation_maps import ActivationMaps, checked_classes, resized
 from ffnet.inference.passes import decision_scores, layer_goodness
 from ffnet.model.net import FFNet, Net
+from ffnet.model.regions import times_slope
 from ffnet.system.devices import memory_errors
 
 
@@ -104,7 +105,7 @@ def _layer_maps(net: FFNet, k: int, y_NCHW: Tensor, classes_N: Tensor, rivals_N:
         g_NL = net.weighed(k, net.goodness_of(k, s_NC, layer.goodness_pixels(pooled_NCHW)))
         lead_N = (g_NL.gather(1, classes_N[:, None]) - g_NL.gather(1, rivals_N[:, None]))[:, 0]
         (slope_NC,) = torch.autograd.grad(lead_N.sum(), [s_NC])
-    share_NCHW = pooled_NCHW.to(slope_NC.dtype).square() * layer.slope_maps(pooled_NCHW, slope_NC) / 2
+    share_NCHW = times_slope(pooled_NCHW.to(slope_NC.dtype).square(), layer.regions, slope_NC) / 2
     return share_NCHW.sum(1).float().cpu()
 
 

@@ -23,7 +23,7 @@ from ffnet.model.fast_cpu.scratch import Scratch
 from ffnet.model.gradients import FullGradientReLU, before_pooling, convolution_gradient
 from ffnet.model.initial import Filters, get_init
 from ffnet.model.norms import get_norm
-from ffnet.model.regions import WHOLE, Regions, region_squares, slope_maps
+from ffnet.model.regions import WHOLE, Regions, region_squares, times_slope
 from ffnet.system.ranks import SINGLE, Ranks
 
 
@@ -208,7 +208,7 @@ class LocalLayer(nn.Module):
             grad_weight, grad_bias = spectral.weight_gradient(
                 normal_NCHW,
                 y_NCHW,
-                lambda row_WNC: self._activity_gradient(row_WNC, factor_NC, offset_NC),
+                lambda row_WNC: self._plus_offset(row_WNC * factor_NC, row_WNC, offset_NC),
                 samples_S,
                 self.weight.shape[2],
                 scratch or Scratch(),
@@ -216,7 +216,9 @@ class LocalLayer(nn.Module):
         else:
             if samples_S is not None:
                 normal_NCHW, y_NCHW = normal_NCHW[samples_S], y_NCHW[samples_S]
-            grad_weight, grad_bias = self._direct_gradient(normal_NCHW, y_NCHW, slope_NC, offset_NC)
+            offset_NCHW = None if offset_NC is None else offset_NC[:, :, None, None]
+            grad_y_NCHW = self._plus_offset(times_slope(y_NCHW, self.regions, slope_NC), y_NCHW, offset_NCHW)
+            grad_weight, grad_bias = convolution_gradient(normal_NCHW, grad_y_NCHW, self.weight, self.stride)
         return torch.empty_like(self.weight).copy_(grad_weight), grad_bias.to(self.bias.dtype)
 
     def pooled_activity(self, normal_NCHW: Tensor, scratch: Scratch | None = None) -> tuple[Tensor, Tensor | None]:
@@ -249,7 +251,7 @@ class LocalLayer(nn.Module):
         scratch
             Memory to reuse.
         """
-        grad_NCHW = pooled_NCHW * self.slope_maps(pooled_NCHW, slope_NC).to(pooled_NCHW.dtype)
+        grad_NCHW = times_slope(pooled_NCHW, self.regions, slope_NC)
         if winners_NCHW is not None:
             size = self.activity_size(*normal_NCHW.shape[2:])
             grad_NCHW = before_pooling(grad_NCHW, winners_NCHW, self.pool, size)
@@ -261,22 +263,9 @@ class LocalLayer(nn.Module):
             grad_weight, grad_bias = convolution_gradient(normal_NCHW, grad_NCHW, self.weight, self.stride)
         return torch.empty_like(self.weight).copy_(grad_weight), grad_bias.to(self.bias.dtype)
 
-    def _activity_gradient(self, y: Tensor, factor: Tensor, offset: Tensor | None) -> Tensor:
-        """Return ∂loss/∂conv at activity y, given ∂loss/∂y = factor·y + offset."""
-        grad_y = y * factor.to(y.dtype)
+    def _plus_offset(self, grad_y: Tensor, y: Tensor, offset: Tensor | None) -> Tensor:
+        """Return ∂loss/∂conv at activity y, given the gradient grad_y of one loss and the offset of a second one."""
         if offset is None:
             return grad_y
         offset = offset.to(y.dtype)
         return grad_y.add_(offset) if self.full_gradient else grad_y.add_((y > 0) * offset)
-
-    def _direct_gradient(
-        self, normal_NCHW: Tensor, y_NCHW: Tensor, slope_NC: Tensor, offset_NC: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Return the gradient with respect to weight and bias, without Fourier transforms."""
-        offset_NCHW = None if offset_NC is None else offset_NC[:, :, None, None]
-        grad_y_NCHW = self._activity_gradient(y_NCHW, self.slope_maps(y_NCHW, slope_NC), offset_NCHW)
-        return convolution_gradient(normal_NCHW, grad_y_NCHW, self.weight, self.stride)
-
-    def slope_maps(self, y_NCHW: Tensor, slope_NC: Tensor) -> Tensor:
-        """Return ∂loss/∂y divided by y, given ∂loss/∂s: (N, C, H, W), or (N, C, 1, 1) for whole maps."""
-        return slope_maps(y_NCHW, self.regions, slope_NC)

@@ -23,20 +23,17 @@ def region_squares(y_NCHW: Tensor, regions: Regions) -> Tensor:
     return F.adaptive_avg_pool2d(y_NCHW.to(accumulate_dtype(y_NCHW)).square(), regions).flatten(1)
 
 
-def slope_maps(y_NCHW: Tensor, regions: Regions, slope_NC: Tensor) -> Tensor:
-    """Return ∂loss/∂y divided by y, given ∂loss/∂s: (N, C, H, W), or (N, C, 1, 1) for whole maps."""
-    if regions == WHOLE:
-        return (slope_NC * (2 / (y_NCHW.shape[2] * y_NCHW.shape[3])))[:, :, None, None]
+def times_slope(y_NCHW: Tensor, regions: Regions, slope_NC: Tensor) -> Tensor:
+    """Return ∂loss/∂y = 2·y·∂loss/∂s ÷ pixels per region, given y and ∂loss/∂s with s from `region_squares`."""
     (height, width), (down, across) = y_NCHW.shape[2:], regions
     slope_NCRR = 2 * slope_NC.view(*y_NCHW.shape[:2], *regions)
-    if height % down == 0 and width % across == 0:  # no region overlaps another: the same numbers, sooner
-        each_NRRC = (slope_NCRR * (down * across / (height * width))).permute(0, 2, 3, 1)
-        rows_NHRC = each_NRRC.repeat_interleave(height // down, 1)
-        return rows_NHRC.repeat_interleave(width // across, 2).permute(0, 3, 1, 2)
-    rows_RH, columns_RW = (
-        _pooling_matrix(side, count, slope_NC) for side, count in zip(y_NCHW.shape[2:], regions, strict=True)
-    )
-    return rows_RH.T @ (slope_NCRR @ columns_RW)
+    if height % down or width % across:  # regions overlap
+        rows_RH, columns_RW = (_pooling_matrix(*sides, slope_NC) for sides in ((height, down), (width, across)))
+        return y_NCHW * (rows_RH.T @ (slope_NCRR @ columns_RW)).to(y_NCHW.dtype)
+    slope_NRRC = (slope_NCRR * (down * across / (height * width))).permute(0, 2, 3, 1).to(y_NCHW.dtype)
+    y_NHWC = y_NCHW.permute(0, 2, 3, 1)
+    y_NRHRWC = y_NHWC.view(len(y_NHWC), down, height // down, across, width // across, -1)
+    return (y_NRHRWC * slope_NRRC[:, :, None, :, None]).reshape(y_NHWC.shape).permute(0, 3, 1, 2)
 
 
 def _pooling_matrix(side: int, count: int, like: Tensor) -> Tensor:

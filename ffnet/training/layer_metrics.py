@@ -16,7 +16,7 @@ from ffnet.training.learner import EpochSums, Metrics
 
 
 class LayerMetrics:
-    """Sums each layer's loss and discrimination accuracy, and keeps the largest mean squares of its channels.
+    """Sums each layer's loss and discrimination accuracy, and keeps its largest mean square.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ class LayerMetrics:
     sums
         Loss and discrimination accuracy, (layers, 2).
     peaks
-        Largest mean square of each channel in this epoch; a layer with zeros only is dead.
+        Largest mean square of a channel of each layer in this epoch; where it is 0, the layer is dead. Each is repeated
+        as often as the layer has channels, as in older checkpoints.
     """
 
     def __init__(self, net: FFNet, learning: Sequence[int], ranks: Ranks) -> None:
@@ -45,8 +46,7 @@ class LayerMetrics:
     def record(self, k: int, loss: Tensor, discrimination: Tensor, s_NC: Tensor) -> None:
         """Record the figures of layer k, from 0, in this step, and the mean squares of its channels (or regions)."""
         self.step[k] = torch.stack([loss.detach(), discrimination.to(loss.dtype)])
-        largest_C = s_NC.detach().view(len(s_NC), len(self.peaks[k]), -1).amax((0, 2))
-        torch.maximum(self.peaks[k], largest_C, out=self.peaks[k])
+        torch.maximum(self.peaks[k], s_NC.detach().amax(), out=self.peaks[k])
 
     def end_step(self) -> None:
         """Add the step to the sums of the epoch."""

@@ -9,6 +9,7 @@ import ffnet
 from fflabels.errors import FFLabelsError
 from ffnet.inference.passes import layer_goodness
 from ffnet.model.fast_cpu import spectral
+from ffnet.model.regions import times_slope
 from ffnet.training.codes import CodeLearner
 
 POOLS = (2, 1, 1)
@@ -105,8 +106,8 @@ def test_a_goodness_map_in_regions_is_what_its_pixels_add():
         pooled, layer, side = F.max_pool2d(y, POOLS[k]), net.layers[k], net.config.labels.goodness.regions[k]
         code = layer.goodness_weight * layer.goodness_weight.shape[1] ** -0.25
         between = (code[maps.classes] - code[maps.rivals]) / (region_squares(pooled, side) + 0.01)
-        share = layer.slope_maps(pooled, between) / 2  # tested above: what a region's mean square owes to each pixel
-        expected = (share * pooled.square()).sum(1).float()
+        share = times_slope(pooled.square(), layer.regions, between) / 2  # tested above
+        expected = share.sum(1).float()
         torch.testing.assert_close(maps.layers[k + 1], expected, rtol=1e-4, atol=1e-6)
 
 
