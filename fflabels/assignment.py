@@ -157,13 +157,14 @@ def _check_classes(references: References, expected: int | None = None) -> npt.N
         raise FFLabelsError("not known", where=where, expected="images with their classes")
     if classes.shape != (len(references.images),) or classes.dtype.kind not in "iu" or classes.min(initial=0) < 0:
         raise FFLabelsError(
-            "not a class an image", where=where, got=f"{classes.dtype} {classes.shape} from {classes.min(initial=0)}",
+            "not one class per image", where=where,
+            got=f"{classes.dtype} {classes.shape} from {classes.min(initial=0)}",
             expected=f"{len(references.images)} integers from 0",
         )  # fmt: skip
     present = np.unique(classes)
     count = max(int(classes.max(initial=-1)) + 1, expected or 1)
     if expected and len(present) == count > expected:
-        raise FFLabelsError("not one label a class", where="labels", got=expected, expected=f"{count}")
+        raise FFLabelsError("not one label per class", where="labels", got=expected, expected=f"{count}")
     if len(present) < count:
         missing = int(np.append(present != np.arange(len(present)), True).argmax())
         raise FFLabelsError(

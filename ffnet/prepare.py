@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -47,17 +48,29 @@ def check_run(config: Config, data: Data, ranks: Ranks = SINGLE) -> None:
     if weights_are_fitted(config) and not len(data.validation):
         hint = "data.validation sets some apart; FFClassifier has none"
         raise FFLabelsError("needs validation images", where="inference.layers", got="none", hint=hint)
-    if not config.inference.test and not len(data.validation):
-        hint = "data.validation sets some apart"
-        raise FFLabelsError("no images to evaluate on", where="inference.test", got="false", hint=hint)
+    _check_counts(config, data)
     check_ranks(config, len(data.train), ranks)
     _check_kernel(config, data)
-    build_layers(config, data.shape)
     if config.has_codes:
         _check_codes(config, data)
     elif config.algorithm == "ff":
         _check_labels(config, data)
     _warn_of_missing_classes(data)
+
+
+def check_evaluation(config: Config, data: Data) -> None:
+    """Refuse a run that no image could be evaluated on.
+
+    Raises
+    ------
+    FFLabelsError
+        When there are neither validation nor test images, or only test images and ``inference.test = false``.
+    """
+    if len(data.validation) or (config.inference.test and len(data.test)):
+        return
+    where = "test split" if config.inference.test else "inference.test"
+    got = "0 images" if config.inference.test else "false"
+    raise FFLabelsError("no images to evaluate on", where=where, got=got, hint="data.validation sets some apart")
 
 
 @torch.no_grad()
@@ -121,6 +134,21 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
     return choose_labels(config, data, progress=progress)
 
 
+def _check_counts(config: Config, data: Data) -> None:
+    """Refuse batches and classes that are too few for the settings."""
+    if config.algorithm == "ff" and not config.has_codes and data.classes < 2:
+        raise FFLabelsError("no wrong label exists", where="classes", got=data.classes, expected="2 or more")
+    layers = build_layers(config, data.shape)
+    size = data.shape[1:]
+    for layer in layers:
+        if config.net.norm == "batch" and min(config.train.batch, len(data.train)) * math.prod(size) == 1:
+            raise FFLabelsError(
+                "one value per channel has no variance", where="net.norm", got="batch, with one image on maps of 1×1",
+                expected="another norm, or a larger train.batch",
+            )  # fmt: skip
+        size = layer.pooled_size(*size)
+
+
 def _check_codes(config: Config, data: Data) -> None:
     if config.labels.n:
         check_count(config, config.labels.n, data)
@@ -136,7 +164,7 @@ def _check_kernel(config: Config, data: Data) -> None:
     _, height, width = data.shape
     if config.net.kernel > (largest := 2 * max(height, width) - 1):
         raise FFLabelsError(
-            "larger than any pixel is away from another", where="net.kernel", got=config.net.kernel,
+            "larger than the image", where="net.kernel", got=config.net.kernel,
             expected=f"at most {largest} for images {height}×{width}",
         )  # fmt: skip
 

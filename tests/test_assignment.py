@@ -136,9 +136,9 @@ def test_what_cannot_be_assigned_is_named():
         (found.classes + 10**12, "classes: a class without an image; got 0"),
         (np.minimum(found.classes, 4), "classes: a class without an image; got 5; expected images of each from 0 to 5"),
         (np.where(found.classes == 3, 2, found.classes), "classes: a class without an image; got 3"),
-        (found.classes[:18], r"classes: not a class an image; got int64 .18,. from 0; expected 36 integers from 0"),
-        (found.classes - 1, "classes: not a class an image; got int64 .36,. from -1"),
-        (found.classes.astype(float), "classes: not a class an image; got float64"),
+        (found.classes[:18], r"classes: not one class per image; got int64 .18,. from 0; expected 36 integers from 0"),
+        (found.classes - 1, "classes: not one class per image; got int64 .36,. from -1"),
+        (found.classes.astype(float), "classes: not one class per image; got float64"),
     ):
         with pytest.raises(FFLabelsError, match=message):
             assign(labels, References(found.images, "pictures", classes))
@@ -151,7 +151,7 @@ def test_what_cannot_be_assigned_is_named():
 def test_too_few_labels_are_named():
     labels, found = phases((0, 1), (1, 0), (2, 1)), pictures(KINDS)
     few = LabelSet(labels.recipes[:5], labels.labeler)
-    with pytest.raises(FFLabelsError, match="labels: not one label a class; got 5; expected 6"):
+    with pytest.raises(FFLabelsError, match="labels: not one label per class; got 5; expected 6"):
         assign(few, found)
 
 

@@ -138,7 +138,7 @@ def test_npz_with_classes(tmp_path):
     np.savez(tmp_path / "plain.npz", images=images)
     assert load_classed(tmp_path / "plain.npz", (1, 8, 8)).classes is None
     np.savez(tmp_path / "short.npz", images=images, classes=np.arange(3))
-    with pytest.raises(FFLabelsError, match=r"classes: not one class an image; got shape \(3,\); expected \(30,\)"):
+    with pytest.raises(FFLabelsError, match=r"classes: not one class per image; got shape \(3,\); expected \(30,\)"):
         load_classed(tmp_path / "short.npz", (1, 8, 8))
     np.savez(tmp_path / "many.npz", images=np.repeat(images, 22, axis=0), classes=np.arange(660))
     with pytest.raises(FFLabelsError, match="too many classes; got 660; expected at most 320"):

@@ -34,7 +34,12 @@ class Folder:
 
 def pictures(folder: Path) -> list[Path]:
     """Return the picture files of a folder by name, without hidden ones, folders, pipes and broken links."""
-    return sorted(path for path in folder.iterdir() if _named_so(path) and path.is_file())
+    return sorted(path for path in folder.iterdir() if is_picture(path))
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether a path is a picture file by its name, and not a folder, a pipe or a broken link."""
+    return _named_so(path) and path.is_file()
 
 
 def class_folders(folder: Path) -> list[Path]:

@@ -318,7 +318,7 @@ def _classed(path: Path, channels: int) -> tuple[list[Stack], npt.NDArray[np.int
         stack = array_stack(load_array(path), str(path), channels)
     if classes_N.shape != (stack.count,):
         raise FFLabelsError(
-            "not one class an image",
+            "not one class per image",
             where=f"{path}: classes",
             got=f"shape {classes_N.shape}",
             expected=f"({stack.count},)",

@@ -37,11 +37,8 @@ def fit_one(image: Stored, shape: Shape, value_range: Range | None = None, where
     """
     c, h, w = shape
     channels, height, width = image.values.shape
-    if not (channels == c or channels == 1 or (channels == 3 and c == 1)):
-        raise FFLabelsError(
-            "channels do not fit", where=where, got=f"{channels} channels",
-            expected=f"{c}, as in the shape {c}x{h}x{w}", hint=f"the shape {channels}x{h}x{w} takes them",
-        )  # fmt: skip
+    check_channels(channels, c, where, expected=f"{c}, as in the shape {c}x{h}x{w}",
+                   hint=f"the shape {channels}x{h}x{w} takes them")  # fmt: skip
     scale = (value_range or Range()).scale
     planes = 1 if c == 1 else channels
     narrowed = np.empty((planes, height, w), np.float32)
@@ -53,6 +50,15 @@ def fit_one(image: Stored, shape: Shape, value_range: Range | None = None, where
         narrowed[:, top : top + rows] = _resized(part, part.shape[1], w)
     fitted = np.clip(_resized(narrowed, h, w), 0.0, 1.0)
     return np.repeat(fitted, c, axis=0) if planes < c else fitted
+
+
+def check_channels(channels: int, wanted: int, where: str, *, expected: str | None = None, hint: str = "") -> None:
+    """Refuse pictures that have other channels than wanted, are not grey, and cannot be made grey."""
+    if not (channels in (1, wanted) or (channels == 3 and wanted == 1)):
+        raise FFLabelsError(
+            "channels do not fit", where=where, got=f"{channels} channels", expected=expected or f"{wanted} or 1",
+            hint=hint or None,
+        )  # fmt: skip
 
 
 def grey(image: Images) -> Images:

@@ -1,4 +1,4 @@
-"""One-hot labels (Hinton 2022): one of the image's first C pixels is lit. The baseline; a CNN hardly sees it."""
+"""One-hot labels (Hinton 2022): one of the image's first C pixels is lit. Only filters near the first row see it."""
 
 from __future__ import annotations
 

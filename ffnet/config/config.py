@@ -97,7 +97,7 @@ class Config(Section, frozen=True):
             count = len(operator.attrgetter(name)(self))
             if count not in (0, depth):
                 expected = f"{depth}, as net.widths"
-                raise FFLabelsError("one a layer", where=name, got=f"{count} values", expected=expected)
+                raise FFLabelsError("needs one value per layer", where=name, got=f"{count} values", expected=expected)
         if self.net.kernel % 2 == 0:
             raise FFLabelsError("even", where="net.kernel", got=self.net.kernel, expected="an odd number")
         if self.net.init == "unit" and self.net.norm == "none":

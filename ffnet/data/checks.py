@@ -31,7 +31,7 @@ def check_data_set(data: Data) -> None:
             raise FFLabelsError(str(error), where=where) from None
         if classes.dtype != torch.int64 or classes.shape != (len(images),):
             raise FFLabelsError(
-                "not one class an image", where=where, got=f"{classes.dtype} of shape {tuple(classes.shape)}",
+                "not one class per image", where=where, got=f"{classes.dtype} of shape {tuple(classes.shape)}",
                 expected=f"torch.int64 of shape ({len(images)},)", hint="classes.long() converts other integers",
             )  # fmt: skip
         if len(classes) and not (classes.min() >= 0 and classes.max() < data.classes):

@@ -253,11 +253,12 @@ def _first(given: Split, count: int | None) -> Split:
 
 
 def to_split(images: Bytes, classes: Classes, size: int | None) -> Split:
-    """Return images, resized to `size` × `size` if that is given, and classes as tensors."""
+    """Return images, bytes or floats in [0, 1], resized to `size` × `size` if that is given, and classes as tensors."""
     if size and images.shape[2:] != (size, size):
-        resized = np.empty((*images.shape[:2], size, size), np.uint8)
+        white = 255 if images.dtype == np.uint8 else 1
+        resized = np.empty((*images.shape[:2], size, size), images.dtype)
         for k in range(0, len(images), RESIZED_AT_ONCE):
-            part = (images[k : k + RESIZED_AT_ONCE] / 255).astype(np.float32)
-            resized[k : k + RESIZED_AT_ONCE] = np.round(fit(part, (images.shape[1], size, size)) * 255)
+            part = fit((images[k : k + RESIZED_AT_ONCE] / white).astype(np.float32), (images.shape[1], size, size))
+            resized[k : k + RESIZED_AT_ONCE] = np.round(part * 255) if white == 255 else part
         images = resized
     return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(classes))

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
-from fflabels.images import SUFFIXES, Range, read_picture
+from fflabels.images import SUFFIXES, Range, pictures, read_picture
 from fflabels.images.notes import Notes
+from fflabels.images.resize import check_channels
 from ffnet.config import DataConfig
 from ffnet.data.dataset import Bytes, Classes, Data, split_data
-from ffnet.data.layout import check_text, class_names, pictures, split_folders, warn_of_unread
+from ffnet.data.layout import check_text, class_names, split_folders, warn_of_unread
 from ffnet.data.ranges import with_range
 from ffnet.data.splits import SplitRule, held_out
 
@@ -78,6 +79,8 @@ def load_folder(folder: Path, config: DataConfig, splits: SplitRule = "by class"
 def _one_shape(read: dict[str, tuple[Bytes, Classes]], folder: Path) -> dict[str, tuple[Bytes, Classes]]:
     """Return the splits with as many channels as the one with the most; refuse different sizes."""
     channels = max(images.shape[1] for images, _ in read.values())
+    for images, _ in read.values():
+        check_channels(images.shape[1], channels, str(folder))
     sizes = {name: images.shape[2:] for name, (images, _) in read.items()}
     if len(set(sizes.values())) > 1:
         raise FFLabelsError(
@@ -138,6 +141,8 @@ def _refuse_damaged(splits: Collection[_Read], folder: Path) -> None:
 def _stacked(read: _Read, folder: Path) -> tuple[Bytes, Classes]:
     """Return the pictures of a split as (N, C, H, W), and their classes; grey ones become colour beside colour ones."""
     channels = max(image.shape[0] for image in read.images)
+    for count in {image.shape[0] for image in read.images}:
+        check_channels(count, channels, str(folder))
     sizes = sorted({image.shape[1:] for image in read.images})
     if len(sizes) > 1:
         raise FFLabelsError(
@@ -185,6 +190,7 @@ def read_good_pictures(
     for place, path in enumerate(paths):
         try:
             picture = torch.from_numpy(np.array(read_picture(Path(path), (height, width), scale)))
+            check_channels(len(picture), channels, str(path))
         except Exception as error:  # decoders raise anything on damaged files
             unread[place] = FFLabelsError(f"cannot be read as an image: {_reason(error)}", where=str(path))
             continue

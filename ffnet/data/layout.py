@@ -9,16 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fflabels.errors import FFLabelsError
-from fflabels.images import SUFFIXES
+from fflabels.images import SUFFIXES, class_folders, pictures
+from fflabels.images.folders import is_picture
 from ffnet.data.splits import SplitRule
 
 SPLIT_FOLDERS = {
     "train": "train", "test": "test", "val": "validation", "valid": "validation", "validation": "validation",
 }  # fmt: skip
 """Names of folders that hold a split, in lower case, and which split it is."""
-
-NO_CLASSES = ("__MACOSX", "@eaDir")
-"""Folders that systems put beside the classes."""
 
 OUTPUT = ("run.json", ".lock")
 """A folder without pictures of its own, and with one of these files in it or below, holds runs."""
@@ -90,11 +88,6 @@ def check_text(name: str, what: str) -> None:
         raise FFLabelsError("the name is not UTF-8", where=what, got=shown, hint="rename it") from None
 
 
-def pictures(folder: Path) -> list[Path]:
-    """Return the picture files of a folder by name, without hidden ones."""
-    return sorted(p for p in folder.iterdir() if _is_picture(p))
-
-
 def warn_of_unread(folder: Path, splits: Sequence[Path], names: Sequence[str]) -> None:
     """Warn once, with counts, of pictures that are not read, and of files among the pictures that are none."""
     unread = list(_unread(folder, splits, names))
@@ -104,7 +97,7 @@ def warn_of_unread(folder: Path, splits: Sequence[Path], names: Sequence[str]) -
 
 def _unread(folder: Path, splits: Sequence[Path], names: Sequence[str]) -> Iterator[str]:
     classes = [split / name for split in splits for name in names]
-    if deeper := sum(_is_picture(p) for path in classes for sub in _subfolders(path) for p in sub.rglob("*")):
+    if deeper := sum(is_picture(p) for path in classes for sub in _subfolders(path) for p in sub.rglob("*")):
         yield f"{_count(deeper, 'image')} in subfolders of class folders"
     others = [p for path in classes for p in path.iterdir() if _is_file(p) and p.suffix.lower() not in SUFFIXES]
     if endings := Counter(p.suffix.lower() or "no ending" for p in others):
@@ -112,22 +105,17 @@ def _unread(folder: Path, splits: Sequence[Path], names: Sequence[str]) -> Itera
     if beside := sum(len(pictures(path)) for path in dict.fromkeys([folder, *splits])):
         yield f"{_count(beside, 'image')} beside the class folders"
     for path in _subfolders(folder) if folder not in splits else ():
-        if path not in splits and (count := sum(_is_picture(p) for p in path.rglob("*"))):
+        if path not in splits and (count := sum(is_picture(p) for p in path.rglob("*"))):
             yield f"{_count(count, 'image')} in {path.name}/"
 
 
 def _subfolders(folder: Path) -> list[Path]:
     """Return the subfolders by name, without hidden ones, those of systems, and those that hold runs."""
-    inside = (p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name not in NO_CLASSES)
-    return sorted(p for p in inside if not _holds_runs(p))
+    return [path for path in class_folders(folder) if not _holds_runs(path)]
 
 
 def _holds_runs(folder: Path) -> bool:
     return not pictures(folder) and any(p.name in OUTPUT for p in folder.rglob("*"))
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def _is_file(path: Path) -> bool:

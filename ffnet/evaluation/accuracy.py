@@ -71,6 +71,8 @@ def evaluate(
     if split not in get_args(SplitName):
         raise FFLabelsError("unknown split", where="split", got=split, expected="validation or test")
     part: Split = getattr(data, split)
+    if not len(part):
+        raise FFLabelsError("no images", where=f"data set {data.name}, {split}", expected="1 or more")
     check_inference(net, inference)
     names = [inference] if inference else [n for n, m in INFERENCES.items() if m.reported and isinstance(net, m.nets)]
     methods = [get_inference(name) for name in names]

@@ -133,5 +133,7 @@ def code_correlations(net: Net) -> dict[int, Tensor]:
 def _with_codes(net: Net) -> FFNet:
     """Return a net whose labels are codes; refuse others."""
     if not (isinstance(net, FFNet) and net.has_codes):
-        raise FFLabelsError("its labels are no codes", where="net", expected="a net trained with labels.goodness.set")
+        raise FFLabelsError(
+            "this net does not use codes", where="net", expected="a net trained with labels.goodness.set"
+        )
     return net

@@ -102,7 +102,10 @@ def data_root(config: Config) -> str | None:
 
 
 def check_settings(config: Config, out: Path) -> None:
-    """Refuse a run of other settings in a job's place; where it was computed, and in what type, may differ.
+    """Refuse a run of other settings in a job's place.
+
+    Where it was computed may differ, and what a run decides itself: the type and the range of its pictures (``auto``),
+    and the name of data that it was given.
 
     Raises
     ------
@@ -111,8 +114,10 @@ def check_settings(config: Config, out: Path) -> None:
     """
     if not (out / CONFIG).exists():
         return
-    free = {"data.root": None, "device": "auto"} | ({"dtype": "auto"} if config.dtype == "auto" else {})
-    present, wanted = read_settings(out)[0].replaced(free), with_absolute_paths(config).replaced(free)
+    wanted = with_absolute_paths(config)
+    decided = {"dtype": wanted.dtype, "data.range": wanted.data.range}
+    free = {"data.root": None, "device": "auto"} | {key: "auto" for key, value in decided.items() if value == "auto"}
+    present, wanted = read_settings(out)[0].replaced(free), wanted.replaced(free)
     if present != wanted:
         raise FFLabelsError(
             "holds a run of other settings", where=str(out), hint="move it away, or choose another --out"

@@ -154,7 +154,8 @@ def _sets(experiment: Experiment, finished: Sequence[Job], folder: Path, rows: S
             continue  # no picture of a label
         labels = LabelSet.load(folder / job.folder / LABELS)
         recipes = [msgspec.to_builtins(recipe) for recipe in labels.recipes]
-        key = sha256(canonical_json([job.config.data.name, job.config.labels.intensity, labels.labeler.name, recipes]))
+        images = msgspec.to_builtins(job.config.replaced({"data.root": None}).data)
+        key = sha256(canonical_json([images, job.config.labels.intensity, labels.labeler.name, recipes]))
         chosen.setdefault((job.config.data.name, key), (job, labels, []))[2].append(row)
     sets = []
     for (data, key), (job, labels, of_set) in chosen.items():

@@ -224,9 +224,12 @@ def draw_effects(experiment: Experiment, rows: Sequence[Row], path: Path) -> boo
     from ffnet.report import figures
 
     panels: dict[str, dict[str, dict[str, Gap]]] = {}
-    for effect in effects(experiment, rows):
-        if effect.gap and effect.gap.low is not None:
-            name = " · ".join([effect.level, *effect.others.values()])
+    shown = [effect for effect in effects(experiment, rows) if effect.gap and effect.gap.low is not None]
+    several = len({effect.factor for effect in shown}) > 1
+    for effect in shown:
+        if effect.gap:
+            level = f"{effect.factor} {effect.level}" if several else effect.level
+            name = " · ".join([level, *effect.others.values()])
             column = effect.accuracy.removeprefix(f"{experiment.split} ")
             panels.setdefault(column, {}).setdefault(effect.factor, {})[name] = effect.gap
     if not panels:

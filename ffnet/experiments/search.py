@@ -20,6 +20,7 @@ from ffnet.experiments.jobs import check_settings, start_or_resume, wait_until_u
 from ffnet.experiments.storage import open_storage, storage_errors
 from ffnet.prepare import check_names
 from ffnet.runs.locks import LockedError
+from ffnet.runs.start import with_data
 from ffnet.runs.watcher import Watcher
 from ffnet.system.signals import Interrupted, Interrupts
 
@@ -156,6 +157,7 @@ def search(
     for key in spaces:
         if key.startswith("data."):
             raise FFLabelsError("cannot be searched: accuracies on other images do not compare", where=key)
+    config, data = with_data(config, data)
     data = data or load_data(config.data)
     if not len(data.validation):
         raise FFLabelsError("no images to choose by", where="data.validation", got="0", expected="1 or more")
@@ -164,6 +166,7 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     kept = open_storage(str(storage))
     errors: list[str] = []
+    tried: list[dict[str, Any]] = []  # by this process: others may use the same storage
     with Interrupts(), storage_errors(str(storage)):
         study = optuna.create_study(study_name=name, storage=kept, direction="maximize", load_if_exists=True)
         what = _mark(config, spaces, inference)
@@ -174,6 +177,7 @@ def search(
 
         def objective(trial: optuna.Trial) -> float:
             settings = {key: space.draw(trial, key) for key, space in spaces.items()}
+            tried.append(trial.params)
             made = _try(trial.number, config, settings, data, inference, Path(out), Watcher(progress=progress))
             if report:
                 report(made)
@@ -189,7 +193,8 @@ def search(
             try:
                 study.optimize(objective, n_trials=1)
             except Interrupted:
-                study.enqueue_trial(study.trials[-1].params)
+                if tried:
+                    study.enqueue_trial(tried[-1])
                 raise
             progress("search", k + 1, trials)
         if not study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):

@@ -20,7 +20,7 @@ from ffnet.inference.linear import linear_scores
 from ffnet.inference.passes import goodness_scores
 from ffnet.inference.registry import INFERENCES, Answer, InferenceMethod, get_inference, known_inferences
 from ffnet.inference.shortlist import SHORTLIST, cascade_scores, halving_scores
-from ffnet.model.baseline import BPNet, LocalNet
+from ffnet.model.baseline import Baseline, BPNet, LocalNet
 from ffnet.model.net import Net
 from ffnet.system.devices import memory_errors
 
@@ -50,11 +50,10 @@ def check_inference(net: Net, inference: Inference | None) -> None:
     """Refuse an inference method that does not exist, or does not fit the net."""
     if inference is None:
         return
-    if not net.labels:
-        raise FFLabelsError("a back-propagation net has one inference method", where="inference", got=inference)
     _, method, _ = get_inference(inference)
     if not isinstance(net, method.nets):
-        raise FFLabelsError("for another kind of net", where="inference", got=inference, expected=known_inferences())
+        expected = net.inference if isinstance(net, Baseline) else known_inferences()
+        raise FFLabelsError("for another kind of net", where="inference", got=inference, expected=expected)
     if method.by_label and net.has_codes:
         raise FFLabelsError(
             "not needed with codes: goodness takes a single pass", where="inference", got=inference,

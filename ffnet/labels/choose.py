@@ -89,7 +89,7 @@ def check_count(config: Config, count: int, data: Data) -> None:
     """Refuse a number of labels other than the number of classes."""
     if count != data.classes:
         raise FFLabelsError(
-            "not one label a class", where=f"labels {config.labels.set}", got=count,
+            "not one label per class", where=f"labels {config.labels.set}", got=count,
             expected=f"{data.classes} for {data.name}",
             hint="labels.set=fourier designs as many; on the command line --labels fourier",
         )  # fmt: skip

@@ -53,6 +53,8 @@ def documents(path: Path) -> list[tuple[int, str, bytes]]:
                 "not a file of codes", where=str(path), expected=f'"format": "{CODES_FORMAT}", "version": {VERSION}'
             )
         sets = content["sets"].items()
+        if not sets:
+            raise FFLabelsError("no codes", where=str(path), got="no set", expected="one for each width")
         return [(int(width), f"{path}: sets.{width}", json.dumps(document).encode()) for width, document in sets]
     except (OSError, ValueError, LookupError, AttributeError) as error:
         if isinstance(error, FFLabelsError):

@@ -49,6 +49,7 @@ class EmbedLabel(nn.Module):
         super().__init__()
         self.labels, self.intensity = labels, intensity
         self._embedder: Embedder | None = None
+        self._embeds: tuple[tuple[int, ...], torch.dtype] | None = None
 
     def forward(self, images: Tensor, labels: Tensor | int) -> tuple[Tensor, Tensor | int]:
         """Return the embedded images, and the labels as they came.
@@ -76,8 +77,9 @@ class EmbedLabel(nn.Module):
                 expected=f"one per image, from 0 to {len(self.labels) - 1}",
             )  # fmt: skip
         embedder = self._embedder
-        if embedder is None or embedder.shape != shape:
+        if embedder is None or self._embeds != (shape, images.dtype):
             embedder = self._embedder = Embedder(self.labels, shape, self.intensity, images.dtype)
+            self._embeds = shape, images.dtype
         embedded_NCHW = embedder.to(images.device, images.dtype).embed(images_NCHW, labels_N.long()).images
         return (embedded_NCHW[0] if single else embedded_NCHW), labels
 
@@ -179,8 +181,9 @@ class LabelledPairs(Dataset[tuple[Tensor, Tensor, int]]):
         """Return a random number for each item; count how often it was asked for."""
         index_N = index_N % len(self)
         if (epoch := int(self._epoch)) < 0:
-            times_N = self._asked[index_N].numpy()
-            self._asked[index_N] += 1
+            repeated_N = np.array([np.count_nonzero(index_N[:k] == index) for k, index in enumerate(index_N)], np.int64)
+            times_N = self._asked[index_N].numpy() + repeated_N
+            np.add.at(self._asked.numpy(), index_N, 1)
         else:
             times_N = np.full(len(index_N), epoch)
         mixed_N = _mixed(_mixed(_mixed(np.full(len(index_N), self.seed), 1), times_N), index_N)

@@ -35,11 +35,13 @@ def _largest_saving(config: Config, shape: Shape) -> float:
         return 1.0
     net, (channels, height, width) = config.net, shape
     depth = len(net.widths)
-    samples = config.train.batch * (1 + config.train.negatives_each)
+    samples = config.train.batch * (1 if config.has_codes else 1 + config.train.negatives_each)
+    strides, pools = net.strides or (1,) * depth, net.pools or (1,) * depth
     costs = []
-    for filters, stride, pool in zip(net.widths, net.strides or (1,) * depth, net.pools or (1,) * depth, strict=True):
+    for filters, stride, pool, regions in zip(net.widths, strides, pools, config.code_regions, strict=True):
         multiplications = channels * filters * height * width / stride**2
-        saving = spectral.saving(samples, channels, filters, height, width, net.kernel) if stride == 1 else 1.0
+        fits = stride == 1 and regions == 1
+        saving = spectral.saving(samples, channels, filters, height, width, net.kernel) if fits else 1.0
         costs.append((multiplications, saving))
         height, width = (max(1, -(-side // stride) // pool) for side in (height, width))
         channels = filters

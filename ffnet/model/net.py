@@ -193,6 +193,8 @@ class FFNet(Net):
         self.layer_labels = layer_labels or choose_layer_labels(config, len(labels))
         if config.dtype == "float64":
             self.double()
+        self.has_initial_weights = True
+        """Whether training starts from weights drawn here, not from those of another run."""
         self.embedder: Embedder | None = None
         if isinstance(labels, LabelSet):
             intensity, own_imprint = config.labels.intensity, config.labels.layers.set == "imprint"

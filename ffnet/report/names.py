@@ -33,7 +33,7 @@ def legend(names: Sequence[str], classes: Iterable[int] | None = None) -> str | 
     """
     drawn = range(len(names)) if classes is None else sorted(set(classes))
     numbered = [f"#{k} is {names[k]}" for k in drawn if _missing(names[k])]
-    return f"In pictures, for want of a font, {', '.join(numbered)}." if numbered else None
+    return f"Names that the font cannot draw are numbered: {', '.join(numbered)}." if numbered else None
 
 
 def _missing(name: str) -> bool:

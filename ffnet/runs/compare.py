@@ -15,6 +15,9 @@ from ffnet.evaluation.statistics import Gap, Welch, paired_p
 from ffnet.runs.folder import Run, check_alike
 from ffnet.runs.record import Record
 
+OF_BASELINES = {"bp", "local"}
+"""Inference methods of nets without labels, which have no other."""
+
 
 class Group(msgspec.Struct, frozen=True):
     """Runs of the same settings, with different seeds.
@@ -90,7 +93,7 @@ def group_runs(runs: Sequence[Run | Record], split: SplitName = "validation") ->
         members = [run for run, values in zip(runs, settings, strict=True) if values == shared]
         seeds = [run.config.seed for run in members]
         if len(set(seeds)) < len(seeds):
-            raise FFLabelsError("two runs of one seed are one run", where=f"{members[0].folder} and others", got=seeds)
+            raise FFLabelsError("the same settings and seed twice", where=f"{members[0].folder} and others", got=seeds)
         name = _varied_settings(shared, distinct) or str(members[0].folder)
         folders, devices = [str(run.folder) for run in members], [run.about.devices for run in members]
         groups.append(Group(name, folders, _accuracies(members, split), seeds, devices))
@@ -100,15 +103,19 @@ def group_runs(runs: Sequence[Run | Record], split: SplitName = "validation") ->
 def differences(groups: Sequence[Group]) -> list[Difference]:
     """Return the difference of every other group to the first one, by each inference method that both have.
 
-    Runs of the same seed are paired. Back-propagation has an inference method of its own. It is compared with each of
-    the other group's, except on untrained nets.
+    Runs of the same seed are paired. Back-propagation and local training have an inference method of their own. It is
+    compared with each of the other group's, except on untrained nets.
     """
     compared = []
     for group in groups[1:]:
         for reading, other in itertools.product(group.accuracies, groups[0].accuracies):
             if reading == other:
                 compared.append(_difference(reading, group, groups[0], reading, other))
-            elif "bp" in (reading, other) and not reading.endswith("untrained") and not other.endswith("untrained"):
+            elif (
+                {reading, other} & OF_BASELINES
+                and not reading.endswith("untrained")
+                and not other.endswith("untrained")
+            ):
                 compared.append(_difference(f"{reading} against {other}", group, groups[0], reading, other))
     return compared
 

@@ -219,6 +219,8 @@ def _ensemble_scores(name: str, validation: NetScores, classes_N: Tensor, test: 
     """
     if test:
         return _weighted_sum(test, name, _fit_weights(validation, name, classes_N))
+    if len(classes_N) < 2:
+        raise FFLabelsError("too few validation images", where="split validation", got=len(classes_N), expected="2")
     odd_N = torch.arange(len(classes_N)) % 2 == 1
     scores_NC = torch.empty(len(classes_N), next(iter(validation.values())).shape[2], dtype=torch.float64)
     for half_N in (~odd_N, odd_N):
@@ -257,7 +259,7 @@ def _checked_nets(runs: Sequence[Run]) -> list[FFNet]:
             raise FFLabelsError("not forward-forward", where=str(run.folder), got=f"algorithm {run.config.algorithm}")
         if (settings := (run.config, run.net.labels)) in seen:
             where, got = str(run.folder), f"seed {run.config.seed}"
-            raise FFLabelsError("two runs of one seed are one run", where=where, got=got)
+            raise FFLabelsError("the same settings and seed twice", where=where, got=got)
         seen.append(settings)
         nets.append(run.net)
     return nets

@@ -37,7 +37,7 @@ def finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
     validation = test = None
     if len(data.validation):
         validation = evaluate(net, data, "validation", control=control, progress=progress)
-    if run.config.inference.test:
+    if run.config.inference.test and len(data.test):
         run.count_test_read()
         test = evaluate(net, data, "test", control=control, progress=progress)
     log.timing("evaluation", **clock.lap())

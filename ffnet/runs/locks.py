@@ -24,12 +24,16 @@ LOCK = ".lock"
 """The file that the process working in a run folder holds."""
 
 
+BUSY = 0.5
+"""Seconds after which a lock is held by a process that works, not by one that only asks whether one does."""
+
+
 class LockedError(FFLabelsError):
     """Another process works in a run folder."""
 
 
 def is_locked(folder: Path) -> bool:
-    """Return whether a process works in a run folder."""
+    """Return whether a process works in a run folder; asking holds the lock for an instant (`BUSY`)."""
     if not (folder / LOCK).exists():
         return False
     try:
@@ -56,7 +60,7 @@ def new_run_folder(out: str | Path | None, config: Config) -> Iterator[Path]:
     except BaseException as error:
         if isinstance(error, Interrupted) and (folder / CONFIG).exists():
             error.folder = str(folder)
-        if made and not (folder / CONFIG).exists():
+        if made and not isinstance(error, LockedError) and not (folder / CONFIG).exists():
             shutil.rmtree(folder, ignore_errors=True)
             if folder.parent == RUNS and not any(RUNS.iterdir()):
                 RUNS.rmdir()
@@ -67,12 +71,13 @@ def _new_folder(out: str | Path | None, config: Config) -> tuple[Path, bool]:
     """Return the folder of a new run, and whether it was made here."""
     if out is not None:
         folder = Path(out)
-        existed = folder.exists()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True)
         except OSError as error:
+            if folder.is_dir():
+                return folder, False
             raise FFLabelsError(f"cannot be made: {error.strerror or error}", where=f"out {folder}") from error
-        return folder, not existed
+        return folder, True
     labels = config.labels.set if config.algorithm == "ff" else config.algorithm
     labels = config.labels.goodness.set.partition(",")[0] if config.has_codes else labels
     labels = Path(labels).stem if Path(labels).is_file() else re.sub(r"[:/]", "-", re.sub(r".*\.py:", "", labels))
@@ -92,9 +97,9 @@ def _new_folder(out: str | Path | None, config: Config) -> tuple[Path, bool]:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Lock a run folder against other processes."""
-    lock = filelock.FileLock(folder / LOCK, timeout=0)
+    lock = filelock.FileLock(folder / LOCK, timeout=BUSY)
     try:
-        lock.acquire()
+        lock.acquire(poll_interval=0.01)
     except filelock.Timeout:
         raise LockedError("another process is at work there", where=str(folder)) from None
     except OSError as error:

@@ -18,7 +18,7 @@ from ffnet.data.ranges import with_range
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.labels.choose import choose_labels
 from ffnet.model.compute_type import with_dtype
-from ffnet.prepare import check_drawing, check_names, check_run, sets_of
+from ffnet.prepare import check_drawing, check_evaluation, check_names, check_run, sets_of
 from ffnet.runs.checkpoint import (
     name_last_checkpoint,
     newest_for,
@@ -57,6 +57,7 @@ from ffnet.runs.settings import (
 from ffnet.runs.start import (
     Start,
     load_start,
+    load_start_weights,
     refuse_epochs,
     same_labels,
     start_from,
@@ -65,7 +66,6 @@ from ffnet.runs.start import (
     with_data,
 )
 from ffnet.runs.watcher import Watcher
-from ffnet.runs.weights import load_weights
 from ffnet.system.devices import deterministic, memory_errors, resolve_device
 from ffnet.system.ranks import Ranks, join_ranks
 from ffnet.system.signals import Interrupted, Interrupts
@@ -160,12 +160,14 @@ def train(
             check_data_set(data)
             config = with_dtype(config, computing_device, data.shape)
             check_run(config, data, ranks)
+            check_evaluation(config, data)
             chosen = same_labels(source, config, data) if source else None
             if chosen is None and config.algorithm == "ff":
                 chosen = choose_labels(config, data, progress=watcher.progress)
             net = build(config, data.shape, chosen, data.classes).to(computing_device)
             check_drawing(net)
-            run = Run(folder, config, About.of(data, computing_device, ranks.size, sets_of(net)), net)
+            about = About.of(data, computing_device, ranks.size, sets_of(net), started=source is not None)
+            run = Run(folder, config, about, net)
             start_from(source, net, data, folder)
             # Write what the run begins with, and train.
             if chosen:
@@ -250,11 +252,12 @@ def _continue(
     config, about, labels = read_settings(folder, changed="refuse")
     data = check_data(data or load_data(with_root(config, root).data, about.data.splits), about, folder)
     check_run(config, data, ranks)
+    check_evaluation(config, data)
     net = build(config, data.shape, labels, data.classes, read_layer_labels(folder, changed="refuse"))
     net = net.to(resolve_device(device or config.device))
     check_drawing(net)
-    if (folder / STARTED).exists():
-        load_weights(net, folder / STARTED, hint="put it back, or train again from the other run")
+    if about.started or (folder / STARTED).exists():
+        load_start_weights(net, folder)
     return _train(_Session(Run(folder, config, about, net), data, ranks, watcher), interrupts)
 
 

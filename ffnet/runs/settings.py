@@ -104,9 +104,11 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device, versions
         What the run began on: the device, and the versions of packages.
     continued
-        Every time that it went on elsewhere.
+        Device and versions after each time that it was resumed elsewhere.
     labelers
         Those that draw the labels, with distribution and version; none in older runs.
+    started
+        Whether it started from the weights of another run, which its folder keeps.
     """
 
     format: int
@@ -115,6 +117,7 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     versions: dict[str, str]
     labelers: list[LabelerMark] = []
     continued: list[Continued] = []
+    started: bool = False
 
     @property
     def last(self) -> About | Continued:
@@ -127,13 +130,15 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ", then ".join(dict.fromkeys([self.device, *(part.device for part in self.continued)]))
 
     @classmethod
-    def of(cls, data: Data, device: torch.device, ranks: int = 1, sets: Sequence[LabelSet] = ()) -> About:
+    def of(
+        cls, data: Data, device: torch.device, ranks: int = 1, sets: Sequence[LabelSet] = (), *, started: bool = False
+    ) -> About:
         """Return the record of a run that begins now, on this machine."""
         marks: list[LabelerMark] = []
         for labels in sets:
             if (mark := LabelerMark.of(labels.labeler)) not in marks:
                 marks.append(mark)
-        return cls(FORMAT, DataMark.of(data), *_machine(device, ranks), marks)
+        return cls(FORMAT, DataMark.of(data), *_machine(device, ranks), marks, started=started)
 
 
 def _machine(device: torch.device, ranks: int) -> tuple[str, dict[str, str]]:
@@ -186,7 +191,12 @@ def read_settings(folder: Path, *, changed: Changed = "warn") -> tuple[Config, A
     labels, classes = kind.load(folder / LABELS, changed=changed), len(about.data.class_names)
     if len(labels) != classes:
         raise FFLabelsError(
-            "not one label a class", where=str(folder / LABELS), got=len(labels), expected=f"{classes}"
+            "not one label per class", where=str(folder / LABELS), got=len(labels), expected=f"{classes}"
+        )  # fmt: skip
+    if isinstance(labels, Codes) and (missing := sorted(set(config.code_lengths) - set(labels.sets))):
+        raise FFLabelsError(
+            "no codes for a layer", where=str(folder / LABELS), got=f"codes of {', '.join(map(str, labels.sets))}",
+            expected=f"of {missing[0]}",
         )  # fmt: skip
     return config, about, labels
 

@@ -17,11 +17,11 @@ from ffnet.data.load import KNOWN
 from ffnet.labels.codes import Codes
 from ffnet.labels.kinds import names_codes
 from ffnet.model.baseline import BPNet
-from ffnet.model.net import Net
+from ffnet.model.net import FFNet, Net
 from ffnet.presets import Preset, load_preset, quick_preset
 from ffnet.runs.files import STARTED
 from ffnet.runs.folder import Run, load_run
-from ffnet.runs.weights import save_weights
+from ffnet.runs.weights import load_weights, save_weights
 
 Start: TypeAlias = Config | Preset | str | Mapping[str, Any] | None
 
@@ -126,7 +126,22 @@ def start_from(run: Run | None, net: Net, data: Data, folder: Path) -> None:
         tensor.copy_(theirs[name])
     if isinstance(net, BPNet) and same_classes and isinstance(run.net, BPNet):
         net.head.load_state_dict(run.net.head.state_dict())
+    if isinstance(net, FFNet):
+        net.has_initial_weights = False
     save_weights(net, folder / STARTED)
+
+
+def load_start_weights(net: Net, folder: Path) -> None:
+    """Give a net the weights of the run that its own run started from, as its folder keeps them.
+
+    Raises
+    ------
+    FFLabelsError
+        When the file is damaged.
+    """
+    load_weights(net, folder / STARTED, hint="put it back, or train again from the other run")
+    if isinstance(net, FFNet):
+        net.has_initial_weights = False
 
 
 def load_start(start: str | Path | Run | None) -> Run | None:

@@ -17,7 +17,6 @@ from ffnet.data.dataset import Split
 from ffnet.data.images import to_unit
 from ffnet.training.draws import Draws
 from ffnet.training.layer_learner import LayerLearner
-from ffnet.training.scale import scale_weights
 
 
 class CodeLearner(LayerLearner):
@@ -25,8 +24,7 @@ class CodeLearner(LayerLearner):
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
         """Train every layer on the images of step k."""
-        if self.config.net.init == "measured" and draws.epoch == 0 and k == 0:
-            scale_weights(self.net, train, draws, self.ranks)
+        self.scale_first_weights(train, draws, k)
         index_B = draws.order_SB[k]
         share = self.ranks.share(len(index_B))
         self.learn(draws.images(train, k, share), train.classes[index_B[share]])

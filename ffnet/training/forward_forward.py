@@ -29,7 +29,6 @@ from ffnet.training.draws import Draws
 from ffnet.training.layer_learner import LayerLearner
 from ffnet.training.losses import LogitScale, discriminates, get_loss
 from ffnet.training.peer import PeerNormalization, mean_activity
-from ffnet.training.scale import scale_weights
 
 
 class FFLearner(LayerLearner):
@@ -70,8 +69,7 @@ class FFLearner(LayerLearner):
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
         """Draw the wrong labels of step k, then train every layer on its images."""
-        if self.config.net.init == "measured" and draws.epoch == 0 and k == 0:
-            scale_weights(self.net, train, draws, self.ranks)
+        self.scale_first_weights(train, draws, k)
         index_B, labels_BK = draws.order_SB[k], draws.labels_SBK[k]
         if self.hard:
             wrong_BK = negatives.hard(labels_BK[:, 0], draws.noise_SBK[k], self.table[index_B])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ffnet.data.dataset import Split
 from ffnet.model.fast_cpu.scratch import Scratch
 from ffnet.model.net import FFNet
 from ffnet.system.ranks import SINGLE, Ranks
+from ffnet.training.draws import Draws
 from ffnet.training.layer_metrics import LayerMetrics
 from ffnet.training.learner import Learner, Metrics, make_optimizer
+from ffnet.training.scale import scale_weights
 
 
 class LayerLearner(Learner):
@@ -35,6 +38,11 @@ class LayerLearner(Learner):
         self.metrics = LayerMetrics(net, self.learning, ranks)
         self.sums = self.metrics.sums
         self.scratch = Scratch()
+
+    def scale_first_weights(self, train: Split, draws: Draws, k: int) -> None:
+        """With ``net.init=measured``, scale the initial weights on the images of the first step of all."""
+        if self.config.net.init == "measured" and self.net.has_initial_weights and draws.epoch == 0 and k == 0:
+            scale_weights(self.net, train, draws, self.ranks)
 
     def finish_step(self) -> None:
         """Take one optimizer step for all layers, once the ranks have exchanged their gradients."""

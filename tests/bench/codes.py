@@ -99,7 +99,7 @@ def main():
                 ratio <= INFERENCE_FLOOR, f"{INFERENCE_FLOOR}")
         )  # fmt: skip
     notes = [
-        "pairs: the same net with labels in the image (on CIFAR10 also in later layers) and one wrong label per image",
+        "pairs: the same net with labels in the image and in later layers, and one wrong label per image",
         "bp: the same net by back-propagation; local: a linear classifier at each layer (Nøkland and Eidnes 2019)",
         "median of 15 rounds, in which the variants take turns; memory is on another page",
     ]

@@ -130,7 +130,7 @@ def plot(runs):
             values = [100 * one[f"discrimination_{k}"] for one in epochs]
             axes[1].plot([one["epoch"] for one in epochs], values, color=colour, label=f"layer {k}")
     axes[0].axhline(99.2, color="gray", linestyle=":", label="the paper's best, 3×128 filters 7×7")
-    for axis, title in zip(axes, ("Goodness on the validation images, %", "Pairs told apart, %"), strict=True):
+    for axis, title in zip(axes, ("Goodness on the validation images, %", "Discrimination, %"), strict=True):
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("epoch")
         axis.grid(alpha=0.3)

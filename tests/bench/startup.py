@@ -65,7 +65,7 @@ def main():
     load = os.getloadavg()[0]
     notes = [
         f"CPU seconds, user and system, of the whole process; median of {ROUNDS} rounds, in which the commands take turns",
-        "most of it is imports: NumPy, click, rich and our own modules, but neither PyTorch nor SciPy",
+        "most of it is imports: click, rich, our own modules and, for `fflabels list` and `ffnet info`, NumPy",
         "`ffnet settings` also finds the type of every setting",
         "`import torch`, for comparison: what a command that computes pays first",
         f"load average at the end: {load:.1f}; a busy machine needs more CPU seconds for the same work",

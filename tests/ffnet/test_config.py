@@ -13,7 +13,7 @@ def test_settings_are_checked_by_name():
         ("trian.epochs=3", "no such section; got trian.epochs .did you mean 'train'"),
         ("train.epochs=0", "Expected `int` >= 1"),
         ("net.kernel=4", "net.kernel: even"),
-        ("net.pools=[2]", "net.pools: one a layer"),
+        ("net.pools=[2]", "net.pools: needs one value per layer"),
         ("inference.layers=weigthed", r"inference.layers. \(did you mean 'weighted'\? known: last, sum, weighted\)"),
         ("algorithm=fff", r"'fff' - at .*did you mean 'ff'\? known: bp, ff"),
     ]:

@@ -92,7 +92,7 @@ def test_two_classes_have_one_decision_value():
 
 def test_a_preset_and_its_exceptions():
     X, y = three_digits(60)
-    with pytest.raises(FFLabelsError, match=r"not one label a class; got 10.*labels.set=fourier designs as many"):
+    with pytest.raises(FFLabelsError, match=r"not one label per class; got 10.*labels.set=fourier designs as many"):
         ffnet.FFClassifier(preset="pairs-mnist").fit(X, y)
     model = ffnet.FFClassifier("fourier", preset="pairs-mnist", epochs=1, settings={**SMALL, "net.strides": []}).fit(
         X, y

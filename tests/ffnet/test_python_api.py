@@ -1,5 +1,7 @@
 """Natural calls from Python: they work, or the error says what to write."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -136,6 +138,10 @@ def test_fine_tuning_starts_from_a_run_with_other_classes_and_resumes(labels, tm
         checkpoint.unlink()
     for name in ("results.json", "model.safetensors"):
         (tmp_path / "c" / name).unlink()
+    (tmp_path / "c" / "start.safetensors").rename(tmp_path / "elsewhere")
+    with pytest.raises(FFLabelsError, match=r"start.safetensors: .*put it back"):
+        ffnet.resume(tmp_path / "c", data=other)
+    (tmp_path / "elsewhere").rename(tmp_path / "c" / "start.safetensors")
     again = ffnet.resume(tmp_path / "c", data=other)
     assert all(
         torch.equal(a, b) for a, b in zip(again.net.state_dict().values(), tuned.net.state_dict().values(), strict=True)
@@ -143,6 +149,30 @@ def test_fine_tuning_starts_from_a_run_with_other_classes_and_resumes(labels, tm
     with pytest.raises(FFLabelsError, match=r"the layers differ; got 0.weight: \(16, 1, 5, 5\); expected \(18, 1, "):
         ffnet.train(start=first, data=other, out=tmp_path / "d", **{"net.widths": [18, 6]})
     assert not (tmp_path / "d" / CONFIG).exists()
+
+
+@pytest.mark.slow
+def test_weights_of_another_run_are_not_scaled(tmp_path):
+    settings = {**TINY, "net.init": "measured", "train.lr": 1e-2}
+    first = ffnet.train(labels="fourier:paper10", epochs=1, out=tmp_path / "a", **settings)
+    tuned = ffnet.train(start=first, epochs=1, out=tmp_path / "b", **{"train.lr": 1e-12})
+    for ours, theirs in zip(tuned.net.layers, first.net.layers, strict=True):
+        torch.testing.assert_close(ours.weight, theirs.weight, atol=1e-6, rtol=0)
+
+
+@pytest.mark.slow
+def test_without_test_images_the_validation_images_are_evaluated(tmp_path):
+    data = ffnet.load_data(ffnet.Config().replaced(TINY).data)
+    untested = dataclasses.replace(data, test=data.test[:0])
+    run = ffnet.train(data=untested, epochs=1, out=tmp_path / "a", **TINY)
+    assert run.results.test is None
+    assert ffnet.load_run(run.folder).results == run.results
+    with pytest.raises(FFLabelsError, match="test: no images; expected 1 or more"):
+        ffnet.evaluate(run.net, untested, "test")
+    neither = dataclasses.replace(untested, validation=data.validation[:0])
+    with pytest.raises(FFLabelsError, match="test split: no images to evaluate on; got 0 images"):
+        ffnet.train(data=neither, epochs=1, out=tmp_path / "b", **{**TINY, "inference.layers": "sum"})
+    assert not (tmp_path / "b").exists()
 
 
 def test_more_epochs_for_a_run_are_a_new_training(tmp_path):

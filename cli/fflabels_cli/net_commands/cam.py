@@ -83,7 +83,7 @@ def command(
         maps = activation_maps(loaded.net, pixels, classes)
     else:
         if not loaded.net.has_codes:
-            raise FFLabelsError("its labels are no codes", where=run, got="--by goodness", expected="--by linear")
+            raise FFLabelsError("this net does not use codes", where=run, got="--by goodness", expected="--by linear")
         maps = goodness_maps(loaded.net, pixels, classes)
     write_whole(path, activation(pixels, maps, maps.titles(shown, right)))
     if line := legend(names, maps.classes.tolist()):

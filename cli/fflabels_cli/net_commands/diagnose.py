@@ -37,7 +37,7 @@ def command(run: str, pairs: int, images: int, data: str | None, device: str | N
 
     loaded = load_run(run, device=device or "auto")
     if not isinstance(loaded.net, FFNet):
-        raise FFLabelsError("a back-propagation net has no labels", where=run)
+        raise FFLabelsError("this net has no labels", where=run)
     loaded.check_trained()
     diagnosis = diagnose(loaded.net, loaded.data(data), count=images)
     if json_:

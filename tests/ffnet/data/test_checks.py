@@ -12,6 +12,7 @@ from fflabels.errors import FFLabelsError
 from ffnet.data.arrays import images_of
 from ffnet.data.dataset import Data, Split
 from ffnet.data.images import DarkImagesWarning, check_images
+from ffnet.prepare import check_run
 
 X = np.zeros((6, 8, 8))
 Y = [0, 1] * 3
@@ -84,9 +85,9 @@ RIGHT = torch.arange(12) % 2
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (data_set(RIGHT.int()), r"data set mine, train: not one class an image; got torch.int32 of shape \(12,\)"),
-        (data_set(RIGHT.float()), r"not one class an image; got torch.float32"),
-        (data_set(RIGHT[:6]), r"not one class an image; got torch.int64 of shape \(6,\); .*\(12,\)"),
+        (data_set(RIGHT.int()), r"data set mine, train: not one class per image; got torch.int32 of shape \(12,\)"),
+        (data_set(RIGHT.float()), r"not one class per image; got torch.float32"),
+        (data_set(RIGHT[:6]), r"not one class per image; got torch.int64 of shape \(6,\); .*\(12,\)"),
         (data_set(RIGHT + 1), r"no such class; got classes from 1 to 2; expected 0 to 1, one for each of the 2"),
         (data_set(RIGHT - 1), r"no such class; got classes from -1 to 0"),
         (data_set(RIGHT, torch.full((12, 1, 16, 16), torch.nan)), r"mine, train: images: out of range"),
@@ -108,3 +109,17 @@ def test_all_splits_are_checked():
     other = Split(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64))
     with pytest.raises(FFLabelsError, match="mine, validation: images: images do not fit the net"):
         ffnet.label_set(ffnet.Config(), Data("mine", train, other, train, ("a", "b")))
+
+
+def test_one_image_on_maps_of_one_pixel_has_no_variance():
+    data = ffnet.load_data(ffnet.Config().override(["data.limit=200", "data.size=8"]).data)
+    config = ffnet.Config().override(["net.norm=batch", "train.batch=1", "net.widths=[4,4]", "net.pools=[8,1]"])
+    with pytest.raises(FFLabelsError, match=r"net.norm: one value per channel has no variance"):
+        check_run(config, data)
+    check_run(config.override(["train.batch=2"]), data)
+
+
+def test_one_class_has_no_wrong_label():
+    split = Split(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(FFLabelsError, match="classes: no wrong label exists; got 1; expected 2 or more"):
+        check_run(ffnet.Config(), ffnet.Data("one", split, split, split, ("a",)))

@@ -11,6 +11,7 @@ from reference import make_folder
 
 import ffnet
 from fflabels.errors import FFLabelsError
+from ffnet.data.dataset import to_split
 from ffnet.data.folders import read_pictures
 from ffnet.presets import quick_preset
 
@@ -239,3 +240,11 @@ def test_pictures_are_fitted_to_a_shape(tmp_path):
     assert found[0].unique().tolist() == [100]
     with pytest.raises(FFLabelsError, match=r"none.png: cannot be read as an image"):
         read_pictures([tmp_path / "none.png"], (1, 4, 4))
+
+
+def test_floats_are_resized_as_bytes_are():
+    images = np.random.default_rng(0).integers(0, 256, (3, 1, 12, 12), np.uint8)
+    classes = np.zeros(3, np.int64)
+    small = to_split((images / 255).astype(np.float32), classes, 6).images
+    assert small.dtype == torch.float32
+    torch.testing.assert_close(small * 255, to_split(images, classes, 6).images.float(), atol=0.51, rtol=0)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -227,3 +228,24 @@ def test_a_renamed_class_folder_is_noticed(tmp_path):
 def test_the_folder_of_a_run_may_not_have_a_name_that_is_no_text(tmp_path):
     with pytest.raises(FFLabelsError, match="out: the name is not UTF-8"):
         ffnet.train(out=Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9")))
+
+
+def test_pictures_of_other_channels_are_refused_in_one_line(tmp_path):
+    make_folder(tmp_path / "data")
+    tifffile.imwrite(
+        tmp_path / "data" / "cat" / "four.tif", np.zeros((10, 12, 4), np.uint8), photometric="rgb", extrasamples=(0,)
+    )
+    with pytest.raises(FFLabelsError, match="channels do not fit; got 3 channels; expected 4 or 1"):
+        load(tmp_path / "data")
+    with pytest.raises(FFLabelsError, match=r"four.tif: .*channels do not fit"):
+        read_pictures([four], (1, 10, 12))
+
+
+def test_what_systems_and_links_leave_in_a_folder_is_no_class_and_no_picture(tmp_path):
+    make_folder(tmp_path)
+    for name in ("lost+found", "$RECYCLE.BIN", "#recycle", "cat/thumbs.png"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "dog" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    data = load(tmp_path)
+    assert data.class_names == ("cat", "dog")
+    assert sum(counts(data)) == 16

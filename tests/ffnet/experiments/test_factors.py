@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from fflabels_cli.app import ffnet_group
+from reference import make_folder
 from scipy.stats import ttest_rel
 from tiny_experiment import COMMAND, TINY, experiment
 
@@ -344,3 +345,13 @@ def test_the_commands_list_show_run_tell_and_report(tmp_path, monkeypatch):
     assert "2 of 2 runs are finished" in shown("status", "mine.toml")
     assert "results.csv" in shown("report", "mine.toml")
     assert "Two goodness functions on digits" in (tmp_path / "experiments/mine/full/report.md").read_text()
+
+
+@pytest.mark.slow
+def test_a_range_that_the_runs_find_themselves_keeps_nobody_from_going_on(tmp_path):
+    make_folder(tmp_path / "pictures")
+    text = TINY.replace("data.limit = 60", f'data.name = "{tmp_path / "pictures"}"\ndata.range = "auto"')
+    jobs = experiment(tmp_path, text).jobs()[:1]
+    run_jobs(jobs, tmp_path / "runs")
+    run_jobs(jobs, tmp_path / "runs")
+    assert len(rows_of(jobs, tmp_path / "runs")) == 1

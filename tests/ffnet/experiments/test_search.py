@@ -21,9 +21,11 @@ from tiny_experiment import COMMAND
 import ffnet
 from fflabels import FFLabelsError
 from ffnet.config import Config
+from ffnet.experiments import search as searches
 from ffnet.experiments import storage as storages
 from ffnet.experiments.search import Space
 from ffnet.experiments.search import search as search_in
+from ffnet.system.signals import Interrupted
 
 pytestmark = pytest.mark.slow
 
@@ -327,3 +329,28 @@ def test_a_signal_ends_a_search_as_it_ends_a_training_and_the_try_is_finished_la
     assert study.trials[-1].state == optuna.trial.TrialState.WAITING
     assert study.trials[-1].system_attrs["fixed_params"] == study.trials[0].params
     assert f"{study.trials[0].params['train.lr']:.4g}"[:4].replace("0.", "0.") in folder.name
+
+
+def test_a_try_of_another_process_is_not_queued_for_ours(data, tmp_path, monkeypatch):
+    space = {"train.lr": Space.of("train.lr", "log 1e-4..1e-2")}
+
+    def interrupted(config, folder, watcher, data):
+        study = optuna.load_study(study_name="ffnet", storage=storages.open_storage(str(tmp_path / "j")))
+        study.ask({"train.lr": optuna.distributions.FloatDistribution(1e-4, 1e-2, log=True)})  # another process's
+        raise Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr(searches, "start_or_resume", interrupted)
+    with pytest.raises(Interrupted):
+        search_in(SMALL, space, trials=1, data=data, storage=tmp_path / "j", out=tmp_path / "runs")
+    study = optuna.load_study(study_name="ffnet", storage=storages.open_storage(str(tmp_path / "j")))
+    ours, _, again = study.trials
+    assert again.system_attrs["fixed_params"] == ours.params
+
+
+def test_data_under_a_name_of_their_own_can_be_searched_twice(data, search, tmp_path):
+    renamed = dataclasses.replace(data, name="mine")
+    for _ in range(2):
+        best = search(
+            SMALL, {"train.lr": Space.of("train.lr", "1e-3|1e-3")}, trials=1, data=renamed, storage=tmp_path / "j"
+        )
+        assert best.accuracy is not None

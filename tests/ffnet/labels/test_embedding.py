@@ -31,7 +31,7 @@ def test_a_set_of_another_size_is_refused(tmp_path):
     few = LabelSet(named_set("fourier:paper10").recipes[:3], "fourier")
     few.save(tmp_path / "few.json")
     chosen = ffnet.Config().override([f"labels.set={tmp_path / 'few.json'}"])
-    with pytest.raises(FFLabelsError, match="not one label a class; got 3; expected 10 for digits"):
+    with pytest.raises(FFLabelsError, match="not one label per class; got 3; expected 10 for digits"):
         ffnet.label_set(chosen, ffnet.load_data(chosen.data))
 
 

@@ -145,3 +145,17 @@ def test_a_single_label_has_no_wrong_one():
     for make in (lambda: ffnet.LabelledPairs([], one), lambda: ffnet.CollatePairs(one)):
         with pytest.raises(FFLabelsError, match="no wrong label exists; got 1 label"):
             make()
+
+
+def test_a_type_seen_before_leaves_no_trace():
+    images, labels = torch.rand(4, 1, 16, 16), torch.arange(4)
+    used, fresh = ffnet.EmbedLabel(LABELS), ffnet.EmbedLabel(LABELS)
+    used(images.half(), labels)
+    assert torch.equal(used(images, labels)[0], fresh(images, labels)[0])
+
+
+def test_an_item_asked_for_twice_in_a_batch_counts_twice():
+    together, apart = pairs_of(8), pairs_of(8)
+    expected = [apart.__getitems__([3])[0][1] for _ in range(4)]
+    found = [one for _, one, _ in together.__getitems__([3, 3, 3])] + [together[3][1]]
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))

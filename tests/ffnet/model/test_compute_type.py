@@ -40,3 +40,10 @@ def test_a_given_type_stays(native):
 def test_a_net_takes_the_type_of_its_shape(native):
     config = ffnet.load_preset("paper-mnist").config.override(["dtype=auto", *WIDE, "algorithm=bp", "train.peer=0"])
     assert ffnet.BPNet(config, (1, 28, 28), 10).config.dtype == "float32"
+
+
+def test_codes_over_regions_use_no_transforms(native):
+    wide = ffnet.load_preset("best-mnist").config.override(["dtype=auto", *WIDE, "net.pools=[1,1,1]"])
+    assert with_dtype(wide, CPU, (1, 28, 28)).dtype == "float32"
+    over_regions = wide.override(["labels.goodness.regions=[2,2,2]"])
+    assert with_dtype(over_regions, CPU, (1, 28, 28)).dtype == ("bfloat16" if native else "float32")

@@ -142,7 +142,7 @@ def test_pictures_have_no_goodness_maps(tmp_path):
     config = ffnet.Config().replaced(SMALL_TRAINED)
     data = ffnet.load_data(config.data)
     net = ffnet.FFNet(config, data.shape, named_set("fourier:paper10"))
-    with pytest.raises(FFLabelsError, match="net: its labels are no codes"):
+    with pytest.raises(FFLabelsError, match="net: this net does not use codes"):
         ffnet.goodness_maps(net, data.test.images[:2])
 
 
@@ -168,13 +168,16 @@ def test_pictures_have_no_goodness_maps(tmp_path):
         ({"labels.layers.set": "waves"}, r"labels.layers.set: only for labels in the image; got waves; expected none"),
         ({"train.negatives_each": 3}, r"train.negatives_each: only for labels in the image; got 3"),
         ({"net.first_layer": "with_next"}, r"net.first_layer: not with codes; got with_next"),
-        ({"labels.goodness.regions": [2, 1]}, r"goodness.regions: one a layer; got 2 values; expected 3, as net"),
+        (
+            {"labels.goodness.regions": [2, 1]},
+            r"goodness.regions: needs one value per layer; got 2 values; expected 3, as net",
+        ),
         ({"labels.goodness.regions": [2, 1, 9]}, r"layer 3: more regions than pixels; got 9; expected at most 4"),
         (
             {"labels.goodness.set": "code:hadamard", "labels.goodness.regions": [1, 1, 3]},
             r"no codes for a layer of width 6: .* \(each region of a channel counts\)",
         ),
-        ({"labels.n": 7}, r"not one label a class; got 7; expected 10"),
+        ({"labels.n": 7}, r"not one label per class; got 7; expected 10"),
     ],
 )
 def test_wrong_settings_are_refused_in_one_line(changes, message):

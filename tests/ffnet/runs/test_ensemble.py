@@ -167,7 +167,7 @@ def test_what_cannot_answer_together_is_refused_by_name_and_no_look_is_counted(r
         ffnet.Ensemble([runs[0], ffnet.load_run(runs[0].folder)])
     shutil.copytree(runs[0].folder, tmp_path / "copy")
     copy = ffnet.load_run(tmp_path / "copy")
-    with pytest.raises(FFLabelsError, match=r"copy: two runs of one seed are one run; got seed 0"):
+    with pytest.raises(FFLabelsError, match=r"copy: the same settings and seed twice; got seed 0"):
         ffnet.Ensemble([runs[0], copy])
     with pytest.raises(FFLabelsError, match=r"bp: not forward-forward; got algorithm bp"):
         ffnet.Ensemble([runs[0], trained(tmp_path / "bp", "algorithm=bp")])

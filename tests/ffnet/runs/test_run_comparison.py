@@ -89,8 +89,16 @@ def test_runs_that_cannot_be_compared_are_named(runs, tmp_path):
     with pytest.raises(FFLabelsError, match="the same run twice"):
         group_runs([runs["ff0"], runs["ff0"]])
     shutil.copytree(runs["ff0"].folder, tmp_path / "copy")
-    with pytest.raises(FFLabelsError, match="two runs of one seed are one run"):
+    with pytest.raises(FFLabelsError, match="the same settings and seed twice"):
         group_runs([runs["ff0"], load_run(tmp_path / "copy")])
     other = ffnet.train(Config().replaced({**SMALL, "data.limit": 100, "train.epochs": 1}), out=tmp_path / "other")
     with pytest.raises(FFLabelsError, match="another data set"):
         group_runs([runs["ff0"], other])
+
+
+def test_a_baseline_is_compared_with_every_inference_method():
+    ff = Group("ff", [], {"goodness": [0.5, 0.6], "linear": [0.7, 0.8], "untrained": [0.3, 0.4]}, [0, 1], ["a", "a"])
+    for name in ("bp", "local"):
+        other = Group(name, [], {name: [0.8, 0.9]}, [0, 1], ["a", "a"])
+        names = [difference.reading for difference in differences([ff, other])]
+        assert names == [f"{name} against goodness", f"{name} against linear"]

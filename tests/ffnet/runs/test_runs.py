@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import msgspec
@@ -17,8 +18,10 @@ from reference import SMALL_RUN as SMALL
 import fflabels
 import ffnet
 from fflabels.errors import FFLabelsError
+from ffnet.runs import locks
 from ffnet.runs.checkpoint import DamagedWarning, newest_checkpoint
 from ffnet.runs.folder import settings_digest
+from ffnet.runs.locks import LockedError, is_locked, locked, new_run_folder
 from ffnet.runs.log import read_lines
 from ffnet.runs.session import Watcher, with_absolute_paths
 from ffnet.training.backprop import BPLearner
@@ -267,10 +270,39 @@ def test_a_run_that_came_in_between_is_not_written_over(tmp_path):
     assert (tmp_path / "run" / "config.toml").exists()
 
 
+def test_of_two_that_start_one_run_the_second_leaves_the_firsts_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    monkeypatch.setattr(locks, "BUSY", 0.05)
+    with new_run_folder(folder, config()):
+        with pytest.raises(LockedError, match="another process is at work there"), new_run_folder(folder, config()):
+            pass
+        assert folder.exists()
+
+
+def test_asking_whether_a_run_is_locked_keeps_nobody_from_starting(tmp_path):
+    over = threading.Event()
+
+    def ask():
+        while not over.is_set():
+            is_locked(tmp_path)
+
+    with locked(tmp_path):
+        assert is_locked(tmp_path)
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(100):
+            with locked(tmp_path):
+                pass
+    finally:
+        over.set()
+        asking.join()
+
+
 def test_where_no_run_comes_of_it_no_folder_stays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for out in (None, "deep/run"):
-        with pytest.raises(FFLabelsError, match="not one label a class"):
+        with pytest.raises(FFLabelsError, match="not one label per class"):
             ffnet.train(config("labels.set=fourier", "labels.n=5", "labels.candidates=16"), out=out)
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "deep" / "run").exists()
@@ -288,7 +320,7 @@ def five_labels(_):
     ("name", "change", "message"),
     [
         ("config.toml", lambda c: c.replace(b"seed = 0", b"seed = 1"), "config.toml or labels.json were edited since"),
-        ("labels.json", five_labels, "labels.json: not one label a class; got 5; expected 10"),
+        ("labels.json", five_labels, "labels.json: not one label per class; got 5; expected 10"),
         ("run.json", lambda c: b"{}", "run.json: cannot be read"),
     ],
 )
@@ -345,7 +377,7 @@ def test_a_function_that_nobody_registered_leaves_no_folder(tmp_path, key):
 def test_what_does_not_fit_the_data_is_refused_before_labels_are_designed(monkeypatch, tmp_path):
     monkeypatch.setattr("ffnet.labels.choose.design", lambda *_, **__: pytest.fail("labels were designed"))
     for settings, message in (
-        (["labels.n=7"], r"labels fourier: not one label a class; got 7; expected 10 for digits"),
+        (["labels.n=7"], r"labels fourier: not one label per class; got 7; expected 10 for digits"),
         (["labels.assign=alike", "data.limit=9"], r"labels.assign: a class without a training image"),
         (["net.pools=[4,4]", "data.size=8"], r"layer 2: no pixel is left"),
         (

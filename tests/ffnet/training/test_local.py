@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 import ffnet
 from fflabels.errors import FFLabelsError
+from ffnet.inference.predict import scores
 from ffnet.training.local import LocalLearner
 
 
@@ -52,6 +53,13 @@ def test_the_loss_of_a_layer_moves_that_layer_alone():
         LocalLearner(net).learn(images, labels[:, 0])
     assert torch.equal(first.layers[1].weight.grad, other.layers[1].weight.grad)
     assert first.config.layer_local
+
+
+def test_its_own_inference_method_can_be_named():
+    ours, images = local_net().eval(), batch()[0]
+    torch.testing.assert_close(scores(ours, images, inference="local"), scores(ours, images))
+    with pytest.raises(FFLabelsError, match="inference: for another kind of net; got goodness; expected local"):
+        scores(ours, images, inference="goodness")
 
 
 def test_a_run_trains_predicts_maps_and_is_loaded_again(tmp_path):
