@@ -54,6 +54,13 @@ def parameters(labeler_type: type[Labeler[Any]]) -> list[Parameter]:
     ]
 
 
+def words(params_type: type[Params], field: str) -> str:
+    """Return what a parameter takes, in words."""
+    info = msgspec.inspect.type_info(params_type)
+    assert isinstance(info, msgspec.inspect.StructType)
+    return next(_words(one.type) for one in info.fields if one.name == field)
+
+
 def _words(kind: msgspec.inspect.Type) -> str:
     """Return a type in words."""
     match kind:

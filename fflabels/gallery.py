@@ -150,8 +150,10 @@ def _title(labels: LabelSet) -> str:
         parts.append(f"the first {MAX_SHOWN}")
     if scores := labels.scores:
         alike = {METRICS[name]: summary for name, summary in scores.similarity.items()}
-        parts += [f"largest {m.name} {s.max:.3f}" for m, s in alike.items() if not m.higher_is_better]
-        parts += [f"least {m.name} {m.text(m.score(s.max))}" for m, s in alike.items() if m.higher_is_better and s.pair]
+        parts += [f"largest {m.title} {s.max:.3f}" for m, s in alike.items() if not m.higher_is_better]
+        parts += [
+            f"least {m.title} {m.text(m.score(s.max))}" for m, s in alike.items() if m.higher_is_better and s.pair
+        ]
         on = f" on {one_line(scores.references.name)[:40]}" if scores.references else ""
         parts.append(f"scored at {'x'.join(map(str, scores.shape))}{on}")
     return " · ".join(parts)

@@ -96,8 +96,11 @@ def patterns(labeler: Labeler[Any], recipes: Sequence[Recipe], shape: Shape) -> 
 def checked_imprint(labeler: Labeler[Any], images: Array, recipe: Recipe) -> Array:
     """Return ``labeler.imprint(images, recipe)``, refusing a wrong shape, type or device."""
     check_images(images)
+    before = hash(recipe)
     with blaming(labeler):
         imprint = labeler.imprint(images, recipe)
+    if hash(recipe) != before:
+        raise LabelerFaultError("imprint changes its recipe", where=source(labeler), got=_name(recipe))
     return _checked("imprint", labeler, imprint, images)
 
 

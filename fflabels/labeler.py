@@ -133,7 +133,12 @@ class Labeler(Generic[R]):
         return None
 
     def default_shape(self, recipe: R) -> Shape:
-        """Return the shape that a label is scored and shown at unless the user names another."""
+        """Return the shape that a label is scored and shown at unless the user names another.
+
+        A labeler of codes overrides it where its recipe tells the number of channels.
+        """
+        if self.pattern == "code":
+            raise FFLabelsError("no shape is known", where=f"labeler {self.name}", expected="--shape Wx1x1, W channels")
         return DEFAULT_SHAPE
 
     def patterns(self, recipes: Sequence[R], shape: Shape) -> np.ndarray[Any, Any]:
@@ -245,13 +250,15 @@ def convert_params(name: str, params_type: type[Params], params: Mapping[str, An
             raise FFLabelsError("not finite", where=f"labeler {name}", got=got, expected="a finite number")
         return converted
     except msgspec.ValidationError as error:
+        from fflabels.describe import words
+
         field = next((f for f in values if f"`$.{f}" in str(error)), None)
+        if field is None:
+            raise FFLabelsError(f"bad parameter: {error}", where=f"labeler {name}") from None
         raise FFLabelsError(
-            f"bad parameter: {error}",
-            where=f"labeler {name}",
-            got=f"{field}={params[field]}" if field else None,
-            expected=_choices(params_type, field),
-        ) from None
+            "bad parameter", where=f"labeler {name}", got=f"{field}={params[field]}",
+            expected=words(params_type, field),
+        ) from None  # fmt: skip
 
 
 def _typed_value(labeler: str, name: str, text: str, *, several: bool) -> Any:
@@ -272,18 +279,6 @@ def _typed_value(labeler: str, name: str, text: str, *, several: bool) -> Any:
 def _takes_several(kind: msgspec.inspect.Type) -> bool:
     several = (msgspec.inspect.VarTupleType, msgspec.inspect.TupleType, msgspec.inspect.ListType)
     return any(isinstance(one, several) for one in getattr(kind, "types", (kind,)))
-
-
-def _choices(params_type: type[Params], field: str | None) -> str | None:
-    """Return the words that a parameter is one or several of, if it is."""
-    info = msgspec.inspect.type_info(params_type)
-    assert isinstance(info, msgspec.inspect.StructType)
-    kind = next((f.type for f in info.fields if f.name == field), None)
-    if isinstance(kind, msgspec.inspect.VarTupleType):
-        kind = kind.item_type
-    if isinstance(kind, msgspec.inspect.EnumType):
-        return ", ".join(str(one.value) for one in kind.cls)
-    return ", ".join(map(str, kind.values)) if isinstance(kind, msgspec.inspect.LiteralType) else None
 
 
 def _plain(value: Any) -> Any:

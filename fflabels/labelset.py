@@ -24,7 +24,7 @@ from fflabels.diversity import Summary, summarize, worst_pairs
 from fflabels.effect import visibility
 from fflabels.errors import FFLabelsError, LabelsChangedWarning, short
 from fflabels.files import write_whole
-from fflabels.guard import checked_embed, checked_imprint, checked_imprint_each, draw, made
+from fflabels.guard import check_fits, checked_embed, checked_imprint, checked_imprint_each, draw, made
 from fflabels.images import REFERENCE_COUNT, References
 from fflabels.labeler import Labeler, host_integers
 from fflabels.metrics import METRICS, Matrix, metrics_on
@@ -408,6 +408,7 @@ class LabelSet:
         random
             The chance baseline, to be stored beside.
         """
+        check_fits(self.labeler, shape or self.shape)
         images, intensity = references_for(self.labeler, references, shape or self.shape), check_intensity(intensity)
         brief = Brief(self.labeler, images, intensity)
         metrics = scored_metrics(images, intensity)

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -72,6 +73,9 @@ def _go_ahead(entry: Entry) -> None:
 
 LONGEST_MESSAGE = 300
 """Characters of an exception of a plugin that are shown."""
+
+LIBRARIES = {"fflabels", "numpy", "scipy", "skimage", "torch", "msgspec", "array_api_compat"}
+"""Folders of code that a plugin calls: an error that shows there began in the plugin's own."""
 
 _calling: ContextVar[AnyLabeler | str] = ContextVar("_calling", default="")
 
@@ -173,13 +177,17 @@ def offer_file(spec: str) -> Entry:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     module = importlib.util.find_spec(path.stem)
+    installed = next((entry for entry in entries() if entry.value == f"{path.stem}:{name}"), None)
     if module is None or module.origin is None or Path(module.origin).resolve() != path:
+        use = f", or use the installed labeler: --kind {installed.name}" if installed else ""
         raise FFLabelsError(
             "a module of the file's name is there already",
             where=f"labeler {spec}",
             got=path.stem,
-            hint="rename the file",
+            hint=f"rename the file{use}",
         )
+    if installed:
+        return installed
     return offer(_load(metadata.EntryPoint(name, f"{path.stem}:{name}", GROUP), f"labeler {spec}"))
 
 
@@ -240,7 +248,10 @@ def make(entry: Entry, /, **params: Any) -> Labeler[Any]:
     """Return the labeler of an entry with typed parameters."""
     labeler_type = load_class(entry)
     with blaming(entry):
-        return labeler_type(**params)
+        made = labeler_type(**params)
+    if not hasattr(made, "params"):
+        raise LabelerFaultError("its __init__ does not call super().__init__(**params)", where=source(entry))
+    return made
 
 
 @contextmanager
@@ -264,10 +275,19 @@ def blaming(labeler: AnyLabeler) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if _lacks_memory(error):
             raise
-        text = short(f"{type(error).__name__}: {error}", LONGEST_MESSAGE)
-        raise LabelerFaultError(text, where=source(labeler)) from error
+        raise LabelerFaultError(_fault(error), where=source(labeler)) from error
     finally:
         _calling.reset(token)
+
+
+def _fault(error: BaseException) -> str:
+    """Return what a plugin's code raised, and where: the last line of Python that is not a library's."""
+    text = short(f"{type(error).__name__}: {error}", LONGEST_MESSAGE)
+    if isinstance(error, ValueError) and "read-only" in str(error):
+        text = f"changes its images in place ({text})"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_file()]
+    own = [frame for frame in frames if not LIBRARIES & set(Path(frame.filename).parts)] or frames
+    return f"{text} ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else text
 
 
 def calling() -> str:

@@ -90,7 +90,7 @@ def test_what_a_labeler_cannot_draw_is_met_once(monkeypatch):
         raise FFLabelsError("cannot")
 
     monkeypatch.setattr("fflabels.brief.propose", fails)
-    assert [one.reason for one in compare(["morph"], (3, 5), **SMALL)] == ["cannot"] * 6
+    assert {one.reason for one in compare(["morph"], (3, 5), **SMALL)} == {"cannot"}
     assert len(calls) == 1
 
 

@@ -103,6 +103,22 @@ def test_a_matrix_of_another_shape_is_refused(monkeypatch):
         similarity(labeler.named_sets["paper10"], labeler, shape=SHAPE, metric="bad")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m * np.nan, "metric bad: similarities out of range; got nan to nan; expected 0 to 1"),
+        (lambda m: m * 7, "metric bad: similarities out of range; got .* to 7; expected 0 to 1"),
+        (lambda m: np.triu(m), r"metric bad: not symmetric .fflabels.metrics.finished makes it so"),
+    ],
+)
+def test_a_matrix_that_is_no_similarity_is_refused(monkeypatch, change, message):
+    wrong = Metric("bad", lambda recipes, brief, progress: change(cosine(recipes, brief, progress)))
+    monkeypatch.setitem(METRICS, "bad", wrong)
+    labeler = get_labeler("fourier")
+    with pytest.raises(FFLabelsError, match=message):
+        similarity(labeler.named_sets["paper10"], labeler, shape=(1, 28, 28), metric="bad")
+
+
 def test_images_that_a_metric_needs_are_asked_for(monkeypatch):
     monkeypatch.setitem(METRICS, "many", Metric("many", cosine, min_images=5, needs="it is greedy"))
     few = References(np.random.default_rng(0).random((2, *SHAPE), dtype=np.float32))

@@ -74,7 +74,10 @@ FAILING = {
     "an imprint that ends the process": ("imprint", "raise SystemExit(0)", "SystemExit: 0"),
     "an imprint that leaves the range": ("imprint", "return images - 1", "imprint of .* out of range; got -1 to .*; expected 0 to 1"),
     "an imprint that is not finite": ("imprint", "return images * np.nan", "imprint with NaN or infinite pixels"),
-    "an imprint that changes the images": ("imprint", "images *= 0", "ValueError: output array is read-only"),
+    "an imprint that changes the images": ("imprint", "images *= 0", "changes its images in place .ValueError: output array is read-only. .fflabels_stripes_module.py:"),
+    "an imprint that changes its recipe": (
+        "imprint", "import msgspec; msgspec.structs.force_setattr(recipe, 'period', recipe.period + 1)", "imprint changes its recipe",
+    ),
     "a constructor that raises": ("__init__", "1 / 0", "ZeroDivisionError: division by zero"),
 }  # fmt: skip
 
@@ -108,6 +111,22 @@ def test_a_plugin_that_fails_at_work_is_named(install, fault):
     with pytest.raises(FFLabelsError, match=f"labeler stripes of fflabels-stripes 0.3: ({message})") as caught:
         design("stripes", 2, candidates=4, shape=(1, 8, 8))
     assert "\n" not in str(caught.value)
+
+
+def test_a_constructor_that_leaves_out_the_base_class_is_named(install):
+    install("fflabels-stripes", SOUND + "\n    def __init__(self, a=3):\n        self.a = a\n")
+    with pytest.raises(FFLabelsError, match=r"stripes of fflabels-stripes 0.3: its __init__ does not call super\(\)"):
+        get_labeler("stripes")
+
+
+def test_the_file_of_an_installed_plugin_is_that_plugin(install, tmp_path):
+    module = install("fflabels-stripes")
+    assert get_labeler(f"{tmp_path / module}.py:Stripes") == get_labeler("stripes")
+    (tmp_path / "copy").mkdir()
+    copy = tmp_path / "copy" / f"{module}.py"
+    copy.write_text((tmp_path / f"{module}.py").read_text())
+    with pytest.raises(FFLabelsError, match=r"there already; .*use the installed labeler: --kind stripes"):
+        get_labeler(f"{copy}:Stripes")
 
 
 def test_two_owners_of_a_name_are_refused_and_both_named(install):

@@ -140,7 +140,7 @@ def _run(command: click.Command) -> NoReturn:
         sys.exit(1)
     except MemoryError as error:
         lower = "train.batch or inference.chunk" if command is ffnet_group else "--candidates or --shape"
-        _fail(f"out of memory; lower {lower} {error}", debug)
+        _fail(f"out of memory; lower {lower}{f' ({error})' if str(error) else ''}", debug)
     except ImportError as error:
         from fflabels.errors import MissingExtraError
 

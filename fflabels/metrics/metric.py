@@ -128,6 +128,16 @@ class Metric:
                 "not a similarity of all pairs", where=f"metric {self.name}", got=f"shape {matrix.shape}",
                 expected=f"{(len(recipes), len(recipes))}",
             )  # fmt: skip
+        least = -1 if brief.labeler.pattern == "code" else 0
+        if matrix.size and not (least <= matrix.min() <= matrix.max() <= 1):
+            raise FFLabelsError(
+                "similarities out of range", where=f"metric {self.name}",
+                got=f"{matrix.min():g} to {matrix.max():g}", expected=f"{least} to 1",
+            )  # fmt: skip
+        if not np.array_equal(matrix, matrix.T):
+            raise FFLabelsError(
+                "not symmetric", where=f"metric {self.name}", hint="fflabels.metrics.finished makes it so"
+            )
         return matrix
 
 

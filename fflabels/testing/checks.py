@@ -131,6 +131,10 @@ def contract(labeler: Labeler[Any]) -> None:
     needed = [field.name for field in msgspec.structs.fields(labeler.params_type) if field.required]
     _expect(not needed, "params_type", f"{', '.join(needed)} without a default", "a default for every field")
     _expect(isinstance(labeler.params, labeler.params_type), "params", labeler.params, labeler.params_type.__name__)
+    try:
+        fresh(labeler)
+    except FFLabelsError as error:
+        _expect(False, "the defaults of params_type", str(error), "values of the declared types")
     for name, recipes in kind.named_sets.items():
         fixed = () if callable(recipes) else recipes
         _expect(all(isinstance(r, labeler.recipe_type) for r in fixed), f"named set {name}", recipes, "recipes")
@@ -190,7 +194,9 @@ def determinism(labeler: Labeler[Any]) -> None:
     for j in range(8):
         with _global_seed(j):
             one = draw(labeler, np.random.default_rng(j), shape_of(labeler))
+            written = one.to_json()
             first = _drawn(labeler, x, one)
+            _expect(one.to_json() == written, "the recipe after imprint", repr(one), f"as it was, {written.decode()}")
         with _global_seed(1000 + j):
             two = draw(fresh(labeler), np.random.default_rng(j), shape_of(labeler))
             second = _drawn(fresh(labeler), x, one)
@@ -371,7 +377,7 @@ def image_independence(labeler: Labeler[Any]) -> None:
     if labeler.image_independent:
         _expect(all(same), "image_independent = True", "imprints that differ from image to image", "one for all images")
     else:
-        hint = "say image_independent = True: each label is then drawn once, not once an image"
+        hint = "imprints that differ; with image_independent = True each label is drawn once, not once per image"
         _expect(not all(same), "image_independent = False", "the same imprint for every image", hint)
 
 

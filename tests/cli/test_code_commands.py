@@ -91,7 +91,7 @@ def test_generate_and_compare(run, tmp_path):
         ("select --kind code --shape 8x1x1 --intensity 0.35", 2, "--intensity does not apply to codes"),
         ("select --kind code --shape 8x1x1 --min-visibility 0", 2, "--min-visibility does not apply to codes"),
         ("select --kind code --shape 8x1x1 --param weight=8", 1, "weight: leaves no channel at 0; got 8; expected 1 to 7"),
-        ("select --kind code --shape 8x1x1 --param weight=0", 1, "bad parameter: Expected `int` >= 1"),
+        ("select --kind code --shape 8x1x1 --param weight=0", 1, "bad parameter; got weight=0; expected whole number, 1 or more"),
         ("select --kind code --shape 8x1x1 --param waves=2", 1, "unknown parameter; got waves"),
         ("select --kind code --shape 4x1x1 --n 7", 1, "expected 7 distinct recipes"),
         ("select --kind code:hadamard", 1, "kind: a built-in set, nothing to select from; got code:hadamard"),

@@ -232,9 +232,8 @@ def test_the_folder_of_a_run_may_not_have_a_name_that_is_no_text(tmp_path):
 
 def test_pictures_of_other_channels_are_refused_in_one_line(tmp_path):
     make_folder(tmp_path / "data")
-    tifffile.imwrite(
-        tmp_path / "data" / "cat" / "four.tif", np.zeros((10, 12, 4), np.uint8), photometric="rgb", extrasamples=(0,)
-    )
+    four = tmp_path / "data" / "cat" / "four.tif"
+    tifffile.imwrite(four, np.zeros((10, 12, 4), np.uint8), photometric="rgb", extrasamples=(0,))
     with pytest.raises(FFLabelsError, match="channels do not fit; got 3 channels; expected 4 or 1"):
         load(tmp_path / "data")
     with pytest.raises(FFLabelsError, match=r"four.tif: .*channels do not fit"):
