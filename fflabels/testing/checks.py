@@ -26,8 +26,8 @@ from fflabels.arrays import Array, Shape
 from fflabels.candidates import propose
 from fflabels.codes import references_for
 from fflabels.effect import effect
-from fflabels.errors import FFLabelsError, LabelsChangedWarning, TooFewCandidatesError
-from fflabels.guard import draw
+from fflabels.errors import FFLabelsError, LabelerFaultError, LabelsChangedWarning, TooFewCandidatesError
+from fflabels.guard import draw, made
 from fflabels.labeler import API_VERSION, PATTERNS, Labeler, Params, nearest_shape
 from fflabels.labelset import LabelSet
 from fflabels.recipe import Recipe, canonical_json
@@ -52,6 +52,9 @@ LABEL_CHANNELS = 4
 
 CLASSES = 10
 """A labeler that cannot label ten classes is of no use with any of the usual data sets."""
+
+FEW = 4
+"""Labels that are asked of built-in sets."""
 
 CLOSE = 1e-5
 """How far the same label may differ, drawn alone or in a batch, by one library or another, in [0, 1]."""
@@ -138,6 +141,22 @@ def contract(labeler: Labeler[Any]) -> None:
     for name, recipes in kind.named_sets.items():
         fixed = () if callable(recipes) else recipes
         _expect(all(isinstance(r, labeler.recipe_type) for r in fixed), f"named set {name}", recipes, "recipes")
+
+
+@check(since=3)
+def sets_on_demand(labeler: Labeler[Any]) -> None:
+    """A built-in set that is a function makes as many labels as are asked for, or says which number it cannot make."""
+    shape = shape_of(labeler)
+    for name, recipes in labeler.named_sets.items():
+        if not callable(recipes):
+            continue
+        try:
+            for recipe in made(labeler, name, FEW, shape, 0):
+                labeler.imprint(images(shape), recipe)
+        except LabelerFaultError as error:
+            raise CheckFailedError(str(error)) from None
+        except FFLabelsError:  # refuses this number or shape
+            continue
 
 
 @check(since=1)

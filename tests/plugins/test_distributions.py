@@ -29,7 +29,7 @@ def test_they_are_found_and_each_loads(installed, tmp_path):
 def test_each_keeps_the_contract(installed, tmp_path, name):
     done = installed.command("fflabels", "plugins", "check", name, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    assert "21 passed, 0 failed, 0 skipped" in done.stdout
+    assert "22 passed, 0 failed, 0 skipped" in done.stdout
 
 
 def test_their_own_tests_pass(installed):

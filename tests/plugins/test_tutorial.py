@@ -60,9 +60,9 @@ def test_the_template_passes_every_check_as_written(environment, tmp_path):
     folder = tmp_path / "fflabels-my-waves"
     environment.pip("install", str(folder))
     checked = environment.command("fflabels", "plugins", "check", "my-waves", cwd=tmp_path)
-    assert "21 passed, 0 failed, 0 skipped" in checked.stdout, checked.stdout
+    assert "22 passed, 0 failed, 0 skipped" in checked.stdout, checked.stdout
     tested = environment.run("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder)
-    assert "20 passed" in tested.stdout, tested.stdout
+    assert "21 passed" in tested.stdout, tested.stdout
     environment.pip("uninstall", "--yes", "fflabels-my-waves")
 
 

@@ -224,10 +224,15 @@ class Untagged(Colours):
     min_side = 1
 
 
+class SetsOnDemand(Stripes):
+    named_sets = {"two": lambda n, shape, seed: [StripeRecipe(4.0, 0.0), StripeRecipe(5.0, 0.0)]}  # noqa: RUF012
+
+
 FAULTY = {
     "draws": Draws,
     "parameter_names": ParameterNames,
     "contract": Contract,
+    "sets_on_demand": SetsOnDemand,
     "no_outside_access": NoOutsideAccess,
     "recipe_round_trip": RecipeRoundTrip,
     "parameters": Parameters,
