@@ -98,11 +98,16 @@ def sets_of(net: Net) -> list[LabelSet]:
 
 
 def check_names(config: Config) -> None:
-    """Refuse an unregistered goodness, loss, norm or distribution of initial weights."""
+    """Refuse an unregistered goodness, loss, norm or distribution of initial weights, and a goodness not for codes."""
     get_goodness(config.train.goodness)
     get_loss(config.train.loss)
     get_norm(config.net.norm)
     get_init(config.net.init)
+    if config.has_codes and get_goodness(config.train.goodness).energy is None:
+        raise FFLabelsError(
+            "no sum over channels", where="train.goodness", got=config.train.goodness,
+            expected=", ".join(name for name, goodness in GOODNESS.items() if goodness.energy),
+        )  # fmt: skip
 
 
 def weights_are_fitted(config: Config) -> bool:
@@ -152,11 +157,6 @@ def _check_counts(config: Config, data: Data) -> None:
 def _check_codes(config: Config, data: Data) -> None:
     if config.labels.n:
         check_count(config, config.labels.n, data)
-    if get_goodness(config.train.goodness).energy is None:
-        raise FFLabelsError(
-            "no sum over channels", where="train.goodness", got=config.train.goodness,
-            expected=", ".join(name for name, goodness in GOODNESS.items() if goodness.energy),
-        )  # fmt: skip
 
 
 def _check_kernel(config: Config, data: Data) -> None:

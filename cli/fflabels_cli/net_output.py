@@ -93,6 +93,8 @@ def description(run: Run | Record) -> Iterator[str]:
 
     config, data, net, train = run.config, run.about.data, run.config.net, run.config.train
     counts = ", ".join(f"{count:,} {split}" for split, count in data.counts.items())
+    if start := run.about.started:
+        yield f"start   the weights of {start.run} after {start.epochs} epochs"
     yield f"data    {data.name} {'x'.join(map(str, data.shape))}, {len(data.class_names)} classes: {counts}"
     learning, warning = "", None
     labels = run.labels

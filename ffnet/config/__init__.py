@@ -3,7 +3,7 @@
 No part of ffnet below this one: it knows no data, net or run.
 """
 
-from ffnet.config.config import PAIRS_ONLY, REMOVED, Config, convert, read_toml, result_settings, type_of, typed
+from ffnet.config.config import PAIRS_ONLY, REMOVED, Config, convert, result_settings, type_of
 from ffnet.config.sections import (
     Convolution,
     DataConfig,
@@ -14,6 +14,7 @@ from ffnet.config.sections import (
     Positive,
     TrainConfig,
 )
+from ffnet.config.toml import read_toml, typed
 
 __all__ = [
     "PAIRS_ONLY",

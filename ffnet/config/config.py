@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import operator
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -24,6 +23,7 @@ from ffnet.config.sections import (
     Section,
     TrainConfig,
 )
+from ffnet.config.toml import read_toml, refused_value, typed
 
 REMOVED: dict[str, Any] = {
     "labels.cache": 0, "net.regions": 1, "inference.offsets": False, "inference.channel_images": 0,
@@ -142,6 +142,10 @@ class Config(Section, frozen=True):
                     expected=f"{'unset' if default is None else default}, because labels are codes",
                     hint="labels in the image: a pairs-… preset, or labels.goodness.set=none",
                 )  # fmt: skip
+        if not self.labels.goodness.scale and not self.labels.goodness.learn:
+            raise FFLabelsError(
+                "codes of zeros that are not learned", where="labels.goodness.scale", got=0, expected="more than 0"
+            )
         if self.net.first_layer == "with_next":
             raise FFLabelsError(
                 "not with codes", where="net.first_layer", got="with_next", expected="local, random or include"
@@ -241,14 +245,6 @@ class Config(Section, frozen=True):
 _DEFAULT = Config()
 
 
-def read_toml(data: bytes, where: str) -> dict[str, Any]:
-    """Return the tables of a TOML file; errors name the file (`where`)."""
-    try:
-        return tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise FFLabelsError(f"not TOML: {error}", where=where) from None
-
-
 def convert(tree: Mapping[str, Any], where: str) -> Config:
     """Return the configuration in nested tables; errors name `where` and the field."""
     try:
@@ -256,7 +252,9 @@ def convert(tree: Mapping[str, Any], where: str) -> Config:
     except msgspec.ValidationError as error:
         if isinstance(error.__cause__, FFLabelsError):
             raise FFLabelsError(str(error.__cause__), where=where) from None
-        raise FFLabelsError(f"bad setting: {error}", where=where, hint=_choices(str(error))) from None
+        raise FFLabelsError(
+            f"bad setting: {error}", where=where, got=refused_value(tree, str(error)), hint=_choices(str(error))
+        ) from None
 
 
 def _choices(error: str) -> str | None:
@@ -325,16 +323,6 @@ def _of_today(tree: dict[str, Any], where: str) -> dict[str, Any]:
         layers = {"set": "waves:reed-solomon", "channels": waves} if waves else {"set": "imprint"}
         kept["labels"] = {**kept.get("labels", {}), "layers": layers}
     return kept
-
-
-def typed(text: str) -> Any:
-    """Return the value of a text: TOML, else the text as a bare word; None for an empty text."""
-    if not text.strip():
-        return None
-    try:
-        return tomllib.loads(f"x = {text}")["x"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def result_settings(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:

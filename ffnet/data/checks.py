@@ -18,6 +18,8 @@ def check_data_set(data: Data) -> None:
         For images that are not (N, C, H, W), of one shape, as bytes or floats in [0, 1]; for classes that are not (N,)
         int64, or not below the number of class names. Names the split.
     """
+    if repeated := sorted({name for name in data.class_names if data.class_names.count(name) > 1}):
+        raise FFLabelsError("two classes of one name", where=f"data set {data.name}", got=", ".join(repeated))
     for name in ("train", "validation", "test"):
         split = getattr(data, name)
         images, classes = split.images, split.classes

@@ -16,6 +16,7 @@ from ffnet.config import Config
 from ffnet.data.dataset import Data
 from ffnet.data.load import KNOWN
 from ffnet.experiments.factors import Job
+from ffnet.prepare import check_names
 from ffnet.runs.files import CONFIG
 from ffnet.runs.folder import Run, is_finished, load_run
 from ffnet.runs.locks import LockedError, is_locked
@@ -63,8 +64,9 @@ def run_jobs(
         When a folder holds a run of other settings, or, after all jobs, when the loss of some was not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for job in jobs:
-        check_settings(job.config, folder / job.folder)  # before hours of work
+    for job in jobs:  # before hours of work
+        check_settings(job.config, folder / job.folder)
+        check_names(job.config)
     held, diverged = [], []
     for number, job in enumerate(jobs, 1):
         out = folder / job.folder

@@ -74,5 +74,9 @@ def _on_classes(accuracies: dict[str, Accuracy], names: Sequence[str]) -> Iterat
     for name, accuracy in accuracies.items():
         predicted = [sum(column) for column in zip(*accuracy.confusion, strict=True)]
         never = [k for k, images in enumerate(accuracy.confusion) if sum(images) and not predicted[k]]
-        if never:
-            yield f"{name.capitalize()} never predicts {', '.join(names[k] for k in never)}: look at its images."
+        given = [k for k, count in enumerate(predicted) if count]
+        if len(given) == 1 and len(names) > 1:
+            yield f"{name.capitalize()} predicts {names[given[0]]} for every image: it has learned nothing yet."
+        elif never:
+            those = "its" if len(never) == 1 else "their"
+            yield f"{name.capitalize()} never predicts {', '.join(names[k] for k in never)}: look at {those} images."

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+from ffnet.config import Config, result_settings
 from ffnet.evaluation.accuracy import Evaluation
+from ffnet.presets import quick_preset
 from ffnet.report.section import percent
 from ffnet.runs.folder import Run
 from ffnet.runs.record import Record
 
 ALGORITHMS = {"bp": "back-propagation", "local": "local classifiers"}
 """Names of the algorithms of baselines."""
+
+
+OF_BASELINES = {
+    "seed", "data.size", "data.limit", "data.validation", "data.range", "net.widths", "net.kernel", "net.strides",
+    "net.pools", "net.norm", "train.epochs", "train.batch", "train.lr", "train.schedule", "train.crop", "train.flip",
+    "inference.mirror",
+}  # fmt: skip
+"""Settings that a net without labels uses, too."""
 
 
 class Bar(NamedTuple):
@@ -54,8 +66,17 @@ def missing_baseline(run: Run, baseline: Run | Record | None) -> str:
     """Return how to add back-propagation to the headline, or nothing where it is there or does not belong."""
     if baseline or run.results is None or run.config.algorithm == "bp":
         return ""
-    name = run.about.data.name
-    return (
-        f"To compare with back-propagation: ffnet train --dataset {name} --algorithm bp --out bp, then "
-        f"ffnet report {run.folder} --beside bp."
-    )
+    return f"To compare with back-propagation: {_baseline_command(run.config)}, then ffnet report {run.folder} --beside bp."
+
+
+def _baseline_command(config: Config) -> str:
+    """Return the command that trains the same net by back-propagation, on the same data for as long."""
+    usual, own = (result_settings(one) for one in (quick_preset(config.data.name).config, config))
+    words = ["ffnet", "train", "--dataset", config.data.name]
+    for key, value in own.items():
+        if key in OF_BASELINES and value != usual[key]:
+            words += [
+                "--set",
+                f"{key}={'' if value is None else value if isinstance(value, str) else json.dumps(value)}",
+            ]
+    return shlex.join([*words, "--algorithm", "bp", "--out", "bp"])

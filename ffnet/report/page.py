@@ -241,6 +241,7 @@ def _provenance(run: Run) -> Section:
     rows = [[name, version] for name, version in sorted(run.about.versions.items())]
     rows += [
         ["device", run.about.device],
+        *_started(run),
         *_continued(run),
         ["data", f"{run.about.data.name}, SHA-256 {run.about.data.sha256[:16]}…"],
     ]
@@ -250,6 +251,12 @@ def _provenance(run: Run) -> Section:
         rows.append(["labels", f"{LABELS}, {', '.join(label_sections.labelers(run.net))}"])
     rows += [["labeler", f"{m.name} of {m.distribution or 'a file'} {m.version}".rstrip()] for m in run.about.labelers]
     return Section("Provenance", table=(["what", "which"], rows))
+
+
+def _started(run: Run) -> list[list[str]]:
+    """Return which run the training started from, if it did."""
+    start = run.about.started
+    return [["started from", f"{start.run}, after {start.epochs} epochs"]] if start else []
 
 
 def _continued(run: Run) -> list[list[str]]:

@@ -86,7 +86,13 @@ def group_runs(runs: Sequence[Run | Record], split: SplitName = "validation") ->
         When a run is unfinished, is given twice, used another data set, or has no accuracy on this split.
     """
     check_alike(runs)
-    settings = [result_settings(run.config, without=("seed",)) for run in runs]
+    settings = [
+        {
+            **result_settings(run.config, without=("seed",)),
+            "start": run.about.started and run.about.started.settings[:8],
+        }
+        for run in runs
+    ]
     distinct = [values for k, values in enumerate(settings) if values not in settings[:k]]
     groups = []
     for shared in distinct:
@@ -98,6 +104,12 @@ def group_runs(runs: Sequence[Run | Record], split: SplitName = "validation") ->
         folders, devices = [str(run.folder) for run in members], [run.about.devices for run in members]
         groups.append(Group(name, folders, _accuracies(members, split), seeds, devices))
     return groups
+
+
+def _settings_of(run: Run | Record) -> dict[str, Any]:
+    """Return the settings of a run without its seed, and a hash of those of the run that it started from."""
+    start = run.about.started
+    return {**result_settings(run.config, without=("seed",)), "start": start and start.settings[:8]}
 
 
 def differences(groups: Sequence[Group]) -> list[Difference]:

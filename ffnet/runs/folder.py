@@ -181,6 +181,8 @@ class Run:
             For an empty split, an inference method that the net does not have, and a run without a complete epoch. For
             an unfinished run: for the test split, and for any inference method but goodness.
         """
+        if inference is None and self.labels and self.results is None:
+            inference = "goodness"  # the others are fitted at the end
         # Refuse what cannot be evaluated, before a reading of the test images is counted.
         check_inference(self.net, inference)
         self.check_trained()

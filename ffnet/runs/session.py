@@ -10,6 +10,7 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from ffnet.data.checks import check_data_set
 from ffnet.data.dataset import Data
@@ -58,6 +59,7 @@ from ffnet.runs.start import (
     Start,
     load_start,
     load_start_weights,
+    mark_of,
     refuse_epochs,
     same_labels,
     start_from,
@@ -143,6 +145,8 @@ def train(
     watcher = watcher or Watcher()
     source = load_start(start)
     values = {"train.epochs": epochs, "seed": seed, "device": device, **settings}
+    if dataset is not None and data is not None:
+        raise FFLabelsError("given twice", where="dataset", got=f"{dataset}, and data", hint="leave one of them out")
     preset, _, _, config = starting_settings(config, source, dataset=dataset, labels=labels, values=values)
     computing_device = resolve_device(config.device)
     config, data = with_data(with_absolute_paths(config), data)
@@ -166,7 +170,7 @@ def train(
                 chosen = choose_labels(config, data, progress=watcher.progress)
             net = build(config, data.shape, chosen, data.classes).to(computing_device)
             check_drawing(net)
-            about = About.of(data, computing_device, ranks.size, sets_of(net), started=source is not None)
+            about = About.of(data, computing_device, ranks.size, sets_of(net), started=mark_of(source))
             run = Run(folder, config, about, net)
             start_from(source, net, data, folder)
             # Write what the run begins with, and train.

@@ -92,6 +92,24 @@ class Continued(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     versions: dict[str, str]
 
 
+class StartMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which run a training started from.
+
+    Attributes
+    ----------
+    run
+        Its folder then.
+    epochs
+        How many epochs it had been trained for.
+    settings
+        A hash of its settings without the seed: runs that started alike have the same.
+    """
+
+    run: str
+    epochs: int
+    settings: str
+
+
 class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The record of a run.
 
@@ -108,7 +126,7 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labelers
         Those that draw the labels, with distribution and version; none in older runs.
     started
-        Whether it started from the weights of another run, which its folder keeps.
+        The run whose weights it started from; its folder keeps the weights.
     """
 
     format: int
@@ -117,7 +135,7 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     versions: dict[str, str]
     labelers: list[LabelerMark] = []
     continued: list[Continued] = []
-    started: bool = False
+    started: StartMark | None = None
 
     @property
     def last(self) -> About | Continued:
@@ -131,7 +149,13 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def of(
-        cls, data: Data, device: torch.device, ranks: int = 1, sets: Sequence[LabelSet] = (), *, started: bool = False
+        cls,
+        data: Data,
+        device: torch.device,
+        ranks: int = 1,
+        sets: Sequence[LabelSet] = (),
+        *,
+        started: StartMark | None = None,
     ) -> About:
         """Return the record of a run that begins now, on this machine."""
         marks: list[LabelerMark] = []
@@ -233,10 +257,14 @@ def with_root(config: Config, root: str | None) -> Config:
 
     `root` is the folder of torchvision's data sets or, if the data set is a folder of class folders, that folder.
     """
-    if not root:
-        return config
     from ffnet.data.load import KNOWN
 
+    name = config.data.name
+    if not root and name not in KNOWN and not Path(name).is_absolute() and not Path(name).is_dir():
+        hint = "pass them again: Run.evaluate(data, …), ffnet.resume(folder, data=data)"
+        raise FFLabelsError("the run was trained on data from Python", where="data", got=name, hint=hint)
+    if not root:
+        return config
     return config.replaced({"data.root" if config.data.name in KNOWN else "data.name": root})
 
 

@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 
 from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
-from ffnet.config import Config
+from fflabels.recipe import canonical_json, sha256
+from ffnet.config import Config, result_settings
 from ffnet.data.dataset import Data
 from ffnet.data.load import KNOWN
 from ffnet.labels.codes import Codes
@@ -21,6 +22,7 @@ from ffnet.model.net import FFNet, Net
 from ffnet.presets import Preset, load_preset, quick_preset
 from ffnet.runs.files import STARTED
 from ffnet.runs.folder import Run, load_run
+from ffnet.runs.settings import StartMark
 from ffnet.runs.weights import load_weights, save_weights
 
 Start: TypeAlias = Config | Preset | str | Mapping[str, Any] | None
@@ -56,6 +58,11 @@ def starting_settings(
     pairs
         Whether other settings ask for labels in the image, where no `labels` are given.
     """
+    if labels is not None and not isinstance(labels, str):
+        hint = 'labels.save("labels.json"), then labels="labels.json"'
+        raise FFLabelsError(
+            "not a name", where="labels", got=type(labels).__name__, expected="a name or file", hint=hint
+        )
     values = {**(start if isinstance(start, Mapping) else {}), **(values or {})}
     codes = labels is not None and names_codes(labels)
     match start:
@@ -79,6 +86,9 @@ def starting_settings(
 def with_data(config: Config, data: Data | Dataset[Any] | None) -> tuple[Config, Data | None]:
     """Return the data that a training was given as `Data`, and settings that name them."""
     given = Data.from_dataset(data) if isinstance(data, Dataset) else data
+    if given is not None and not isinstance(given, Data):
+        hint = "ffnet.Data.from_arrays(X, y) makes them"
+        raise FFLabelsError("not data", where="data", got=type(given).__name__, expected="ffnet.Data", hint=hint)
     if given and given.name != Path(config.data.name).name:
         config = config.replaced({"data.name": given.name})
     return config, given
@@ -142,6 +152,14 @@ def load_start_weights(net: Net, folder: Path) -> None:
     load_weights(net, folder / STARTED, hint="put it back, or train again from the other run")
     if isinstance(net, FFNet):
         net.has_initial_weights = False
+
+
+def mark_of(run: Run | None) -> StartMark | None:
+    """Return the mark of a run that a training starts from."""
+    if run is None:
+        return None
+    settings = canonical_json(result_settings(run.config, without=("seed",)))
+    return StartMark(str(run.folder), len(run.metrics), sha256(settings))
 
 
 def load_start(start: str | Path | Run | None) -> Run | None:

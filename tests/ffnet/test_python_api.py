@@ -5,10 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from fflabels_cli.net_output import description
 from torch.utils.data import TensorDataset
 
 import ffnet
+from fflabels import named_set
 from fflabels.errors import FFLabelsError
+from ffnet.runs.compare import group_runs
 from ffnet.runs.files import CONFIG
 from ffnet.runs.start import starting_settings
 
@@ -112,7 +115,7 @@ def test_a_pytorch_data_set_is_trained_on(tmp_path):
     run = ffnet.train(data=dataset, epochs=1, out=tmp_path / "run", **{**TINY, "data.limit": None})
     assert run.about.data.name == run.config.data.name == "TensorDataset"
     assert len(ffnet.Data.from_dataset(dataset, test=dataset).test) == 48
-    with pytest.raises(FFLabelsError, match="neither a data set nor a folder; got TensorDataset"):
+    with pytest.raises(FFLabelsError, match="the run was trained on data from Python; got TensorDataset"):
         run.data()
 
 
@@ -173,6 +176,32 @@ def test_without_test_images_the_validation_images_are_evaluated(tmp_path):
     with pytest.raises(FFLabelsError, match="test split: no images to evaluate on; got 0 images"):
         ffnet.train(data=neither, epochs=1, out=tmp_path / "b", **{**TINY, "inference.layers": "sum"})
     assert not (tmp_path / "b").exists()
+
+
+def test_what_is_given_twice_or_is_no_data_and_no_name_is_refused(tmp_path):
+    X, y = images_of_three()
+    data = ffnet.Data.from_arrays(X, y)
+    for given, message in [
+        ({"dataset": "cells", "data": data}, "dataset: given twice; got cells, and data"),
+        ({"data": (X, y)}, r"data: not data; got tuple; expected ffnet.Data .ffnet.Data.from_arrays"),
+        ({"labels": named_set("fourier:paper10")}, r"labels: not a name; got LabelSet; .*labels.save"),
+    ]:
+        with pytest.raises(FFLabelsError, match=message):
+            ffnet.train(out=tmp_path / "run", **given)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(FFLabelsError, match="two classes of one name; got a"):
+        ffnet.train(data=ffnet.Data.from_arrays(X, y, ["a", "b", "a"]), out=tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_a_run_tells_which_one_it_started_from_and_is_compared_with_its_like(tmp_path):
+    first = ffnet.train(epochs=1, out=tmp_path / "a", **TINY)
+    tuned = ffnet.train(start=first, seed=1, out=tmp_path / "b")
+    alike = ffnet.train(epochs=1, seed=2, out=tmp_path / "c", **TINY)
+    assert tuned.about.started.run == str(first.folder)
+    assert tuned.about.started.epochs == 1
+    assert [len(group.runs) for group in group_runs([first, tuned, alike], "validation")] == [2, 1]
+    assert any(line.startswith("start ") and str(first.folder) in line for line in description(tuned))
 
 
 def test_more_epochs_for_a_run_are_a_new_training(tmp_path):

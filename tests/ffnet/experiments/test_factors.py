@@ -355,3 +355,10 @@ def test_a_range_that_the_runs_find_themselves_keeps_nobody_from_going_on(tmp_pa
     run_jobs(jobs, tmp_path / "runs")
     run_jobs(jobs, tmp_path / "runs")
     assert len(rows_of(jobs, tmp_path / "runs")) == 1
+
+
+def test_a_level_that_cannot_be_trained_is_refused_before_any_run(tmp_path):
+    text = TINY.replace('train.goodness = "log" }', 'train.goodness = "logg" }')
+    with pytest.raises(FFLabelsError, match="unknown goodness; got logg"):
+        run_jobs(experiment(tmp_path, text).jobs(), tmp_path / "runs")
+    assert not list((tmp_path / "runs").iterdir())

@@ -3,11 +3,14 @@
 import dataclasses
 import html
 import re
+import shlex
 import shutil
 import subprocess
 
 import msgspec
 import pytest
+from click.testing import CliRunner
+from fflabels_cli.app import ffnet_group
 from reference import SMALL_TRAINED as SMALL
 
 import ffnet
@@ -60,8 +63,12 @@ def test_the_headline_has_chance_the_untrained_net_and_back_propagation(runs, tm
 
 def test_without_a_baseline_the_page_says_how_to_make_one(runs, tmp_path):
     page = write_report(runs["ff0"], out=tmp_path / "page.html").read_text()
-    assert "--algorithm bp" in page
-    assert "--beside" in page
+    command = html.unescape(re.search(r"To compare with back-propagation: (.*?), then", page)[1])
+    done = CliRunner().invoke(ffnet_group, [*shlex.split(command)[1:-1], str(tmp_path / "bp")])
+    assert done.exit_code == 0, done.output
+    baseline = load_run(tmp_path / "bp")
+    assert (baseline.config.algorithm, baseline.config.net) == ("bp", runs["ff0"].config.net)
+    write_report(runs["ff0"], out=tmp_path / "beside.html", baseline=baseline)
 
 
 def test_a_baseline_is_a_finished_run_on_the_same_data(runs, unfinished, tmp_path):
@@ -98,8 +105,10 @@ def test_advice(runs):
     assert "Layer 2 never fires" in advised(run, goodness=learned, linear=learned, dead=[2])
     poor = {**learned, "accuracy": 0.5}
     assert "no better on this net than on the untrained one" in advised(run, goodness=learned, linear=poor)
-    few = {**learned, "confusion": [[3, 0], [2, 0]]}
-    assert "never predicts 1" in advised(run, goodness=few, linear=learned)
+    one = {**learned, "confusion": [[3, 0], [2, 0]]}
+    assert "predicts 0 for every image" in advised(run, goodness=one, linear=learned)
+    few = {**learned, "confusion": [[3, 0, 0], [2, 1, 0], [0, 1, 0]]}
+    assert "never predicts 2: look at its images" in advised(run, goodness=few, linear=learned)
 
 
 def test_an_unfinished_run_has_a_page_that_says_so(unfinished, data):
