@@ -66,7 +66,8 @@ def missing_baseline(run: Run, baseline: Run | Record | None) -> str:
     """Return how to add back-propagation to the headline, or nothing where it is there or does not belong."""
     if baseline or run.results is None or run.config.algorithm == "bp":
         return ""
-    return f"To compare with back-propagation: {_baseline_command(run.config)}, then ffnet report {run.folder} --beside bp."
+    command = _baseline_command(run.config)
+    return f"To compare with back-propagation: {command}, then ffnet report {run.folder} --beside bp."
 
 
 def _baseline_command(config: Config) -> str:
@@ -75,8 +76,6 @@ def _baseline_command(config: Config) -> str:
     words = ["ffnet", "train", "--dataset", config.data.name]
     for key, value in own.items():
         if key in OF_BASELINES and value != usual[key]:
-            words += [
-                "--set",
-                f"{key}={'' if value is None else value if isinstance(value, str) else json.dumps(value)}",
-            ]
+            text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
+            words += ["--set", f"{key}={text}"]
     return shlex.join([*words, "--algorithm", "bp", "--out", "bp"])
