@@ -1,4 +1,4 @@
-"""Contact sheets: each label on the same real images at K, and its imprint alone."""
+"""Contact sheets: each label on the same real images at K, and its imprint alone; of label channels, every channel."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def contact_sheet(
 ) -> Image:
     """Return a picture of every label: three reference images embedded at K, then its imprint on the first.
 
-    Of codes it shows the values, labels by channels, beside the correlations of all pairs.
+    Of codes it shows the values, labels by channels, beside the correlations of all pairs. Of labels of several
+    channels, which later layers receive, it shows every channel.
 
     Parameters
     ----------
@@ -69,13 +70,15 @@ def contact_sheet(
 
     # Lay out the grid: columns so that the sheet is about 1.4 times as wide as high.
     images = load_references(references, check_shape(shape or labels.shape)).images[:SHOWN]
-    tiles = [_thumbnail(image) for image in images]
-    th, tw = tiles[0].shape[:2]
-    cell_w, cell_h = (len(images) + 1) * (tw + GAP) + 4 * GAP, th + CAPTION + 2 * GAP
+    in_layers = labels.labeler.pattern == "channels"
+    tiles = [] if in_layers else [_thumbnail(image) for image in images]
+    th, tw = _thumbnail(images[0]).shape[:2]
+    count = images.shape[1] if in_layers else len(images) + 1
+    cell_w, cell_h = count * (tw + GAP) + 4 * GAP, th + CAPTION + 2 * GAP
     shown = min(len(labels), MAX_SHOWN)
     columns = max(1, min(shown, round(math.sqrt(shown * 1.4 * cell_h / cell_w))))
     rows = math.ceil(shown / columns)
-    head = th + CAPTION + 22 + 4 * GAP
+    head = (th if tiles else 0) + CAPTION + 22 + 4 * GAP
     text, font, large = _title(labels), ImageFont.load_default(11), ImageFont.load_default(15)
     width = max(columns * cell_w + 2 * GAP, math.ceil(large.getlength(text)) + 4 * GAP, 560)
     sheet = Image.new("RGB", (width, head + rows * cell_h + GAP), PAPER)
@@ -87,12 +90,9 @@ def contact_sheet(
 
     # The title, and the images alone.
     draw.text((2 * GAP, GAP), text, fill=INK, font=large)
-    draw.text(
-        (2 * GAP, 22 + GAP),
-        f"the images; below, each label: embedded in them at K = {intensity:g} | its imprint on the first",
-        fill=QUIET,
-        font=font,
-    )
+    on_images = f"the images; below, each label: embedded in them at K = {intensity:g} | its imprint on the first"
+    words = "each label: its channels, which later layers receive beside the image's" if in_layers else on_images
+    draw.text((2 * GAP, 22 + GAP), words, fill=QUIET, font=font)
     for i, tile in enumerate(tiles):
         put(tile, 2 * GAP + i * (tw + GAP), 22 + CAPTION + GAP)
 
@@ -100,10 +100,10 @@ def contact_sheet(
     for k in range(shown):
         left, top = 2 * GAP + k % columns * cell_w, head + k // columns * cell_h
         draw.text((left, top), label_text(k, names), fill=QUIET, font=font)
-        embedded = labels.embed(images, np.full(len(images), k), intensity)
-        imprint = checked_imprint(labels.labeler, images[:1], labels.recipes[k])
-        for i, image in enumerate([*embedded, imprint[0]]):
-            apart = 2 * GAP if i == len(images) else 0
+        imprint = checked_imprint(labels.labeler, images[:1], labels.recipes[k])[0]
+        drawn = imprint[:, None] if in_layers else [*labels.embed(images, np.full(len(images), k), intensity), imprint]
+        for i, image in enumerate(drawn):
+            apart = 2 * GAP if i and i == len(tiles) else 0
             put(_thumbnail(image), left + i * (tw + GAP) + apart, top + CAPTION - GAP)
     return sheet
 
@@ -117,14 +117,17 @@ def _code_sheet(labels: LabelSet, references: References, names: Sequence[str] |
 def strip(labels: LabelSet, k: int, images: npt.NDArray[np.float32], intensity: float = DEFAULT_INTENSITY) -> Image:
     """Return a picture of one label: its imprint on the first of `images` (N, C, H, W), then each embedded at K.
 
-    Of a code it shows the values.
+    Of a code it shows the values, of a label of several channels every channel.
     """
     from PIL import Image
 
     if is_code(labels.labeler):
         return code_strip(labels.codes(images.shape[1])[k])
     imprint = checked_imprint(labels.labeler, images[:1], labels.recipes[k])
-    shown = [*imprint, *labels.embed(images, np.full(len(images), k), intensity)]
+    if labels.labeler.pattern == "channels":
+        shown = list(imprint[0][:, None])
+    else:
+        shown = [*imprint, *labels.embed(images, np.full(len(images), k), intensity)]
     tiles = [np.pad(_thumbnail(np.asarray(one)), ((0, 0), (0, GAP), (0, 0)), constant_values=255) for one in shown]
     return Image.fromarray(np.concatenate(tiles, axis=1)[:, :-GAP])
 
@@ -156,7 +159,7 @@ def _title(labels: LabelSet) -> str:
         ]
         on = f" on {one_line(scores.references.name)[:40]}" if scores.references else ""
         parts.append(f"scored at {'x'.join(map(str, scores.shape))}{on}")
-    return " · ".join(parts)
+    return " · ".join(parts).replace("′", "'")  # which the font lacks
 
 
 def _thumbnail(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

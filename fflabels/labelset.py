@@ -693,7 +693,9 @@ def _parse(data: bytes, where: str) -> _Document:
 
     # Format, version and size, before anything else is believed.
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise FFLabelsError("not a label-set file", where=where, expected=f'an object with "format": "{FORMAT}"')
+        other = f'"format": "{content["format"]}"' if isinstance(content, dict) and "format" in content else None
+        expected = f'an object with "format": "{FORMAT}"'
+        raise FFLabelsError("not a label-set file", where=where, got=other, expected=expected)
     if content.get("version") not in READABLE:
         raise FFLabelsError(
             "unknown version of the label-set file",

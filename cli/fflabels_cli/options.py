@@ -271,8 +271,17 @@ def value_range(function: F) -> F:
         metavar="auto|type|LOW:HIGH",
         default="type",
         show_default=True,
+        callback=_checked_range,
         help="The values that are black and white: the type's range, up to the largest value, or these two.",
     )(function)
+
+
+def _checked_range(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    """Return a range as it was typed; refuse what is none, even if no image is read that it applies to."""
+    from fflabels.images import Range
+
+    Range.parse(text)
+    return text
 
 
 def force(function: F) -> F:
