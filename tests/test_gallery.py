@@ -46,3 +46,14 @@ def test_it_is_saved_whole(tmp_path):
     with pytest.raises(FFLabelsError, match="cannot be written"):
         save_sheet(sheet, tmp_path / "missing" / "a.png")
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_labels_of_several_channels_show_every_channel():
+    labels = named_set("waves:reed-solomon", 4, (8, 16, 16))
+    few, many = contact_sheet(labels), contact_sheet(named_set("waves:reed-solomon", 4, (16, 16, 16)))
+    assert many.width >= few.width + 8 * gallery.SIDE
+    channels = labels.labeler.patterns(labels.recipes[:1], (8, 16, 16))[0]
+    tiles = np.asarray(gallery.strip(labels, 0, np.zeros((1, 8, 16, 16), np.float32)).convert("L"))
+    for k, channel in enumerate(channels):  # each pixel is enlarged four times
+        tile = tiles[::4, k * (gallery.SIDE + gallery.GAP) :][:, : gallery.SIDE : 4]
+        np.testing.assert_allclose(tile / 255, channel, atol=1 / 255)
