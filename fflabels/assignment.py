@@ -163,8 +163,8 @@ def _check_classes(references: References, expected: int | None = None) -> npt.N
         )  # fmt: skip
     present = np.unique(classes)
     count = max(int(classes.max(initial=-1)) + 1, expected or 1)
-    if expected and len(present) == count > expected:
-        raise FFLabelsError("not one label per class", where="labels", got=expected, expected=f"{count}")
+    if expected and len(present) == int(classes.max(initial=-1)) + 1 != expected:
+        raise FFLabelsError("not one label per class", where="labels", got=expected, expected=f"{len(present)}")
     if len(present) < count:
         missing = int(np.append(present != np.arange(len(present)), True).argmax())
         raise FFLabelsError(

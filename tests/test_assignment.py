@@ -134,7 +134,11 @@ def test_what_cannot_be_assigned_is_named():
         (None, "references pictures: classes: not known; expected images with their classes"),
         (found.classes + 1, "classes: a class without an image; got 0; expected images of each from 0 to 6"),
         (found.classes + 10**12, "classes: a class without an image; got 0"),
-        (np.minimum(found.classes, 4), "classes: a class without an image; got 5; expected images of each from 0 to 5"),
+        (np.minimum(found.classes, 4), "labels: not one label per class; got 6; expected 5"),
+        (
+            np.where(found.classes == 4, 3, found.classes),
+            "classes: a class without an image; got 4; expected images of each from 0 to 5",
+        ),
         (np.where(found.classes == 3, 2, found.classes), "classes: a class without an image; got 3"),
         (found.classes[:18], r"classes: not one class per image; got int64 .18,. from 0; expected 36 integers from 0"),
         (found.classes - 1, "classes: not one class per image; got int64 .36,. from -1"),

@@ -32,10 +32,10 @@ BLOCK_BYTES = 512 << 20
 """The most that the signatures held at once for one side of a block may take."""
 
 FEW = 64
-"""Signatures that are so large that fewer fit in a block are kept for more rows than columns, if not additive."""
+"""If fewer signatures than this fit in a block, and they are not additive, more rows than columns are kept."""
 
 BESIDE = 3
-"""Then as many take part of the memory as what makes and correlates them."""
+"""As many signatures as this fit in the working memory that is then set aside for making and correlating them."""
 
 MANY = 3
 """With more blocks than these, signatures are made image by image instead of anew for every pair of blocks."""

@@ -50,8 +50,8 @@ class Work:
 
     def __call__(self) -> None:
         """Start or resume all jobs that are not finished."""
-        # Slurm pre-empts by SIGTERM and, after a time of grace, SIGKILL; only then does it queue the job again. A job
-        # that ends by itself before is taken to be over.
+        # Slurm pre-empts a job with SIGTERM and, some time later, SIGKILL; after that it queues the job again. It would
+        # not queue a job again that ends by itself on SIGTERM.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if self.gpus > 1:
             for job in self.jobs:

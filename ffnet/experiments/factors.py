@@ -173,7 +173,7 @@ class Experiment(_Part, frozen=True):
     def jobs(self, scale: str = "full", data: str | None = None, seeds: int | None = None) -> list[Job]:
         """Return all jobs of a scale, seed by seed, so that the first ones already make a whole table.
 
-        A combination whose configuration another one has already is left out.
+        Combinations with the same settings as an earlier one are left out.
 
         Parameters
         ----------
@@ -221,7 +221,7 @@ class Experiment(_Part, frozen=True):
         return self.scales.get(name, Scale())
 
     def _combinations(self, size: Scale) -> Iterator[dict[str, str]]:
-        """Yield a level for each factor, where all levels want to be combined with each other."""
+        """Yield a level for each factor: the combinations that ``only`` and ``except`` allow."""
         choices = [
             [level for level in factor.levels if level in size.only.get(name, factor.levels)]
             for name, factor in self.factors.items()

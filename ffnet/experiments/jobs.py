@@ -18,11 +18,12 @@ from ffnet.data.load import KNOWN
 from ffnet.experiments.factors import Job
 from ffnet.prepare import check_names
 from ffnet.runs.files import CONFIG
-from ffnet.runs.folder import Run, is_finished, load_run
+from ffnet.runs.folder import Run, is_finished
 from ffnet.runs.locks import LockedError, is_locked
 from ffnet.runs.log import METRICS, TIMINGS, read_lines
+from ffnet.runs.record import Record, read_record
 from ffnet.runs.session import Watcher, resume, train, with_absolute_paths
-from ffnet.runs.settings import read_settings
+from ffnet.runs.settings import read_config
 from ffnet.training.loop import NotFiniteError
 
 State: TypeAlias = Literal["finished", "running", "stopped", "waiting"]
@@ -119,7 +120,7 @@ def check_settings(config: Config, out: Path) -> None:
     wanted = with_absolute_paths(config)
     decided = {"dtype": wanted.dtype, "data.range": wanted.data.range}
     free = {"data.root": None, "device": "auto"} | {key: "auto" for key, value in decided.items() if value == "auto"}
-    present, wanted = read_settings(out)[0].replaced(free), wanted.replaced(free)
+    present, wanted = read_config(out)[0].replaced(free), wanted.replaced(free)
     if present != wanted:
         raise FFLabelsError(
             "holds a run of other settings", where=str(out), hint="move it away, or choose another --out"
@@ -160,11 +161,11 @@ def rows_of(jobs: Sequence[Job], folder: Path) -> list[Row]:
     rows = []
     for job in finished_jobs(jobs, folder):
         check_settings(job.config, folder / job.folder)
-        rows.append({**job.levels, "seed": job.seed, **_figures(load_run(folder / job.folder))})
+        rows.append({**job.levels, "seed": job.seed, **_figures(read_record(folder / job.folder))})
     return rows
 
 
-def _figures(run: Run) -> Row:
+def _figures(run: Record) -> Row:
     assert run.results
     figures: Row = {}
     for part in run.results.parts:

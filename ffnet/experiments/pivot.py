@@ -29,13 +29,13 @@ class Effect(NamedTuple):
     Attributes
     ----------
     factor, level, others
-        Which, and the levels of the other factors, but for replicates.
+        The factor and its level; the levels of the other factors, without replicates.
     accuracy
-        Of which column.
+        The column of the accuracy.
     gap
-        The mean difference with its interval; None where no pair is there.
+        The mean difference with its interval; None without pairs.
     p
-        Of the paired t-test; None where it cannot be taken.
+        The p-value of the paired t-test; None if it cannot be computed.
     mixed
         Whether a pair was computed on two kinds of processor, or in two number types.
     """

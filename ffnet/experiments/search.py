@@ -30,10 +30,10 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("a search needs Optuna", extra="sweep") from error
 
 COMBINATIONS = 1000
-"""Of the other settings, that a value is tried with before it is refused."""
+"""Combinations of the other settings that a value is checked with before it is refused."""
 
 SEEDS = 2**32
-"""How many a sampler knows."""
+"""Number of seeds that a sampler has."""
 
 
 class Space(NamedTuple):

@@ -21,13 +21,13 @@ BEGINS = b'{"op_code":'
 """What every line of a journal begins with."""
 
 DRIVERS = {"postgresql": "psycopg2-binary", "mysql": "pymysql", "redis": "redis"}
-"""What a URL's kind of database is reached by: a package that Optuna leaves to its user."""
+"""The driver package of each kind of database, which Optuna leaves to its user to install."""
 
 ATTEMPTS = 5
-"""To make a new database's tables, a second apart."""
+"""Attempts at making the tables of a new database, a second apart."""
 
 PACKAGES = ("optuna", "sqlalchemy", "redis")
-"""Whose errors are a storage's."""
+"""Packages whose errors are errors of the storage."""
 
 
 class Journal(JournalFileBackend):

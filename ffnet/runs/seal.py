@@ -6,7 +6,6 @@ readings of the test images, forecasts, reports.
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import msgspec
 
 from fflabels.errors import FFLabelsError
+from fflabels.recipe import sha256
 from ffnet.runs.files import (
     ABOUT,
     CONFIG,
@@ -64,7 +64,7 @@ class Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def digest(self) -> str:
         """Return the hash of everything but the hash."""
-        return _sha256(msgspec.json.encode(msgspec.structs.replace(self, sha256=""), order="sorted"))
+        return sha256(msgspec.json.encode(msgspec.structs.replace(self, sha256=""), order="sorted"))
 
 
 def seal(folder: Path, results: bytes) -> None:
@@ -75,7 +75,7 @@ def seal(folder: Path, results: bytes) -> None:
     """
     digests = {name: _digest(folder / name) for name in (*BEGUN, MODEL, UNTRAINED)}
     files = {name: digest for name, digest in digests.items() if digest}
-    made = Seal(_settings(folder), _data(folder), {**files, RESULTS: _sha256(results)})
+    made = Seal(_settings(folder), _data(folder), {**files, RESULTS: sha256(results)})
     write_json(folder / SEAL, msgspec.structs.replace(made, sha256=made.digest()))
 
 
@@ -162,13 +162,9 @@ def _flat(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 def _data(folder: Path) -> str:
     record = msgspec.json.decode((folder / ABOUT).read_bytes(), type=dict[str, Any])
-    return _sha256(msgspec.json.encode(record.get("data"), order="sorted"))
+    return sha256(msgspec.json.encode(record.get("data"), order="sorted"))
 
 
 def _digest(path: Path) -> str | None:
     """Return the SHA-256 of a file, or None if it is not there."""
-    return _sha256(path.read_bytes()) if path.exists() else None
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return sha256(path.read_bytes()) if path.exists() else None

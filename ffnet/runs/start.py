@@ -121,6 +121,11 @@ def start_from(run: Run | None, net: Net, data: Data, folder: Path) -> None:
     if run is None:
         return
     run.check_trained()
+    if run.net.shape[0] != net.shape[0]:
+        raise FFLabelsError(
+            "images of other channels", where=f"start {run.folder}", got=f"{run.net.shape[0]} channels",
+            expected=f"{net.shape[0]}, as {data.name}",
+        )  # fmt: skip
     same_classes = list(data.class_names) == run.about.data.class_names
     ours, theirs = net.layers.state_dict(), run.net.layers.state_dict()
     for name, tensor in ours.items():

@@ -138,7 +138,8 @@ def command(
 
     # Train, and show the results.
     with net_output.Training(json_, tensorboard) as screen:
-        screen.preset = f"preset  {chosen.name}: {chosen.about}" if chosen.name else ""
+        about = chosen.about if config.algorithm == "ff" else f"its net and training, with algorithm={config.algorithm}"
+        screen.preset = f"preset  {chosen.name}: {about}" if chosen.name else ""
         run = train(chosen._replace(config=config), start=source, out=out, watcher=screen.watcher())
     net_output.print_results(run, json_)
     if run.results and not json_:
