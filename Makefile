@@ -56,22 +56,23 @@ docs: $(VENV)/.developed  ## the documentation, warnings are errors
 clean:  ## remove the environment and what was built
 	rm -rf $(VENV) build dist docs/_build demo-output
 
-$(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/.pip:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@touch $@
 
-$(VENV)/.installed: $(INPUTS) | $(BIN)/python
+$(VENV)/.installed: $(INPUTS) | $(VENV)/.pip
 	$(BIN)/python -m pip install --quiet --editable ".[net,plots]"
 	@touch $@
 
-$(VENV)/.tested: $(INPUTS) | $(BIN)/python
+$(VENV)/.tested: $(INPUTS) | $(VENV)/.pip
 	$(BIN)/python -m pip install --quiet --editable ".[all]" --group test
 	@touch $@ $(VENV)/.installed
 
-$(VENV)/.benched: $(INPUTS) | $(BIN)/python
+$(VENV)/.benched: $(INPUTS) | $(VENV)/.pip
 	$(BIN)/python -m pip install --quiet --editable ".[all]" --group test --group bench
 	@touch $@ $(VENV)/.tested $(VENV)/.installed
 
-$(VENV)/.developed: $(INPUTS) | $(BIN)/python
+$(VENV)/.developed: $(INPUTS) | $(VENV)/.pip
 	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
 	@touch $@ $(VENV)/.tested $(VENV)/.installed
