@@ -285,9 +285,9 @@ def _fault(error: BaseException) -> str:
     text = short(f"{type(error).__name__}: {error}", LONGEST_MESSAGE)
     if isinstance(error, ValueError) and "read-only" in str(error):
         text = f"changes its images in place ({text})"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_file()]
-    own = [frame for frame in frames if not LIBRARIES & set(Path(frame.filename).parts)] or frames
-    return f"{text} ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else text
+    files = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    own = [(path, line) for path, line in files if path.is_file() and not LIBRARIES & {p.name for p in path.parents}]
+    return f"{text} ({own[-1][0].name}:{own[-1][1]})" if own else text
 
 
 def calling() -> str:

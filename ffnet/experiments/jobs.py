@@ -107,8 +107,8 @@ def data_root(config: Config) -> str | None:
 def check_settings(config: Config, out: Path) -> None:
     """Refuse a run of other settings in a job's place.
 
-    Where it was computed may differ, and what a run decides itself: the type and the range of its pictures (``auto``),
-    and the name of data that it was given.
+    Where it was computed may differ, and what a run decides itself where it is ``auto``: the number type, and the range
+    of its pictures.
 
     Raises
     ------

@@ -86,13 +86,7 @@ def group_runs(runs: Sequence[Run | Record], split: SplitName = "validation") ->
         When a run is unfinished, is given twice, used another data set, or has no accuracy on this split.
     """
     check_alike(runs)
-    settings = [
-        {
-            **result_settings(run.config, without=("seed",)),
-            "start": run.about.started and run.about.started.settings[:8],
-        }
-        for run in runs
-    ]
+    settings = [_settings_of(run) for run in runs]
     distinct = [values for k, values in enumerate(settings) if values not in settings[:k]]
     groups = []
     for shared in distinct:
@@ -123,11 +117,7 @@ def differences(groups: Sequence[Group]) -> list[Difference]:
         for reading, other in itertools.product(group.accuracies, groups[0].accuracies):
             if reading == other:
                 compared.append(_difference(reading, group, groups[0], reading, other))
-            elif (
-                {reading, other} & OF_BASELINES
-                and not reading.endswith("untrained")
-                and not other.endswith("untrained")
-            ):
+            elif {reading, other} & OF_BASELINES and not any(name.endswith("untrained") for name in (reading, other)):
                 compared.append(_difference(f"{reading} against {other}", group, groups[0], reading, other))
     return compared
 
