@@ -52,7 +52,7 @@ FILES = {
     "half a character": (GOOD.replace(b"built-in set", b"\\ud800", 1), "not text: half of a surrogate pair"),
     "duplicate keys": (GOOD.replace(b'"version": 2', b'"version": 2, "version": 2'), "duplicate key 'version'"),
     "a list": (b"[1, 2]", "not a label-set file; expected an object"),
-    "another format": (setting("format", value="something else"), "not a label-set file; expected an object"),
+    "another format": (setting("format", value="something else"), "not a label-set file; got \"format\": \"something else"),
     "a later version": (setting("version", value=7), "unknown version of the label-set file; got 7; expected 1 or 2"),
     "no recipes": (setting("recipes", value=[]), "bad number of recipes; got 0"),
     "recipes no list": (setting("recipes", value={"a": 1}), "not a label-set file: Expected `array`"),

@@ -73,7 +73,7 @@ def test_parameters_of_every_kind_are_typed_and_shown(install, run):
     done = run("fflabels", "select", "--kind", "stripes", *POOL, "--param", "bands=[[0,1]")
     assert done.stderr.startswith("Error: labeler stripes: not JSON: ")
     done = run("fflabels", "select", "--kind", "stripes", *POOL, "--param", "style=mode")
-    assert "got style=mode; expected mean, median" in done.stderr
+    assert "got style=mode; expected mean | median" in done.stderr
 
     done = run(
         "fflabels", "compare", "stripes style=median bands=[[0,2]]", "stripes", "stripes", *POOL, "--metric", "pearson"

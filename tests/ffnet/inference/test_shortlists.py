@@ -141,7 +141,14 @@ def test_the_forecast_of_a_run_is_fitted_once_and_kept_in_its_folder(tmp_path):
         ffnet.load_run(run.folder)
 
 
-@pytest.mark.parametrize("method", ["cascade:0", "cascade:x", "casc", "goodness:3", "halving:2"])
+@pytest.mark.parametrize("method", ["cascade:0", "cascade:x"])
+def test_a_cascade_asks_for_a_number_of_labels(method):
+    ours, images = make()
+    with pytest.raises(FFLabelsError, match=rf"not a number of labels; got {method}; expected cascade:1 or more"):
+        ffnet.predict(ours, images, inference=method)
+
+
+@pytest.mark.parametrize("method", ["casc", "goodness:3", "halving:2"])
 def test_what_is_no_reading_is_refused(method):
     ours, images = make()
     with pytest.raises(

@@ -403,7 +403,7 @@ def test_a_net_as_it_began_is_not_read(tmp_path):
 
 def test_a_reading_that_a_net_does_not_have_is_no_look_at_the_test_images(tmp_path):
     run = ffnet.train(config("algorithm=bp"), out=tmp_path / "run")
-    with pytest.raises(FFLabelsError, match="a back-propagation net has one inference method; got linear"):
+    with pytest.raises(FFLabelsError, match="for another kind of net; got linear; expected bp"):
         run.evaluate(run.data(), "test", inference="linear")
     assert run.test_reads == 1
 
