@@ -21,7 +21,7 @@ from ffnet.inference.passes import decision_scores, decision_scores_up_to, featu
 from ffnet.inference.shortlist import halving_rounds
 from ffnet.model.heads import Forecast, LayerWeights, LinearHead
 from ffnet.model.net import FFNet, Net
-from ffnet.prepare import check_drawing, check_run, weights_are_fitted
+from ffnet.prepare import check_drawing, check_net, check_run, weights_are_fitted
 from ffnet.system.eager import eager
 from ffnet.training.draws import Draws
 from ffnet.training.learner import Metrics
@@ -70,6 +70,8 @@ def fit(net: Net, data: Data, *, report: Callable[[Metrics], None] | None = None
 
     Raises
     ------
+    FFLabelsError
+        If the data do not fit the net or its settings.
     NotFiniteError
         If a loss is not finite; names the epoch and the step.
 
@@ -82,6 +84,7 @@ def fit(net: Net, data: Data, *, report: Callable[[Metrics], None] | None = None
     >>> [metrics["epoch"] for metrics in history]
     [1, 2]
     """
+    check_net(net, data)
     check_run(net.config, data)
     check_drawing(net)
     train = data.train.to(net.device)

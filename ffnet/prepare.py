@@ -18,6 +18,7 @@ from ffnet.labels.choose import check_count, choose_labels
 from ffnet.labels.codes import Codes
 from ffnet.labels.kinds import is_labeler
 from ffnet.labels.layers import choose_layer_labels
+from ffnet.model.baseline import Baseline
 from ffnet.model.build import build_layers
 from ffnet.model.goodness import GOODNESS, get_goodness
 from ffnet.model.initial import get_init
@@ -71,6 +72,23 @@ def check_evaluation(config: Config, data: Data) -> None:
     where = "test split" if config.inference.test else "inference.test"
     got = "0 images" if config.inference.test else "false"
     raise FFLabelsError("no images to evaluate on", where=where, got=got, hint="data.validation sets some apart")
+
+
+def check_net(net: Net, data: Data) -> None:
+    """Refuse data of another shape or number of classes than a net's.
+
+    Raises
+    ------
+    FFLabelsError
+        Names the data set, its shape and classes, and those of the net.
+    """
+    classes = net.classes if isinstance(net, Baseline) else len(net.labels or ())
+    if (data.shape, data.classes) != (tuple(net.shape), classes):
+        got, expected = (
+            f"{'×'.join(map(str, shape))}, {count} classes"
+            for shape, count in ((data.shape, data.classes), (net.shape, classes))
+        )
+        raise FFLabelsError("not for this net", where=f"data set {data.name}", got=got, expected=expected)
 
 
 @torch.no_grad()

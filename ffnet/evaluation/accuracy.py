@@ -18,6 +18,7 @@ from ffnet.inference.passes import decision_scores, goodness_scores, layer_goodn
 from ffnet.inference.predict import check_inference
 from ffnet.inference.registry import INFERENCES, InferenceMethod, get_inference
 from ffnet.model.net import FFNet, Net
+from ffnet.prepare import check_net
 
 __all__ = ["Accuracy", "Evaluation", "SplitName", "accuracy", "accuracy_of", "confusion_matrix", "evaluate"]
 
@@ -56,7 +57,7 @@ def evaluate(
     Raises
     ------
     FFLabelsError
-        For an unknown split, or an inference method that does not fit the net.
+        For an unknown split, or an inference method or data that do not fit the net.
 
     Examples
     --------
@@ -73,6 +74,7 @@ def evaluate(
     part: Split = getattr(data, split)
     if not len(part):
         raise FFLabelsError("no images", where=f"data set {data.name}, {split}", expected="1 or more")
+    check_net(net, data)
     check_inference(net, inference)
     names = [inference] if inference else [n for n, m in INFERENCES.items() if m.reported and isinstance(net, m.nets)]
     methods = [get_inference(name) for name in names]

@@ -193,6 +193,17 @@ def test_what_is_given_twice_or_is_no_data_and_no_name_is_refused(tmp_path):
         ffnet.train(data=ffnet.Data.from_arrays(X, y, ["a", "b", "a"]), out=tmp_path / "run")
 
 
+def test_data_of_another_shape_or_number_of_classes_do_not_fit_a_net():
+    data = ffnet.load_data("digits", limit=40)
+    net = ffnet.FFNet(ffnet.Config(), data.shape, named_set("fourier:paper10"))
+    X, y = images_of_three()
+    three, colour = ffnet.Data.from_arrays(X, y), ffnet.Data.from_arrays(*images_of_three(channels=3))
+    for other, got in ((three, "1×16×16, 3 classes"), (colour, "3×16×16, 3 classes")):
+        for use in (ffnet.fit, lambda net, data: ffnet.evaluate(net, data, "validation")):
+            with pytest.raises(FFLabelsError, match=f"not for this net; got {got}; expected 1×16×16, 10 classes"):
+                use(net, other)
+
+
 @pytest.mark.slow
 def test_a_run_tells_which_one_it_started_from_and_is_compared_with_its_like(tmp_path):
     first = ffnet.train(epochs=1, out=tmp_path / "a", **TINY)
