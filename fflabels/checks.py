@@ -11,9 +11,17 @@ MAX_COMPARED = 20_000
 """The most labels that are compared all with all: the matrix takes 1.5 GiB."""
 
 
+def check_integer(value: object, where: str) -> int:
+    """Return a whole number as Python's integer, which files take; refuse anything else."""
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise FFLabelsError("not a whole number", where=where, got=repr(value), expected="an integer") from None
+
+
 def check_seed(seed: int) -> int:
-    """Return a seed as Python's integer, which files take; refuse one below 0."""
-    if seed < 0:
+    """Return a seed as Python's integer; refuse one below 0."""
+    if check_integer(seed, "seed") < 0:
         raise FFLabelsError("negative", where="seed", got=seed, expected="an integer ≥ 0")
     return operator.index(seed)
 

@@ -13,7 +13,7 @@ from fflabels import registry
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.brief import Brief
 from fflabels.candidates import Candidates
-from fflabels.checks import MAX_COMPARED, check_count, check_floor, check_intensity, check_seed
+from fflabels.checks import MAX_COMPARED, check_count, check_floor, check_integer, check_intensity, check_seed
 from fflabels.codes import floor_of, is_code, references_for
 from fflabels.diversity import Summary, summarize
 from fflabels.errors import FFLabelsError
@@ -100,11 +100,12 @@ def design(
     measure = get_metric(metric)
     if method not in METHODS:
         raise FFLabelsError("unknown method", where="method", got=method, expected=", ".join(METHODS))
+    n, candidates, seed = check_integer(n, "n"), check_integer(candidates, "candidates"), check_seed(seed)
     if n < 1:
         raise FFLabelsError("too few", where="n", got=n, expected="at least 1")
     check_count(n, "n")
     check_effort(seed, iterations)
-    seed, min_visibility, intensity = check_seed(seed), check_floor(min_visibility), check_intensity(intensity)
+    min_visibility, intensity = check_floor(min_visibility), check_intensity(intensity)
     check_certify(certify, 0 if candidates > MAX_COMPARED else candidates)
     floor_of(labeler, min_visibility)
 

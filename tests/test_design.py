@@ -134,3 +134,17 @@ def test_labels_of_large_images_are_chosen_on_reduced_ones():
     assert labels.provenance.method == "best, reduced from 1x160x320"
     assert design("fourier", 3, candidates=20, shape=(1, 32, 64)).recipes == labels.recipes
     assert design("onehot", 3, shape=(1, 130, 10)).scores.shape == (1, 130, 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 3.5}, "n: not a whole number; got 3.5; expected an integer"),
+        ({"n": "3"}, "n: not a whole number; got '3'; expected an integer"),
+        ({"n": 3, "candidates": 20.0}, "candidates: not a whole number; got 20.0"),
+        ({"n": 3, "seed": None}, "seed: not a whole number; got None"),
+    ],
+)
+def test_what_is_no_whole_number_is_refused(arguments, message):
+    with pytest.raises(FFLabelsError, match=message):
+        design("fourier", **arguments)
