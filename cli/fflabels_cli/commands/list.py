@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from fflabels.registry import Entry
 
 
+USE = {
+    "code": "a label is a code over W channels of a layer: --shape Wx1x1",
+    "channels": "a label is m channels that later layers receive: --shape mxHxW",
+}
+"""What users type for labels that are no pictures, by the labeler's `pattern`."""
+
+
 @click.command("list")
 @click.argument("pattern", metavar="[NAME|PATTERN]", default="*")
 @options.as_json
@@ -57,7 +64,8 @@ def _show(name: str, fields: tuple[str, ...], json_: bool) -> None:
     with registry.blaming(labeler_type):
         taken = parameters(labeler_type)
     if json_:
-        shown = {f: getattr(entry, f) for f in fields} | {"parameters": [asdict(one) for one in taken]}
+        shown = {f: getattr(entry, f) for f in fields} | {"pattern": labeler_type.pattern}
+        shown |= {"parameters": [asdict(one) for one in taken]}
         output.print_json([{**shown, "sets": list(labeler_type.named_sets), "doc": _doc(labeler_type)}])
         return
     for line in _lines(entry, labeler_type):
@@ -76,6 +84,8 @@ def _lines(entry: Entry, labeler_type: Any) -> list[str]:
         lines.append(doc)
     if labeler_type.named_sets:
         lines.append("built-in sets: " + ", ".join(f"{entry.name}:{name}" for name in labeler_type.named_sets))
+    if use := USE.get(labeler_type.pattern):
+        lines.append(use)
     if labeler_type.channels:
         lines.append(f"draws on images of {labeler_type.channels} channels")
     if labeler_type.min_side > 1:
