@@ -263,6 +263,39 @@ def check_applies(labeler: Labeler[Any], *names: str) -> None:
             raise click.UsageError(f"{flag} does not apply to codes: they are compared without images")
 
 
+def what_to_train(function: F) -> F:
+    """Add ``--labels``, ``--dataset``, ``--preset``, ``--epochs`` and ``--seed``."""
+    added = (
+        click.option(
+            "--labels",
+            metavar="NAME|FILE",
+            shell_complete=complete_labels,
+            help="A labeler, a built-in set (fourier:paper10, code:hadamard), a label-set file, or FILE.py:CLASS (runs "
+            "its code). Several codes with commas: each layer takes the first that exists for its width.",
+        ),
+        click.option(
+            "--dataset",
+            metavar="NAME|PATH",
+            shell_complete=complete_data_sets,
+            help="A data set, such as digits, mnist or cifar10 (a wrong name lists all), or a folder of class folders.",
+        ),
+        click.option(
+            "--preset",
+            metavar="NAME",
+            shell_complete=complete_presets,
+            help="Settings to start from; see ffnet presets.  [default: quick-… of the data set; pairs-… for labels "
+            "that are pictures]",
+        ),
+        click.option("--epochs", type=click.IntRange(min=1), help="Number of epochs."),
+        click.option(
+            "--seed", type=click.IntRange(min=0), help="Seed of weights, order of images, negatives and label design."
+        ),
+    )
+    for option in reversed(added):
+        function = option(function)
+    return function
+
+
 def value_range(function: F) -> F:
     """Add ``--range``."""
     return click.option(

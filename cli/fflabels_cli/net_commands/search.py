@@ -24,13 +24,7 @@ if TYPE_CHECKING:
     required=True,
     help="A setting to vary: a|b|c, LOW..HIGH or 'log LOW..HIGH'; whole numbers for integers. Repeatable.",
 )
-@click.option(
-    "--preset",
-    metavar="NAME",
-    default="quick-digits",
-    show_default=True,
-    help="The preset that sets all other settings.",
-)
+@options.what_to_train
 @click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Any other setting. Repeatable.")
 @click.option(
     "--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Number of trials of this process."
@@ -64,7 +58,11 @@ if TYPE_CHECKING:
 @options.as_json
 def command(
     spaces: tuple[str, ...],
-    preset: str,
+    labels: str | None,
+    dataset: str | None,
+    preset: str | None,
+    epochs: int | None,
+    seed: int | None,
     settings: tuple[str, ...],
     trials: int,
     storage: str,
@@ -78,11 +76,12 @@ def command(
 
     \b
     ffnet search --vary "train.lr=log 1e-4..1e-2" --vary "labels.intensity=0.1..0.6" --trials 30
-    ffnet search --preset quick-mnist --vary "train.goodness=log|contrast|log-contrast" --set train.epochs=1
+    ffnet search --preset quick-mnist --vary "train.alpha=2|4|8" --epochs 1
     """
     from fflabels_cli import net_output, output
-    from ffnet import load_preset
+    from ffnet.config import PAIRS_ONLY
     from ffnet.experiments.search import Space, search
+    from ffnet.runs.start import starting_settings
 
     # Parse the settings.
     options.try_plugins_before_import()
@@ -90,9 +89,12 @@ def command(
     for word in spaces:
         key, space = options.ParamType().convert(word, None, None)
         varied[key] = Space.of(key, space)
-    config = load_preset(preset).config.override(settings)
+    given = {"data.root": data, "train.epochs": epochs, "seed": seed}
+    keys = [*varied, *(setting.partition("=")[0].strip() for setting in settings)]
+    pairs = any(key in PAIRS_ONLY for key in keys)
+    start = starting_settings(preset, dataset=dataset, labels=labels, values=given, pairs=pairs)
+    config = start.config.override(settings)
     options.check_data_root(config.data.name, data)
-    config = config.replaced({"data.root": data}) if data else config
 
     # Search; then print the command that repeats the best try.
     with net_output.Training(json_, again="the same command") as screen:
@@ -110,9 +112,12 @@ def command(
         output.print_json({**values, "storage": storage, "run": str(best.folder)})
         return
     click.echo(f"best: {_line(best, varied)}, in {best.folder}")
-    tried = [f"{key}={varied[key].typed(value)}" for key, value in best.settings.items()]
-    words = ["ffnet", "train", "--preset", preset, *(["--data", data] if data else [])]
-    click.echo(shlex.join([*words, *(word for setting in (*settings, *tried) for word in ("--set", setting))]))
+    typed = {"labels": labels, "dataset": dataset, "preset": preset, "epochs": epochs, "seed": seed, "data": data}
+    words = [word for option, value in typed.items() if value is not None for word in (f"--{option}", str(value))]
+    chosen = dict(setting.split("=", 1) for setting in settings)
+    chosen |= {key: str(varied[key].typed(value)) for key, value in best.settings.items()}
+    words += [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
+    click.echo(shlex.join(["ffnet", "train", *words]))
 
 
 def _line(trial: Trial, spaces: Mapping[str, Space]) -> str:

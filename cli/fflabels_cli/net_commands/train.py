@@ -15,22 +15,10 @@ if TYPE_CHECKING:
 
 @click.command("train")
 @click.argument("preset_or_data", metavar="", nargs=-1)
-@click.option(
-    "--labels",
-    metavar="NAME|FILE",
-    shell_complete=options.complete_labels,
-    help="A labeler, a built-in set (fourier:paper10, code:hadamard), a label-set file, or FILE.py:CLASS (runs its "
-    "code). Several codes with commas: each layer takes the first that exists for its width.",
-)
+@options.what_to_train
 @click.option("--n", type=click.IntRange(min=1), help="Number of labels to design.  [default: one per class]")
 @options.param
 @options.plugin_code
-@click.option(
-    "--dataset",
-    metavar="NAME|PATH",
-    shell_complete=options.complete_data_sets,
-    help="A data set, such as digits, mnist or cifar10 (a wrong name lists all), or a folder of class folders.",
-)
 @click.option(
     "--range",
     "value_range",
@@ -39,18 +27,7 @@ if TYPE_CHECKING:
 )
 @options.data_root
 @click.option("--offline", is_flag=True, help="Never download.")
-@click.option(
-    "--preset",
-    metavar="NAME",
-    shell_complete=options.complete_presets,
-    help="Settings to start from; see ffnet presets.  [default: quick-… of the data set; pairs-… for labels that are "
-    "pictures]",
-)
 @click.option("--start", metavar="RUN", help="Start from the layers of another run, also with other data and classes.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Number of epochs.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), help="Seed of weights, order of images, negatives and label design."
-)
 @options.device
 @click.option(
     "--dtype", type=click.Choice(("float32", "bfloat16", "float64", "auto")), help="Data type of the activations."
