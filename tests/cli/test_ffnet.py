@@ -357,7 +357,7 @@ def test_search(tmp_path):
     done = ffnet("search", *vary, *SMALL[:6], "--set", "train.epochs=1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert re.search(
-        r"best: try [01]: [\d.]+ % by train.lr 0\.00\d+, in search/lr_\S+\nffnet train --preset quick-digits --set",
+        r"best: try [01]: [\d.]+ % by train.lr 0\.00\d+, in search/lr_\S+\nffnet train --set",
         done.stdout,
     )
     found = json.loads(ffnet("search", *vary, *SMALL[:6], "--set", "train.epochs=1", "--json", cwd=tmp_path).stdout)
