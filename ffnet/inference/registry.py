@@ -90,8 +90,8 @@ def get_inference(text: str) -> tuple[str, InferenceMethod, int | None]:
     return name, method, int(count) if colon else method.number
 
 
-def known_inferences(nets: type[Net] = FFNet) -> str:
-    """Return the names of the methods for a class of nets, as text."""
-    names = [name for name, method in INFERENCES.items() if issubclass(nets, method.nets)]
+def known_inferences() -> str:
+    """Return the names of the methods for forward-forward nets, as text."""
+    names = [name for name, method in INFERENCES.items() if issubclass(FFNet, method.nets)]
     names = [form for name in names for form in ([name, f"{name}:k"] if INFERENCES[name].number else [name])]
     return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]

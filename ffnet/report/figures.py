@@ -119,9 +119,7 @@ def accuracy_by_point(
     return png(figure)
 
 
-def scatter_by_kind(
-    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], y: str, title: str, columns: int = 4
-) -> bytes:
+def scatter_by_kind(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], y: str, title: str) -> bytes:
     """Draw accuracies against statistics that may predict them: one panel per statistic, a colour and marker per kind.
 
     Parameters
@@ -130,9 +128,8 @@ def scatter_by_kind(
         The points (value of the statistic, accuracy in [0, 1]), by statistic and kind.
     y, title
         Label of the vertical axes, and the title.
-    columns
-        Number of panels side by side.
     """
+    columns = 4
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(2.6 * columns, 0.9 + 2.5 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)

@@ -38,15 +38,14 @@ class DamagedError(FFLabelsError):
     """A checkpoint, or another file that can be made again, does not hold what was written."""
 
 
-def write_json(path: Path, value: Any, *, sort_keys: bool = False) -> None:
+def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON, whole or not at all."""
-    write_whole(path, as_json(value, sort_keys=sort_keys))
+    write_whole(path, as_json(value))
 
 
-def as_json(value: Any, *, sort_keys: bool = False) -> bytes:
+def as_json(value: Any) -> bytes:
     """Return the content of a JSON file."""
-    encoded = msgspec.json.encode(value, order="deterministic" if sort_keys else None)
-    return msgspec.json.format(encoded, indent=1) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 
 def read_json(path: Path, kind: type[T], hint: str | None = None) -> T:
