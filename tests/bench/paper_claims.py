@@ -6,6 +6,7 @@ The words are in docs/results/paper-claims.toml, the figures in the files of sto
 
 import argparse
 import csv
+import itertools
 import shutil
 import statistics
 import tomllib
@@ -19,6 +20,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import msgspec
 
+from ffnet.experiments.load import load_experiment
 from ffnet.report.tables import markdown
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
@@ -26,6 +28,8 @@ CURVES = RESULTS / "paper-mnist-filters"
 RESULTS_FILE = "results.csv"
 PLOT = RESULTS.parent / "_static" / "paper-claims" / "mnist.png"
 HEAD = ("claim", "the paper", "what we ran", "here", "verdict")
+PAPER, TENFOLD = "5e-5 (paper)", "5e-4"
+"""The rates of learning of the runs with 16 filters 5×5: levels of the experiment."""
 SMOOTH = 5
 """Epochs that a layer has to be ahead, so that a single epoch's noise does not count."""
 
@@ -61,10 +65,17 @@ def curves():
     return found
 
 
+def named():
+    """Return the net, the rate of learning and the seed of every run, by the name of its folder."""
+    return {job.folder: (*job.levels.values(), job.seed) for job in load_experiment("paper-mnist-filters").jobs()}
+
+
 def figures_of_runs(runs):
-    """Return what the claims say of the runs of the paper's recipe."""
-    crossings, shares, done = [], [], []
-    for epochs in runs.values():
+    """Return what the claims say of the runs of the paper's net at the paper's rate."""
+    names, crossings, shares, done = named(), [], [], []
+    for name, epochs in runs.items():
+        if names[name][:2] != ("16 filters 5x5", PAPER):
+            continue
         ahead = [one["discrimination_3"] > one["discrimination_2"] for one in epochs]
         first = next(k for k in range(len(ahead)) if all(ahead[k : k + SMOOTH]))
         leads = max(one["discrimination_2"] - one["discrimination_3"] for one in epochs[:first])
@@ -95,13 +106,14 @@ def finished():
 
 
 def figures_of_finished():
-    """Return the test accuracies of the finished runs of the paper's net, 3×16 filters 5×5."""
-    chosen = [row for row in finished() if (row["net"], row["rate"]) == ("16 filters 5x5", "5e-5 (paper)")]
+    """Return the test accuracies of the finished runs with 3×16 filters 5×5, at the paper's rate and at ten times it."""
     shown = {}
-    for name, column in (("full", "goodness"), ("full_linear", "linear"), ("full_untrained", "linear, untrained")):
-        values = [100 * float(row[f"test {column}"]) for row in chosen]
-        spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-        shown[name] = f"{statistics.mean(values):.2f}{spread}" if values else "–"
+    for prefix, rate in (("full", PAPER), ("tenfold", TENFOLD)):
+        chosen = [row for row in finished() if (row["net"], row["rate"]) == ("16 filters 5x5", rate)]
+        for name, column in (("", "goodness"), ("_linear", "linear"), ("_untrained", "linear, untrained")):
+            values = [100 * float(row[f"test {column}"]) for row in chosen]
+            spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+            shown[prefix + name] = f"{statistics.mean(values):.2f}{spread}" if values else "–"
     return shown
 
 
@@ -123,12 +135,15 @@ def finished_table():
 def plot(runs):
     """Draw accuracy and discrimination against epochs."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharex=True)
-    for name, epochs in runs.items():
-        tried = [one for one in epochs if "validation" in one]
-        axes[0].plot([e["epoch"] for e in tried], [100 * e["validation"] for e in tried], marker=".", label=name)
+    names = named()
+    for (name, epochs), style in zip(runs.items(), itertools.cycle(("-", "--", ":", "-."))):
+        tried, (_, rate, seed) = [one for one in epochs if "validation" in one], names[name]
+        label = f"{rate}, seed {seed}"
+        shares = [100 * one["validation"] for one in tried]
+        axes[0].plot([e["epoch"] for e in tried], shares, style, color="k", marker=".", label=label)
         for k, colour in ((2, "tab:red"), (3, "tab:blue")):
             values = [100 * one[f"discrimination_{k}"] for one in epochs]
-            axes[1].plot([one["epoch"] for one in epochs], values, color=colour, label=f"layer {k}")
+            axes[1].plot([one["epoch"] for one in epochs], values, style, color=colour, label=f"layer {k}, {rate}")
     axes[0].axhline(99.2, color="gray", linestyle=":", label="the paper's best, 3×128 filters 7×7")
     for axis, title in zip(axes, ("Goodness on the validation images, %", "Discrimination, %"), strict=True):
         axis.set_title(title, fontsize=10)
@@ -165,9 +180,12 @@ def epochs_table(runs):
     """Return the accuracies on the validation images, by epoch."""
     every = sorted({int(one["epoch"]) for epochs in runs.values() for one in epochs if "validation" in one})
     at = [epoch for epoch in every if epoch % 20 == 0 or epoch == every[-1]]
-    by_run = {name: {int(one["epoch"]): one for one in epochs} for name, epochs in runs.items()}
+    names, by_run = named(), {name: {int(one["epoch"]): one for one in epochs} for name, epochs in runs.items()}
     rows = [
-        [name, *(f"{100 * epochs[epoch]['validation']:.1f}" if epoch in epochs else "–" for epoch in at)]
+        [
+            "{}, {}, seed {}".format(*names[name]),
+            *(f"{100 * epochs[epoch]['validation']:.1f}" if epoch in epochs else "–" for epoch in at),
+        ]
         for name, epochs in by_run.items()
     ]
     return markdown(["run, by epoch", *map(str, at)], rows)
