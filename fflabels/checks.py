@@ -21,9 +21,10 @@ def check_integer(value: object, where: str) -> int:
 
 def check_seed(seed: int) -> int:
     """Return a seed as Python's integer; refuse one below 0."""
-    if check_integer(seed, "seed") < 0:
+    number = check_integer(seed, "seed")
+    if number < 0:
         raise FFLabelsError("negative", where="seed", got=seed, expected="an integer ≥ 0")
-    return operator.index(seed)
+    return number
 
 
 def check_floor(min_visibility: float | None) -> float | None:

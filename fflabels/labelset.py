@@ -408,8 +408,9 @@ class LabelSet:
         random
             The chance baseline, to be stored beside.
         """
-        check_fits(self.labeler, shape or self.shape)
-        images, intensity = references_for(self.labeler, references, shape or self.shape), check_intensity(intensity)
+        shape = shape or self.shape
+        check_fits(self.labeler, shape)
+        images, intensity = references_for(self.labeler, references, shape), check_intensity(intensity)
         brief = Brief(self.labeler, images, intensity)
         metrics = scored_metrics(images, intensity)
         matrices = {metric: brief.similarity(self.recipes, metric, progress) for metric in metrics}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -294,6 +294,13 @@ def what_to_train(function: F) -> F:
     for option in reversed(added):
         function = option(function)
     return function
+
+
+def asks_for_pairs(settings: Sequence[str], keys: Iterable[str] = ()) -> bool:
+    """Return whether a setting as typed (``section.key=value``) or one of these keys is for labels in images only."""
+    from ffnet.config import PAIRS_ONLY
+
+    return any(key in PAIRS_ONLY for key in (*keys, *(text.partition("=")[0].strip() for text in settings)))
 
 
 def value_range(function: F) -> F:

@@ -52,12 +52,14 @@ def fit_one(image: Stored, shape: Shape, value_range: Range | None = None, where
     return np.repeat(fitted, c, axis=0) if planes < c else fitted
 
 
-def check_channels(channels: int, wanted: int, where: str, *, expected: str | None = None, hint: str = "") -> None:
+def check_channels(
+    channels: int, wanted: int, where: str, *, expected: str | None = None, hint: str | None = None
+) -> None:
     """Refuse pictures that have other channels than wanted, are not grey, and cannot be made grey."""
     if not (channels in (1, wanted) or (channels == 3 and wanted == 1)):
         raise FFLabelsError(
             "channels do not fit", where=where, got=f"{channels} channels", expected=expected or f"{wanted} or 1",
-            hint=hint or None,
+            hint=hint,
         )  # fmt: skip
 
 

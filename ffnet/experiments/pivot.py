@@ -224,14 +224,13 @@ def draw_effects(experiment: Experiment, rows: Sequence[Row], path: Path) -> boo
     from ffnet.report import figures
 
     panels: dict[str, dict[str, dict[str, Gap]]] = {}
-    shown = [effect for effect in effects(experiment, rows) if effect.gap and effect.gap.low is not None]
-    several = len({effect.factor for effect in shown}) > 1
-    for effect in shown:
-        if effect.gap:
-            level = f"{effect.factor} {effect.level}" if several else effect.level
-            name = " · ".join([level, *effect.others.values()])
-            column = effect.accuracy.removeprefix(f"{experiment.split} ")
-            panels.setdefault(column, {}).setdefault(effect.factor, {})[name] = effect.gap
+    shown = [(effect, gap) for effect in effects(experiment, rows) if (gap := effect.gap) and gap.low is not None]
+    several = len({effect.factor for effect, _ in shown}) > 1
+    for effect, gap in shown:
+        level = f"{effect.factor} {effect.level}" if several else effect.level
+        name = " · ".join([level, *effect.others.values()])
+        column = effect.accuracy.removeprefix(f"{experiment.split} ")
+        panels.setdefault(column, {}).setdefault(effect.factor, {})[name] = gap
     if not panels:
         return False
     names = list(dict.fromkeys(name for panel in panels.values() for gaps in panel.values() for name in gaps))

@@ -58,10 +58,13 @@ class Net(nn.Module):
     ----------
     labels, layer_labels
         The labels, and the label set that later layers receive as channels; None for nets without.
+    has_initial_weights
+        Whether training starts from the weights that the net was made with, not from those of another run.
     """
 
     labels: LabelSet | Codes | None = None
     layer_labels: LabelSet | None = None
+    has_initial_weights: bool = True
 
     def __init__(self, config: Config, shape: Shape, *, label_channels: int = 0, codes: Codes | None = None) -> None:
         super().__init__()
@@ -193,8 +196,6 @@ class FFNet(Net):
         self.layer_labels = layer_labels or choose_layer_labels(config, len(labels))
         if config.dtype == "float64":
             self.double()
-        self.has_initial_weights = True
-        """Whether training starts from weights drawn here, not from those of another run."""
         self.embedder: Embedder | None = None
         if isinstance(labels, LabelSet):
             intensity, own_imprint = config.labels.intensity, config.labels.layers.set == "imprint"

@@ -172,12 +172,13 @@ def effects(panels: Mapping[str, Mapping[str, Mapping[str, Gap]]], names: Sequen
     for axis, (accuracy, kinds) in zip(axes, panels.items(), strict=True):
         axis.axvline(0, color="0.4", lw=1)
         for k, (kind, gaps) in enumerate(kinds.items()):
+            look, mark = {"color": COLOURS[k % len(COLOURS)]}, MARKS[k % len(MARKS)]
             for name, gap in gaps.items():
-                place, look = names.index(name), {"color": COLOURS[k % len(COLOURS)]}
+                place = names.index(name)
                 if gap.low is not None and gap.high is not None:
                     axis.plot([100 * gap.low, 100 * gap.high], [place, place], lw=1, **look)
-                axis.plot(100 * gap.mean, place, MARKS[k % len(MARKS)], ms=4, **look)
-            axis.plot([], [], MARKS[k % len(MARKS)], color=COLOURS[k % len(COLOURS)], ms=4, label=kind)
+                axis.plot(100 * gap.mean, place, mark, ms=4, **look)
+            axis.plot([], [], mark, ms=4, label=kind, **look)
         # Fit the axis to the differences: an interval from few seeds may be far wider, and is cut off.
         means = [100 * gap.mean for gaps in kinds.values() for gap in gaps.values()]
         margin = 0.25 * (max(*means, 0) - min(*means, 0)) or 1.0

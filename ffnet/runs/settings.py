@@ -260,12 +260,12 @@ def with_root(config: Config, root: str | None) -> Config:
     from ffnet.data.load import KNOWN
 
     name = config.data.name
-    if not root and name not in KNOWN and not Path(name).is_absolute() and not Path(name).is_dir():
+    if root:
+        return config.replaced({"data.root" if name in KNOWN else "data.name": root})
+    if name not in KNOWN and not Path(name).is_absolute() and not Path(name).is_dir():
         hint = "pass them again: Run.evaluate(data, …), ffnet.resume(folder, data=data)"
         raise FFLabelsError("the run was trained on data from Python", where="data", got=name, hint=hint)
-    if not root:
-        return config
-    return config.replaced({"data.root" if config.data.name in KNOWN else "data.name": root})
+    return config
 
 
 def check_data(data: Data, about: About, folder: Path) -> Data:

@@ -18,7 +18,7 @@ from ffnet.data.load import KNOWN
 from ffnet.labels.codes import Codes
 from ffnet.labels.kinds import names_codes
 from ffnet.model.baseline import BPNet
-from ffnet.model.net import FFNet, Net
+from ffnet.model.net import Net
 from ffnet.presets import Preset, load_preset, quick_preset
 from ffnet.runs.files import STARTED
 from ffnet.runs.folder import Run, load_run
@@ -141,8 +141,7 @@ def start_from(run: Run | None, net: Net, data: Data, folder: Path) -> None:
         tensor.copy_(theirs[name])
     if isinstance(net, BPNet) and same_classes and isinstance(run.net, BPNet):
         net.head.load_state_dict(run.net.head.state_dict())
-    if isinstance(net, FFNet):
-        net.has_initial_weights = False
+    net.has_initial_weights = False
     save_weights(net, folder / STARTED)
 
 
@@ -155,8 +154,7 @@ def load_start_weights(net: Net, folder: Path) -> None:
         When the file is damaged.
     """
     load_weights(net, folder / STARTED, hint="put it back, or train again from the other run")
-    if isinstance(net, FFNet):
-        net.has_initial_weights = False
+    net.has_initial_weights = False
 
 
 def mark_of(run: Run | None) -> StartMark | None:

@@ -65,6 +65,7 @@ def curves():
     return found
 
 
+@lru_cache
 def named():
     """Return the net, the rate of learning and the seed of every run, by the name of its folder."""
     return {job.folder: (*job.levels.values(), job.seed) for job in load_experiment("paper-mnist-filters").jobs()}

@@ -79,7 +79,6 @@ def command(
     ffnet search --preset quick-mnist --vary "train.alpha=2|4|8" --epochs 1
     """
     from fflabels_cli import net_output, output
-    from ffnet.config import PAIRS_ONLY
     from ffnet.experiments.search import Space, search
     from ffnet.runs.start import starting_settings
 
@@ -90,8 +89,7 @@ def command(
         key, space = options.ParamType().convert(word, None, None)
         varied[key] = Space.of(key, space)
     given = {"data.root": data, "train.epochs": epochs, "seed": seed}
-    keys = [*varied, *(setting.partition("=")[0].strip() for setting in settings)]
-    pairs = any(key in PAIRS_ONLY for key in keys)
+    pairs = options.asks_for_pairs(settings, varied)
     start = starting_settings(preset, dataset=dataset, labels=labels, values=given, pairs=pairs)
     config = start.config.override(settings)
     options.check_data_root(config.data.name, data)

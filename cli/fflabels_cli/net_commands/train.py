@@ -80,7 +80,6 @@ def command(
     from fflabels.registry import IN_A_FILE
     from fflabels_cli import net_output
     from ffnet import train
-    from ffnet.config import PAIRS_ONLY
     from ffnet.runs.folder import load_run
     from ffnet.runs.start import starting_settings
 
@@ -105,7 +104,7 @@ def command(
         "dtype": dtype,
         "algorithm": algorithm,
     }
-    pairs = any(setting.partition("=")[0].strip() in PAIRS_ONLY for setting in settings)
+    pairs = options.asks_for_pairs(settings)
     source = load_run(start) if start else None
     chosen = starting_settings(preset, source, dataset=dataset, labels=labels, values=given, pairs=pairs)
     config = chosen.config
