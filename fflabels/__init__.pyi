@@ -2,6 +2,8 @@
 from .assignment import assign as assign
 from .candidates import Candidates as Candidates
 from .candidates import propose as propose
+from .class_codes import class_likeness as class_likeness
+from .class_codes import codes_from_likeness as codes_from_likeness
 from .comparison import Reach as Reach
 from .comparison import compare as compare
 from .design import design as design

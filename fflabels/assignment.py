@@ -99,7 +99,7 @@ def assignment(
         raise FFLabelsError("codes are not compared by images", where="labels", got=labels.labeler.name)
     if not isinstance(references, References):
         references = load_classed(references, labels.shape)
-    _check_classes(references, len(labels))
+    check_classes(references, len(labels))
     same = _similarity(labels, references, metric, progress)
     if len(set(_pairs(same).tolist())) < 2:
         return Assignment(labels, 0.0, 0.0)
@@ -118,7 +118,7 @@ def agreement(labels: LabelSet, references: References, *, metric: str = "shift"
 
     0 where all pairs are equally similar. See `assign` for the parameters and errors.
     """
-    _check_classes(references, len(labels))
+    check_classes(references, len(labels))
     return _correlation(likeness(references), _similarity(labels, references, metric))
 
 
@@ -133,13 +133,8 @@ def likeness(references: References, *, progress: Progress = silent) -> Matrix:
     FFLabelsError
         When the classes are not known, or are not 0 to n − 1, each at least once.
     """
-    classes = _check_classes(references)
-    eye, cells, images = Observer(references), pooling(references.shape), references.images
-    seen = np.empty((len(images), eye.filters.shape[0] * cells.shape[1]))
-    for first in range(0, len(images), TOGETHER):
-        part = slice(first, first + TOGETHER)
-        seen[part] = eye.cells(images[part], cells)[..., :-1].reshape(len(images[part]), -1)
-        progress("looking at classes", min(first + TOGETHER, len(images)), len(images))
+    classes = check_classes(references)
+    seen = look(references, progress)
     counts = np.bincount(classes)
     mean = np.stack([seen[classes == k].mean(axis=0) for k in range(len(counts))])
     within = np.square(seen - mean[classes]).mean(axis=0)
@@ -150,7 +145,18 @@ def likeness(references: References, *, progress: Progress = silent) -> Matrix:
     return alike
 
 
-def _check_classes(references: References, expected: int | None = None) -> npt.NDArray[np.int64]:
+def look(references: References, progress: Progress = silent) -> Matrix:
+    """Return what the observer sees of M images: its 64 filters' mean responses in each cell, (M, 64 × cells)."""
+    eye, cells, images = Observer(references), pooling(references.shape), references.images
+    seen = np.empty((len(images), eye.filters.shape[0] * cells.shape[1]))
+    for first in range(0, len(images), TOGETHER):
+        part = slice(first, first + TOGETHER)
+        seen[part] = eye.cells(images[part], cells)[..., :-1].reshape(len(images[part]), -1)
+        progress("looking at classes", min(first + TOGETHER, len(images)), len(images))
+    return seen
+
+
+def check_classes(references: References, expected: int | None = None) -> npt.NDArray[np.int64]:
     """Return the classes; refuse those that are not 0 to n − 1, each at least once, n as expected."""
     where, classes = f"references {references.name}: classes", references.classes
     if classes is None:

@@ -630,8 +630,9 @@ def named_set(name: str, n: int | None = None, shape: Shape | None = None, seed:
     labeler = registry.make(registry.find(kind))
     if which not in labeler.named_sets:
         raise FFLabelsError(
-            "no such built-in set", where=kind, got=which, expected=", ".join(labeler.named_sets) or "it has none"
-        )
+            "no such built-in set", where=kind, got=which, expected=", ".join(labeler.named_sets) or "it has none",
+            hint="fflabels select --kind code --classes makes them" if name == "code:classes" else None,
+        )  # fmt: skip
     recipes, provenance = labeler.named_sets[which], Provenance(f"built-in set {which}")
     if callable(recipes):
         if n is None or shape is None:

@@ -7,8 +7,8 @@ import fflabels
 
 NAMES = {
     "Candidates", "FFLabelsError", "LabelSet", "Labeler", "Params", "Reach", "Recipe", "References", "Selection",
-    "assign", "compare", "design", "get_labeler", "list_labelers", "load_references", "named_set", "propose", "select",
-    "select_vectors", "similarity",
+    "assign", "class_likeness", "codes_from_likeness", "compare", "design", "get_labeler", "list_labelers",
+    "load_references", "named_set", "propose", "select", "select_vectors", "similarity",
 }  # fmt: skip
 
 

@@ -255,12 +255,28 @@ def check_applies(labeler: Labeler[Any], *names: str) -> None:
     """Refuse, for codes, options about images that the user typed; `names` are those of the command."""
     from fflabels.codes import is_code
 
-    context = click.get_current_context()
-    by_name = {option.name: option for option in context.command.params}
-    for name in names if is_code(labeler) else ():
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            flag = by_name[name].opts[0]
-            raise click.UsageError(f"{flag} does not apply to codes: they are compared without images")
+    if is_code(labeler):
+        _refuse(names, "to codes: they are compared without images")
+
+
+def check_for_classes(labeler: Labeler[Any], *names: str) -> None:
+    """Refuse ``--classes`` for other labels than codes, and beside it options of a choice among candidates."""
+    if labeler.name != "code":
+        raise click.UsageError(f"--classes makes codes: it needs --kind code, got {labeler.name}")
+    _refuse(names, "with --classes: the codes follow from the images, they are not chosen among candidates")
+
+
+def is_typed(name: str) -> bool:
+    """Return whether the user typed an option of the command."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _refuse(names: Iterable[str], where: str) -> None:
+    """Refuse options that the user typed where they do not apply."""
+    by_name = {option.name: option for option in click.get_current_context().command.params}
+    for name in names:
+        if is_typed(name):
+            raise click.UsageError(f"{by_name[name].opts[0]} does not apply {where}")
 
 
 def what_to_train(function: F) -> F:

@@ -156,7 +156,7 @@ def load_references(
 
 
 def load_classed(
-    source: str | Path | Array | References | None, shape: Shape, *, value_range: str = "type"
+    source: str | Path | Array | References | None, shape: Shape, *, value_range: str = "type", each: int = CLASS_COUNT
 ) -> References:
     """Return reference images of `shape` with their classes, where these are known, else as `load_references` does.
 
@@ -164,12 +164,14 @@ def load_classed(
     ----------
     source
         ``"digits"``, a folder of class folders, or an ``.npz`` file with ``images`` and ``classes``.
-        Up to `CLASS_COUNT` images per class, evenly spaced. Classes that have numbers keep them; those that have names
-        are numbered in their order.
+        Up to `each` images per class, evenly spaced. Classes that have numbers keep them; those that have names are
+        numbered in their order.
     shape
         (C, H, W) to bring them to.
     value_range
         As for `load_references`.
+    each
+        The most images per class; fewer where the classes are many, since there are at most 32 times as many in all.
 
     Raises
     ------
@@ -179,16 +181,16 @@ def load_classed(
     shape = check_shape(shape)
     if isinstance(source, str) and source == "digits":
         images, classes = digits()
-        chosen = _of_classes(classes, "digits")
+        chosen = _of_classes(classes, "digits", each)
         return _with_contrast(References(fit(images[chosen], shape), "digits", classes[chosen]))
     if not isinstance(source, (str, Path)) or source == "photographs":
         return load_references(source, shape, value_range=value_range)
     path = _given(source)
-    if (classed := _classed(path, shape[0])) is None:
+    if (classed := _classed(path, shape[0], each)) is None:
         return load_references(source, shape, value_range=value_range)
     stacks, classes, everything = classed
     scale = Range.parse(value_range, lambda: _every_image(everything))
-    chosen = _of_classes(classes, _name(path))
+    chosen = _of_classes(classes, _name(path), each)
     images = _fitted(stacks, chosen, shape, scale, str(path))
     return _with_contrast(References(images, _name(path), classes[chosen]))
 
@@ -292,20 +294,21 @@ def of_each_class(classes: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.i
     return np.sort(np.concatenate([of[evenly(len(of), most)] for of in each]))
 
 
-def _of_classes(classes: npt.NDArray[np.int64], name: str) -> npt.NDArray[np.int64]:
-    if 2 * (count := len(np.unique(classes))) > MAX_CLASSED:
-        raise FFLabelsError("too many classes", where=name, got=count, expected=f"at most {MAX_CLASSED // 2}")
-    return of_each_class(classes, min(CLASS_COUNT, MAX_CLASSED // count))
+def _of_classes(classes: npt.NDArray[np.int64], name: str, each: int) -> npt.NDArray[np.int64]:
+    most = MAX_CLASSED * each // CLASS_COUNT
+    if 2 * (count := len(np.unique(classes))) > most:
+        raise FFLabelsError("too many classes", where=name, got=count, expected=f"at most {most // 2}")
+    return of_each_class(classes, min(each, most // count))
 
 
-def _classed(path: Path, channels: int) -> tuple[list[Stack], npt.NDArray[np.int64], Iterable[Stack]] | None:
+def _classed(path: Path, channels: int, most: int) -> tuple[list[Stack], npt.NDArray[np.int64], Iterable[Stack]] | None:
     """Return images, their classes, and all images that there are; None where there are no classes."""
     if path.is_dir():
         folder = look_into(path)
         classes = folder.classes
         if not classes:
             return None
-        each = [[read_file(file, channels) for file in _some(files, CLASS_COUNT)] for files in classes.values()]
+        each = [[read_file(file, channels) for file in _some(files, most)] for files in classes.values()]
         stacks = [stack for of in each for stack in of]
         owners = np.repeat(np.arange(len(each)), [sum(stack.count for stack in of) for of in each])
         return stacks, owners, (read_file(file, channels) for file in folder.files)

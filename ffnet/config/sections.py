@@ -26,8 +26,9 @@ class CodesConfig(Section, frozen=True):
     """Labels as codes: patterns over the channels of a layer, which its goodness compares with its activity."""
 
     set: str = "none"
-    """A labeler of codes (``code``), a built-in set (``code:hadamard``) or a label-set file; several with commas: each
-    layer takes the first one that exists for its width. ``none``: labels are pictures."""
+    """A labeler of codes (``code``), a built-in set (``code:hadamard``), codes that follow the likeness of the classes
+    on training images (``code:classes``) or a label-set file; several with commas: each layer takes the first one that
+    exists for its width. ``none``: labels are pictures."""
     learn: bool = False
     """Whether the codes learn together with their layer [ours]."""
     scale: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0

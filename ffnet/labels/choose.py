@@ -36,7 +36,7 @@ def references_of(data: Data) -> References:
 def choose_labels(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet | Codes:
     """Return the labels of a configuration, as `ffnet.label_set` does, without its checks of the other settings."""
     if config.has_codes:
-        return choose_codes(config, data.classes, progress=progress)
+        return choose_codes(config, data.classes, lambda: _reference_classes(data), progress=progress)
     settings = config.labels
     references = references_of(data)
     intensity = settings.intensity or DEFAULT_INTENSITY

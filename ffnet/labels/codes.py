@@ -6,15 +6,18 @@ Letters of shapes: L labels, C channels.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fflabels import LabelSet, design, get_labeler
+from fflabels import LabelSet, References, class_likeness, codes_from_likeness, design, get_labeler
+from fflabels.class_codes import Matrix
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.labelset import Changed, open_set
@@ -24,6 +27,12 @@ from ffnet.labels.filed_codes import VERSION, FiledCodes, documents, origin_of
 from ffnet.labels.kinds import CODES_FORMAT, is_codes_file, is_labeler
 
 __all__ = ["Codes", "FiledCodes", "choose_codes"]
+
+FOR_CLASSES = "code:classes"
+"""The name of codes that follow the likeness of the classes, measured on training images."""
+
+Images: TypeAlias = Callable[[], References]
+"""Returns training images with their classes."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +86,10 @@ class Codes:
         })  # fmt: skip
 
 
-def choose_codes(config: Config, count: int, *, progress: Progress = silent) -> Codes:
+def choose_codes(config: Config, count: int, images: Images | None = None, *, progress: Progress = silent) -> Codes:
     """Return the codes of a configuration for `count` labels: for each width the first set that exists for it.
 
-    Sets are designed, or drawn from a built-in family, with the seed of the run.
+    Sets are designed, or drawn from a built-in family, with the seed of the run. Only ``code:classes`` looks at images.
 
     Raises
     ------
@@ -88,14 +97,26 @@ def choose_codes(config: Config, count: int, *, progress: Progress = silent) -> 
         If no set exists for a width; the error is the last set's.
     """
     names = [name.strip() for name in config.labels.goodness.set.split(",")]
-    return Codes(
-        {width: _codes_of_width(config, names, count, width, progress) for width in sorted(set(config.code_lengths))}
-    )
+
+    @cache
+    def likeness() -> Matrix:
+        if images is None:
+            raise FFLabelsError("needs images with their classes", where=FOR_CLASSES)
+        return class_likeness(images(), progress=progress)
+
+    return Codes({
+        width: _codes_of_width(config, names, count, width, likeness, progress)
+        for width in sorted(set(config.code_lengths))
+    })  # fmt: skip
 
 
-def _codes_of_width(config: Config, names: list[str], count: int, width: int, progress: Progress) -> LabelSet:
+def _codes_of_width(
+    config: Config, names: list[str], count: int, width: int, likeness: Callable[[], Matrix], progress: Progress
+) -> LabelSet:
     for name in names:
         try:
+            if name == FOR_CLASSES:
+                return codes_from_likeness(likeness(), width, seed=config.labels_seed)
             return _codes(config, name, count, width, progress)
         except FFLabelsError as error:
             refusal = error

@@ -37,6 +37,8 @@ class FiledCodes:
 
 def origin_of(labels: LabelSet | Contents) -> str:
     """Return one phrase on how a label set was chosen, such as "code:hadamard"."""
+    if labels.provenance.method == "classes":
+        return f"{labels.labeler.name}:classes"
     built_in = labels.provenance.method.removeprefix("built-in set ")
     if built_in != labels.provenance.method:
         return f"{labels.labeler.name}:{built_in}"

@@ -4,11 +4,12 @@ import json
 import re
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 from commands import here
 from PIL import Image
 
-from fflabels import LabelSet, named_set
+from fflabels import LabelSet, class_likeness, named_set
 
 
 @pytest.fixture
@@ -47,6 +48,42 @@ def test_select_score_show(run, tmp_path):
     assert json.loads(shown)["scores"]["visibility"] is None
     assert run("show", "labels-code-6.json")[0] == 0
     assert (tmp_path / "labels-code-6.png").exists()
+
+
+def test_select_makes_codes_for_classes(run, tmp_path):
+    code, shown, _ = run("select", "--kind", "code", "--shape", "32x1x1", "--classes", "digits", "--plot", "sheet.png")
+    assert code == 0
+    assert "10 code labels, at 32x1x1" in shown
+    assert "correlation of the codes' similarity with the likeness of the classes: 1.000" in shown
+    labels = LabelSet.load(tmp_path / "labels-code-10.json")
+    assert labels.provenance.method == "classes"
+    expected = 0.9 * class_likeness("digits") + 0.1 * np.eye(10)
+    np.testing.assert_allclose(np.corrcoef(labels.codes()), expected, atol=1e-3)
+    assert (tmp_path / "sheet.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--kind", "morph"), "--classes makes codes: it needs --kind code, got morph"),
+        (("--kind", "code", "--shape", "8x1x1", "--n", 4), "n: not one label per class; got 4; expected 10"),
+        (("--kind", "code", "--shape", "8x2x1"), "shape: not a code's shape; got 8x2x1"),
+        (("--kind", "code", "--shape", "8x1x1", "--method", "random"), "--method does not apply with --classes"),
+        (("--kind", "code", "--shape", "8x1x1", "--param", "weight=2"), "--param does not apply with --classes"),
+    ],
+)
+def test_what_codes_for_classes_refuse(run, tmp_path, arguments, message):
+    code, shown, error = run("select", "--classes", "digits", *arguments)
+    assert (code != 0, shown) == (True, "")
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_images_without_classes_have_no_codes(run):
+    code, _, error = run("select", "--kind", "code", "--shape", "8x1x1", "--classes", "photographs")
+    assert code != 0
+    assert error.startswith("Error: references photographs: classes: not known; expected images with their classes")
 
 
 def test_built_in_sets_are_made_for_n_shape_and_seed(run, tmp_path):

@@ -20,6 +20,12 @@ from fflabels_cli import options
 @options.reference_images
 @options.intensity(0.35)
 @click.option(
+    "--classes",
+    metavar="SOURCE",
+    help="With --kind code: images with classes (digits, a folder of class folders, an .npz file). Makes one code per "
+    "class; classes that look alike get codes that are alike.",
+)
+@click.option(
     "--method",
     type=click.Choice(("best", "greedy", "random")),
     default="best",
@@ -56,6 +62,7 @@ def command(
     references: str,
     value_range: str,
     intensity: float,
+    classes: str | None,
     method: Any,
     certify: float | None,
     out: Path | None,
@@ -71,15 +78,22 @@ def command(
     fflabels select --n 100 --kind morph --certify
     fflabels select --n 10 --kind morph --param families=morphology,intensity --references my-images/
     fflabels select --n 100 --kind code --shape 128x1x1
+    fflabels select --kind code --shape 128x1x1 --classes my-images/
     """
-    from fflabels.codes import references_for
+    from fflabels.class_codes import IMAGES, SHAPE, class_likeness, codes_from_likeness, follows
+    from fflabels.codes import check_code_shape, references_for
     from fflabels.design import design
+    from fflabels.images import load_classed
     from fflabels.labelset import check_size
     from fflabels_cli import output
 
     # Refuse bad arguments before the work.
     labeler = options.make_labeler(kind, params)
     options.check_applies(labeler, "references", "intensity", "min_visibility")
+    if classes is not None:
+        options.check_for_classes(labeler, "metric", "candidates", "params", "method", "certify")
+    pictures = None if classes is None else load_classed(classes, SHAPE, value_range=value_range, each=IMAGES)
+    n = n if pictures is None else _number_of_classes(n, pictures)
     out = out or Path(f"labels-{labeler.name}-{n}.json")
     output.check_output(out, force=force, inputs=[references])
     check_size(labeler, n, shape, seed)
@@ -90,22 +104,27 @@ def command(
 
     # Select, and save the set and its contact sheet.
     begin = time.perf_counter()
+    likeness = None
     with output.Bars() as progress:
-        labels = design(
-            labeler,
-            n,
-            candidates=max(candidates, n) if candidates == 2000 else candidates,
-            shape=shape,
-            metric=metric,
-            seed=seed,
-            references=references,
-            value_range=value_range,
-            min_visibility=min_visibility,
-            intensity=intensity,
-            method=method,
-            certify=False if certify is None else certify,
-            progress=progress,
-        )
+        if pictures is None:
+            labels = design(
+                labeler,
+                n,
+                candidates=max(candidates, n) if candidates == 2000 else candidates,
+                shape=shape,
+                metric=metric,
+                seed=seed,
+                references=references,
+                value_range=value_range,
+                min_visibility=min_visibility,
+                intensity=intensity,
+                method=method,
+                certify=False if certify is None else certify,
+                progress=progress,
+            )
+        else:
+            likeness = class_likeness(pictures, progress=progress)
+            labels = codes_from_likeness(likeness, check_code_shape(shape, "shape"), seed=seed)
     seconds = time.perf_counter() - begin
     labels.save(out)
     if plot:
@@ -122,6 +141,9 @@ def command(
     output.print_table(output.describe(labels), output.SIMILARITY_HEAD, output.similarity_rows(labels))
     if line := output.search_line(labels):
         click.echo(line)
+    if likeness is not None:
+        agreement = follows(labels, likeness)
+        click.echo(f"correlation of the codes' similarity with the likeness of the classes: {agreement:.3f}")
     output.print_readability(labels)
     assert labels.scores is not None
     seen = labels.scores.visibility
@@ -137,3 +159,14 @@ def command(
     if labels.provenance.candidates and labels.provenance.candidates < candidates:
         click.echo(f"note: {labeler!r} has no more than {labels.provenance.candidates} distinct, visible labels")
     click.echo(f"label set: {out}" + (f"   contact sheet: {plot}" if plot else ""))
+
+
+def _number_of_classes(n: int, pictures: Any) -> int:
+    """Return how many classes the pictures have; refuse another --n that the user typed."""
+    from fflabels.assignment import check_classes
+    from fflabels.errors import FFLabelsError
+
+    count = int(check_classes(pictures).max()) + 1
+    if options.is_typed("n") and n != count:
+        raise FFLabelsError("not one label per class", where="n", got=n, expected=f"{count}", hint="leave out --n")
+    return count

@@ -7,9 +7,11 @@ import torch
 from reference import SMALL_TRAINED
 
 import ffnet
-from fflabels import design, named_set
+from fflabels import References, class_likeness, codes_from_likeness, design, named_set
 from fflabels.errors import FFLabelsError
-from ffnet.labels.codes import Codes
+from ffnet.data.images import to_unit
+from ffnet.labels.codes import Codes, choose_codes
+from ffnet.model.goodness import CODE_POWER
 from ffnet.runs.session import Watcher
 
 SMALL = {
@@ -51,6 +53,25 @@ def test_labels_json_holds_one_set_per_width(run):
         torch.testing.assert_close(code.sum(1), torch.zeros(10), rtol=0, atol=1e-6)
         torch.testing.assert_close(code.clamp_min(0).sum(1), torch.ones(10))
         assert len(labels) == 10
+
+
+def test_codes_for_the_classes_follow_the_training_images(tmp_path):
+    config = CONFIG.replaced({
+        "labels.goodness.set": "code:classes", "labels.goodness.learn": False, "train.epochs": 1, "seed": 3,
+    })  # fmt: skip
+    run = ffnet.train(config, out=tmp_path / "run")
+    codes = Codes.load(run.folder / "labels.json")
+    assert [codes.origin(width) for width in codes.sets] == ["code:classes"] * 3
+    train = run.data().train
+    likeness = class_likeness(References(to_unit(train.images).numpy(), "digits", train.classes.numpy()))
+    for width, labels in codes.sets.items():
+        assert labels == codes_from_likeness(likeness, width, seed=3)
+    torch.testing.assert_close(run.net.layers[1].goodness_weight * 8**CODE_POWER, codes.matrix(8), rtol=1e-6, atol=1e-6)
+
+
+def test_codes_for_the_classes_need_images_with_classes(tmp_path):
+    with pytest.raises(FFLabelsError, match="code:classes: needs images with their classes"):
+        choose_codes(CONFIG.replaced({"labels.goodness.set": "code:classes"}), 10)
 
 
 def test_settings_of_pairs_are_not_in_its_settings(run):
