@@ -20,7 +20,7 @@ from ffnet.inference.predict import scores
 from ffnet.inference.registry import get_inference
 from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet
-from ffnet.prepare import check_run, label_set
+from ffnet.prepare import label_set
 from ffnet.runs.start import starting_settings
 from ffnet.system.devices import memory_errors, resolve_device
 
@@ -143,7 +143,6 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         device = resolve_device(config.device)
         train = Split(images, torch.from_numpy(index.astype(np.int64)))
         data = Data("X", train, train[:0], train[:0], tuple(map(str, self.classes_)))
-        check_run(config, data)
 
         # Train.
         with memory_errors():
@@ -186,8 +185,8 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters and settings by name, for instance ``set_params(labels="morph", **{"train.lr": 1e-3})``."""
-        super().set_params(**{name: value for name, value in params.items() if not _is_setting(name)})
-        settings = {name: value for name, value in params.items() if _is_setting(name)}
+        settings = {name: value for name, value in params.items() if "." in name}  # those in a section of `Config`
+        super().set_params(**{name: value for name, value in params.items() if name not in settings})
         if settings:
             self.settings = {**_as_mapping(self.settings), **settings}
         return self
@@ -207,8 +206,7 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seed = check_random_state(seed).randint(2**31)
         values: dict[str, Any] = {"data": {}, "train.epochs": self.epochs, "seed": int(seed), "device": self.device}
         start = starting_settings(self.preset or Config(), labels=self.labels, values=values).config
-        settings = self.settings
-        config = start.replaced(settings) if isinstance(settings, Mapping) else start.override(settings)
+        config = start.override(self.settings)
         if config.data != start.data:
             raise FFLabelsError("the data are X and y", where="settings", got="data.…", expected="other settings")
         if config.algorithm != "ff":
@@ -224,11 +222,6 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         else:
             images = images_of(X)
         return scores(self.net_, images, inference=self.inference).float().cpu().numpy()
-
-
-def _is_setting(name: str) -> bool:
-    """Return whether a parameter's name is that of a setting in a section of `Config`."""
-    return "." in name
 
 
 def _as_mapping(settings: Settings) -> dict[str, Any]:

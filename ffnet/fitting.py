@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fflabels.progress import Progress, silent
-from ffnet.config import InferenceConfig
 from ffnet.data.dataset import Data, Split
 from ffnet.inference.passes import decision_scores, decision_scores_up_to, features, layer_goodness, neutral_scores
 from ffnet.inference.shortlist import halving_rounds
@@ -145,12 +144,8 @@ def untrained(net: FFNet, data: Data, *, progress: Progress = silent) -> FFNet:
 @torch.no_grad()
 def fit_linear(net: FFNet, train: Split, *, progress: Progress = silent) -> LinearHead:
     """Return a linear classifier fitted to a net's features on a split, which is on the net's device."""
-    config = net.config
-    train = train[: config.inference.linear_images]
-    return fit_linear_head(
-        lambda images: features(net, images), train.images, train.classes, len(net.labels), config.inference,
-        config.seed, progress=progress,
-    )  # fmt: skip
+    train = train[: net.config.inference.linear_images]
+    return fit_linear_head(net, train.images, train.classes, progress=progress)
 
 
 def fit_layer_weights(net: FFNet, data: Data, *, progress: Progress = silent) -> LayerWeights | None:
@@ -253,13 +248,7 @@ def fit_forecast(net: FFNet, images: Tensor, *, progress: Progress = silent) -> 
 
     # Fit the forecast.
     head = fit_linear_head(
-        lambda part: features(net, part),
-        images[:fitted],
-        targets_NC[:fitted],
-        len(net.labels),
-        net.config.inference,
-        net.config.seed,
-        progress=lambda _, done, total: progress("forecast", done, total),
+        net, images[:fitted], targets_NC[:fitted], progress=lambda _, done, total: progress("forecast", done, total)
     )
 
     # The margin of each round: how far behind the best label the final answer is, on held-out images.
@@ -271,38 +260,23 @@ def fit_forecast(net: FFNet, images: Tensor, *, progress: Progress = silent) -> 
     return Forecast.from_state({**head.state_dict(), "margins": margins})
 
 
-def fit_linear_head(
-    features_of: Callable[[Tensor], Tensor],
-    images: Tensor,
-    targets: Tensor,
-    count: int,
-    config: InferenceConfig,
-    seed: int,
-    *,
-    progress: Progress = silent,
-) -> LinearHead:
-    """Return a linear head trained with cross-entropy on features.
+def fit_linear_head(net: FFNet, images: Tensor, targets: Tensor, *, progress: Progress = silent) -> LinearHead:
+    """Return a linear head trained with cross-entropy on a net's features.
 
-    Parameters
-    ----------
-    features_of
-        Images (N, C, H, W) → features (N, F), without gradient.
-    images, targets
-        The training images, and their classes (N,) or class probabilities (N, classes).
-    count
-        Number of classes.
-    config
-        Epochs, batch and learning rate of AdamW, which falls to 0 by a cosine.
-    seed
-        Seed of the order of the images.
+    AdamW's learning rate falls to 0 by a cosine. `targets` are the classes (N,) of the images, or class probabilities
+    (N, classes).
     """
     # Compute the features once if they fit in memory, and the statistics that standardise them.
-    size = len(images)
-    width = features_of(images[:1]).shape[1]
+    config, size = net.config.inference, len(images)
+    width = features(net, images[:1]).shape[1]
     cached = size * width * 4 <= CACHE_BYTES
-    features_NF = _all_features(features_of, images, width, config.chunk) if cached else None
-    head = LinearHead(width, count).to(images.device)
-    _standardize(head, features_NF, features_of, images, config.chunk)
+    features_NF = _all_features(net, images, width, config.chunk) if cached else None
+
+    def features_of(index: Tensor | slice) -> Tensor:
+        return features(net, images[index]) if features_NF is None else features_NF[index]
+
+    head = LinearHead(width, len(net.labels)).to(images.device)
+    _standardize(head, features_of, size, config.chunk)
 
     # Train.
     batch = min(config.linear_batch, size)
@@ -311,11 +285,11 @@ def fit_linear_head(
     optimizer = adam(head.parameters(), lr=config.linear_lr, weight_decay=config.linear_decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.linear_epochs * steps)
     for epoch in range(config.linear_epochs):
-        generator = torch.Generator().manual_seed((seed * 100_003 + epoch) % 2**63)
+        generator = torch.Generator().manual_seed((net.config.seed * 100_003 + epoch) % 2**63)
         order = torch.randperm(size, generator=generator).to(images.device)
         for step in range(steps):
             index = order[step * batch : (step + 1) * batch]
-            features_BF = features_NF[index] if features_NF is not None else features_of(images[index])
+            features_BF = features_of(index)
             optimizer.zero_grad()
             with torch.enable_grad():
                 F.cross_entropy(head(features_BF), targets[index]).backward()  # type: ignore[no-untyped-call]
@@ -325,26 +299,23 @@ def fit_linear_head(
     return head.eval()
 
 
-def _all_features(features_of: Callable[[Tensor], Tensor], images: Tensor, width: int, chunk: int) -> Tensor:
+def _all_features(net: FFNet, images: Tensor, width: int, chunk: int) -> Tensor:
     features_NF = torch.empty(len(images), width, device=images.device)
     for start in range(0, len(images), chunk):
-        features_NF[start : start + chunk] = features_of(images[start : start + chunk])
+        features_NF[start : start + chunk] = features(net, images[start : start + chunk])
     return features_NF
 
 
-def _standardize(
-    head: LinearHead, features_NF: Tensor | None, features_of: Callable[[Tensor], Tensor], images: Tensor, chunk: int
-) -> None:
-    """Set the head's mean and scale from the features of all images, computed here unless given."""
+def _standardize(head: LinearHead, features_of: Callable[[slice], Tensor], size: int, chunk: int) -> None:
+    """Set the head's mean and scale from the features of all images."""
     sum_F = torch.zeros_like(head.mean, dtype=torch.float64)
     squares_F = torch.zeros_like(sum_F)
-    for start in range(0, len(images), chunk):
-        part = slice(start, start + chunk)
-        part_NF = (features_NF[part] if features_NF is not None else features_of(images[part])).double()
+    for start in range(0, size, chunk):
+        part_NF = features_of(slice(start, start + chunk)).double()
         sum_F += part_NF.sum(0)
         squares_F += part_NF.square().sum(0)
-    mean_F = sum_F / len(images)
-    deviation_F = (squares_F / len(images) - mean_F.square()).clamp_min(0).sqrt()
+    mean_F = sum_F / size
+    deviation_F = (squares_F / size - mean_F.square()).clamp_min(0).sqrt()
     head.mean.copy_(mean_F)
     # The second term keeps features that hardly vary small.
     head.scale.copy_(1 / (deviation_F + 0.01 * deviation_F.mean() + 1e-12))

@@ -53,7 +53,8 @@ def check_run(config: Config, data: Data, ranks: Ranks = SINGLE) -> None:
     check_ranks(config, len(data.train), ranks)
     _check_kernel(config, data)
     if config.has_codes:
-        _check_codes(config, data)
+        if config.labels.n:
+            check_count(config, config.labels.n, data)
     elif config.algorithm == "ff":
         _check_labels(config, data)
     _warn_of_missing_classes(data)
@@ -69,8 +70,7 @@ def check_evaluation(config: Config, data: Data) -> None:
     """
     if len(data.validation) or (config.inference.test and len(data.test)):
         return
-    where = "test split" if config.inference.test else "inference.test"
-    got = "0 images" if config.inference.test else "false"
+    where, got = ("test split", "0 images") if config.inference.test else ("inference.test", "false")
     raise FFLabelsError("no images to evaluate on", where=where, got=got, hint="data.validation sets some apart")
 
 
@@ -170,11 +170,6 @@ def _check_counts(config: Config, data: Data) -> None:
                 expected="another norm, or a larger train.batch",
             )  # fmt: skip
         size = layer.pooled_size(*size)
-
-
-def _check_codes(config: Config, data: Data) -> None:
-    if config.labels.n:
-        check_count(config, config.labels.n, data)
 
 
 def _check_kernel(config: Config, data: Data) -> None:

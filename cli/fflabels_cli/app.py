@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
         """Import one command."""
         if cmd_name not in self.command_names:
             return None
-        command = getattr(importlib.import_module(f"{self.package}.{cmd_name}"), "command")  # noqa: B009
+        command = importlib.import_module(f"{self.package}.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
 

@@ -32,7 +32,11 @@ class Training:
 
     def __init__(self, quiet: bool, tensorboard: bool = False, again: str = "") -> None:
         self.quiet, self.again, self.progress = quiet, again, output.Bars()
-        self.board = _tensorboard() if tensorboard else None
+        self.board: TensorBoard | None = None
+        if tensorboard:
+            from ffnet.runs.tensorboard import TensorBoard
+
+            self.board = TensorBoard()
         self.epochs = 0
         self.folder = ""
         self.preset = ""
@@ -78,12 +82,6 @@ class Training:
             self.board.epoch(metrics)
         if not self.quiet:
             self.progress.print_line(epoch_line(metrics, self.epochs))
-
-
-def _tensorboard() -> TensorBoard:
-    from ffnet.runs.tensorboard import TensorBoard
-
-    return TensorBoard()
 
 
 def description(run: Run | Record) -> Iterator[str]:

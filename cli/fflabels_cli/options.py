@@ -130,7 +130,11 @@ def kind(function: F) -> F:
         shell_complete=complete_labels,
         help="The labeler: morph, fourier, onehot, code, waves or a plugin; see fflabels list.",
     )
-    @labeler_in_a_file
+    @click.option(
+        "--labeler",
+        metavar="FILE.py:CLASS",
+        help="A labeler in a file that is not installed. Runs the code in the file.",
+    )
     @param
     @functools.wraps(function)
     def command(*args: Any, kind: str | None, labeler: str | None, **kwargs: Any) -> Any:
@@ -157,27 +161,13 @@ def plugin_code(function: F) -> F:
     def command(*args: Any, labeler: str | None, **kwargs: Any) -> Any:
         try_plugins_before_import()
         if labeler:
-            draw_missing_with(labeler)
+            from fflabels import origin, registry
+
+            in_a_file = registry.IN_A_FILE.fullmatch(labeler)
+            origin.substitute = registry.find(load_labeler_file(labeler) if in_a_file else labeler)
         return function(*args, **kwargs)
 
     return command  # type: ignore[return-value]
-
-
-def draw_missing_with(labeler: str) -> None:
-    """Let a labeler, by its name or in a file, draw the label sets whose own labeler is not installed."""
-    from fflabels import origin, registry
-
-    in_a_file = registry.IN_A_FILE.fullmatch(labeler)
-    origin.substitute = registry.find(load_labeler_file(labeler) if in_a_file else labeler)
-
-
-def labeler_in_a_file(function: F) -> F:
-    """Add ``--labeler``."""
-    return click.option(
-        "--labeler",
-        metavar="FILE.py:CLASS",
-        help="A labeler in a file that is not installed. Runs the code in the file.",
-    )(function)
 
 
 def try_plugins_before_import() -> None:
@@ -227,18 +217,14 @@ def pool(function: F) -> F:
 
 def reference_images(function: F) -> F:
     """Add ``--references`` and ``--range``."""
-    return value_range(references(function))
-
-
-def references(function: F) -> F:
-    """Add ``--references``."""
-    return click.option(
+    function = click.option(
         "--references",
         metavar="SOURCE",
         default="photographs",
         show_default=True,
         help="Images to score on: photographs, digits, a folder of images or class folders, a TIFF, .npy or .npz file.",
     )(function)
+    return value_range(function)
 
 
 def named(function: F) -> F:

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from fflabels import Labeler, LabelSet
+    from fflabels import LabelSet
     from fflabels.labelset import Contents
-    from fflabels.origin import LabelerMark
 
 
 class Bars:
@@ -210,19 +209,14 @@ SIMILARITY_HEAD = ("similarity", "largest", "mean", "chance: largest", "chance: 
 
 
 def describe(labels: LabelSet | Contents) -> str:
-    """Return one line about a set: number of labels and candidates, shape, reference images."""
-    assert labels.scores is not None
-    origin, scores = labels.provenance, labels.scores
-    pool = f" of {origin.candidates} candidates ({origin.drawn} draws)" if origin.candidates else ""
-    return f"{len(labels)} {labeler_name(labels.labeler)} labels{pool}, at {scores.place}"
-
-
-def labeler_name(labeler: Labeler[Any] | LabelerMark) -> str:
-    """Return a labeler's name, and the distribution and version of a plugin."""
+    """Return one line about a set: number of labels and candidates, a plugin's version, shape, reference images."""
     from fflabels.origin import LabelerMark
 
+    assert labels.scores is not None
+    origin, scores, labeler = labels.provenance, labels.scores, labels.labeler
     mark = labeler if isinstance(labeler, LabelerMark) else LabelerMark.of(labeler)
-    return mark.title
+    pool = f" of {origin.candidates} candidates ({origin.drawn} draws)" if origin.candidates else ""
+    return f"{len(labels)} {mark.title} labels{pool}, at {scores.place}"
 
 
 def summary(labels: LabelSet) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import operator
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 import tomli_w
 
 from fflabels.errors import FFLabelsError, nearest
-from ffnet.config.numbers import check_numbers
+from ffnet.config.numbers import check_numbers, flat
 from ffnet.config.sections import (
     Algorithm,
     Convolution,
@@ -34,8 +34,8 @@ OLD_LABEL_CHANNELS = ("net.label_every_layer", "net.offered_waves")
 """Settings of version 0.1 that ``labels.layers`` replaces."""
 
 NO_EFFECT = (
-    ("data", "root"), ("data", "offline"), ("train", "checkpoint_seconds"), ("train", "validate_every"),
-    ("inference", "chunk"), ("inference", "test"),
+    "data.root", "data.offline", "train.checkpoint_seconds", "train.validate_every", "inference.chunk",
+    "inference.test",
 )  # fmt: skip
 """Settings that never change a result."""
 
@@ -327,16 +327,6 @@ def _of_today(tree: dict[str, Any], where: str) -> dict[str, Any]:
 
 def result_settings(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the settings that can change a result, by ``section.key``: without device, `NO_EFFECT` and `without`."""
-    ignored = {"device", *without, *(f"{section}.{name}" for section, name in NO_EFFECT)}
-    settings = {key: value for key, value in _flat(config) if key not in ignored and key.split(".")[0] not in ignored}
+    ignored = {"device", *NO_EFFECT, *without}
+    settings = {key: value for key, value in flat(config) if key not in ignored}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
-
-
-def _flat(section: Section, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every setting as ``section.key`` and its value."""
-    for name in section.__struct_fields__:
-        value = getattr(section, name)
-        if isinstance(value, Section):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

@@ -16,7 +16,9 @@ SMALLEST, LARGEST = 1.2e-38, 3.4e38
 
 def check_numbers(config: msgspec.Struct) -> None:
     """Refuse settings that are not finite, or that float32 would round to zero or infinity; names the setting."""
-    for key, value in _floats(config):
+    for key, value in flat(config):
+        if not isinstance(value, float):
+            continue
         if not math.isfinite(value):
             raise FFLabelsError("not finite", where=key, got=value, expected="a finite number")
         if value and not SMALLEST <= abs(value) <= LARGEST:
@@ -24,10 +26,11 @@ def check_numbers(config: msgspec.Struct) -> None:
             raise FFLabelsError(f"too {size} for float32", where=key, got=value, expected=f"{SMALLEST} to {LARGEST}")
 
 
-def _floats(section: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, float]]:
-    for name, value in msgspec.structs.asdict(section).items():
-        entry: Any = value
-        if isinstance(entry, float):
-            yield prefix + name, entry
-        elif isinstance(entry, msgspec.Struct):
-            yield from _floats(entry, f"{prefix}{name}.")
+def flat(section: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every setting as ``section.key`` and its value."""
+    for name in section.__struct_fields__:
+        value = getattr(section, name)
+        if isinstance(value, msgspec.Struct):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -88,12 +88,10 @@ def _one_shape(read: dict[str, tuple[Bytes, Classes]], folder: Path) -> dict[str
             got=", ".join(f"{name} {h}×{w}" for name, (h, w) in sizes.items()), expected="one size",
             hint="--set data.size=32 resizes them",
         )  # fmt: skip
-    return {name: (_with_channels(images, channels), classes) for name, (images, classes) in read.items()}
-
-
-def _with_channels(images: Bytes, channels: int) -> Bytes:
-    """Return images (N, C, H, W) with more channels, if they are grey and others are not."""
-    return np.repeat(images, channels, axis=1) if images.shape[1] < channels else images
+    return {
+        name: (np.repeat(images, channels, axis=1) if images.shape[1] < channels else images, classes)
+        for name, (images, classes) in read.items()
+    }
 
 
 class _Read(NamedTuple):
@@ -116,10 +114,9 @@ def _read_classes(folder: Path, names: tuple[str, ...], size: int | None, notes:
         for file in files:
             try:
                 read.images.append(read_picture(file, (size, size) if size else None, value_range, notes.take))
+                read.classes.append(k)
             except Exception as error:  # decoders raise anything on damaged files
                 read.damaged[file] = _reason(error)
-                continue
-            read.classes.append(k)
     return read
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from fflabels.images import SUFFIXES, Range, read_file
+from fflabels.images import Range, read_file
+from fflabels.images.folders import is_picture
 from fflabels.images.stored import Stored
 from ffnet.config import DataConfig
 
@@ -22,10 +23,9 @@ def with_range(config: DataConfig) -> DataConfig:
 
 def _pictures(folder: Path) -> Iterator[Stored]:
     """Yield all pictures in a folder and below that can be read; reading the data set names the others."""
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
-            try:
-                stack = read_file(path)
-                yield from stack.pick(range(stack.count))
-            except ValueError:
-                continue
+    for path in sorted(filter(is_picture, folder.rglob("*"))):
+        try:
+            stack = read_file(path)
+            yield from stack.pick(range(stack.count))
+        except ValueError:
+            continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from fflabels.errors import FFLabelsError
@@ -34,8 +34,8 @@ class DataSet:
     name: str
     load: Loader
     about: str
-    preset: str = "quick-digits"
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    preset: str
+    settings: Mapping[str, Any]
 
 
 DATASETS: dict[str, DataSet] = {}

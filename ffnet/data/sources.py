@@ -91,7 +91,7 @@ def load_pairs(config: DataConfig) -> Data:
     drawn = [digit_pairs(part, seed) for seed, part in enumerate((digits.train, digits.validation, digits.test))]
     train, validation, test = (to_split(p.images.numpy(), p.classes.numpy(), config.size) for p in drawn)
     names = tuple(f"{a} {b}" for a, b in itertools.combinations_with_replacement(range(10), 2))
-    return Data(PAIRS, train[: config.limit] if config.limit else train, validation, test, names)
+    return Data(PAIRS, train[: config.limit], validation, test, names)
 
 
 def digit_pairs(digits: Split, seed: int) -> Split:

@@ -108,16 +108,15 @@ def _accuracy_of_method(
         scores_NC = decision_scores(net, goodness_LNC)
         return accuracy_of(scores_NC, part, count, layers=layers, untrained=untrained_accuracy)
     answer = method.score(net, part.images, number, None)
-    result = accuracy_of(answer.scores, part, count)
+    untrained_accuracy = agreement = None
     if method.control and control is not None:
         untrained_answer = method.score(control, part.images, number, None)
         untrained_accuracy = accuracy(untrained_answer.scores.argmax(1), part.classes)
-        result = msgspec.structs.replace(result, untrained=untrained_accuracy)
     if method.stands_for:
         exact_answer = INFERENCES[method.stands_for].score(net, part.images, None, None)
         agreement = accuracy(answer.scores.argmax(1), exact_answer.scores.argmax(1))
-        result = msgspec.structs.replace(result, agreement=agreement)
-    return msgspec.structs.replace(result, passes=answer.passes)
+    result = accuracy_of(answer.scores, part, count, untrained=untrained_accuracy)
+    return msgspec.structs.replace(result, agreement=agreement, passes=answer.passes)
 
 
 def confusion_matrix(predicted_N: Tensor, classes_N: Tensor, count: int) -> Tensor:

@@ -5,7 +5,7 @@ Letters of shapes: N images, C channels or classes, H×W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -90,9 +90,7 @@ def activation_maps(net: Net, images: Tensor, classes: Tensor | None = None) -> 
         number: torch.stack([map_NHW, *(view_maps[number].flip(-1) for view_maps in mirrored)]).mean(0)
         for number, map_NHW in first.items()
     }
-    height, width = images.shape[2:]
-    total_NHW = sum((resized(map_NHW, height, width) for map_NHW in layers.values()), torch.zeros(1, height, width))
-    return ActivationMaps(classes_N.cpu(), layers, total_NHW)
+    return ActivationMaps(classes_N.cpu(), layers, summed(layers, *images.shape[2:]))
 
 
 def _maps(activities: dict[int, Tensor], logits_NC: Tensor, classes_N: Tensor) -> dict[int, Tensor]:
@@ -104,10 +102,13 @@ def _maps(activities: dict[int, Tensor], logits_NC: Tensor, classes_N: Tensor) -
     }
 
 
-def resized(map_NHW: Tensor, height: int, width: int) -> Tensor:
-    """Return maps resized bilinearly, with the same sum (within a hundredth if the sizes do not divide)."""
-    large_NHW = F.interpolate(map_NHW[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
-    return large_NHW * (map_NHW.shape[1] * map_NHW.shape[2] / (height * width))
+def summed(layers: Mapping[int, Tensor], height: int, width: int) -> Tensor:
+    """Return the sum of maps, each resized bilinearly with the same sum (within a hundredth if sizes do not divide)."""
+    total_NHW = torch.zeros(1, height, width)
+    for map_NHW in layers.values():
+        large_NHW = F.interpolate(map_NHW[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
+        total_NHW = total_NHW + large_NHW * (map_NHW.shape[1] * map_NHW.shape[2] / (height * width))
+    return total_NHW
 
 
 def checked_classes(classes: Tensor, logits_NC: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class Shortcut(msgspec.Struct, frozen=True):
     layer
         Number of the layer, from 1; 0 for the scores that decide.
     images
-        Share of images for which their own label has more goodness than a wrong label, drawn uniformly.
+        Share of images for which their own label has higher goodness than a wrong label, drawn uniformly.
     noise
         The same for the same pairs of labels on uniform noise.
     other

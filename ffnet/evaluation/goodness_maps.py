@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fflabels.errors import FFLabelsError
 from ffnet.data.augment import views
-from ffnet.evaluation.activation_maps import ActivationMaps, checked_classes, resized
+from ffnet.evaluation.activation_maps import ActivationMaps, checked_classes, summed
 from ffnet.inference.passes import decision_scores, layer_goodness
 from ffnet.model.net import FFNet, Net
 from ffnet.model.regions import times_slope
@@ -91,9 +91,7 @@ def goodness_maps(
                     map_NHW = _layer_maps(net, k, y_NCHW, classes_N, rivals_N) / len(all_views)
                     map_NHW = map_NHW.flip(-1) if mirrored else map_NHW
                     layers[k + 1] = layers[k + 1] + map_NHW if mirrored else map_NHW
-    height, width = images.shape[2:]
-    total_NHW = sum((resized(map_NHW, height, width) for map_NHW in layers.values()), torch.zeros(1, height, width))
-    return GoodnessMaps(classes_N.cpu(), layers, total_NHW, rivals_N.cpu())
+    return GoodnessMaps(classes_N.cpu(), layers, summed(layers, *images.shape[2:]), rivals_N.cpu())
 
 
 def _layer_maps(net: FFNet, k: int, y_NCHW: Tensor, classes_N: Tensor, rivals_N: Tensor) -> Tensor:

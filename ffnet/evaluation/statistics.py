@@ -14,12 +14,16 @@ ROUNDING = 1e-9
 
 
 class Gap(NamedTuple):
-    """The mean of paired differences, its 95 % t-interval, and the number of pairs; no interval for a single pair."""
+    """The mean of paired differences, its 95 % t-interval, and the number of pairs; no interval for a single pair.
+
+    p is that of the t-test that the differences have a mean of 0.
+    """
 
     mean: float
     low: float | None
     high: float | None
     size: int
+    p: float | None = None
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Gap | None:
@@ -30,21 +34,14 @@ class Gap(NamedTuple):
             return None
         if len(values) < 2 or max(values) - min(values) < ROUNDING:
             return cls(mean(values), None, None, len(values))
-        low, high = ttest_1samp(values, 0).confidence_interval(LEVEL)
-        return cls(mean(values), float(low), float(high), len(values))
+        test = ttest_1samp(values, 0)
+        low, high = test.confidence_interval(LEVEL)
+        return cls(mean(values), float(low), float(high), len(values), float(test.pvalue))
 
     @property
     def clear(self) -> bool:
         """Whether the interval excludes zero."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
-
-
-def paired_p(values: Sequence[float]) -> float | None:
-    """Return the p-value of the t-test that paired differences have a mean of 0; None where `Gap` has no interval."""
-    from scipy.stats import ttest_1samp
-
-    gap = Gap.of(values)
-    return float(ttest_1samp(values, 0).pvalue) if gap and gap.low is not None else None
 
 
 class Welch(NamedTuple):

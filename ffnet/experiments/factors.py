@@ -192,7 +192,7 @@ class Experiment(_Part, frozen=True):
         size = self._scale(scale)
         seeds = seeds or size.seeds or self.seeds
         jobs, seen = [], set()
-        for seed, levels in itertools.product(range(seeds), list(self._combinations(size))):
+        for seed, levels in itertools.product(range(seeds), self._combinations(size)):
             if any(seed >= (self.factors[name].levels[level].seeds or seeds) for name, level in levels.items()):
                 continue
             config = self._config(levels, size, seed, data)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +18,7 @@ from ffnet.prepare import check_names
 from ffnet.runs.files import CONFIG
 from ffnet.runs.folder import Run, is_finished
 from ffnet.runs.locks import LockedError, is_locked
-from ffnet.runs.log import METRICS, TIMINGS, read_lines
+from ffnet.runs.log import METRICS, TIMINGS, as_csv, read_lines
 from ffnet.runs.record import Record, read_record
 from ffnet.runs.session import Watcher, resume, train, with_absolute_paths
 from ffnet.runs.settings import read_config
@@ -31,6 +29,9 @@ Begin: TypeAlias = Callable[[Job, int, int], None]
 Row: TypeAlias = dict[str, Any]
 
 RESULTS, PARQUET = "results.csv", "results.parquet"
+
+POLLING = 5.0
+"""Seconds between two looks at a folder that another process works in."""
 
 
 class Status(NamedTuple):
@@ -190,11 +191,7 @@ def _figures(run: Record) -> Row:
 def write_rows(rows: Sequence[Row], folder: Path) -> list[Path]:
     """Write the rows as ``results.csv``, and as ``results.parquet`` if pyarrow is installed; return the files."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(folder / RESULTS, text.getvalue().encode())
+    write_whole(folder / RESULTS, as_csv(rows).encode())
     try:
         from pyarrow import BufferOutputStream, parquet, table
     except ModuleNotFoundError:
@@ -205,13 +202,13 @@ def write_rows(rows: Sequence[Row], folder: Path) -> list[Path]:
     return [folder / RESULTS, folder / PARQUET]
 
 
-def wait_for(jobs: Sequence[Job], folder: Path, seconds: float = 5.0) -> None:
+def wait_for(jobs: Sequence[Job], folder: Path) -> None:
     """Wait until no process holds any of these jobs."""
     for job in jobs:
-        wait_until_unlocked(folder / job.folder, seconds)
+        wait_until_unlocked(folder / job.folder)
 
 
-def wait_until_unlocked(out: Path, seconds: float = 5.0) -> None:
+def wait_until_unlocked(out: Path) -> None:
     """Wait until no process works in a run folder."""
     while is_locked(out):
-        time.sleep(seconds)
+        time.sleep(POLLING)

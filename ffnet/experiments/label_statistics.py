@@ -190,7 +190,7 @@ def statistics(labels: LabelSet, data: Data, intensity: float) -> dict[str, floa
     values = {
         "pearson": report.scores.similarity["pearson"].max,
         "shift": report.scores.similarity["shift"].max,
-        "visibility": min(report.scores.visibility or [0.0]),
+        "visibility": min(report.scores.visibility),
         "pixel": float(pixels.min()),
         "dprime": least,
         "mean_dprime": float(apart.mean()),

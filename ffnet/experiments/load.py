@@ -1,4 +1,4 @@
-"""Experiments from TOML files, ours by name; what cannot be is refused here, before anything runs."""
+"""Experiments from TOML files, ours by name; invalid ones are refused here, before anything runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def list_experiments() -> list[str]:
 
 
 def _built_in() -> list[str]:
-    """Return the names of our files; those that begin with ``_`` are only there for others to stand on."""
+    """Return the names of our files; those that begin with ``_`` are only bases of others."""
     there = (file.name for file in files("ffnet.experiments").joinpath("files").iterdir())
     return sorted(name.removesuffix(".toml") for name in there if name.endswith(".toml"))
 
@@ -32,8 +32,8 @@ def load_experiment(name: str | Path) -> Experiment:
     Raises
     ------
     FFLabelsError
-        For an unknown name or key (the nearest is named), a factor or level that there is not, two levels with the same
-        settings, or a setting that there is not.
+        For an unknown name, key (the nearest is named), factor, level or setting, and for two levels with the same
+        settings.
     """
     tree = _tree(str(name))
     where = f"experiment {Path(str(name)).stem}"
@@ -69,7 +69,7 @@ def _nearest_key(error: str) -> str | None:
 
 
 def _check(experiment: Experiment) -> None:
-    """Refuse names that there are not, and jobs that cannot be."""
+    """Refuse unknown factors and levels, and jobs that are invalid."""
     where, factors = experiment.where, experiment.factors
     if not factors:
         raise FFLabelsError("no factor", where=where, expected="[factors.NAME] with levels")

@@ -11,7 +11,7 @@ from scipy.stats import false_discovery_control
 
 from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.files import write_whole
-from ffnet.evaluation.statistics import Gap, paired_p, spread
+from ffnet.evaluation.statistics import Gap, spread
 from ffnet.experiments.factors import Experiment, Job
 from ffnet.experiments.jobs import Row, finished_jobs, rows_of, write_rows
 from ffnet.report.tables import format_gap, markdown
@@ -106,7 +106,8 @@ def _effect(
     both = [(row, base) for row, base in pairs if column in row and column in base]
     gaps = [{**row, column: row[column] - base[column]} for row, base in both]
     sample, mixed = _sample(experiment, gaps, column), any(_kind(row) != _kind(base) for row, base in both)
-    return Effect(factor, level, at, column, Gap.of(sample), paired_p(sample), mixed)
+    gap = Gap.of(sample)
+    return Effect(factor, level, at, column, gap, gap.p if gap else None, mixed)
 
 
 def _kind(row: Row) -> tuple[str, str]:

@@ -123,3 +123,14 @@ def chunk_size(net: FFNet, chunk: int | None) -> int:
     """Return the number of embedded images per pass: `chunk`, or ``inference.chunk`` (on a CPU at most 128)."""
     size = net.config.inference.chunk
     return chunk or (min(size, CPU_CHUNK) if net.device.type == "cpu" else size)
+
+
+def linear_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:
+    """Return the logits of the linear classifier on the activities of one neutral pass (paper's default), (N, classes).
+
+    Raises
+    ------
+    FFLabelsError
+        If it was not fitted.
+    """
+    return neutral_scores(net, net.fitted_linear(), images, chunk=chunk)

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Inference
-from ffnet.inference.linear import linear_scores
-from ffnet.inference.passes import goodness_scores
+from ffnet.inference.passes import goodness_scores, linear_scores
 from ffnet.inference.registry import INFERENCES, Answer, InferenceMethod, get_inference, known_inferences
 from ffnet.inference.shortlist import SHORTLIST, cascade_scores, halving_scores
 from ffnet.model.baseline import Baseline, BPNet, LocalNet

@@ -76,10 +76,7 @@ def get_inference(text: str) -> tuple[str, InferenceMethod, int | None]:
     """
     name, colon, count = str(text).partition(":")
     method = INFERENCES.get(name)
-    takes_number = bool(method and method.number)
-    if takes_number and colon and not (count.isdecimal() and int(count) > 0):
-        raise FFLabelsError("not a number of labels", where="inference", got=text, expected=f"{name}:1 or more")
-    if not method or (colon and not (takes_number and count.isdecimal() and int(count) > 0)):
+    if not method or (colon and not method.number):
         raise FFLabelsError(
             "unknown inference",
             where="inference",
@@ -87,6 +84,8 @@ def get_inference(text: str) -> tuple[str, InferenceMethod, int | None]:
             expected=known_inferences(),
             hint=nearest(name, INFERENCES),
         )
+    if colon and not (count.isdecimal() and int(count) > 0):
+        raise FFLabelsError("not a number of labels", where="inference", got=text, expected=f"{name}:1 or more")
     return name, method, int(count) if colon else method.number
 
 

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from fflabels.errors import FFLabelsError
 from ffnet.data.augment import views
-from ffnet.inference.linear import linear_scores
-from ffnet.inference.passes import chunk_size, neutral_scores, num_views
+from ffnet.inference.passes import chunk_size, linear_scores, neutral_scores, num_views
 from ffnet.inference.registry import Answer
 from ffnet.model.net import FFNet
 
@@ -51,7 +50,7 @@ def cascade_scores(
     behind_NK = best_NK.values[:, :1] - best_NK.values
     near_NK = behind_NK <= (-math.log(likely) if likely else torch.inf)
     proposed_NC = torch.zeros_like(logits_NC, dtype=torch.bool).scatter(1, best_NK.indices, near_NK)
-    return _decide(net, images, proposed_NC, None, chunk)
+    return _decide(net, images, proposed_NC, {}, chunk)
 
 
 def halving_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Answer:
@@ -94,10 +93,9 @@ def halving_rounds(net: FFNet) -> range:
 
 
 @torch.no_grad()
-def _decide(net: FFNet, images: Tensor, kept_NC: Tensor, margins: dict[int, float] | None, chunk: int | None) -> Answer:
+def _decide(net: FFNet, images: Tensor, kept_NC: Tensor, margins: dict[int, float], chunk: int | None) -> Answer:
     """Let goodness decide among the kept labels; after a layer with a margin, drop labels that exceed it."""
     # Images with a single kept label need no pass.
-    margins = margins or {}
     scores_NC = torch.zeros(kept_NC.shape, device=net.device, dtype=net.accumulate_dtype).masked_fill(
         ~kept_NC, -torch.inf
     )

@@ -23,10 +23,8 @@ from fflabels.files import write_whole
 from fflabels.labelset import Changed, open_set
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
-from ffnet.labels.filed_codes import VERSION, FiledCodes, documents, origin_of
+from ffnet.labels.filed_codes import VERSION, documents, origin_of
 from ffnet.labels.kinds import CODES_FORMAT, is_codes_file, is_labeler
-
-__all__ = ["Codes", "FiledCodes", "choose_codes"]
 
 FOR_CLASSES = "code:classes"
 """The name of codes that follow the likeness of the classes, measured on training images."""

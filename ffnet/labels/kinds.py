@@ -25,7 +25,7 @@ def is_labeler(name: str) -> bool:
 def names_codes(name: str) -> bool:
     """Return whether labels of this name are codes: a labeler or built-in set of codes, or a file of them.
 
-    Of several names with commas the first decides. A name that nothing bears names no codes.
+    Of several names with commas the first decides. An unknown name names no codes.
     """
     first = name.split(",")[0].strip()
     try:

@@ -84,11 +84,7 @@ class LayerWeights(nn.Module):
         """Return the weighted goodness (K, N, C) of the given layers, numbered from 0."""
         return goodness_KNC * self.weight_L[layers.start : layers.stop, None, None]
 
-    def weigh_layer(self, k: int, goodness_M: Tensor) -> Tensor:
-        """Return the weighted goodness of layer k, from 0."""
-        return goodness_M * self.weight_L[k]
-
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
         """Return the layer weights with this state dict."""
-        return cls(torch.empty_like(state["weight_L"]).copy_(state["weight_L"]))
+        return cls(state["weight_L"].clone())

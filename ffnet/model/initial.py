@@ -77,15 +77,10 @@ def _base(filters: Filters, generator: torch.Generator | None) -> tuple[Tensor, 
 
 
 @init("unit")
+@init("measured")  # training then scales them, so that mean y² of the first batch is 1 [ours]
 def _unit(filters: Filters, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
     """Draw weights from N(0, 2 / mean_taps), biases 0 [ours]: E y² = 1 if the input's mean square is 1."""
     return _normal(filters, 2 / filters.mean_taps, generator)
-
-
-@init("measured")
-def _measured(filters: Filters, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-    """Draw like ``unit``; `FFNet.scale_weights` then scales mean y² of the first training batch to 1 [ours]."""
-    return _unit(filters, generator)
 
 
 def _normal(filters: Filters, variance: float, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:

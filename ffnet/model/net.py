@@ -328,7 +328,7 @@ class FFNet(Net):
 
     def weighed(self, k: int, goodness: Tensor) -> Tensor:
         """Return goodness of layer k, from 0, times the layer's weight, if weights were fitted."""
-        return self.layer_weights.weigh_layer(k, goodness) if self.layer_weights else goodness
+        return goodness * self.layer_weights.weight_L[k] if self.layer_weights else goodness
 
 
 def _new_key(key: str) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ffnet.config import Config, result_settings
-from ffnet.evaluation.accuracy import Evaluation
 from ffnet.presets import quick_preset
 from ffnet.report.section import percent
 from ffnet.runs.folder import Run
@@ -55,8 +54,7 @@ def bars(run: Run, baseline: Run | Record | None = None) -> list[Bar]:
         bars.append(Bar(ALGORITHMS.get(name, name), percent(accuracy.accuracy), True))
         if accuracy.untrained is not None:
             bars.append(Bar(f"{name}, untrained net", percent(accuracy.untrained), False))
-    other = baseline and baseline.results and getattr(baseline.results, part.split)
-    if baseline and isinstance(other, Evaluation):
+    if baseline and (other := getattr(baseline.results, part.split)):
         for name, accuracy in other.accuracies.items():
             bars.append(Bar(ALGORITHMS.get(name, f"{name}, {baseline.folder.name}"), percent(accuracy.accuracy), False))
     return [*bars, Bar("guessing", percent(1 / len(run.about.data.class_names)), False)]

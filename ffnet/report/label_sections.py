@@ -13,6 +13,7 @@ from fflabels.labelset import LabelSet
 from fflabels.origin import LabelerMark
 from ffnet.data.dataset import Data, one_a_class
 from ffnet.data.images import to_unit
+from ffnet.evaluation.activation_maps import ActivationMaps
 from ffnet.evaluation.diagnosis import diagnose
 from ffnet.evaluation.goodness_maps import code_correlations, goodness_maps
 from ffnet.labels.codes import Codes
@@ -125,19 +126,23 @@ def _correlations(run: Run, net: FFNet) -> Section:
     )
 
 
-def _goodness_maps(run: Run, net: FFNet, data: Data | None) -> Section:
+def _goodness_maps(run: Run, net: FFNet, data: Data) -> Section:
     """Return which pixels decide between the first class and the runner-up."""
-    assert data is not None
-    _, part = first_images(data)
-    shown = one_a_class(part, MAPPED_IMAGES)
-    maps = goodness_maps(net, shown.images)
-    drawn = figures.activation(shown.images, maps, maps.titles(drawable(run.about.data.class_names), shown.classes))
     words = (
         "What each pixel adds to the goodness of the predicted class, minus that of the runner-up: green speaks for "
         "the class, pink for the runner-up. Titles: true class → predicted class, not runner-up. Each map has its own "
         "scale."
     )
-    return Section("Goodness maps", words, (picture(drawn, "image, each layer's map, their sum"),))
+    return map_section("Goodness maps", words, run, data, partial(goodness_maps, net))
+
+
+def map_section(title: str, words: str, run: Run, data: Data, maps_of: Callable[[Tensor], ActivationMaps]) -> Section:
+    """Return a section with the maps of an image of each of the first classes."""
+    _, part = first_images(data)
+    shown = one_a_class(part, MAPPED_IMAGES)
+    maps = maps_of(shown.images)
+    drawn = figures.activation(shown.images, maps, maps.titles(drawable(run.about.data.class_names), shown.classes))
+    return Section(title, words, (picture(drawn, "image, each layer's map, their sum"),))
 
 
 def diagnosis(run: Run, data: Data | None) -> Section | None:
@@ -167,9 +172,9 @@ def diagnosis(run: Run, data: Data | None) -> Section | None:
     if ranks:
         words += f"Rank correlation of similarity and mistakes over all pairs: {', '.join(ranks)}. "
     words += (
-        "The table shows how often the right label has more goodness than a wrong one: on the image, on noise, and on "
-        "an image of a third class. A layer above 50 in the last two uses the label alone: the shortcut. Favourite is "
-        "the share of noise images that get the most frequent label."
+        "The table shows how often the right label has higher goodness than a wrong one: on the image, on noise, and "
+        "on an image of a third class. A layer above 50 in the last two uses the label alone: the shortcut. Favourite "
+        "is the share of noise images that are assigned the label predicted most often."
     )
     head = ["%", "image", "noise", "third class", "favourite"]
     return Section("Label confusions", words, table=(head, rows))

@@ -10,7 +10,7 @@ from pathlib import Path
 from fflabels.errors import MissingExtraError
 from fflabels.files import write_whole
 from fflabels.progress import Progress, silent
-from ffnet.data.dataset import Data, one_a_class
+from ffnet.data.dataset import Data
 from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.inference.predict import scores
 from ffnet.report import headline
@@ -33,9 +33,6 @@ REPORT = "report.html"
 
 MAX_MISTAKES = 16
 """At most this many mistakes are drawn."""
-
-MAPPED_IMAGES = 6
-"""Number of images whose activation maps are drawn."""
 
 
 def write_report(
@@ -158,7 +155,7 @@ def _results(run: Run) -> Section | None:
 def _learning(run: Run) -> Section | None:
     if not run.metrics:
         return None
-    discrimination = "Discrimination: how often a layer gives the right label more goodness than a wrong one."
+    discrimination = "Discrimination: how often a layer gives the right label higher goodness than a wrong one."
     words = "" if run.config.algorithm != "ff" else discrimination
     drawn = picture(figures.learning_curves(run.metrics), "loss and accuracy per epoch", chart=True)
     return Section("Learning", words, (drawn,))
@@ -172,7 +169,7 @@ def _layers(run: Run) -> Section | None:
     chance = 1 / len(run.about.data.class_names)
     caption = "accuracy by the goodness of each layer alone"
     drawn = picture(figures.layer_accuracies(layers, chance), caption, chart=True)
-    words = "The predicted class is the one whose label has the most goodness in this layer."
+    words = "The predicted class is the one whose label has the highest goodness in this layer."
     return Section("Each layer alone", words, (drawn,))
 
 
@@ -211,13 +208,9 @@ def _mistakes(run: Run, data: Data | None) -> Section | None:
 def _maps(run: Run, data: Data | None) -> Section | None:
     if data is None or run.results is None:
         return None
-    _, part = first_images(data)
-    shown = one_a_class(part, MAPPED_IMAGES)
-    maps = activation_maps(run.net, shown.images)
-    drawn = figures.activation(shown.images, maps, maps.titles(drawable(run.about.data.class_names), shown.classes))
     words = "What each pixel adds to the evidence of the linear classifier for the predicted class: green is for it, "
     words += "pink against it. Titles: true class → predicted class. Each map has its own scale."
-    return Section("Class activation maps", words, (picture(drawn, "image, each layer's map, their sum"),))
+    return label_sections.map_section("Class activation maps", words, run, data, partial(activation_maps, run.net))
 
 
 def _usage(run: Run) -> Section:
@@ -239,30 +232,16 @@ def _settings(run: Run) -> Section:
 
 def _provenance(run: Run) -> Section:
     rows = [[name, version] for name, version in sorted(run.about.versions.items())]
-    rows += [
-        ["device", run.about.device],
-        *_started(run),
-        *_continued(run),
-        ["data", f"{run.about.data.name}, SHA-256 {run.about.data.sha256[:16]}…"],
-    ]
+    rows.append(["device", run.about.device])
+    if start := run.about.started:
+        rows.append(["started from", f"{start.run}, after {start.epochs} epochs"])
+    for part in run.about.continued:
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(part.versions.items()))
+        rows.append([f"continued after epoch {part.epoch}, step {part.step}", f"{part.device}; {versions}"])
+    rows.append(["data", f"{run.about.data.name}, SHA-256 {run.about.data.sha256[:16]}…"])
     timings = read_lines(run.folder / TIMINGS)
     rows.append(["CPU seconds", f"{sum(float(str(line['cpu_seconds'])) for line in timings):,.0f}"])
     if (run.folder / LABELS).exists():
         rows.append(["labels", f"{LABELS}, {', '.join(label_sections.labelers(run.net))}"])
     rows += [["labeler", f"{m.name} of {m.distribution or 'a file'} {m.version}".rstrip()] for m in run.about.labelers]
     return Section("Provenance", table=(["what", "which"], rows))
-
-
-def _started(run: Run) -> list[list[str]]:
-    """Return which run the training started from, if it did."""
-    start = run.about.started
-    return [["started from", f"{start.run}, after {start.epochs} epochs"]] if start else []
-
-
-def _continued(run: Run) -> list[list[str]]:
-    """Return where a run went on, if that was elsewhere."""
-    return [
-        [f"continued after epoch {part.epoch}, step {part.step}", f"{part.device}; "
-         + ", ".join(f"{name} {version}" for name, version in sorted(part.versions.items()))]
-        for part in run.about.continued
-    ]  # fmt: skip

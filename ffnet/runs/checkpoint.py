@@ -13,23 +13,11 @@ from torch import Tensor, nn
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from ffnet.runs.checkpoint_file import Header, checkpoint_paths, digest, newest_file
-from ffnet.runs.files import DamagedError, DamagedWarning
+from ffnet.runs.files import CHECKPOINTS
 from ffnet.runs.weights import on_host
 from ffnet.system.ranks import Ranks
 from ffnet.training.learner import Learner
 from ffnet.training.loop import NotFiniteError, Position
-
-__all__ = [
-    "DamagedError",
-    "DamagedWarning",
-    "name_last_checkpoint",
-    "net_state",
-    "newest_checkpoint",
-    "newest_for",
-    "restore_state",
-    "save_state",
-    "write_checkpoint",
-]
 
 KEPT = 2
 """How many of the newest checkpoints are kept, so that one is left if another is damaged."""
@@ -124,7 +112,7 @@ def name_last_checkpoint(folder: Path) -> Iterator[None]:
     try:
         yield
     except NotFiniteError as error:
-        checkpoints = sorted((folder / "checkpoints").glob("*.safetensors"))
+        checkpoints = checkpoint_paths(folder / CHECKPOINTS)
         where = f"the last good state is {checkpoints[-1]}" if checkpoints else "it came before the first checkpoint"
         error.args = (f"{error}; {where}",)
         raise
@@ -134,7 +122,7 @@ def newest_for(folder: Path, settings: str, ranks: Ranks) -> tuple[dict[str, Ten
     """Return the newest good checkpoint. Rank 0 renames damaged ones first, so that all ranks see the same files."""
     if not ranks.first:
         ranks.broadcast_text()
-    newest = newest_checkpoint(folder / "checkpoints", settings, set_aside=ranks.first)
+    newest = newest_checkpoint(folder / CHECKPOINTS, settings, set_aside=ranks.first)
     if ranks.first:
         ranks.broadcast_text()
     return newest

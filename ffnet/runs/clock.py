@@ -27,7 +27,7 @@ class TrainingClock(Clock):
     def __init__(self, config: Config, images: int, first: Position) -> None:
         super().__init__()
         self.batch = min(config.train.batch, images)
-        self.steps = max(1, images // self.batch)
+        self.steps = images // self.batch
         self.total = config.train.epochs * self.steps
         self.first = self.at_lap = self.done(first)
         self.began = self.wall

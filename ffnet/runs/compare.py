@@ -11,7 +11,7 @@ import msgspec
 from fflabels.errors import FFLabelsError
 from ffnet.config import result_settings
 from ffnet.evaluation.accuracy import SplitName
-from ffnet.evaluation.statistics import Gap, Welch, paired_p
+from ffnet.evaluation.statistics import Gap, Welch
 from ffnet.runs.folder import Run, check_alike
 from ffnet.runs.record import Record
 
@@ -134,7 +134,7 @@ def _difference(name: str, group: Group, base: Group, reading: str, other: str) 
     assert gap
     devices, base_devices = _by_seed(group.seeds, group.devices), _by_seed(base.seeds, base.devices)
     mixed = sum(devices.get(seed) != base_devices.get(seed) for seed in shared)
-    return Difference(group.name, name, gap.mean, gap.low, gap.high, paired_p(gaps), len(shared), mixed)
+    return Difference(group.name, name, gap.mean, gap.low, gap.high, gap.p, len(shared), mixed)
 
 
 def _by_seed(seeds: Sequence[int], values: Sequence[Any]) -> Mapping[int, Any]:

@@ -15,8 +15,7 @@ from ffnet.config import Inference
 from ffnet.data.dataset import Data, Split
 from ffnet.evaluation.accuracy import Evaluation, SplitName, accuracy, accuracy_of
 from ffnet.fitting import likeliest_weights
-from ffnet.inference.linear import linear_scores
-from ffnet.inference.passes import goodness_scores
+from ffnet.inference.passes import goodness_scores, linear_scores
 from ffnet.inference.predict import renamed_method
 from ffnet.model.net import FFNet
 from ffnet.runs.folder import Run, check_alike

@@ -96,9 +96,7 @@ class Run:
     def check_trained(self) -> None:
         """Refuse a run without a complete epoch."""
         if not self.metrics and not self.results:
-            raise FFLabelsError(
-                "no epoch was trained yet", where=str(self.folder), hint="ffnet resume continues it"
-            )  # fmt: skip
+            raise FFLabelsError("no epoch was trained yet", where=str(self.folder), hint="ffnet resume continues it")
 
     def predict(self, images: Tensor, *, inference: Inference | None = None, method: Inference | None = None) -> Tensor:
         """Return the predicted classes of images, (N,) int64, as `ffnet.predict` does; `method` is an old name.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,8 +76,8 @@ def read_lines(path: Path) -> list[Metrics]:
         ) from None
 
 
-def as_csv(lines: list[Metrics]) -> str:
-    """Return metrics as CSV, one column per metric; a list gets a column per layer, such as ``layer_loss_1``."""
+def as_csv(lines: Sequence[Mapping[str, object]]) -> str:
+    """Return lines as CSV, one column per name; a list gets a column per layer, such as ``layer_loss_1``."""
     rows = [_one_column_each(line) for line in lines]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
@@ -86,7 +87,7 @@ def as_csv(lines: list[Metrics]) -> str:
     return text.getvalue()
 
 
-def _one_column_each(line: Metrics) -> dict[str, object]:
+def _one_column_each(line: Mapping[str, object]) -> dict[str, object]:
     row: dict[str, object] = {}
     for name, value in line.items():
         if name == "dead_layers":

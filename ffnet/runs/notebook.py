@@ -16,7 +16,7 @@ def run_html(metrics: Sequence[Mapping[str, Any]], results: Results | None, titl
     """Return a table of accuracies and a plot of the loss, given the metrics of each epoch."""
     parts = [f"<p>{escape(title)}</p>"]
     if results:
-        splits = [part for part in (results.validation, results.test) if part]
+        splits = results.parts
         names = list(splits[-1].accuracies) if splits else []
         head = "".join(f"<th>{escape(name)}</th><th>{escape(name)}, untrained net</th>" for name in names)
         rows = [

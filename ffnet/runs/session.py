@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from torch.utils.data import Dataset
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
-from ffnet.data.checks import check_data_set
 from ffnet.data.dataset import Data
 from ffnet.data.load import load_data
 from ffnet.data.ranges import with_range
@@ -20,13 +18,7 @@ from ffnet.evaluation.accuracy import evaluate
 from ffnet.labels.choose import choose_labels
 from ffnet.model.compute_type import with_dtype
 from ffnet.prepare import check_drawing, check_evaluation, check_names, check_run, sets_of
-from ffnet.runs.checkpoint import (
-    name_last_checkpoint,
-    newest_for,
-    restore_state,
-    save_state,
-    write_checkpoint,
-)
+from ffnet.runs.checkpoint import name_last_checkpoint, newest_for, restore_state, save_state, write_checkpoint
 from ffnet.runs.clock import TrainingClock
 from ffnet.runs.files import (
     ABOUT,
@@ -57,10 +49,8 @@ from ffnet.runs.settings import (
 )
 from ffnet.runs.start import (
     Start,
-    load_start,
     load_start_weights,
     mark_of,
-    refuse_epochs,
     same_labels,
     start_from,
     starting_settings,
@@ -75,16 +65,6 @@ from ffnet.training.learner import Learner, Metrics
 from ffnet.training.loop import START, NotFiniteError, Position, check_finite, images_per_epoch, make_learner, steps
 
 __all__ = ["Watcher", "resume", "train", "with_absolute_paths"]
-
-
-@dataclass
-class _Session:
-    """The training of a run by this process."""
-
-    run: Run
-    data: Data
-    ranks: Ranks
-    watcher: Watcher
 
 
 def train(
@@ -143,7 +123,7 @@ def train(
     """
     # Decide the settings.
     watcher = watcher or Watcher()
-    source = load_start(start)
+    source = start if isinstance(start, Run) or start is None else load_run(start)
     values = {"train.epochs": epochs, "seed": seed, "device": device, **settings}
     if dataset is not None and data is not None:
         raise FFLabelsError("given twice", where="dataset", got=f"{dataset}, and data", hint="leave one of them out")
@@ -161,10 +141,9 @@ def train(
             # Refuse what cannot be trained before the labels are designed; then build the net.
             config = config.replaced({"data.range": with_range(config.data).range})
             data = data or load_data(config.data)
-            check_data_set(data)
-            config = with_dtype(config, computing_device, data.shape)
             check_run(config, data, ranks)
             check_evaluation(config, data)
+            config = with_dtype(config, computing_device, data.shape)
             chosen = same_labels(source, config, data) if source else None
             if chosen is None and config.algorithm == "ff":
                 chosen = choose_labels(config, data, progress=watcher.progress)
@@ -182,7 +161,7 @@ def train(
             origin = f"# preset {preset}\n".encode() if preset else b""
             write_whole(folder / CONFIG, origin + config.to_toml())  # last: a folder with this file holds a run
             ranks.broadcast_text(str(folder.resolve()))
-            return _train(_Session(run, data, ranks, watcher), interrupts)
+            return _train(run, data, ranks, interrupts, watcher)
 
 
 def resume(
@@ -206,8 +185,10 @@ def resume(
         Where to compute, instead of the device in the run's settings.
     root
         Where the data are now: the folder of torchvision's data sets, or the run's own folder of images.
-    data, watcher
-        As for `train`.
+    data
+        The run's data set, loaded unless given.
+    watcher
+        Follows the training.
     epochs
         Refused: a run keeps its settings. ``train(start=folder, epochs=…)`` trains on.
 
@@ -226,7 +207,9 @@ def resume(
     ...     ffnet.resume(folder).results == run.results  # already finished
     True
     """
-    refuse_epochs(folder, epochs)
+    if epochs is not None:  # its learning rate has fallen already
+        call = f"ffnet.train(start={str(folder)!r}, epochs={epochs})"
+        raise FFLabelsError("a run keeps its settings", where="epochs", got=epochs, hint=f"{call} is a new run")
     folder = Path(folder)
     device = device or read_config(folder)[0].device
     if is_finished(folder):
@@ -262,12 +245,11 @@ def _continue(
     check_drawing(net)
     if about.started or (folder / STARTED).exists():
         load_start_weights(net, folder)
-    return _train(_Session(Run(folder, config, about, net), data, ranks, watcher), interrupts)
+    return _train(Run(folder, config, about, net), data, ranks, interrupts, watcher)
 
 
-def _train(session: _Session, interrupts: Interrupts) -> Run:
+def _train(run: Run, data: Data, ranks: Ranks, interrupts: Interrupts, watcher: Watcher) -> Run:
     """Train from the newest checkpoint on, then finish the run. Only rank 0 writes, logs and calls the watcher."""
-    run, data, ranks, watcher = session.run, session.data, session.ranks, session.watcher
     config, net = run.config, run.net
     train = data.train.to(net.device)
 

@@ -21,7 +21,7 @@ from ffnet.model.baseline import BPNet
 from ffnet.model.net import Net
 from ffnet.presets import Preset, load_preset, quick_preset
 from ffnet.runs.files import STARTED
-from ffnet.runs.folder import Run, load_run
+from ffnet.runs.folder import Run
 from ffnet.runs.settings import StartMark
 from ffnet.runs.weights import load_weights, save_weights
 
@@ -100,13 +100,6 @@ def same_labels(run: Run, config: Config, data: Data) -> LabelSet | Codes | None
     return run.net.labels if same and run.net.shape == data.shape else None
 
 
-def refuse_epochs(folder: str | Path, epochs: int | None) -> None:
-    """Say how to train a run for more epochs: its learning rate has fallen already, so it is a new training."""
-    if epochs is not None:
-        call = f"ffnet.train(start={str(folder)!r}, epochs={epochs})"
-        raise FFLabelsError("a run keeps its settings", where="epochs", got=epochs, hint=f"{call} is a new run")
-
-
 @torch.no_grad()
 def start_from(run: Run | None, net: Net, data: Data, folder: Path) -> None:
     """Start a net from the layers of a run's net, and write these weights into its run folder.
@@ -163,11 +156,6 @@ def mark_of(run: Run | None) -> StartMark | None:
         return None
     settings = canonical_json(result_settings(run.config, without=("seed",)))
     return StartMark(str(run.folder), len(run.metrics), sha256(settings))
-
-
-def load_start(start: str | Path | Run | None) -> Run | None:
-    """Return the run to start from, or None."""
-    return start if isinstance(start, Run) or start is None else load_run(start)
 
 
 def with_absolute_paths(config: Config) -> Config:

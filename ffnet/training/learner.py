@@ -73,10 +73,6 @@ class Learner:
         """Return all state besides the net and the optimizer, by name. Resuming a run copies into these tensors."""
         return self.sums.tensors()
 
-    def first_bad_step(self) -> int | None:
-        """Return the first step of the epoch whose loss was not finite, or None; waits for the device."""
-        return self.sums.first_bad_step()
-
     def epoch_metrics(self) -> Metrics:
         """Return the metrics of the epoch and reset them; waits for the device."""
         raise NotImplementedError

@@ -131,7 +131,7 @@ class NotFiniteError(FFLabelsError):
 
 def check_finite(learner: Learner, epoch: int) -> None:
     """Raise `NotFiniteError` if the loss of any step so far was not finite; waits for the device."""
-    if (step := learner.first_bad_step()) is not None:
+    if (step := learner.sums.first_bad_step()) is not None:
         raise NotFiniteError("the loss is not finite", epoch, step)
 
 

@@ -18,7 +18,7 @@ from harness import Row, alternate, write  # noqa: E402
 import ffnet  # noqa: E402
 from ffnet.data.dataset import Data, Split  # noqa: E402
 from ffnet.fitting import fit_linear  # noqa: E402
-from ffnet.inference.linear import linear_scores  # noqa: E402
+from ffnet.inference.passes import linear_scores  # noqa: E402
 from ffnet.model.compute_type import with_dtype  # noqa: E402
 from ffnet.runs.folder import build  # noqa: E402
 from ffnet.training.draws import Draws  # noqa: E402

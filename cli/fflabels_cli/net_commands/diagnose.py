@@ -65,5 +65,5 @@ def command(run: str, pairs: int, images: int, data: str | None, device: str | N
         ]
         for line in diagnosis.shortcuts
     ]
-    title = "how often the right label has more goodness than a wrong one, %; 50 is chance"
+    title = "how often the right label has higher goodness than a wrong one, %; 50 is chance"
     output.print_table(title, ("", "its image", "noise", "third class", "favourite on noise"), rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +41,12 @@ def command(
     The lead is the difference of their scores: logits of the linear classifier, or goodness. If cascade or halving
     leaves a single class, there is no runner-up and no lead.
     """
+    from fflabels.files import write_whole
     from fflabels_cli import output
     from ffnet import load_run
     from ffnet.data.folders import read_good_pictures
     from ffnet.inference.predict import scores
+    from ffnet.runs.log import as_csv
 
     # Refuse bad arguments before the work.
     if csv_:
@@ -76,12 +78,15 @@ def command(
 
     # Show them, or write them.
     if csv_:
-        _write_csv(csv_, predictions)
+        write_whole(csv_, as_csv(predictions).encode())
         click.echo(f"{len(predictions)} predictions: {csv_}", err=json_)
     if json_:
         output.print_json(predictions)
     elif not csv_:
-        rows = [[p["image"], p["class"], p["runner_up"] or "–", _lead(p["lead"])] for p in predictions]
+        leads = ["–" if p["lead"] is None else f"{p['lead']:.2f}" for p in predictions]
+        rows = [
+            [p["image"], p["class"], p["runner_up"] or "–", lead] for p, lead in zip(predictions, leads, strict=True)
+        ]
         output.print_table(f"predictions of {run}", ("image", "class", "runner-up", "lead"), rows, words=3)
     if bad:
         raise SystemExit(1)
@@ -90,11 +95,11 @@ def command(
 def _files(path: Path) -> list[Path]:
     """Return the file, or the images in the folder and its subfolders, without hidden ones."""
     from fflabels.errors import FFLabelsError
-    from fflabels.images import SUFFIXES
+    from fflabels.images.folders import is_picture
 
     if not path.is_dir():
         return [path]
-    inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    inside = sorted(filter(is_picture, path.rglob("*")))
     shown = [p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts)]
     if not shown:
         raise FFLabelsError("no image in the folder", where=str(path))
@@ -113,20 +118,3 @@ def _predictions(files: Sequence[Path], scores_NC: Tensor, names: Sequence[str])
         runner_up = None if alone else names[second]
         image = os.fsencode(file).decode("utf-8", "replace")
         yield {"image": image, "class": names[first], "runner_up": runner_up, "lead": None if alone else lead}
-
-
-def _lead(lead: float | None) -> str:
-    return "–" if lead is None else f"{lead:.2f}"
-
-
-def _write_csv(path: Path, predictions: Sequence[Mapping[str, Any]]) -> None:
-    import csv
-    import io
-
-    from fflabels.files import write_whole
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ("image", "class", "runner_up", "lead"), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(predictions)
-    write_whole(path, text.getvalue().encode())

@@ -7,8 +7,7 @@ from reference import SMALL_TRAINED as SMALL
 import ffnet
 from fflabels import FFLabelsError
 from ffnet.config import Config
-from ffnet.inference.linear import linear_scores
-from ffnet.inference.passes import features
+from ffnet.inference.passes import features, linear_scores
 
 
 @pytest.mark.slow

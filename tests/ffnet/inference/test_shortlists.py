@@ -11,8 +11,7 @@ from reference import SHAPE, SMALL
 import fflabels
 import ffnet
 from fflabels.errors import FFLabelsError
-from ffnet.inference.linear import linear_scores
-from ffnet.inference.passes import decision_scores, features, layer_goodness, neutral_scores
+from ffnet.inference.passes import decision_scores, features, layer_goodness, linear_scores, neutral_scores
 from ffnet.inference.shortlist import LIKELY, cascade_scores, halving_scores
 from ffnet.model.heads import Forecast, LinearHead
 

@@ -12,8 +12,7 @@ from scipy.special import log_softmax
 import ffnet
 from fflabels.errors import FFLabelsError
 from ffnet.fitting import likeliest_weights
-from ffnet.inference.linear import linear_scores
-from ffnet.inference.passes import goodness_scores
+from ffnet.inference.passes import goodness_scores, linear_scores
 from ffnet.runs.ensemble import DECAY
 
 pytestmark = pytest.mark.slow

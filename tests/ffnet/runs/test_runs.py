@@ -19,7 +19,8 @@ import fflabels
 import ffnet
 from fflabels.errors import FFLabelsError
 from ffnet.runs import locks
-from ffnet.runs.checkpoint import DamagedWarning, newest_checkpoint
+from ffnet.runs.checkpoint import newest_checkpoint
+from ffnet.runs.files import DamagedWarning
 from ffnet.runs.folder import settings_digest
 from ffnet.runs.locks import LockedError, is_locked, locked, new_run_folder
 from ffnet.runs.log import read_lines

@@ -9,8 +9,8 @@ import torch
 
 import ffnet
 from fflabels.errors import FFLabelsError
-from ffnet.runs.checkpoint import DamagedError, DamagedWarning
 from ffnet.runs.compare import group_runs
+from ffnet.runs.files import DamagedError, DamagedWarning
 from ffnet.runs.folder import load_run
 from ffnet.runs.seal import SEAL, check_seal
 

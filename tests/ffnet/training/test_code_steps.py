@@ -191,7 +191,7 @@ def test_a_dead_channel_stays_finite():
     learner = CodeLearner(net)
     for _ in range(3):
         learner.learn(images.float(), labels[:, 0])
-    assert learner.first_bad_step() is None
+    assert learner.sums.first_bad_step() is None
     assert all(p.isfinite().all() for p in net.parameters())
 
 

@@ -33,7 +33,7 @@ def test_every_preset_takes_its_steps(preset):
     before = learner.net.layers[-1].weight.detach().clone()
     for k in range(2):
         learner.step(data.train, draws, k)
-    assert learner.first_bad_step() is None
+    assert learner.sums.first_bad_step() is None
     assert not torch.equal(before, learner.net.layers[-1].weight)
     metrics = learner.epoch_metrics()
     assert np.isfinite(metrics["loss"])
