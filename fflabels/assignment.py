@@ -110,7 +110,7 @@ def assignment(
     assigned = LabelSet(
         assigned.recipes, assigned.labeler, msgspec.structs.replace(provenance, method=how), assigned.scores
     )
-    return Assignment(assigned, _correlation(alike, same), _correlation(alike, same[np.ix_(order, order)]))
+    return Assignment(assigned, correlation(alike, same), correlation(alike, same[np.ix_(order, order)]))
 
 
 def agreement(labels: LabelSet, references: References, *, metric: str = "shift") -> float:
@@ -119,7 +119,7 @@ def agreement(labels: LabelSet, references: References, *, metric: str = "shift"
     0 where all pairs are equally similar. See `assign` for the parameters and errors.
     """
     check_classes(references, len(labels))
-    return _correlation(likeness(references), _similarity(labels, references, metric))
+    return correlation(likeness(references), _similarity(labels, references, metric))
 
 
 def likeness(references: References, *, progress: Progress = silent) -> Matrix:
@@ -193,7 +193,7 @@ def _pairs(matrix: Matrix) -> Matrix:
     return pairs
 
 
-def _correlation(one: Matrix, other: Matrix) -> float:
+def correlation(one: Matrix, other: Matrix) -> float:
     """Return the correlation of two matrices' values above the diagonal; 0 where either's are all the same."""
     ours, theirs = _pairs(one), _pairs(other)
     if len(ours) < 2 or not np.ptp(ours) or not np.ptp(theirs):

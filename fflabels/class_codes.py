@@ -1,4 +1,4 @@
-"""Codes for given classes: those of classes that look alike are alike [ours].
+"""Codes for given classes: classes that look alike get codes that are alike [ours].
 
 A layer learns such codes sooner than codes chosen without looking at the classes: a channel whose weight separates
 animals from vehicles is easier to learn than one that separates two random halves of the classes. Narrow layers tell
@@ -9,13 +9,14 @@ Letters of shapes: n classes, M images, F features, W channels.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from fflabels.assignment import check_classes, look
-from fflabels.checks import check_seed
+from fflabels.assignment import SILENT, Matrix, check_classes, correlation, look
+from fflabels.checks import check_integer, check_seed
 from fflabels.codes import check_code_shape
 from fflabels.errors import FFLabelsError
 from fflabels.images import References, load_classed
@@ -23,8 +24,6 @@ from fflabels.labelers.code import Code, CodeRecipe
 from fflabels.labelset import LabelSet, Provenance
 from fflabels.metrics import GRID
 from fflabels.progress import Progress, silent
-
-Matrix = npt.NDArray[np.float64]
 
 SHARE = 0.9
 """How closely codes follow the likeness of the classes: 0 not at all, 1 as closely as the channels allow."""
@@ -41,16 +40,19 @@ SHAPE = (3, 32, 32)
 NOISE = 1e-7
 """Size of what is added to a likeness before its axes are computed."""
 
+SLACK = 1e-5
+"""How far a likeness may be off by rounding."""
+
 DIGITS = 4
 """The values of codes are rounded to this many decimals."""
 
 
 def class_likeness(references: str | Path | References, *, progress: Progress = silent) -> Matrix:
-    """Return how much classes look alike, (n, n): from −1 to 1, each with itself 1.
+    """Return how much classes look alike, (n, n): from −1 to 1, with 1 on the diagonal.
 
     An untrained observer looks at the images: 64 random 5×5 filters with ReLU, averaged in 4×4 cells. The likeness of
-    two classes is the correlation of their mean features, measured in standard deviations within a class along every
-    direction of the features (the covariance within the classes becomes the identity). Rounded to multiples of 2⁻²⁰.
+    two classes is the correlation of their mean features, after these are whitened by the covariance within the classes
+    plus a ridge. Rounded to multiples of 2⁻²⁰.
 
     Parameters
     ----------
@@ -74,25 +76,30 @@ def class_likeness(references: str | Path | References, *, progress: Progress = 
     if not isinstance(references, References):
         references = load_classed(references, SHAPE, each=IMAGES)
     classes = check_classes(references)
+    if not classes.any():
+        raise FFLabelsError("a single class", where=f"references {references.name}: classes", expected="two or more")
     seen_MF = look(references, progress)
     mean = np.stack([seen_MF[classes == k].mean(axis=0) for k in range(int(classes.max()) + 1)])
-    if len(mean) < 2:
-        raise FFLabelsError("a single class", where=f"references {references.name}: classes", expected="two or more")
 
     # Whiten the differences between class means by the covariance within the classes.
     seen_MF -= mean[classes]
     within = seen_MF.T @ seen_MF / len(seen_MF)
-    within.flat[:: len(within) + 1] += max(RIDGE * np.trace(within) / len(within), np.finfo(np.float32).tiny)
+    within.flat[:: len(within) + 1] += max(RIDGE * np.trace(within) / len(within), SILENT)
     offset = np.linalg.solve(np.linalg.cholesky(within), (mean - mean.mean(axis=0)).T).T
-    return _rounded(_correlations(offset))
+    unit = offset / np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), np.finfo(float).tiny)
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, 1)
+    likeness: Matrix = np.round((cosines + cosines.T) / 2 * GRID) / GRID
+    return likeness
 
 
 def codes_from_likeness(likeness: npt.ArrayLike, width: int, *, share: float = SHARE, seed: int = 0) -> LabelSet:
     """Return one code per class over `width` channels; the more two classes are alike, the more their codes are.
 
-    The correlations of the codes are `share` times the likeness of the classes, as closely as the channels allow: codes
-    over W channels have W − 1 directions, and with fewer directions than classes the largest differences between
-    classes are kept. The directions are random: which channels serve which difference depends on the seed alone.
+    The correlations of the codes are `share` times the likeness of the classes, as closely as the channels allow:
+    centred codes over W channels span W − 1 dimensions. With fewer dimensions than classes the axes of largest weight
+    are kept: classes that are much alike then share a code. The directions are random: which channels serve which
+    axis depends on the seed alone.
 
     Parameters
     ----------
@@ -108,7 +115,7 @@ def codes_from_likeness(likeness: npt.ArrayLike, width: int, *, share: float = S
     Raises
     ------
     FFLabelsError
-        When `likeness` is no such matrix, or another value is out of range.
+        When `likeness` is no such matrix, another value is out of range, or all codes would be the same.
 
     Examples
     --------
@@ -120,53 +127,36 @@ def codes_from_likeness(likeness: npt.ArrayLike, width: int, *, share: float = S
     [[1.0, 0.72, -0.0], [0.72, 1.0, -0.0], [-0.0, -0.0, 1.0]]
     """
     likeness = _checked(likeness)
-    check_code_shape((width, 1, 1), "width")
+    width = check_code_shape((check_integer(width, "width"), 1, 1), "width")
     if not 0 <= share <= 1:
         raise FFLabelsError("out of range", where="share", got=share, expected="0 to 1")
-    check_seed(seed)
+    seed = check_seed(seed)
     wanted = share * likeness + (1 - share) * np.eye(len(likeness))
 
-    # The axes along which the classes differ most, as many as there are directions. Between axes of equal weight a
-    # little noise decides: else they would be those of single classes, and the classes left out would have no code.
+    # The axes of largest weight, as many as there are dimensions. Between axes of equal weight a little noise decides:
+    # else they would be those of single classes, and the classes left out would have no code.
     noise = np.random.default_rng(0).standard_normal(wanted.shape) * NOISE
     values, axes = np.linalg.eigh(wanted + noise + noise.T)
     kept = min(len(wanted), width - 1)
     values, axes = values[-kept:], axes[:, -kept:]
-    axes *= np.where(
-        axes[np.abs(axes).argmax(axis=0), np.arange(kept)] < 0, -1, 1
-    )  # a sign that every machine agrees on
+    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(kept)])  # a sign that every machine agrees on
 
     # Turn them into random orthogonal directions of mean 0.
     directions = np.random.default_rng(seed).standard_normal((width, kept))
     directions = np.linalg.qr(directions - directions.mean(axis=0))[0].T
     codes = (axes * np.sqrt(np.maximum(values, 0))) @ directions
-    largest = np.abs(codes).max(axis=1, keepdims=True)
-    shown = np.round(0.5 + 0.5 * codes / np.maximum(largest, np.finfo(float).tiny), DIGITS)
+    shown = np.round(0.5 + 0.5 * codes / np.abs(codes).max(axis=1, keepdims=True), DIGITS)
     recipes = [CodeRecipe(tuple(code)) for code in shown.tolist()]
+    if len(set(recipes)) < 2:
+        raise FFLabelsError("too few channels to tell any classes apart", where="width", got=width)
     labels = LabelSet(recipes, Code(), Provenance("classes", seed=seed))
-    return LabelSet(labels.recipes, labels.labeler, labels.provenance, labels.score((width, 1, 1)).scores)
+    return replace(labels, scores=labels.score((width, 1, 1)).scores)
 
 
 def follows(labels: LabelSet, likeness: Matrix) -> float:
     """Return the correlation, over all pairs of classes, of the codes' correlations with the classes' likeness."""
-    pairs = np.triu_indices(len(likeness), 1)
-    ours, theirs = _correlations(labels.codes() - labels.codes().mean(axis=1, keepdims=True))[pairs], likeness[pairs]
-    if len(ours) < 2 or not np.ptp(ours) or not np.ptp(theirs):
-        return 0.0
-    return float(np.corrcoef(ours, theirs)[0, 1])
-
-
-def _correlations(rows: Matrix) -> Matrix:
-    """Return the cosines between all rows; a row of zeros has cosine 0 with the others."""
-    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(float).tiny)
-    cosines: Matrix = unit @ unit.T
-    np.fill_diagonal(cosines, 1)
-    return cosines
-
-
-def _rounded(matrix: Matrix) -> Matrix:
-    rounded: Matrix = np.round((matrix + matrix.T) / 2 * GRID) / GRID
-    return rounded
+    of_codes: Matrix = np.corrcoef(labels.codes())  # type: ignore[assignment]
+    return correlation(of_codes, likeness)
 
 
 def _checked(likeness: npt.ArrayLike) -> Matrix:
@@ -177,20 +167,15 @@ def _checked(likeness: npt.ArrayLike) -> Matrix:
         raise FFLabelsError("not a matrix of numbers", where="likeness", got=type(likeness).__name__) from None
     if matrix.ndim != 2 or len(matrix) != matrix.shape[1] or len(matrix) < 2:
         raise FFLabelsError("not a square matrix", where="likeness", got=matrix.shape, expected="(n, n), n at least 2")
-    if not np.isfinite(matrix).all() or np.abs(matrix).max() > 1 + 1e-6:
-        raise FFLabelsError("out of range", where="likeness", got=_worst(matrix), expected="−1 to 1")
-    if np.abs(matrix - matrix.T).max() > 1e-6:
+    worst = float(matrix.flat[np.abs(matrix).argmax()])
+    if not abs(worst) <= 1 + SLACK:  # or not a number
+        raise FFLabelsError("out of range", where="likeness", got=worst, expected="−1 to 1")
+    if np.abs(matrix - matrix.T).max() > SLACK:
         raise FFLabelsError("not symmetric", where="likeness", expected="the same value for (i, j) and (j, i)")
-    if np.abs(matrix.diagonal() - 1).max() > 1e-6:
+    if np.abs(matrix.diagonal() - 1).max() > SLACK:
         raise FFLabelsError("a class that is not like itself", where="likeness", expected="1 on the diagonal")
     if (least := np.linalg.eigvalsh(matrix)[0]) < -1e-4 * len(matrix):
         raise FFLabelsError(
             "cannot be correlations", where="likeness", got=f"an eigenvalue of {least:.3g}", expected="none below 0"
         )
     return matrix
-
-
-def _worst(matrix: Matrix) -> float:
-    """Return a value that is not finite, else the one of largest size."""
-    strange = matrix[~np.isfinite(matrix)]
-    return float(strange[0] if len(strange) else matrix.flat[np.abs(matrix).argmax()])

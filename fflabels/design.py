@@ -244,9 +244,7 @@ def _chance(brief: Brief, pool: Candidates, metric: str, matrix: Matrix | None, 
     summaries, rounded = [], METRICS[metric].rounded
     draws = max(1, CHANCE_LABELS // n) if METRICS[metric].slow and matrix is None else CHANCE_SETS
     for some in chance_sets(len(pool), n, brief.seed)[:draws]:
-        if matrix is not None:
-            summaries.append(summarize(matrix[np.ix_(some, some)], rounded))
-        else:
-            summaries.append(summarize(brief.similarity([pool[int(i)] for i in some], metric), rounded))
+        alike = brief.similarity([pool[int(i)] for i in some], metric) if matrix is None else matrix[np.ix_(some, some)]
+        summaries.append(summarize(alike, rounded))
     largest, mean = (rounded(float(np.mean([getattr(s, f) for s in summaries]))) for f in ("max", "mean"))
     return Summary(largest, mean)

@@ -10,34 +10,15 @@ import numpy as np
 
 from fflabels.arrays import Array, Shape
 from fflabels.brief import Brief
-from fflabels.checks import MAX_COMPARED, check_count
+from fflabels.checks import check_count
 from fflabels.codes import references_for
-from fflabels.effect import Effect, effect, visibility
 from fflabels.images import References
 from fflabels.labeler import Labeler
-from fflabels.metrics import GRID, METRICS, Matrix, get_metric, metrics_on
-from fflabels.metrics.dprime import dprime
+from fflabels.metrics import Matrix, get_metric
 from fflabels.metrics.metric import six_decimals
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from fflabels.recipe import Recipe
-
-__all__ = [
-    "GRID",
-    "MAX_COMPARED",
-    "METRICS",
-    "Effect",
-    "Matrix",
-    "Summary",
-    "check_count",
-    "dprime",
-    "effect",
-    "metrics_on",
-    "similarity",
-    "summarize",
-    "visibility",
-    "worst_pairs",
-]
 
 
 class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -67,15 +67,13 @@ def effect(labeler: Labeler[Any], recipe: Recipe, references: References) -> Eff
     imprint = np.asarray(checked_imprint(labeler, images, recipe))
     check_range(labeler, recipe, imprint)
     residual = (imprint if alone else imprint - x).reshape(len(imprint), pixels)
-    squares = float(np.square(imprint - x).sum(dtype=np.float64)) if alone else None
     mean = residual.mean(axis=1)
     centred = residual - mean[:, None]
     length = np.sqrt(np.einsum("np,np->n", centred, centred))
-    if squares is None:
-        squares = float((np.square(length) + pixels * np.square(mean)).sum(dtype=np.float64))
+    change = np.square(imprint - x) if alone else np.square(length) + pixels * np.square(mean)
     changed = length > FLAT * np.sqrt(pixels)
     centred *= np.where(changed, 1 / np.where(changed, length, 1), 0)[:, None]
-    visibility = float(np.sqrt(squares / x.size) / references.contrast) if len(x) else None
+    visibility = float(np.sqrt(float(change.sum(dtype=np.float64)) / x.size) / references.contrast) if len(x) else None
     return Effect(centred.reshape(-1, *references.shape), int(changed.sum()), visibility)
 
 

@@ -441,7 +441,7 @@ class LabelSet:
             place = {old: new for new, old in enumerate(order)}
             similarity = {
                 metric: msgspec.structs.replace(
-                    summary, pair=summary.pair and _sorted_pair(*(place[k] for k in summary.pair))
+                    summary, pair=summary.pair and tuple(sorted(place[k] for k in summary.pair))
                 )
                 for metric, summary in scores.similarity.items()
             }
@@ -598,10 +598,6 @@ def scored_metrics(references: References, intensity: float) -> tuple[ScoredMetr
     return tuple(metric for metric in SCORED_METRICS if metric in enough)
 
 
-def _sorted_pair(i: int, j: int) -> tuple[int, int]:
-    return (i, j) if i < j else (j, i)
-
-
 def named_set(name: str, n: int | None = None, shape: Shape | None = None, seed: int = 0) -> LabelSet:
     """Return a labeler's built-in set.
 
@@ -719,7 +715,10 @@ def _parse(data: bytes, where: str) -> _Document:
     except UnicodeEncodeError:
         raise FFLabelsError("not text: half of a surrogate pair", where=where) from None
     except ValueError:
-        raise _not_finite(content, where) from None
+        bad = first_not_finite(content)
+        assert bad
+        place = f"{where}: {short(bad[0])}"
+        raise FFLabelsError("not finite", where=place, got=bad[1], expected="a finite number") from None
     if stated != actual:
         raise FFLabelsError(
             "damaged or edited: the content does not match its hash", where=where, got=str(stated), expected=actual
@@ -746,10 +745,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
         raise ValueError(f"duplicate key {twice[:40]!r}")
     return content
-
-
-def _not_finite(content: Any, where: str) -> FFLabelsError:
-    """Return the error of a file with a NaN or an infinity; it names the field."""
-    bad = first_not_finite(content)
-    assert bad
-    return FFLabelsError("not finite", where=f"{where}: {short(bad[0])}", got=bad[1], expected="a finite number")

@@ -30,7 +30,7 @@ SEED = 0
 """Seed of the filters, fixed so that d′ is comparable everywhere."""
 
 CELLS = 4
-"""The class probe averages each filter's response over a `CELLS` × `CELLS` grid."""
+"""Responses by place are averaged over a `CELLS` × `CELLS` grid."""
 
 RIDGE = 1e-3
 """This times the covariance's largest eigenvalue is added to its diagonal."""
@@ -59,15 +59,6 @@ PART_BYTES = 32 << 20
 """Of reference images, the part that is drawn on, embedded and looked at together."""
 
 
-def check_enough(references: References) -> None:
-    """Refuse fewer reference images than d′ needs."""
-    if len(references.images) < NEEDED:
-        raise FFLabelsError(
-            "too few reference images for dprime", where=references.name, got=len(references.images),
-            expected=f"at least {NEEDED}: {NEEDED_FOR}",
-        )  # fmt: skip
-
-
 class Observer:
     """64 random 5×5 filters, ReLU, each channel's mean and RMS over the image: 128 features of an embedded image.
 
@@ -88,7 +79,11 @@ class Observer:
 
     def __init__(self, references: References, intensity: float = DEFAULT_INTENSITY, seed: int = SEED) -> None:
         check_intensity(intensity)
-        check_enough(references)
+        if len(references.images) < NEEDED:
+            raise FFLabelsError(
+                "too few reference images for dprime", where=references.name, got=len(references.images),
+                expected=f"at least {NEEDED}: {NEEDED_FOR}",
+            )  # fmt: skip
         self.references, self.intensity, self.seed = references, intensity, seed
         self.filters = _filters(references.shape, seed)
 

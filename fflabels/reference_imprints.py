@@ -66,7 +66,7 @@ class ReferenceImprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
         while True:
             size = channels, min(height, side), min(width, side)
             try:
-                return cls(size, [_encoded(each) for each in _drawn(labeler, kept, size)])
+                return cls(size, [base64.b64encode(each.tobytes()).decode() for each in _drawn(labeler, kept, size)])
             except LabelerFaultError:
                 raise
             except FFLabelsError:  # the labeler refuses images of this size
@@ -124,7 +124,3 @@ def _drawn(labeler: Labeler[Any], recipes: Sequence[Recipe], shape: Shape) -> li
         check_range(labeler, recipe, imprint)
         drawn.append(np.rint(255 * imprint[0].clip(0, 1)).astype(np.uint8))
     return drawn
-
-
-def _encoded(imprint: Bytes) -> str:
-    return base64.b64encode(imprint.tobytes()).decode()

@@ -5,7 +5,7 @@ import pytest
 
 from fflabels import Labeler, Recipe, get_labeler, load_references, propose, similarity
 from fflabels.candidates import SAME
-from fflabels.diversity import visibility
+from fflabels.effect import visibility
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
 
 SHAPE = (1, 16, 16)

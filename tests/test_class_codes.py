@@ -36,7 +36,7 @@ def likenesses(draw):
     return np.clip(vectors @ vectors.T, -1, 1)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(likeness=likenesses(), extra=st.integers(1, 40), share=st.floats(0, 1), seed=st.integers(0, 9))
 def test_with_more_channels_than_classes_codes_correlate_as_asked(likeness, extra, share, seed):
     labels = codes_from_likeness(likeness, len(likeness) + extra, share=share, seed=seed)
@@ -125,7 +125,7 @@ def test_images_without_contrast_have_no_likeness_to_others():
     )
     likeness = class_likeness(References(images, "flat", np.repeat(np.arange(3), 4)))
     np.testing.assert_array_equal(likeness, np.eye(3))
-    codes_from_likeness(likeness, 2)
+    assert len(codes_from_likeness(likeness, 3)) == 3
 
 
 @pytest.mark.parametrize(
@@ -148,6 +148,8 @@ EYE = np.eye(3)
     ("likeness", "arguments", "message"),
     [
         (EYE, {"width": 1}, "width: not a code's shape; got 1x1x1"),
+        (EYE, {"width": 8.0}, "width: not a whole number; got 8.0"),
+        (np.where(np.eye(10) > 0, 1, 0.5), {"width": 2}, "width: too few channels to tell any classes apart; got 2"),
         (EYE, {"width": 8, "share": 1.5}, "share: out of range; got 1.5; expected 0 to 1"),
         (EYE, {"width": 8, "share": float("nan")}, "share: out of range"),
         (EYE, {"width": 8, "seed": -1}, "seed"),

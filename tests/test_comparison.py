@@ -5,8 +5,9 @@ import pytest
 
 from fflabels import FFLabelsError, Labeler, Params, compare, design, get_labeler, propose, select, similarity
 from fflabels.comparison import _params
-from fflabels.diversity import METRICS, summarize
+from fflabels.diversity import summarize
 from fflabels.labeler import convert_params
+from fflabels.metrics import METRICS
 
 SMALL = {"candidates": 40, "shape": (1, 16, 16), "references": "digits"}
 

@@ -6,7 +6,8 @@ from scipy.stats import pearsonr
 
 from fflabels import Labeler, Recipe, References, get_labeler, load_references, propose, similarity
 from fflabels import diversity as module
-from fflabels.diversity import effect, summarize, visibility, worst_pairs
+from fflabels.diversity import summarize, worst_pairs
+from fflabels.effect import effect, visibility
 from fflabels.errors import FFLabelsError, NoEffectWarning
 from fflabels.guard import patterns
 from fflabels.metrics import blocks

@@ -44,7 +44,7 @@ def test_patterns_are_the_imprints_and_visibilities_the_usual_ones(references, p
     assert lazy.shape == (40, 12 * 16)
     np.testing.assert_allclose(lazy[10:20], expected[10:20].reshape(10, -1), atol=2e-6)
     np.testing.assert_allclose(lazy[np.array([3, 3, 39])], expected[[3, 3, 39]].reshape(3, -1), atol=2e-6)
-    from fflabels.diversity import visibility
+    from fflabels.effect import visibility
 
     np.testing.assert_allclose(
         visibilities(labeler, recipes, references), visibility(recipes, labeler, references), rtol=1e-4

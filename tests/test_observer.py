@@ -10,9 +10,8 @@ from scipy.signal import correlate
 from fflabels import Labeler, LabelSet, Recipe, References, design, get_labeler, propose
 from fflabels import observer as module
 from fflabels.brief import Brief
-from fflabels.diversity import dprime
 from fflabels.errors import FFLabelsError
-from fflabels.metrics.dprime import compute, dprime_text
+from fflabels.metrics.dprime import compute, dprime, dprime_text
 from fflabels.observer import FILTERS, Observer
 from fflabels.progress import silent
 

@@ -74,7 +74,7 @@ def look_into(path: Path) -> Folder:
     if unread:
         among = "beside the class folders" if by_class else "in subfolders"
         parts.append(
-            f"{_count(len(unread), 'picture')} {among} ({unread[0].relative_to(path)}{', …' * (len(unread) > 1)})"
+            f"{counted(len(unread), 'picture')} {among} ({unread[0].relative_to(path)}{', …' * (len(unread) > 1)})"
         )
     odd = [
         file for folder in (path, *(class_folders(path) if by_class else ())) for file in sorted(folder.iterdir())
@@ -95,5 +95,6 @@ def _kind(path: Path) -> str:
     return "the folder" if path.is_dir() else "the broken link" if path.is_symlink() else "the pipe or device"
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words, such as "1 image"."""
     return f"{number:,} {what}{'s' if number != 1 else ''}"

@@ -59,7 +59,8 @@ def from_pillow(picture: ImageFile, where: str) -> Stored:
 
     # More than 8 bits: Pillow keeps them in grey pictures only.
     if (colours := _deep_colours(picture, where)) is not None:
-        return _on_white(_turned(colours, picture.getexif().get(ORIENTATION, 1)))
+        image = Stored(turned(colours.values, picture.getexif().get(ORIENTATION, 1)), colours.white)
+        return on_white(image) if len(image.values) in (2, 4) else image
     if picture.mode.startswith(DEEP):
         upright = ImageOps.exif_transpose(picture)
         values = np.asarray(upright)[None]
@@ -78,10 +79,6 @@ def from_pillow(picture: ImageFile, where: str) -> Stored:
 
 ORIENTATION = 0x0112
 """The EXIF and TIFF tag of how a picture is to be turned."""
-
-
-def _turned(image: Stored, orientation: int) -> Stored:
-    return Stored(turned(image.values, orientation), image.white)
 
 
 def turned(values: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
@@ -103,10 +100,6 @@ def on_white(image: Stored, *, premultiplied: bool = False) -> Stored:
     if image.values.dtype.kind == "f":
         return Stored(laid.astype(image.values.dtype), white)
     return Stored(np.round(np.clip(laid, 0, 1) * white).astype(image.values.dtype), white)
-
-
-def _on_white(image: Stored) -> Stored:
-    return on_white(image) if len(image.values) in (2, 4) else image
 
 
 def channels_first(image: npt.NDArray[Any]) -> npt.NDArray[Any]:

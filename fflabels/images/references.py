@@ -31,7 +31,7 @@ CLASS_COUNT = 20
 """The most images per class, where classes matter."""
 
 MAX_CLASSED = 640
-"""The most images of all classes together, at least two per class."""
+"""The most images of all classes together at `CLASS_COUNT` per class; in proportion for another number."""
 
 NO_IMAGES = "no images"
 """What the references of codes are called."""

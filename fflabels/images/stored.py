@@ -125,7 +125,8 @@ class Range:
         if low < -slack or high > image.white + slack:
             raise FFLabelsError(
                 "values out of range", where=where, got=f"{low:.9g} to {high:.9g}",
-                expected="integers ≥ 0, or floats in [0, 1]", hint=f"the range {_window(low, high)} takes them",
+                expected="integers ≥ 0, or floats in [0, 1]",
+                hint=f"the range {min(0, int(np.floor(low)))}:{_round_up(float(high)):g} takes them",
             )  # fmt: skip
 
 
@@ -138,7 +139,3 @@ def largest(values: Values) -> float:
 def _round_up(value: float) -> float:
     """Return the least power of two minus 1 that is not below a value, at least 1."""
     return float(2 ** max(1, int(np.ceil(value - TOLERANCE)).bit_length()) - 1)
-
-
-def _window(low: float, high: float) -> str:
-    return f"{min(0, int(np.floor(low)))}:{_round_up(float(high)):g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -69,7 +70,9 @@ class Morph(Labeler[MorphRecipe]):
             for k, chain in present:
                 if stage < len(chain):
                     users.setdefault(chain[stage], []).append(k)
-            groups = [(np.flatnonzero(np.isin(labels, ks)), _bound(operator)) for operator, ks in users.items()]
+            groups = [
+                (np.flatnonzero(np.isin(labels, ks)), partial(_apply, operator)) for operator, ks in users.items()
+            ]
             images = apply_in_groups(images, groups)
         return images
 
@@ -80,7 +83,3 @@ def _apply(operator: AnyOperator, images: Array) -> Array:
         name: Any = msgspec.to_builtins(operator)["op"]
         raise FFLabelsError("needs square images", where=f"operator {name}", got=f"{h}×{w}")
     return operator(images)
-
-
-def _bound(operator: AnyOperator) -> Any:
-    return lambda images: _apply(operator, images)

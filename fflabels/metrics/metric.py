@@ -26,10 +26,6 @@ Compute: TypeAlias = "Callable[[Sequence[Recipe], Brief, Progress], Matrix]"
 """Called with n recipes, the labeler and images to compare them by, and a progress function; returns (n, n)."""
 
 
-def _same(similarity: float) -> float:
-    return similarity
-
-
 def six_decimals(similarity: float) -> float:
     """Return six decimals of a similarity."""
     return round(similarity, 6)
@@ -75,7 +71,7 @@ class Metric:
     name: str
     compute: Compute
     title: str = ""
-    score: Callable[[float], float] = _same
+    score: Callable[[float], float] = float
     text: Callable[[float], str] = "{:.2f}".format
     higher_is_better: bool = False
     min_images: int = 1

@@ -116,7 +116,7 @@ def select_vectors(
     rng = np.random.default_rng(seed)
     budget = ITERATIONS if iterations is None else iterations
     chosen, greedy, used = _search_pools(x, scale, usable, n, budget, rng, progress)
-    score = _largest(x, chosen)
+    score = largest_inside(_similarities(x, chosen), np.arange(len(chosen)))
     if n > 1 and score >= DISTINCT:
         raise TooFewCandidatesError("not enough distinct vectors", where="n", got=n)
     return Selection(np.sort(chosen), score, "best", greedy, used)
@@ -206,10 +206,6 @@ def _similarities(x: Rows, index: Chosen) -> npt.NDArray[np.float32]:
     similarity = np.maximum(similarity, similarity.T)
     np.fill_diagonal(similarity, -np.inf)
     return similarity
-
-
-def _largest(x: Rows, chosen: Chosen) -> float:
-    return largest_inside(_similarities(x, chosen), np.arange(len(chosen)))
 
 
 def _least_conflicting(x: Rows, scale: npt.NDArray[np.float32], chosen: Chosen, score: float, many: int) -> Chosen:

@@ -34,6 +34,7 @@ from fflabels.recipe import Recipe, canonical_json
 from fflabels.testing import spawned
 from fflabels.testing.access import no_access
 from fflabels.testing.kit import CheckFailedError, CheckSkippedError, check
+from fflabels.testing.spawned import samples
 
 Images = npt.NDArray[Any]
 
@@ -432,11 +433,6 @@ def shape_of(labeler: Labeler[Any], shape: Shape = SHAPE) -> Shape:
     """Return the shape nearest to `shape` that the labeler says it draws on; of label channels there are several."""
     c, h, w = shape
     return nearest_shape(labeler, (LABEL_CHANNELS * c, h, w) if labeler.pattern == "channels" else shape)
-
-
-def samples(labeler: Labeler[Any], shape: Shape, count: int) -> list[Recipe]:
-    """Return the labeler's first draws."""
-    return spawned.samples(labeler, shape, count)
 
 
 def images(shape: Shape, count: int = 4) -> Images:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fflabels.errors import FFLabelsError
 from fflabels.images import SUFFIXES, class_folders, pictures
-from fflabels.images.folders import is_picture
+from fflabels.images.folders import counted, is_picture
 from ffnet.data.splits import SplitRule
 
 SPLIT_FOLDERS = {
@@ -98,15 +98,15 @@ def warn_of_unread(folder: Path, splits: Sequence[Path], names: Sequence[str]) -
 def _unread(folder: Path, splits: Sequence[Path], names: Sequence[str]) -> Iterator[str]:
     classes = [split / name for split in splits for name in names]
     if deeper := sum(is_picture(p) for path in classes for sub in _subfolders(path) for p in sub.rglob("*")):
-        yield f"{_count(deeper, 'image')} in subfolders of class folders"
+        yield f"{counted(deeper, 'image')} in subfolders of class folders"
     others = [p for path in classes for p in path.iterdir() if _is_file(p) and p.suffix.lower() not in SUFFIXES]
     if endings := Counter(p.suffix.lower() or "no ending" for p in others):
-        yield f"{_count(len(others), 'file')} of other kinds ({', '.join(sorted(endings))})"
+        yield f"{counted(len(others), 'file')} of other kinds ({', '.join(sorted(endings))})"
     if beside := sum(len(pictures(path)) for path in dict.fromkeys([folder, *splits])):
-        yield f"{_count(beside, 'image')} beside the class folders"
+        yield f"{counted(beside, 'image')} beside the class folders"
     for path in _subfolders(folder) if folder not in splits else ():
         if path not in splits and (count := sum(is_picture(p) for p in path.rglob("*"))):
-            yield f"{_count(count, 'image')} in {path.name}/"
+            yield f"{counted(count, 'image')} in {path.name}/"
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -120,7 +120,3 @@ def _holds_runs(folder: Path) -> bool:
 
 def _is_file(path: Path) -> bool:
     return path.is_file() and not path.name.startswith(".") and path.name.lower() not in ("thumbs.db", "desktop.ini")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' if number != 1 else ''}"

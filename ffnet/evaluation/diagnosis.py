@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fflabels.diversity import metrics_on, similarity
+from fflabels.diversity import similarity
+from fflabels.metrics import metrics_on
 from fflabels.observer import DEFAULT_INTENSITY
 from ffnet.data.dataset import Data, Split
 from ffnet.evaluation.accuracy import confusion_matrix

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from scipy.stats import rankdata, spearmanr
 
 from fflabels import LabelSet, References
-from fflabels.diversity import dprime
 from fflabels.files import write_whole
 from fflabels.labeler import Labeler
+from fflabels.metrics.dprime import dprime
 from fflabels.observer import RIDGE, Observer
 from fflabels.probe import probe
 from fflabels.recipe import Recipe, canonical_json, sha256

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from fflabels import LabelSet, References, assign, design, get_labeler
 from fflabels.errors import FFLabelsError
-from fflabels.images import MAX_PIXELS, of_each_class
+from fflabels.images import MAX_PIXELS, fit, of_each_class
 from fflabels.labeler import Labeler
 from fflabels.labelset import open_set
 from fflabels.observer import DEFAULT_INTENSITY
@@ -27,6 +29,12 @@ REFERENCES = 64
 ALIKE_IMAGES = 10_000
 """The similarity of classes is measured on at most this many training images."""
 
+ALIKE_SIDE = 32
+"""Codes for the classes are made from images reduced to at most this many pixels a side."""
+
+REDUCED_TOGETHER = 256
+"""Images that are reduced together."""
+
 
 def references_of(data: Data) -> References:
     """Return the images that label sets are designed and scored on: the first training images."""
@@ -36,7 +44,7 @@ def references_of(data: Data) -> References:
 def choose_labels(config: Config, data: Data, *, progress: Progress = silent) -> LabelSet | Codes:
     """Return the labels of a configuration, as `ffnet.label_set` does, without its checks of the other settings."""
     if config.has_codes:
-        return choose_codes(config, data.classes, lambda: _reference_classes(data), progress=progress)
+        return choose_codes(config, data.classes, lambda: _reduced_classes(data), progress=progress)
     settings = config.labels
     references = references_of(data)
     intensity = settings.intensity or DEFAULT_INTENSITY
@@ -97,6 +105,20 @@ def check_count(config: Config, count: int, data: Data) -> None:
 
 def _reference_classes(data: Data) -> References:
     """Return training images with their classes, the same number per class as far as there are enough."""
-    classes, limit = data.train.classes.numpy(), min(ALIKE_IMAGES, MAX_PIXELS // math.prod(data.shape))
-    index = of_each_class(classes, max(1, limit // data.classes))
-    return References(to_unit(data.train.images[torch.from_numpy(index)]).numpy(), data.name, classes[index])
+    index = _evenly(data, min(ALIKE_IMAGES, MAX_PIXELS // math.prod(data.shape)))
+    return References(to_unit(data.train.images[index]).numpy(), data.name, data.train.classes[index].numpy())
+
+
+def _reduced_classes(data: Data) -> References:
+    """Return the same of images reduced to `ALIKE_SIDE` pixels a side, so that there are enough of each class."""
+    index = _evenly(data, ALIKE_IMAGES)
+    channels, height, width = data.shape
+    shape = (channels, min(height, ALIKE_SIDE), min(width, ALIKE_SIDE))
+    parts = (to_unit(data.train.images[part]).numpy() for part in torch.split(index, REDUCED_TOGETHER))
+    images = np.concatenate([part if shape == data.shape else fit(part, shape) for part in parts])
+    return References(images, data.name, data.train.classes[index].numpy())
+
+
+def _evenly(data: Data, limit: int) -> Tensor:
+    """Return indices of training images, the same number of each class, at most `limit` in all but one of each."""
+    return torch.from_numpy(of_each_class(data.train.classes.numpy(), max(1, limit // data.classes)))

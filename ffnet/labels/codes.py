@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from fflabels import LabelSet, References, class_likeness, codes_from_likeness, design, get_labeler
-from fflabels.class_codes import Matrix
+from fflabels.assignment import Matrix
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.labelset import Changed, open_set
@@ -100,7 +100,11 @@ def choose_codes(config: Config, count: int, images: Images | None = None, *, pr
     def likeness() -> Matrix:
         if images is None:
             raise FFLabelsError("needs images with their classes", where=FOR_CLASSES)
-        return class_likeness(images(), progress=progress)
+        references = images()
+        assert references.classes is not None
+        if (present := int(references.classes.max()) + 1) < count:
+            raise FFLabelsError("a class without a training image", where=FOR_CLASSES, got=present)
+        return class_likeness(references, progress=progress)
 
     return Codes({
         width: _codes_of_width(config, names, count, width, likeness, progress)

@@ -92,13 +92,14 @@ def command(
     options.check_applies(labeler, "references", "intensity", "min_visibility")
     if classes is not None:
         options.check_for_classes(labeler, "metric", "candidates", "params", "method", "certify")
+        check_code_shape(shape, "shape")
     pictures = None if classes is None else load_classed(classes, SHAPE, value_range=value_range, each=IMAGES)
     n = n if pictures is None else _number_of_classes(n, pictures)
     out = out or Path(f"labels-{labeler.name}-{n}.json")
-    output.check_output(out, force=force, inputs=[references])
+    output.check_output(out, force=force, inputs=[classes or references])
     check_size(labeler, n, shape, seed)
     if plot:
-        output.check_output(plot, ".png", force=force, inputs=[references])
+        output.check_output(plot, ".png", force=force, inputs=[classes or references])
         if plot.resolve() == out.resolve():
             raise click.UsageError(f"--out and --plot are one file, {out}")
 
@@ -124,7 +125,7 @@ def command(
             )
         else:
             likeness = class_likeness(pictures, progress=progress)
-            labels = codes_from_likeness(likeness, check_code_shape(shape, "shape"), seed=seed)
+            labels = codes_from_likeness(likeness, shape[0], seed=seed)
     seconds = time.perf_counter() - begin
     labels.save(out)
     if plot:
@@ -141,7 +142,7 @@ def command(
     output.print_table(output.describe(labels), output.SIMILARITY_HEAD, output.similarity_rows(labels))
     if line := output.search_line(labels):
         click.echo(line)
-    if likeness is not None:
+    if likeness is not None and n > 2:
         agreement = follows(labels, likeness)
         click.echo(f"correlation of the codes' similarity with the likeness of the classes: {agreement:.3f}")
     output.print_readability(labels)

@@ -9,9 +9,12 @@ from reference import SMALL_TRAINED
 import ffnet
 from fflabels import References, class_likeness, codes_from_likeness, design, named_set
 from fflabels.errors import FFLabelsError
+from fflabels.images import fit
+from ffnet.data.dataset import Data, Split
 from ffnet.data.images import to_unit
 from ffnet.labels.codes import Codes, choose_codes
 from ffnet.model.goodness import CODE_POWER
+from ffnet.prepare import MissingClassWarning
 from ffnet.runs.session import Watcher
 
 SMALL = {
@@ -67,6 +70,29 @@ def test_codes_for_the_classes_follow_the_training_images(tmp_path):
     for width, labels in codes.sets.items():
         assert labels == codes_from_likeness(likeness, width, seed=3)
     torch.testing.assert_close(run.net.layers[1].goodness_weight * 8**CODE_POWER, codes.matrix(8), rtol=1e-6, atol=1e-6)
+
+
+def test_a_class_without_training_images_has_no_code():
+    data = ffnet.load_data(CONFIG.data)
+    few = data.train.classes < 9
+    train = Split(data.train.images[few], data.train.classes[few])
+    config = CONFIG.replaced({"labels.goodness.set": "code:classes"})
+    with (
+        pytest.warns(MissingClassWarning),
+        pytest.raises(FFLabelsError, match="a class without a training image; got 9"),
+    ):
+        ffnet.label_set(config, Data("digits", train, data.validation, data.test, data.class_names))
+
+
+def test_large_images_are_reduced_before_the_classes_are_compared():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(40, 1, 64, 48, generator=generator)
+    split = Split(images, torch.arange(40) % 4)
+    data = Data("large", split, split, split, tuple("abcd"))
+    config = CONFIG.replaced({"labels.goodness.set": "code:classes"})
+    small = References(fit(images.numpy(), (1, 32, 32)), "large", split.classes.numpy())
+    expected = codes_from_likeness(class_likeness(small), 6, seed=CONFIG.seed)
+    assert ffnet.label_set(config, data).sets[6] == expected
 
 
 def test_codes_for_the_classes_need_images_with_classes(tmp_path):
