@@ -1,8 +1,9 @@
 """Codes for given classes: classes that look alike get codes that are alike [ours].
 
-A layer learns such codes sooner than codes chosen without looking at the classes: a channel whose weight separates
-animals from vehicles is easier to learn than one that separates two random halves of the classes. Narrow layers tell
-apart groups of classes first: their codes keep the differences between classes that matter most.
+With a hundred classes, layers learn such codes sooner than codes chosen without looking at the classes; with ten, no
+difference was seen. A channel whose weight separates animals from vehicles is easier to learn than one that separates
+two random halves of the classes. Narrow layers tell groups of classes apart: their codes keep the axes of largest
+weight.
 
 Letters of shapes: n classes, M images, F features, W channels.
 """
