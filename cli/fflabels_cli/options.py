@@ -245,11 +245,14 @@ def check_applies(labeler: Labeler[Any], *names: str) -> None:
         _refuse(names, "to codes: they are compared without images")
 
 
-def check_for_classes(labeler: Labeler[Any], *names: str) -> None:
-    """Refuse ``--classes`` for other labels than codes, and beside it options of a choice among candidates."""
+def check_for_classes(classes: str, labeler: Labeler[Any], *names: str) -> None:
+    """Refuse ``--classes`` without such images, for pictures, and beside options of a choice among candidates."""
     if labeler.name != "code":
         raise click.UsageError(f"--classes makes codes: it needs --kind code, got {labeler.name}")
     _refuse(names, "with --classes: the codes follow from the images, they are not chosen among candidates")
+    if classes == "photographs" or not (classes == "digits" or Path(classes).exists()):
+        expected = "digits, a folder of class folders, or an .npz file"
+        raise click.UsageError(f"--classes: no images with classes; got {classes!r}; expected {expected}")
 
 
 def is_typed(name: str) -> bool:

@@ -80,10 +80,11 @@ def test_what_codes_for_classes_refuse(run, tmp_path, arguments, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_images_without_classes_have_no_codes(run):
-    code, _, error = run("select", "--kind", "code", "--shape", "8x1x1", "--classes", "photographs")
+@pytest.mark.parametrize("source", ["photographs", "nowhere/"])
+def test_images_without_classes_have_no_codes(run, source):
+    code, _, error = run("select", "--kind", "code", "--shape", "8x1x1", "--classes", source)
     assert code != 0
-    assert error.startswith("Error: references photographs: classes: not known; expected images with their classes")
+    assert f"--classes: no images with classes; got {source!r}; expected digits, a folder of class folders" in error
 
 
 def test_built_in_sets_are_made_for_n_shape_and_seed(run, tmp_path):

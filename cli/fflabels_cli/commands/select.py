@@ -91,7 +91,7 @@ def command(
     labeler = options.make_labeler(kind, params)
     options.check_applies(labeler, "references", "intensity", "min_visibility")
     if classes is not None:
-        options.check_for_classes(labeler, "metric", "candidates", "params", "method", "certify")
+        options.check_for_classes(classes, labeler, "metric", "candidates", "params", "method", "certify")
         check_code_shape(shape, "shape")
     pictures = None if classes is None else load_classed(classes, SHAPE, value_range=value_range, each=IMAGES)
     n = n if pictures is None else _number_of_classes(n, pictures)
