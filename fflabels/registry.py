@@ -67,8 +67,8 @@ AnyLabeler: TypeAlias = Labeler[Any] | type[Labeler[Any]] | Entry
 _offered: dict[str, tuple[Entry, type[Labeler[Any]]]] = {}
 
 
-def _go_ahead(entry: Entry) -> None:
-    """Import whatever is named."""
+def _go_ahead(_: Entry | str) -> None:
+    """Run whatever is named."""
 
 
 LONGEST_MESSAGE = 300
@@ -81,6 +81,9 @@ _calling: ContextVar[AnyLabeler | str] = ContextVar("_calling", default="")
 
 before_import: Callable[[Entry], None] = _go_ahead
 """Called before third-party code is imported, and may refuse; the commands try the plugin in another process first."""
+
+before_file: Callable[[str], None] = _go_ahead
+"""The same, before the code of a file ``path/to/file.py:Class`` is run."""
 
 
 def entries() -> list[Entry]:
@@ -188,6 +191,7 @@ def offer_file(spec: str) -> Entry:
         )
     if installed:
         return installed
+    before_file(spec)
     return offer(_load(metadata.EntryPoint(name, f"{path.stem}:{name}", GROUP), f"labeler {spec}"))
 
 
@@ -239,9 +243,9 @@ def file_of(spec: str) -> tuple[Path, str]:
     return path, match["name"]
 
 
-def resolve(name: str) -> Entry:
-    """Return the entry that a user means; ``path/to/file.py:Class`` runs the file's code."""
-    return offer_file(name) if IN_A_FILE.fullmatch(name) else find(name)
+def resolve(name: str, where: str = "kind") -> Entry:
+    """Return the entry that a user means; ``path/to/file.py:Class`` runs the file's code. Errors are at `where`."""
+    return offer_file(name) if IN_A_FILE.fullmatch(name) else find(name, where)
 
 
 def make(entry: Entry, /, **params: Any) -> Labeler[Any]:
@@ -320,8 +324,8 @@ def source(labeler: AnyLabeler) -> str:
     return f"labeler {labeler.name} of {distribution} {version}" if distribution else f"labeler {labeler.name}"
 
 
-def find(name: str) -> Entry:
-    """Return the one entry that `name` means. No file is looked at: a label set may come from anyone."""
+def find(name: str, where: str = "kind") -> Entry:
+    """Return the one entry that `name` means; errors are at `where`. No file is read: a label set may be anyone's."""
     known = entries()
     distribution, _, plain = name.rpartition(":")
     matching = [
@@ -332,10 +336,10 @@ def find(name: str) -> Entry:
     if not matching:
         names = {e.name for e in known} or {f"none: is fflabels installed? {install_command()}"}
         left_out = "; FFLABELS_PLUGINS limits which plugins are seen" if "FFLABELS_PLUGINS" in os.environ else ""
-        raise FFLabelsError("unknown labeler", where="kind", got=name, hint=nearest(name, names) + left_out)
+        raise FFLabelsError("unknown labeler", where=where, got=name, hint=nearest(name, names) + left_out)
     if len(matching) > 1:
         offers = ", ".join(f"{e.distribution}:{e.name} ({e.version})" for e in matching)
-        raise FFLabelsError(f"{plain} exists in two distributions", where="kind", hint=f"say which: {offers}")
+        raise FFLabelsError(f"{plain} exists in two distributions", where=where, hint=f"say which: {offers}")
     return matching[0]
 
 

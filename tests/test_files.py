@@ -124,22 +124,22 @@ def our_page(path):
 
 
 @pytest.mark.parametrize(
-    ("make", "name", "suffix", "kind"),
+    ("make", "name", "suffix", "known"),
     [
-        (notes, "notes.md", "", "label set"),
-        (photograph, "holiday.png", "", "label set"),
-        (photograph, "holiday.png", ".png", "picture of ours"),
-        (notes, "notes.png", ".png", "picture of ours"),
-        (notes, "index.html", ".html", "page of ours"),
-        (notes, "net.onnx", ".onnx", "file known to be ours"),
-        (lambda path: path.write_text('{"note": "fflabels label set"}'), "x.json", "", "label set"),
-        (lambda path: path.write_text('{"format": "fflabels label set"'), "x.json", "", "label set"),
-        (lambda path: path.write_text("[" * 100_000), "x.json", "", "label set"),
+        (notes, "notes.md", "", " and is not a label set"),
+        (photograph, "holiday.png", "", " and is not a label set"),
+        (photograph, "holiday.png", ".png", " and is not a picture that fflabels wrote"),
+        (notes, "notes.png", ".png", " and is not a picture that fflabels wrote"),
+        (notes, "index.html", ".html", " and is not a page that fflabels wrote"),
+        (notes, "net.onnx", ".onnx", ""),
+        (lambda path: path.write_text('{"note": "fflabels label set"}'), "x.json", "", " and is not a label set"),
+        (lambda path: path.write_text('{"format": "fflabels label set"'), "x.json", "", " and is not a label set"),
+        (lambda path: path.write_text("[" * 100_000), "x.json", "", " and is not a label set"),
     ],
 )
-def test_other_peoples_files_are_replaced_by_force_only(tmp_path, make, name, suffix, kind):
+def test_other_peoples_files_are_replaced_by_force_only(tmp_path, make, name, suffix, known):
     make(tmp_path / name)
-    with pytest.raises(FFLabelsError, match=f"exists and is no {kind}: not replaced.*--force"):
+    with pytest.raises(FFLabelsError, match=f"exists{known}: not replaced.*--force"):
         check_output(tmp_path / name, suffix)
     check_output(tmp_path / name, suffix, force=True)
 
@@ -183,7 +183,7 @@ def test_an_input_is_never_an_output(tmp_path):
         with pytest.raises(FFLabelsError, match=r"is also an input: not replaced"):
             check_output(tmp_path / name, suffix, force=True, inputs=[tmp_path])
     check_output(tmp_path / "x.png", ".png", inputs=[tmp_path])  # our own sheet in the folder
-    with pytest.raises(FFLabelsError, match=r"not standard output here"):
+    with pytest.raises(FFLabelsError, match=r"cannot write to standard output"):
         check_output(Path("-"))
 
 

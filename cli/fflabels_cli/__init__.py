@@ -6,11 +6,13 @@ import os
 import sys
 from types import TracebackType
 
+INTERRUPTED = "interrupted; nothing was half-written"
+
 
 def _end_quietly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """End as every interrupted command does, also before there is a command: while modules are imported."""
+    """Report an interrupt as commands do, also while modules are still being imported."""
     if issubclass(kind, KeyboardInterrupt):
-        sys.stderr.write("Error: interrupted; nothing was half-written\n")
+        sys.stderr.write(f"Error: {INTERRUPTED}\n")
         sys.stderr.flush()
         os._exit(130)
     sys.__excepthook__(kind, error, trace)

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from fflabels_cli import INTERRUPTED
 from fflabels_cli.encodings import write_in_any_encoding
 from fflabels_cli.memory import keep_freed_memory
 from fflabels_cli.plugin_output import set_apart
@@ -122,7 +123,7 @@ def _run(command: click.Command) -> NoReturn:
 
     # Run; turn every failure into one line and an exit code.
     if empty := _empty(arguments):
-        _fail(f"{empty}: an empty name; is a variable of the shell unset?", debug, 2)
+        _fail(f"empty argument ({empty}); is a variable of the shell unset?", False, 2)
     try:
         command.main([a for a in arguments if a != "--debug"], standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -162,19 +163,16 @@ def _run(command: click.Command) -> NoReturn:
     sys.exit(0)
 
 
-INTERRUPTED = "interrupted; nothing was half-written"
-
-
 def _interrupted(error: BaseException) -> bool:
-    """Return whether an interrupt lies behind an error, as when a class is being made."""
+    """Return whether a KeyboardInterrupt caused an error, for instance while a class was being created."""
     behind = error.__cause__ or error.__context__
     return isinstance(error, KeyboardInterrupt) or (behind is not None and _interrupted(behind))
 
 
 def _empty(arguments: list[str]) -> str | None:
-    """Return the argument, or the option of the argument, that is empty; None if there is none.
+    """Return the option whose value is empty, or "an argument"; None if nothing is empty.
 
-    No argument is meant to be; an unset variable would otherwise mean the current folder.
+    No command takes an empty argument: an unset shell variable would otherwise mean the current folder.
     """
     for before, argument in zip(["an argument", *arguments], arguments, strict=False):
         if not argument:

@@ -1,4 +1,4 @@
-"""Output in the terminal's encoding: characters that it lacks are replaced, where that is possible by their like."""
+"""Output in the terminal's encoding: a character that it lacks is replaced by a similar one, or by ``?``."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def _alike(error: UnicodeError) -> tuple[str, int]:
 
 
 def _replacement(character: str) -> str:
-    """Return what stands for a character, in ASCII."""
+    """Return the ASCII replacement of a character."""
     plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
     return ALIKE.get(character) or plain or "?"

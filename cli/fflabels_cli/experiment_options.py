@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+OUT = Path("experiments")
+"""Where run folders are unless ``--out`` names another folder."""
+
 
 class Place(NamedTuple):
-    """What is typed: an experiment's name or file, a scale, where the runs and the data are, how many seeds."""
+    """An experiment's name or file, and the options that its subcommands share."""
 
     name: str
     scale: str
@@ -28,22 +32,32 @@ class Place(NamedTuple):
     @property
     def words(self) -> list[str]:
         """What is typed after ``ffnet experiment run``."""
-        given = {"--scale": self.scale, "--out": str(self.out), "--data": self.data, "--seeds": self.seeds}
-        return [self.name, *(word for name, value in given.items() if value for word in (name, str(value)))]
+        given = {"--scale": self.scale, "--out": self.out, "--data": self.data, "--seeds": self.seeds}
+        return [self.name, *_words(given)]
 
     @property
     def report_command(self) -> str:
-        """The command that writes the report again, as one types it."""
-        scale = f" --scale {self.scale}" if self.scale != "full" else ""
-        seeds = f" --seeds {self.seeds}" if self.seeds else ""
-        return f"ffnet experiment report {self.name}{scale}{seeds}"
+        """The command that writes the report again, without options that have their defaults."""
+        given = {
+            "--scale": self.scale if self.scale != "full" else None,
+            "--out": self.out if self.out != OUT else None,
+            "--data": self.data,
+            "--seeds": self.seeds,
+        }
+        return shlex.join(["ffnet", "experiment", "report", self.name, *_words(given)])
 
     def load(self) -> tuple[Experiment, list[Job], Path]:
         """Return the experiment, its jobs, and the folder of their runs."""
         from ffnet.experiments.load import load_experiment
 
+        options.try_plugins_before_import()
         experiment = load_experiment(self.name)
         return experiment, experiment.jobs(self.scale, self.data, self.seeds), self.out / experiment.name / self.scale
+
+
+def _words(given: Mapping[str, object]) -> list[str]:
+    """Return options as words of a command, without those that have no value."""
+    return [word for name, value in given.items() if value for word in (name, str(value))]
 
 
 def shared(function: F) -> F:
@@ -53,7 +67,7 @@ def shared(function: F) -> F:
         click.option(
             "--out",
             type=click.Path(path_type=Path),
-            default=Path("experiments"),
+            default=OUT,
             show_default=True,
             help="Where the run folders are: OUT/NAME/SCALE.",
         ),

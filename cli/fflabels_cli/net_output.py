@@ -27,7 +27,7 @@ NARROW = 78
 class Training:
     """Shows training on stderr: one line per epoch and, on a terminal, a bar. Turns a signal into its exit code.
 
-    `again` is the command that goes on after a signal; default: ``ffnet resume`` of the run.
+    `again` is the command that continues after a signal; default: ``ffnet resume`` of the run.
     """
 
     def __init__(self, quiet: bool, tensorboard: bool = False, again: str = "") -> None:
@@ -173,7 +173,7 @@ def print_results(run: Run | Record, json_: bool) -> None:
 
 
 def print_next_steps(run: Run) -> None:
-    """Print three commands that go on from a finished run."""
+    """Print three commands to try after a finished run."""
     folder = run.folder
     click.echo("next:")
     for line, about in (

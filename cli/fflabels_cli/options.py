@@ -83,13 +83,16 @@ class ParamType(click.ParamType[Any]):
 
     name = "NAME=VALUE"
 
+    def __init__(self, example: str = "waves=3") -> None:
+        self.example = example
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         """Return (name, value)."""
         if isinstance(value, tuple):
             return value
         name, equals, rest = value.partition("=")
         if not name or not equals:
-            self.fail(f"got {value!r}, expected NAME=VALUE, for instance waves=3", param, ctx)
+            self.fail(f"got {value!r}, expected NAME=VALUE, for instance {self.example}", param, ctx)
         return name, rest
 
 
@@ -143,7 +146,11 @@ def kind(function: F) -> F:
         if not (kind or labeler):
             raise click.UsageError("Missing option '--kind'.", click.get_current_context())
         try_plugins_before_import()
-        return function(*args, kind=load_labeler_file(labeler) if labeler else kind, **kwargs)
+        if labeler:
+            from fflabels import registry
+
+            kind = registry.offer_file(labeler).name
+        return function(*args, kind=kind, **kwargs)
 
     return command  # type: ignore[return-value]
 
@@ -154,8 +161,7 @@ def plugin_code(function: F) -> F:
     @click.option(
         "--labeler",
         metavar="NAME|FILE.py:CLASS",
-        help="The labeler of label sets whose own is not installed: one in a file, or one that was renamed. Runs its "
-        "code.",
+        help="The labeler to use if a label set's own is not installed: one in a file, or its new name. Runs its code.",
     )
     @functools.wraps(function)
     def command(*args: Any, labeler: str | None, **kwargs: Any) -> Any:
@@ -163,16 +169,16 @@ def plugin_code(function: F) -> F:
         if labeler:
             from fflabels import origin, registry
 
-            in_a_file = registry.IN_A_FILE.fullmatch(labeler)
-            origin.substitute = registry.find(load_labeler_file(labeler) if in_a_file else labeler)
+            origin.substitute = registry.resolve(labeler, "--labeler")
         return function(*args, **kwargs)
 
     return command  # type: ignore[return-value]
 
 
 def try_plugins_before_import() -> None:
-    """Try each plugin in another process before it is imported in this one."""
+    """Try each plugin, and the code of each labeler file, in another process before it is run in this one."""
     from fflabels import registry
+    from fflabels.errors import FFLabelsError
 
     @functools.cache
     def refuse_broken(entry: Entry) -> None:
@@ -180,19 +186,14 @@ def try_plugins_before_import() -> None:
 
         apart.refuse_broken(entry)
 
-    registry.before_import = refuse_broken
+    def refuse_broken_file(spec: str) -> None:
+        from fflabels.testing.apart import trouble_with
 
+        click.echo(f"note: runs the code in {registry.file_of(spec)[0]}", err=True)
+        if trouble := trouble_with(spec):
+            raise FFLabelsError(trouble, where=f"labeler {spec}")
 
-def load_labeler_file(spec: str) -> str:
-    """Load a labeler from a file, after a trial in another process; return the labeler's name."""
-    from fflabels import registry
-    from fflabels.errors import FFLabelsError
-    from fflabels.testing.apart import trouble_with
-
-    click.echo(f"note: runs the code in {registry.file_of(spec)[0]}", err=True)
-    if trouble := trouble_with(spec):
-        raise FFLabelsError(trouble, where=f"labeler {spec}")
-    return registry.offer_file(spec).name
+    registry.before_import, registry.before_file = refuse_broken, refuse_broken_file
 
 
 def pool(function: F) -> F:
@@ -233,7 +234,9 @@ def named(function: F) -> F:
         "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of a built-in set that has one."
     )(function)
     return click.option(
-        "--n", type=click.IntRange(min=1), help="Number of labels, for a built-in set of any number: code:hadamard."
+        "--n",
+        type=click.IntRange(min=1),
+        help="Number of labels, for built-in sets that can have any number, such as code:hadamard.",
     )(function)
 
 
@@ -242,17 +245,19 @@ def check_applies(labeler: Labeler[Any], *names: str) -> None:
     from fflabels.codes import is_code
 
     if is_code(labeler):
-        _refuse(names, "to codes: they are compared without images")
+        refuse_typed(names, "to codes: they are compared without images")
 
 
-def check_for_classes(classes: str, labeler: Labeler[Any], *names: str) -> None:
-    """Refuse ``--classes`` without such images, for pictures, and beside options of a choice among candidates."""
-    if labeler.name != "code":
-        raise click.UsageError(f"--classes makes codes: it needs --kind code, got {labeler.name}")
-    _refuse(names, "with --classes: the codes follow from the images, they are not chosen among candidates")
-    if classes == "photographs" or not (classes == "digits" or Path(classes).exists()):
-        expected = "digits, a folder of class folders, or an .npz file"
-        raise click.UsageError(f"--classes: no images with classes; got {classes!r}; expected {expected}")
+def check_range(source: str) -> None:
+    """Refuse ``--range`` for the built-in images, whose range is known."""
+    if source in ("photographs", "digits"):
+        refuse_typed(("value_range",), f"to {source}: it is for images of your own")
+
+
+def check_seed(labels: str) -> None:
+    """Refuse ``--seed`` for a label-set file: only built-in sets are drawn."""
+    if Path(labels).is_file():
+        refuse_typed(("seed",), "to a label-set file")
 
 
 def is_typed(name: str) -> bool:
@@ -260,7 +265,7 @@ def is_typed(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
-def _refuse(names: Iterable[str], where: str) -> None:
+def refuse_typed(names: Iterable[str], where: str) -> None:
     """Refuse options that the user typed where they do not apply."""
     by_name = {option.name: option for option in click.get_current_context().command.params}
     for name in names:
@@ -317,12 +322,13 @@ def value_range(function: F) -> F:
         default="type",
         show_default=True,
         callback=_checked_range,
-        help="The values that are black and white: the type's range, up to the largest value, or these two.",
+        help="Which stored values are black and white. auto: 0 and the largest value; type: the data type's range; "
+        "LOW:HIGH: these two.",
     )(function)
 
 
 def _checked_range(_context: click.Context, _option: click.Parameter, text: str) -> str:
-    """Return a range as it was typed; refuse what is none, even if no image is read that it applies to."""
+    """Check a range, and return it as typed: perhaps no image is ever read."""
     from fflabels.images import Range
 
     Range.parse(text)
@@ -331,7 +337,9 @@ def _checked_range(_context: click.Context, _option: click.Parameter, text: str)
 
 def force(function: F) -> F:
     """Add ``--force``."""
-    return click.option("--force", is_flag=True, help="Replace an existing file even if it is none of ours.")(function)
+    return click.option("--force", is_flag=True, help="Replace an existing file even if fflabels did not write it.")(
+        function
+    )
 
 
 def as_json(function: F) -> F:
@@ -367,11 +375,6 @@ def shape(default: str | None) -> Callable[[F], F]:
 def run_folder(function: F) -> F:
     """Add the argument RUN, a run folder with labels of any labeler."""
     return click.argument("run", metavar="RUN", type=click.Path())(plugin_code(function))
-
-
-def run_folders(function: F) -> F:
-    """Add the arguments RUN…, run folders with labels of any labeler."""
-    return click.argument("runs", metavar="RUN…", nargs=-1, required=True, type=click.Path())(plugin_code(function))
 
 
 def tensorboard(function: F) -> F:
@@ -434,12 +437,11 @@ def make_labeler(name: str, params: tuple[tuple[str, str], ...]) -> Labeler[Any]
     from fflabels.errors import FFLabelsError
     from fflabels.labeler import convert_params
 
-    name = load_labeler_file(name) if registry.IN_A_FILE.fullmatch(name) else name
     if name.rpartition(":")[0] in registry.list_labelers():
         raise FFLabelsError(
             "a built-in set, nothing to select from", where="kind", got=name, hint="fflabels score and show take it"
         )
-    entry = registry.find(name)
+    entry = registry.resolve(name)
     typed = convert_params(entry.name, registry.load_class(entry).params_type, dict(params), typed=False)
     return registry.make(entry, **msgspec.structs.asdict(typed))
 

@@ -90,6 +90,11 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def times(count: int) -> str:
+    """Return ``once`` or ``n times``."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def print_line(line: str) -> None:
     """Print a line on stdout, on a terminal wrapped between words."""
     from shutil import get_terminal_size
@@ -98,7 +103,7 @@ def print_line(line: str) -> None:
 
 
 def wrapped(line: str, width: int) -> str:
-    """Return a line broken between words; later parts are indented, below what follows a heading and two spaces."""
+    """Return a line wrapped between words; continuation lines are indented by 2, or to the text after a heading."""
     import re
     from textwrap import fill
 
@@ -176,7 +181,7 @@ def search_figures(labels: LabelSet) -> dict[str, Any] | None:
 
 
 def search_line(labels: LabelSet) -> str | None:
-    """Return the same in one line, beside the value by chance; None for a set that was not searched for."""
+    """Return the figures of `search_figures` in one line, beside chance; None for a set that was not searched for."""
     selection, metric = labels.selection, labels.provenance.metric
     if selection is None or labels.scores is None or metric is None:
         return None
@@ -249,7 +254,7 @@ def check_output(path: Path, suffix: str = "", *, force: bool = False, inputs: I
     from fflabels.labelset import is_label_set
 
     if str(path) == "-":
-        raise FFLabelsError("not standard output here", where="-", expected="a file's name")
+        raise FFLabelsError("cannot write to standard output", where="-", expected="a file's name")
     check_writable(path)
     if suffix and path.suffix.lower() != suffix:
         raise FFLabelsError("wrong ending", where=str(path), expected=f"a name ending in {suffix}")
@@ -260,15 +265,13 @@ def check_output(path: Path, suffix: str = "", *, force: bool = False, inputs: I
     if any(path.samefile(file) or (picture and file in path.resolve().parents) for file in read):
         raise FFLabelsError("is also an input: not replaced", where=str(path), hint="choose another name")
     kinds: dict[str, tuple[str, Callable[[Path], bool]]] = {
-        "": ("label set", is_label_set),
-        ".png": ("picture of ours", is_our_picture),
-        ".html": ("page of ours", is_our_page),
+        "": ("exists and is not a label set", is_label_set),
+        ".png": ("exists and is not a picture that fflabels wrote", is_our_picture),
+        ".html": ("exists and is not a page that fflabels wrote", is_our_page),
     }
-    kind, is_ours = kinds.get(suffix, ("file known to be ours", lambda _: False))
+    refusal, is_ours = kinds.get(suffix, ("exists", lambda _: False))
     if not force and not suffix and path.with_name("config.toml").exists() and path.with_name("run.json").exists():
         hint = "choose another name, or --force, which spoils the run"
         raise FFLabelsError("belongs to a run: not replaced", where=str(path), hint=hint)
     if not force and path.stat().st_size and not is_ours(path):
-        raise FFLabelsError(
-            f"exists and is no {kind}: not replaced", where=str(path), hint="choose another name, or --force"
-        )
+        raise FFLabelsError(f"{refusal}: not replaced", where=str(path), hint="choose another name, or --force")

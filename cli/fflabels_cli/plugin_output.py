@@ -1,4 +1,4 @@
-"""What plugins print and warn of: kept apart from a command's own output, and told whose it is."""
+"""Plugins' output: what they print goes to standard error, and their warnings name the plugin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 
 class WithoutPlugins:
-    """Standard output, but for what a plugin's code prints: that goes to standard error, so that JSON stays JSON."""
+    """Standard output; what a plugin's code prints goes to standard error instead, so that JSON stays JSON."""
 
     def __init__(self, stdout: TextIO) -> None:
         self._stdout = stdout

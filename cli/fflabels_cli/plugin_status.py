@@ -24,5 +24,5 @@ def ambiguity(entry: Entry) -> str:
     """Return what to do about a name that two distributions offer."""
     owner = f"{entry.distribution} {entry.version}"
     if entry.state == "reserved":
-        return f"labeler {entry.name} of {owner} has the name of a built-in labeler: say {entry.full_name}"
-    return f"labeler {entry.name} has two owners; {owner} is one: say {entry.full_name}"
+        return f"labeler {entry.name} of {owner} has the name of a built-in labeler: write {entry.full_name}"
+    return f"more than one distribution offers labeler {entry.name}; for that of {owner} write {entry.full_name}"

@@ -198,7 +198,7 @@ def search(
                 raise
             progress("search", k + 1, trials)
         if not study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
-            raise FFLabelsError(f"no try came to an end: {errors[-1]}", where=str(storage))
+            raise FFLabelsError(f"no trial finished: {errors[-1]}", where=str(storage))
         best = study.best_trial
     settings = best.user_attrs["settings"]
     return Trial(best.number, settings, best.value, _folder(config, settings, Path(out)))

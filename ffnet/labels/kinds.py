@@ -26,8 +26,15 @@ def names_codes(name: str) -> bool:
     """Return whether labels of this name are codes: a labeler or built-in set of codes, or a file of them.
 
     Of several names with commas the first decides. An unknown name names no codes.
+
+    Raises
+    ------
+    FFLabelsError
+        If the code of a labeler's file fails.
     """
     first = name.split(",")[0].strip()
+    if registry.IN_A_FILE.fullmatch(first):
+        return get_labeler(first).pattern == "code"
     try:
         if Path(first).is_file():
             return is_codes_file(Path(first)) or LabelSet.load(first).labeler.pattern == "code"

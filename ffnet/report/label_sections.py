@@ -154,7 +154,7 @@ def diagnosis(run: Run, data: Data | None) -> Section | None:
     names = run.about.data.class_names
     rows = [
         [
-            "what decides" if line.layer == 0 else f"layer {line.layer}",
+            "all layers" if line.layer == 0 else f"layer {line.layer}",
             *map(percent, (line.images, line.noise, line.other, line.favourite)),
         ]
         for line in result.shortcuts

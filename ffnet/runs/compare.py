@@ -47,7 +47,7 @@ class Difference(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
-    group, reading
+    group, accuracy
         The group, and the inference method.
     difference, low, high
         The mean difference, and its 95 % interval; None if there is a single pair or run, or no spread.
@@ -61,7 +61,7 @@ class Difference(msgspec.Struct, frozen=True):
     """
 
     group: str
-    reading: str
+    accuracy: str
     difference: float
     low: float | None
     high: float | None
@@ -114,11 +114,11 @@ def differences(groups: Sequence[Group]) -> list[Difference]:
     """
     compared = []
     for group in groups[1:]:
-        for reading, other in itertools.product(group.accuracies, groups[0].accuracies):
-            if reading == other:
-                compared.append(_difference(reading, group, groups[0], reading, other))
-            elif {reading, other} & OF_BASELINES and not any(name.endswith("untrained") for name in (reading, other)):
-                compared.append(_difference(f"{reading} against {other}", group, groups[0], reading, other))
+        for name, other in itertools.product(group.accuracies, groups[0].accuracies):
+            if name == other:
+                compared.append(_difference(name, group, groups[0], name, other))
+            elif {name, other} & OF_BASELINES and not any(each.endswith("untrained") for each in (name, other)):
+                compared.append(_difference(f"{name} against {other}", group, groups[0], name, other))
     return compared
 
 

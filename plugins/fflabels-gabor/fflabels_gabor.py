@@ -1,7 +1,7 @@
 """Gabor labels: oriented textures, each label its own frequency and orientation.
 
 The texture is Gabor noise [1]_: its spectrum is a Gaussian around one frequency and one orientation, the phases are
-random. A convolution meets the same texture at every position, and no place of the image is privileged.
+random. It looks the same to a convolution at every position.
 
 .. [1] A. Lagae, S. Lefebvre, G. Drettakis, P. Dutré, Procedural noise using sparse Gabor convolution, ACM TOG 2009.
 """
@@ -19,7 +19,7 @@ from fflabels import FFLabelsError, Labeler, Params, Recipe
 from fflabels.arrays import Array, Shape, array_namespace, constant_like
 
 WAVES = 64
-"""Waves that the noise is a sum of."""
+"""Number of waves that are summed."""
 
 
 class GaborRecipe(Recipe, frozen=True):
@@ -41,7 +41,7 @@ class GaborParams(Params, frozen=True):
     """Least centre frequency, in cycles per image width."""
     max_frequency: Annotated[float, msgspec.Meta(gt=0)] = 8.0
     """Greatest centre frequency; a quarter of the width in pixels where that is less."""
-    spread: Annotated[float, msgspec.Meta(ge=0)] = 0.5
+    spread: Annotated[float, msgspec.Meta(ge=0, le=4096)] = 0.5
     """Standard deviation of a label's frequencies. 0: one wave; larger: shorter and less regular stripes."""
 
     def __post_init__(self) -> None:

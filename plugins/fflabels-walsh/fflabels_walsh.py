@@ -33,7 +33,7 @@ class WalshParams(Params, frozen=True):
     """Parameters of `Walsh`."""
 
     max_sequency: Annotated[int, msgspec.Meta(ge=1, lt=1 << 12)] = 31
-    """Most sign changes along a side; those that the image cannot hold exactly are never proposed."""
+    """Largest number of sign changes along a side; those that the image cannot hold exactly are never proposed."""
 
 
 class Walsh(Labeler[WalshRecipe]):
@@ -64,7 +64,7 @@ class Walsh(Labeler[WalshRecipe]):
         return WalshRecipe(down, across)
 
     def imprint(self, images: Array, recipe: WalshRecipe) -> Array:
-        """Return the pattern, 0 and 1, on every image and channel, sampled where its size is another."""
+        """Return the pattern, 0 and 1, on every image and channel, resampled at other sizes."""
         _, _, h, w = images.shape
         for side, sequency, name in ((h, recipe.down, "down"), (w, recipe.across, "across")):
             if sequency >= side:
@@ -77,7 +77,7 @@ class Walsh(Labeler[WalshRecipe]):
 def walsh(sequency: int, samples: int) -> np.ndarray[Any, Any]:
     """Return the Walsh function of a sequency, ±1 at the centres of `samples` equal parts of its interval.
 
-    In Paley's order it is a product of Rademacher functions, one a binary digit; the Gray code of the sequency says
+    In Paley's order it is a product of Rademacher functions, one per binary digit; the Gray code of the sequency says
     which.
     """
     position = (2 * np.arange(samples) + 1) / (2 * samples)

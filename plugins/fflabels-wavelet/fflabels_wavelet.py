@@ -1,11 +1,11 @@
-"""Wavelet labels: the image itself, with some of its wavelet bands strengthened, removed or turned over.
+"""Wavelet labels: the image itself, with some of its wavelet bands strengthened, removed or inverted.
 
 Image-dependent, as morphological labels are: what a class does to an image is a filter, and the filter is the label.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -16,14 +16,14 @@ from fflabels.arrays import Array, Shape, constant_like, to_host
 
 Images = np.ndarray[Any, Any]
 Gain = Literal[-2, -1, 0, 1, 3]
-GAINS: tuple[Gain, ...] = (-2, -1, 0, 1, 3)
-"""Turned over and doubled, turned over, removed, as it is, tripled."""
+GAINS: tuple[Gain, ...] = get_args(Gain)
+"""Inverted and doubled, inverted, removed, unchanged, tripled."""
 
 DIRECTIONS = 3
 """Bands of a level: horizontal, vertical and diagonal detail."""
 
-FAMILIES = ("haar", "db2", "sym4", "coif1")
 Family = Literal["haar", "db2", "sym4", "coif1"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
 
 
 class WaveletRecipe(Recipe, frozen=True):
@@ -40,7 +40,7 @@ class WaveletParams(Params, frozen=True):
     """Parameters of `Wavelet`."""
 
     levels: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
-    """Levels of the decomposition; never more than leave a band of two pixels."""
+    """Levels of the decomposition; fewer if a band would have less than two pixels a side."""
     wavelets: Annotated[tuple[Family, ...], msgspec.Meta(min_length=1)] = ("haar", "db2")
     """Wavelets to draw from."""
 
@@ -67,7 +67,7 @@ class Wavelet(Labeler[WaveletRecipe]):
                 return WaveletRecipe(wavelet, rest, detail)
 
     def imprint(self, images: Array, recipe: WaveletRecipe) -> Array:
-        """Return the filtered images, turned-over ones about mid-grey, cut to [0, 1].
+        """Return the filtered images, clipped to [0, 1].
 
         Deviations from an image's mean are filtered: 1 for every gain is the image itself, 0 a grey plane.
         """

@@ -138,7 +138,7 @@ def test_eval_of_several_runs_reads_them_as_one(trained):
     assert re.search(r"test, both: [\d.]+ % of 360 images\n", text)
     for name in ("runs/digits-fourier-0", "two", "together"):
         assert re.search(rf"{name} +[\d.]+ +[\d.]+ +[\d.–]+\n", text)
-    assert f"the test images of these runs were read {first + 1}, 2 times" in text
+    assert f"the test images of these runs were read {first + 1} times, 2 times" in text
     found = json.loads(shown("eval", *runs, "--json", cwd=cwd))
     assert found["runs"] == {runs[0]: {"test_reads": first + 1}, "two": {"test_reads": 2}}
     assert 0 <= found["linear"]["untrained"] <= 1
@@ -271,7 +271,7 @@ def test_report_cam_labels(trained):
             assert picture.width > 300
             assert picture.height > 150 * min(height, 10)
     text = shown("diagnose", run, "--pairs", 3, cwd=cwd)
-    for words in ("classes", "mistaken, %", "pearson", "shift", "layer 2", "what decides", "favourite on noise"):
+    for words in ("classes", "mistaken, %", "pearson", "shift", "layer 2", "all layers", "favourite on noise"):
         assert words in text
     found = json.loads(shown("diagnose", run, "--images", 50, "--json", cwd=cwd))
     assert (found["count"], len(found["pairs"]), len(found["shortcuts"])) == (50, 45, 3)
@@ -357,7 +357,7 @@ def test_search(tmp_path):
     done = ffnet("search", *vary, *SMALL[:6], "--set", "train.epochs=1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert re.search(
-        r"best: try [01]: [\d.]+ % by train.lr 0\.00\d+, in search/lr_\S+\nffnet train --set",
+        r"best: trial [01]: train.lr 0\.00\d+: [\d.]+ %, in search/lr_\S+\nffnet train --set",
         done.stdout,
     )
     found = json.loads(ffnet("search", *vary, *SMALL[:6], "--set", "train.epochs=1", "--json", cwd=tmp_path).stdout)
@@ -416,7 +416,14 @@ def test_presets(tmp_path):
         (["experiment", "run", "none.toml"], "Error: none.toml: cannot be read: No such file or directory"),
         (["experiment", "run", "fig3b", "--scale", "smok"], "Error: experiment fig3b: no such scale; got smok (did you mean 'smoke'"),
         (["search", "--vary", "train.lr=1"], "Error: train.lr: no space; got 1; expected a|b|c, LOW..HIGH"),
-        (["search", "--vary", "train.lr"], "got 'train.lr', expected NAME=VALUE"),
+        (["search", "--vary", "train.lr"], "Error: Invalid value for '--vary': got 'train.lr', expected NAME=VALUE, for instance train.lr=1e-4..1e-2"),
+        (["search", "--vary", "train.lr=1|2", "--vary", "train.lr=3|4"], "Error: --vary names train.lr twice"),
+        (["search", "--labels", "none.py:X", "--vary", "train.lr=1|2"], "Error: labeler none.py:X: no such file"),
+        (["experiment", "run", "fig3b", "--gpus", "4"], "Error: --gpus does not apply without --on"),
+        (["experiment", "run", "fig3b", "--partition", "a", "--on", "local"], "Error: --partition does not apply without --on slurm"),
+        (["experiment", "run", "fig3b", "--workers", "2", "--on", "slurm"], "Error: --workers does not apply with --on slurm"),
+        (["export", "nowhere"], "Error: nowhere: no run there"),
+        (["info", "nowhere", "--labeler", "fourier"], "Error: No such option"),
         (["trian"], "Error: No such command 'trian'. Did you mean train?"),
         (["train", "--epochs", "0"], "Error: Invalid value for '--epochs'"),
         (["train", "--lables", "x"], "Error: No such option"),
@@ -436,6 +443,7 @@ def test_a_mistake_is_one_clear_line_and_leaves_nothing_behind(tmp_path, argumen
     [
         (["cam", "RUN", "text.png"], "text.png"),
         (["cam", "RUN", "--class", "eleven"], "Error: --class: no such class; got eleven"),
+        (["cam", "RUN", "--by", "goodness"], "this net does not use codes; got --by goodness"),
         (["cam", "RUN", "--out", "cam.jpg"], "Error: cam.jpg: wrong ending; expected a name ending in .png"),
         (["report", "RUN", "--out", "missing/page.html"], "cannot be written: No such file or directory"),
         (["compare", "RUN", "RUN"], "Error: runs: the same run twice"),

@@ -113,7 +113,7 @@ def test_a_reserved_name_is_listed_as_such(install, run):
     install("evil", SOUND.replace('"stripes"', '"fourier"'), name="fourier")
     done = run("fflabels", "plugins", "list")
     assert done.returncode == 0
-    assert "trouble: labeler fourier of evil 0.3 has the name of a built-in labeler: say evil:fourier" in done.stdout
+    assert "trouble: labeler fourier of evil 0.3 has the name of a built-in labeler: write evil:fourier" in done.stdout
     assert run("fflabels", "select", "--kind", "fourier", *POOL).returncode == 0
     done = run("fflabels", "compare", "fourier", "evil:fourier", "--metric", "pearson", *POOL)
     assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["fflabels:fourier", "evil:fourier"]
@@ -129,6 +129,28 @@ def test_a_set_of_a_labeler_in_a_file_is_trained_on(run, tmp_path):
     [folder] = (tmp_path / "work" / "runs").iterdir()
     assert run("ffnet", "eval", folder, "--labeler", "mine.py:Stripes").returncode == 0
     assert "mine.py" in run("ffnet", "eval", folder, "--labeler", "mine.py:Stripes").stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ffnet", "train", "--labels", "bad.py:X"),
+        ("ffnet", "train", "--labels", "bad.py:X,code:hadamard"),
+        ("ffnet", "train", "--preset", "pairs-digits", "--set", "labels.set=bad.py:X"),
+        ("ffnet", "train", "--labels", "fourier", "--set", "labels.layers.set=bad.py:X"),
+        ("ffnet", "search", "--labels", "bad.py:X", "--vary", "train.lr=1|2"),
+        ("fflabels", "select", "--labeler", "bad.py:X"),
+        ("fflabels", "list", "bad.py:X"),
+    ],
+    ids=" ".join,
+)
+def test_code_of_a_file_that_ends_the_process_is_tried_in_another_one(run, tmp_path, arguments):
+    (tmp_path / "work" / "bad.py").write_text("import os; os._exit(7)")
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert "Error: labeler bad.py:X: the process ended with code 7" in done.stderr
+    assert done.stderr.count("runs the code in bad.py") == 1
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["bad.py"]
 
 
 def test_a_run_is_shown_and_compared_though_its_plugin_is_gone_or_renamed(install, run, tmp_path):

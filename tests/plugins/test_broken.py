@@ -153,7 +153,7 @@ def test_commands_that_do_not_name_a_broken_one_work(run, arguments):
     assert "Error" not in done.stderr
     if "doctor" in arguments:  # it says what is ambiguous
         assert done.returncode == 1
-        expected = "two owners|entry point is not module:Class|no module none"
+        expected = "more than one distribution|entry point is not module:Class|no module none"
         assert all(re.search(expected, trouble) for trouble in json.loads(done.stdout)["troubles"])
     else:
         assert done.returncode == (2 if arguments[-1] == "plugins" else 0), done.stderr

@@ -36,13 +36,18 @@ def command(
     an .npz file with images and classes.
     """
     from fflabels.assignment import assignment
+    from fflabels.codes import is_code
+    from fflabels.errors import FFLabelsError
     from fflabels.images import load_classed
     from fflabels.labelset import open_set
     from fflabels_cli import output
 
     output.check_output(out, force=force, inputs=[labels, references])
     label_set = open_set(labels)
-    options.check_applies(label_set.labeler, "references")
+    if is_code(label_set.labeler):
+        hint = "fflabels select --kind code --classes makes codes for given classes"
+        raise FFLabelsError("codes are not reordered", where=labels, expected="labels that are pictures", hint=hint)
+    options.check_range(references)
     images = load_classed(references, shape or label_set.shape, value_range=value_range)
     with output.Bars() as progress:
         assigned, before, after = assignment(label_set, images, metric=metric, seed=seed, progress=progress)

@@ -28,11 +28,16 @@ BUILT_IN = ("fourier", "morph", "onehot")
     help="Number of labels. Repeatable.",
 )
 @options.shape("1x32x32")
-@click.option("--metric", "metrics", type=options.MetricType(), multiple=True, help="One metric only.  [default: all]")
+@click.option(
+    "--metric",
+    "metrics",
+    type=options.MetricType(),
+    multiple=True,
+    help="Use only this metric. Repeatable.  [default: all]",
+)
 @options.pool
 @options.reference_images
 @options.intensity(0.35)
-@options.plugin_code
 @click.option("--plot", type=click.Path(path_type=Path), help="Also plot the table, as a PNG file.")
 @options.force
 @options.as_json
@@ -67,10 +72,12 @@ def command(
 
     from fflabels.codes import references_for
     from fflabels.comparison import compare
-    from fflabels.design import judged_shape
+    from fflabels.design import judged_shape, reduced_from
     from fflabels_cli import output
 
     # Refuse bad arguments before the work.
+    options.try_plugins_before_import()
+    options.check_range(references)
     if plot:
         from fflabels.plots import draw_comparison
 
@@ -98,8 +105,8 @@ def command(
     if json_:
         output.print_json([dataclasses.asdict(reach) for reach in reaches])
         return
-    judged = judged_shape(shape)
-    size = "x".join(map(str, judged)) + (f", reduced from {'x'.join(map(str, shape))}," if judged != shape else "")
+    reduced = reduced_from(shape)
+    size = "x".join(map(str, judged_shape(shape))) + (reduced and f"{reduced},")
     title = f"largest similarity of any two of n labels at {size}, selected (and at random)"
     output.print_table(title, *_table(reaches), words=1)
     for note in dict.fromkeys(f"{_name(r)}, n = {r.n}: {r.reason}" for r in reaches if r.reason):
@@ -115,7 +122,9 @@ def _labeler(kind: str) -> Labeler[Any]:
     from fflabels.registry import IN_A_FILE
 
     name, *words = [kind] if IN_A_FILE.fullmatch(kind) else kind.split() or [""]
-    params = [options.ParamType().convert(word, None, None) for word in words]
+    context = click.get_current_context()
+    argument = next(parameter for parameter in context.command.params if parameter.name == "kinds")
+    params = [options.ParamType().convert(word, argument, context) for word in words]
     return options.make_labeler(name, tuple(params))
 
 

@@ -24,9 +24,12 @@ JOBS = (("onehot", 10), ("fourier", 100), ("morph", 100))
 def command(out: Path, force: bool) -> None:
     """Select a label set of each built-in kind, draw their contact sheets, and compare them."""
     from fflabels.design import design
+    from fflabels.errors import FFLabelsError
     from fflabels.gallery import contact_sheet, save_sheet
     from fflabels_cli import output
 
+    if out.exists() and not out.is_dir():
+        raise FFLabelsError("is a file", where="--out", got=str(out), expected="a folder")
     out.mkdir(parents=True, exist_ok=True)
     for kind, n in JOBS:
         output.check_output(out / f"labels-{kind}-{n}.json", force=force)

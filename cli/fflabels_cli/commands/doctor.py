@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from importlib import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -14,36 +15,26 @@ from fflabels_cli import options
 if TYPE_CHECKING:
     from fflabels.registry import Entry
 
-NEEDED = ("fflabels", "numpy", "scipy", "scikit-image", "pillow", "msgspec", "array-api-compat", "click", "rich")
-OPTIONAL = (
-    "torch",
-    "torchvision",
-    "safetensors",
-    "tomli-w",
-    "filelock",
-    "matplotlib",
-    "jinja2",
-    "optuna",
-    "tensorboard",
-)
-
 
 @click.command("doctor")
 @click.option("--check", is_flag=True, help="Import every plugin, each in a separate process. Runs their code.")
 @options.as_json
 def command(check: bool, json_: bool) -> None:
-    """Show versions and problems: names with two owners, missing modules, plugins that do not load.
+    """Show versions and problems: names that two distributions offer, missing modules, plugins that do not load.
 
     Without --check no plugin is imported. Exits with 1 when something is wrong.
     """
+    from dataclasses import asdict
+
     from fflabels.errors import install_command
     from fflabels.registry import entries
     from fflabels_cli import output
 
     # Collect versions and problems.
-    versions = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
+    needed, optional = _requirements()
+    versions = {name: _version(name) for name in (*needed, *optional)}
     labelers = entries()
-    troubles = [f"{name} is not installed: pip install {name}" for name in NEEDED if versions[name] is None]
+    troubles = [f"{name} is not installed: pip install {name}" for name in needed if versions[name] is None]
     troubles += [trouble for entry in labelers if (trouble := _trouble(entry, check))]
     owners = sorted(set(metadata.packages_distributions().get("ffnet", [])))
     if set(owners) - {"fflabels"}:
@@ -54,8 +45,7 @@ def command(check: bool, json_: bool) -> None:
 
     # Show them.
     if json_:
-        fields = ("name", "state", "distribution", "version")
-        listed = [{field: getattr(entry, field) for field in fields} for entry in labelers]
+        listed = [asdict(entry) for entry in labelers]
         python = platform.python_version()
         output.print_json({"python": python, "versions": versions, "labelers": listed, "troubles": troubles})
     else:
@@ -83,6 +73,19 @@ def _trouble(entry: Entry, check: bool) -> str | None:
     if check:
         return tried_in_process(entry, seconds=60)[1]
     return ambiguity(entry) if entry.state in ("ambiguous", "reserved") else None
+
+
+def _requirements() -> tuple[list[str], list[str]]:
+    """Return the distributions that fflabels needs, itself first, and those that only its extras need."""
+    needed, optional = ["fflabels"], set()
+    for requirement in metadata.requires("fflabels") or ():
+        match = re.match(r"[\w.-]+", requirement)
+        assert match
+        if "extra ==" in requirement:
+            optional.add(match[0])
+        else:
+            needed.append(match[0])
+    return needed, sorted(optional - set(needed))
 
 
 def _version(name: str) -> str | None:

@@ -41,7 +41,8 @@ def command(
 
     # Propose the candidates, and save them.
     labeler = options.make_labeler(kind, params)
-    options.check_applies(labeler, "references", "min_visibility")
+    options.check_applies(labeler, "references", "value_range", "min_visibility")
+    options.check_range(references)
     out = out or Path(f"candidates-{labeler.name}.json")
     output.check_output(out, force=force, inputs=[references])
     check_size(labeler, candidates, shape, seed, "candidates")

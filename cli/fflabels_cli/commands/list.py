@@ -31,17 +31,17 @@ def command(pattern: str, json_: bool) -> None:
     fflabels list morph        one, with its parameters: types, ranges, defaults. Imports it.
     """
     import fnmatch
+    from dataclasses import asdict
 
     from fflabels.registry import entries
     from fflabels_cli import output
 
     labelers = [entry for entry in entries() if fnmatch.fnmatch(entry.name, pattern)]
-    fields = ("name", "state", "distribution", "version", "value")
-    if ":" in pattern or any(entry.name == pattern for entry in labelers):
-        _show(pattern, fields, json_)
+    if ":" in pattern or not set(pattern) & set("*?["):
+        _show(pattern, json_)
         return
     if json_:
-        output.print_json([{f: getattr(e, f) for f in fields} for e in labelers])
+        output.print_json([asdict(entry) for entry in labelers])
         return
     if not labelers:
         click.echo(f"no labeler matches {pattern}")
@@ -50,7 +50,7 @@ def command(pattern: str, json_: bool) -> None:
     output.print_table("labelers", ("name", "state", "distribution", "class"), rows, words=4)
 
 
-def _show(name: str, fields: tuple[str, ...], json_: bool) -> None:
+def _show(name: str, json_: bool) -> None:
     """Show one labeler."""
     from dataclasses import asdict
 
@@ -59,12 +59,12 @@ def _show(name: str, fields: tuple[str, ...], json_: bool) -> None:
     from fflabels_cli import output
 
     options.try_plugins_before_import()
-    entry = registry.find(options.load_labeler_file(name) if registry.IN_A_FILE.fullmatch(name) else name)
+    entry = registry.resolve(name)
     labeler_type = registry.load_class(entry)
     with registry.blaming(labeler_type):
         taken = parameters(labeler_type)
     if json_:
-        shown = {f: getattr(entry, f) for f in fields} | {"pattern": labeler_type.pattern}
+        shown = asdict(entry) | {"pattern": labeler_type.pattern}
         shown |= {"parameters": [asdict(one) for one in taken]}
         output.print_json([{**shown, "sets": list(labeler_type.named_sets), "doc": _doc(labeler_type)}])
         return

@@ -61,7 +61,9 @@ def command(
 
         output.check_output(page, ".html", force=force, inputs=[labels, references])
     label_set = open_set(labels, n, shape, seed)
-    options.check_applies(label_set.labeler, "references", "intensity", "probed")
+    options.check_applies(label_set.labeler, "references", "value_range", "intensity", "probed")
+    options.check_range(references)
+    options.check_seed(labels)
     filed = label_set.scores
     intensity = intensity or label_set.intensity
     images = references_for(label_set.labeler, references, shape or label_set.shape, value_range=value_range)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fflabels_cli import options
+
+if TYPE_CHECKING:
+    from fflabels.labeler import Labeler
 
 
 @click.command("select")
@@ -89,10 +92,12 @@ def command(
 
     # Refuse bad arguments before the work.
     labeler = options.make_labeler(kind, params)
-    options.check_applies(labeler, "references", "intensity", "min_visibility")
-    if classes is not None:
-        options.check_for_classes(classes, labeler, "metric", "candidates", "params", "method", "certify")
+    if classes is None:
+        options.check_applies(labeler, "references", "value_range", "intensity", "min_visibility")
+    else:
+        _check_classes(classes, labeler)
         check_code_shape(shape, "shape")
+    options.check_range(classes or references)
     pictures = None if classes is None else load_classed(classes, SHAPE, value_range=value_range, each=IMAGES)
     n = n if pictures is None else _number_of_classes(n, pictures)
     out = out or Path(f"labels-{labeler.name}-{n}.json")
@@ -111,7 +116,7 @@ def command(
             labels = design(
                 labeler,
                 n,
-                candidates=max(candidates, n) if candidates == 2000 else candidates,
+                candidates=candidates if options.is_typed("candidates") else max(candidates, n),
                 shape=shape,
                 metric=metric,
                 seed=seed,
@@ -162,6 +167,19 @@ def command(
     click.echo(f"label set: {out}" + (f"   contact sheet: {plot}" if plot else ""))
 
 
+def _check_classes(classes: str, labeler: Labeler[Any]) -> None:
+    """Check ``--classes``: only for codes, without options of a choice among candidates, from images with classes."""
+    if labeler.name != "code":
+        raise click.UsageError(f"--classes makes codes: it needs --kind code, got {labeler.name}")
+    options.check_applies(labeler, "references", "intensity", "min_visibility")
+    names = ("metric", "candidates", "params", "method", "certify")
+    where = "with --classes: the codes follow from the images, they are not chosen among candidates"
+    options.refuse_typed(names, where)
+    if classes == "photographs" or not (classes == "digits" or Path(classes).exists()):
+        expected = "digits, a folder of class folders, or an .npz file"
+        raise click.UsageError(f"--classes: no images with classes; got {classes!r}; expected {expected}")
+
+
 def _number_of_classes(n: int, pictures: Any) -> int:
     """Return how many classes the pictures have; refuse another --n that the user typed."""
     from fflabels.assignment import check_classes
@@ -169,5 +187,5 @@ def _number_of_classes(n: int, pictures: Any) -> int:
 
     count = int(check_classes(pictures).max()) + 1
     if options.is_typed("n") and n != count:
-        raise FFLabelsError("not one label per class", where="n", got=n, expected=f"{count}", hint="leave out --n")
+        raise FFLabelsError("not one label per class", where="--n", got=n, expected=f"{count}", hint="leave out --n")
     return count

@@ -44,10 +44,10 @@ def command(
     from fflabels_cli import output
 
     label_set = open_set(labels, n, shape, seed)
-    options.check_applies(label_set.labeler, "references", "intensity")
+    options.check_applies(label_set.labeler, "references", "value_range", "intensity")
+    options.check_range(references)
+    options.check_seed(labels)
     out = out or Path(Path(labels).with_suffix(".png").name.replace(":", "-"))
-    if out.suffix != ".png":
-        out = out.with_name(out.name + ".png")
     output.check_output(out, ".png", force=force, inputs=[labels, references])
     images = references_for(label_set.labeler, references, shape or label_set.shape, value_range=value_range)
     save_sheet(contact_sheet(label_set, shape=shape, references=images, intensity=intensity), out)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fflabels_cli import options
 from fflabels_cli.experiment_options import Place, shared
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ COMMAND = "import sys; from fflabels_cli.app import ffnet; sys.argv = ['ffnet', 
 @click.option(
     "--on",
     type=click.Choice(("slurm", "local")),
-    help="Submit through submitit: slurm, as a job array, and return; or local, its processes on this machine.",
+    help="Submit with submitit. slurm: submit a job array and return. local: run processes on this machine and wait.",
 )
 @click.option("--partition", help="With --on slurm: the partition.  [default: Slurm's]")
 @click.option(
@@ -42,9 +43,14 @@ def command(
     the next run that no other works on. A job that Slurm pre-empts, or that reaches its time limit, is queued again and
     continues from its checkpoint.
     """
+    if on != "slurm":
+        options.refuse_typed(("partition", "memory"), "without --on slurm")
     if not on:
+        options.refuse_typed(("minutes", "gpus"), "without --on")
         run(Place(**place), workers)
         return
+    if on == "slurm":
+        options.refuse_typed(("workers",), "with --on slurm: each run is a job of its own")
     from ffnet.experiments.cluster import Resources
 
     run_on(Place(**place), on, Resources(partition, minutes, gpus, memory), workers)

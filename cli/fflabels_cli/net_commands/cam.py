@@ -57,13 +57,16 @@ def command(
     from ffnet.report.names import drawable, legend
 
     # Refuse bad arguments before the work.
-    path = out or Path(run) / "cam.png"
-    output.check_output(path, ".png", force=force or out is None, inputs=images)
     if len(images) > MAX_IMAGES:
         raise FFLabelsError(
             "too many images for one picture", where="IMAGE", got=len(images), expected=f"at most {MAX_IMAGES}"
         )
     loaded = load_run(run, device=device or "auto")
+    loaded.check_trained()
+    if by == "goodness" and not loaded.net.has_codes:
+        raise FFLabelsError("this net does not use codes", where=run, got="--by goodness", expected="--by linear")
+    path = out or Path(run) / "cam.png"
+    output.check_output(path, ".png", force=force or out is None, inputs=images)
     names = loaded.about.data.class_names
     if class_name is not None and class_name not in names:
         raise FFLabelsError("no such class", where="--class", got=class_name, hint=nearest(class_name, names))
@@ -79,12 +82,8 @@ def command(
         pixels, right = drawn.images, drawn.classes if class_name is None else None
     classes = None if class_name is None else torch.full((len(pixels),), names.index(class_name))
     shown = drawable(names)
-    if by == "linear":
-        maps = activation_maps(loaded.net, pixels, classes)
-    else:
-        if not loaded.net.has_codes:
-            raise FFLabelsError("this net does not use codes", where=run, got="--by goodness", expected="--by linear")
-        maps = goodness_maps(loaded.net, pixels, classes)
+    draw = activation_maps if by == "linear" else goodness_maps
+    maps = draw(loaded.net, pixels, classes)
     write_whole(path, activation(pixels, maps, maps.titles(shown, right)))
     if line := legend(names, maps.classes.tolist()):
         click.echo(line, err=True)

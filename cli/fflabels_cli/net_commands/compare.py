@@ -18,7 +18,7 @@ LONG = 40
 
 
 @click.command("compare")
-@options.run_folders
+@click.argument("runs", metavar="RUN…", nargs=-1, required=True, type=click.Path())
 @options.split("Make choices on validation (val for short).")
 @options.as_json
 def command(runs: tuple[str, ...], split: SplitName, json_: bool) -> None:
@@ -51,7 +51,7 @@ def command(runs: tuple[str, ...], split: SplitName, json_: bool) -> None:
     output.print_table(f"{split} accuracy, %", ("settings", "n", *names), rows)
     for d in compared:
         output.print_line(
-            f"{short[d.group]} – {short[groups[0].name]}, {d.reading}: {100 * d.difference:+.2f} ({_interval(d)})"
+            f"{short[d.group]} – {short[groups[0].name]}, {d.accuracy}: {100 * d.difference:+.2f} ({_interval(d)})"
         )
 
 

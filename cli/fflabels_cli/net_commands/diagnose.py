@@ -44,7 +44,7 @@ def command(run: str, pairs: int, images: int, data: str | None, device: str | N
         output.print_json(msgspec.to_builtins(diagnosis))
         return
 
-    # The most confused pairs, and how their similarity goes with mistakes.
+    # The most confused pairs, and how similarity correlates with mistakes.
     names = loaded.about.data.class_names
     rows = [
         [f"{names[p.a]} – {names[p.b]}", f"{100 * p.mistaken:.1f}", *(f"{v:.3f}" for v in p.similarity.values())]
@@ -60,7 +60,7 @@ def command(run: str, pairs: int, images: int, data: str | None, device: str | N
     # Whether each layer uses the image, or the label alone.
     rows = [
         [
-            "what decides" if line.layer == 0 else f"layer {line.layer}",
+            "all layers" if line.layer == 0 else f"layer {line.layer}",
             *(net_output.percent(share) for share in (line.images, line.noise, line.other, line.favourite)),
         ]
         for line in diagnosis.shortcuts

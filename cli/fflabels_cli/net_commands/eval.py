@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 @click.command("eval")
-@options.run_folders
+@click.argument("runs", metavar="RUN…", nargs=-1, required=True, type=click.Path())
+@options.plugin_code
 @options.inference(
     "One inference method only. cascade: goodness decides among the K (3) classes that linear proposes. halving: a "
     "forecast and then each layer drop labels, and goodness decides among the rest. both: goodness and linear are "
@@ -51,5 +52,5 @@ def command(
     if len(loaded) > 1:
         net_output.print_beside_runs(loaded, evaluation)
     if split == "test":
-        times = f"run were read {reads[0]}" if len(reads) == 1 else f"runs were read {', '.join(map(str, reads))}"
-        click.echo(f"the test images of {'this' if len(reads) == 1 else 'these'} {times} times")
+        which = "this run" if len(reads) == 1 else "these runs"
+        click.echo(f"the test images of {which} were read {', '.join(map(output.times, reads))}")

@@ -42,10 +42,10 @@ def command(
     from fflabels_cli import output
     from ffnet import export_net, load_run
 
-    path = out or Path(run) / f"model.{format_}"
-    output.check_output(path, f".{format_}", force=force or out is None)
     loaded = load_run(run)
     loaded.check_trained()
+    path = out or Path(run) / f"model.{format_}"
+    output.check_output(path, f".{format_}", force=force or out is None)
     loaded_data = loaded.data(data)
     split = loaded_data.validation if len(loaded_data.validation) > 1 else loaded_data.train
     names = loaded_data.class_names

@@ -8,7 +8,7 @@ from fflabels_cli import options
 
 
 @click.command("info")
-@options.run_folder
+@click.argument("run", metavar="RUN", type=click.Path())
 @options.as_json
 def command(run: str, json_: bool) -> None:
     """Show a run: data, labels, net, layer-locality, progress, saved results. Nothing is computed."""
@@ -49,5 +49,4 @@ def command(run: str, json_: bool) -> None:
         click.echo(net_output.epoch_line(loaded.metrics[-1], epochs))
     if loaded.results:
         net_output.print_results(loaded, json_=False)
-        times = "once" if loaded.test_reads == 1 else f"{loaded.test_reads} times"
-        click.echo(f"the test images were read {times}")
+        click.echo(f"the test images were read {output.times(loaded.test_reads)}")

@@ -73,11 +73,11 @@ def command(
                 scores_NC = scores(loaded.net, pixels, inference=inference)
                 predictions += _predictions(good, scores_NC, loaded.about.data.class_names)
             progress("images", len(predictions) + bad, len(files))
-    if not predictions:
+    if not (predictions or json_):
         raise SystemExit(1)
 
     # Show them, or write them.
-    if csv_:
+    if csv_ and predictions:
         write_whole(csv_, as_csv(predictions).encode())
         click.echo(f"{len(predictions)} predictions: {csv_}", err=json_)
     if json_:

@@ -20,7 +20,9 @@ def run_renamed(old: str, words: tuple[str, ...]) -> None:
     if "--shard" in words:  # processes share a folder by themselves now
         at = words.index("--shard")
         words = words[:at] + words[at + 2 :]
+    words = tuple(word for word in words if not word.startswith("--shard="))
     now, command = ("run", run.command) if words else ("list", listing.command)
-    words = (*words, "--scale", "cpu") if words and "--scale" not in words else words
+    scaled = any(word == "--scale" or word.startswith("--scale=") for word in words)
+    words = (*words, "--scale", "cpu") if words and not scaled else words
     click.echo(f"Warning: ffnet {old} is now {' '.join(('ffnet experiment', now, *words))}", err=True)
     command.main(list(words), standalone_mode=False)

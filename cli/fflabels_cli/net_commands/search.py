@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--vary",
     "spaces",
+    type=options.ParamType("train.lr=1e-4..1e-2"),
     metavar="SECTION.KEY=SPACE",
     multiple=True,
     required=True,
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 @options.data_root
 @options.as_json
 def command(
-    spaces: tuple[str, ...],
+    spaces: tuple[tuple[str, str], ...],
     labels: str | None,
     dataset: str | None,
     preset: str | None,
@@ -85,8 +86,9 @@ def command(
     # Parse the settings.
     options.try_plugins_before_import()
     varied = {}
-    for word in spaces:
-        key, space = options.ParamType().convert(word, None, None)
+    for key, space in spaces:
+        if key in varied:
+            raise click.UsageError(f"--vary names {key} twice")
         varied[key] = Space.of(key, space)
     given = {"data.root": data, "train.epochs": epochs, "seed": seed}
     pairs = options.asks_for_pairs(settings, varied)
@@ -94,7 +96,7 @@ def command(
     config = start.config.override(settings)
     options.check_data_root(config.data.name, data)
 
-    # Search; then print the command that repeats the best try.
+    # Search; then print the command that repeats the best trial.
     with net_output.Training(json_, again="the same command") as screen:
 
         def report(trial: Trial) -> None:
@@ -121,4 +123,4 @@ def command(
 def _line(trial: Trial, spaces: Mapping[str, Space]) -> str:
     settings = ", ".join(f"{key} {spaces[key].typed(value)}" for key, value in trial.settings.items())
     result = trial.error if trial.accuracy is None else f"{100 * trial.accuracy:.2f} %"
-    return f"try {trial.number}: {result} by {settings}"
+    return f"trial {trial.number}: {settings}: {result}"

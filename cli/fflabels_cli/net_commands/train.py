@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "--range",
     "value_range",
     metavar="auto|type|LOW:HIGH",
-    help="For a folder: the values that are black and white.  [default: type, the files' type]",
+    help="For a folder of images: which stored values are black and white, as in fflabels select.  [default: type]",
 )
 @options.data_root
 @click.option("--offline", is_flag=True, help="Never download.")
@@ -77,7 +77,6 @@ def command(
 
     Ctrl-C or SIGTERM finishes the step, saves and exits with 130 or 143; ffnet resume continues the run.
     """
-    from fflabels.registry import IN_A_FILE
     from fflabels_cli import net_output
     from ffnet import train
     from ffnet.runs.folder import load_run
@@ -87,10 +86,7 @@ def command(
         from ffnet.report.page import write_report
 
     _refuse_words(preset_or_data)
-    # A labeler in a file must be registered before it is looked up.
     options.check_data_root(dataset, data)
-    if labels and IN_A_FILE.fullmatch(labels):
-        options.load_labeler_file(labels)
 
     # Decide the settings: preset, then options, then --param and --set.
     given = {

@@ -28,14 +28,17 @@ def command(check: bool, seconds: float, json_: bool) -> None:
 
     With --check, exits with 1 when a labeler is broken or ambiguous.
     """
+    from dataclasses import asdict
+
     from fflabels.registry import entries
     from fflabels_cli import output
     from fflabels_cli.plugin_status import tried_in_process
 
+    if not check:
+        options.refuse_typed(("seconds",), "without --check")
     labelers = [tried_in_process(entry, seconds) if check else (entry, _reserved(entry)) for entry in entries()]
     if json_:
-        fields = ("name", "state", "distribution", "version", "value")
-        output.print_json([{**{f: getattr(e, f) for f in fields}, "trouble": trouble} for e, trouble in labelers])
+        output.print_json([{**asdict(entry), "trouble": trouble} for entry, trouble in labelers])
     else:
         rows = [[e.name, e.state, f"{e.distribution} {e.version}", e.value] for e, _ in labelers]
         output.print_table("labelers", ("name", "state", "distribution", "class"), rows, words=4)

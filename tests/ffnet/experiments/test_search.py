@@ -91,7 +91,7 @@ def test_a_try_that_diverges_does_not_end_the_search(data, search, tmp_path):
     space = {"train.lr": Space.of("train.lr", "1e30|0.001")}
     tries = []
     for _ in range(2):  # what diverged is tried again from its last good state, and ends in the same line
-        with pytest.raises(FFLabelsError, match=r"j: no try came to an end: epoch 1, step .*: the loss is not finite"):
+        with pytest.raises(FFLabelsError, match=r"j: no trial finished: epoch 1, step .*: the loss is not finite"):
             search(
                 config, {"train.lr": Space.of("train.lr", "1e35|1e36")}, trials=2, storage=tmp_path / "j", data=data,
                 report=tries.append,
@@ -122,7 +122,7 @@ def test_settings_that_do_not_fit_each_other_or_the_data_do_not_end_the_search(d
     assert any("train.crop: leaves nothing" in error for error in errors)
     assert best.accuracy == max(each.accuracy for each in tries if each.accuracy is not None)
     assert best.error is None
-    with pytest.raises(FFLabelsError, match=r"no try came to an end: train\.crop: leaves nothing"):
+    with pytest.raises(FFLabelsError, match=r"no trial finished: train\.crop: leaves nothing"):
         search(SMALL, {"train.crop": Space.of("", "20|30")}, trials=2, storage=tmp_path / "k", data=data)
 
 
