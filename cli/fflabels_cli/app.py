@@ -123,7 +123,7 @@ def _run(command: click.Command) -> NoReturn:
 
     # Run; turn every failure into one line and an exit code.
     if empty := _empty(arguments):
-        _fail(f"empty argument ({empty}); is a variable of the shell unset?", False, 2)
+        _fail(f"{empty}; is a variable of the shell unset?", False, 2)
     try:
         command.main([a for a in arguments if a != "--debug"], standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -170,15 +170,15 @@ def _interrupted(error: BaseException) -> bool:
 
 
 def _empty(arguments: list[str]) -> str | None:
-    """Return the option whose value is empty, or "an argument"; None if nothing is empty.
+    """Say which argument is empty; None if none is.
 
     No command takes an empty argument: an unset shell variable would otherwise mean the current folder.
     """
-    for before, argument in zip(["an argument", *arguments], arguments, strict=False):
+    for before, argument in zip(["", *arguments], arguments, strict=False):
         if not argument:
-            return before if before.startswith("--") else "an argument"
+            return f"an empty argument after {before}" if before.startswith("--") else "an empty argument"
         if argument.startswith("--") and argument.endswith("=") and argument.count("=") == 1:
-            return argument[:-1]
+            return f"an empty argument after {argument}"
     return None
 
 
