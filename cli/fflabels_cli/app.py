@@ -178,7 +178,7 @@ def _empty(arguments: list[str]) -> str | None:
         if not argument:
             return f"an empty argument after {before}" if before.startswith("--") else "an empty argument"
         if argument.startswith("--") and argument.endswith("=") and argument.count("=") == 1:
-            return f"an empty argument after {argument}"
+            return f"an empty argument after {argument[:-1]}"
     return None
 
 

@@ -31,10 +31,10 @@ def test_output_in_any_encoding(monkeypatch, encoding, shown):
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
-        (["select", "--references", "", "--n", "2"], "--references"),
-        (["select", "--references="], "--references"),
-        (["score", ""], "an argument"),
-        ([""], "an argument"),
+        (["select", "--references", "", "--n", "2"], "an empty argument after --references"),
+        (["select", "--references="], "an empty argument after --references"),
+        (["score", ""], "an empty argument"),
+        ([""], "an empty argument"),
         (["select", "--n", "2"], None),
         (["train", "--set", "a="], None),
         ([], None),
