@@ -78,6 +78,7 @@ LIBRARIES = {"fflabels", "numpy", "scipy", "skimage", "torch", "msgspec", "array
 """Folders of code that a plugin calls: an error that shows there began in the plugin's own."""
 
 _calling: ContextVar[AnyLabeler | str] = ContextVar("_calling", default="")
+_no_files: ContextVar[bool] = ContextVar("_no_files", default=False)
 
 before_import: Callable[[Entry], None] = _go_ahead
 """Called before third-party code is imported, and may refuse; the commands try the plugin in another process first."""
@@ -177,6 +178,9 @@ def offer_file(spec: str) -> Entry:
     for entry, offered in _offered.values():
         if offered.__qualname__ == name and getattr(sys.modules[offered.__module__], "__file__", "") == str(path):
             return entry
+    if _no_files.get():
+        hint = f"--labeler {spec} runs it"
+        raise FFLabelsError("the code that a run names is not run", where=f"labeler {spec}", hint=hint)
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     module = importlib.util.find_spec(path.stem)
@@ -193,6 +197,16 @@ def offer_file(spec: str) -> Entry:
         return installed
     before_file(spec)
     return offer(_load(metadata.EntryPoint(name, f"{path.stem}:{name}", GROUP), f"labeler {spec}"))
+
+
+@contextmanager
+def running_no_files() -> Iterator[None]:
+    """Refuse, in this context, a labeler in a file that was not run before: whoever wrote a run may have named it."""
+    token = _no_files.set(True)
+    try:
+        yield
+    finally:
+        _no_files.reset(token)
 
 
 def list_labelers(pattern: str = "*") -> list[str]:

@@ -30,6 +30,9 @@ Row: TypeAlias = dict[str, Any]
 
 RESULTS, PARQUET = "results.csv", "results.parquet"
 
+PREDICTION = "prediction"
+"""The accuracy by a run's default inference method, whatever its algorithm."""
+
 POLLING = 5.0
 """Seconds between two looks at a folder that another process works in."""
 
@@ -169,7 +172,11 @@ def rows_of(jobs: Sequence[Job], folder: Path) -> list[Row]:
 def _figures(run: Record) -> Row:
     assert run.results
     figures: Row = {}
+    config = run.config
+    method = config.algorithm if config.algorithm != "ff" else "goodness" if config.has_codes else "linear"
     for part in run.results.parts:
+        if method in part.accuracies:
+            figures[f"{part.split} {PREDICTION}"] = part.accuracies[method].accuracy
         for name, accuracy in part.accuracies.items():
             figures[f"{part.split} {name}"] = accuracy.accuracy
             if accuracy.layers:
@@ -183,7 +190,7 @@ def _figures(run: Record) -> Row:
         "epochs": len(run.metrics),
         "cpu seconds": round(seconds, 1),
         "device": run.about.devices,
-        "dtype": run.config.dtype,
+        "dtype": config.dtype,
         "torch": run.about.versions["torch"],
     }
 

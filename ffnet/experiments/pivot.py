@@ -13,7 +13,7 @@ from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.files import write_whole
 from ffnet.evaluation.statistics import Gap, spread
 from ffnet.experiments.factors import Experiment, Job
-from ffnet.experiments.jobs import Row, finished_jobs, rows_of, write_rows
+from ffnet.experiments.jobs import PREDICTION, Row, finished_jobs, rows_of, write_rows
 from ffnet.report.tables import format_gap, markdown
 
 Levels: TypeAlias = tuple[str, ...]
@@ -52,7 +52,8 @@ class Effect(NamedTuple):
 def accuracy_columns(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     """Return the columns that reports show: accuracies on the experiment's split."""
     present = list(dict.fromkeys(name for row in rows for name in row if name.startswith(f"{experiment.split} ")))
-    wanted = [f"{experiment.split} {name}" for name in experiment.accuracies] or present
+    measured = [name for name in present if not name.endswith(PREDICTION)]
+    wanted = [f"{experiment.split} {name}" for name in experiment.accuracies] or measured
     return [name for name in wanted if name in present]
 
 

@@ -13,6 +13,7 @@ from fflabels import LabelSet
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
 from fflabels.progress import Progress, silent
+from fflabels.registry import running_no_files
 from ffnet.config import Config, Inference
 from ffnet.data.dataset import Data
 from ffnet.data.load import load_data
@@ -236,7 +237,8 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
     folder = Path(folder)
     config, about, labels = read_settings(folder)
     check_seal(folder, about.format)
-    net = build(config, about.data.shape, labels, len(about.data.class_names), read_layer_labels(folder))
+    with running_no_files():
+        net = build(config, about.data.shape, labels, len(about.data.class_names), read_layer_labels(folder))
     net = net.to(resolve_device(device))
     check_drawing(net)
     metrics = read_lines(folder / METRICS)

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
+from fflabels.registry import running_no_files
 from ffnet.data.dataset import Data
 from ffnet.data.load import load_data
 from ffnet.data.ranges import with_range
@@ -141,13 +142,14 @@ def train(
             # Refuse what cannot be trained before the labels are designed; then build the net.
             config = config.replaced({"data.range": with_range(config.data).range})
             data = data or load_data(config.data)
-            check_run(config, data, ranks)
-            check_evaluation(config, data)
-            config = with_dtype(config, computing_device, data.shape)
-            chosen = same_labels(source, config, data) if source else None
-            if chosen is None and config.algorithm == "ff":
-                chosen = choose_labels(config, data, progress=watcher.progress)
-            net = build(config, data.shape, chosen, data.classes).to(computing_device)
+            with running_no_files() if source else nullcontext():
+                check_run(config, data, ranks)
+                check_evaluation(config, data)
+                config = with_dtype(config, computing_device, data.shape)
+                chosen = same_labels(source, config, data) if source else None
+                if chosen is None and config.algorithm == "ff":
+                    chosen = choose_labels(config, data, progress=watcher.progress)
+                net = build(config, data.shape, chosen, data.classes).to(computing_device)
             check_drawing(net)
             about = About.of(data, computing_device, ranks.size, sets_of(net), started=mark_of(source))
             run = Run(folder, config, about, net)
@@ -238,9 +240,10 @@ def _continue(
         remove_helpers(folder)
     config, about, labels = read_settings(folder, changed="refuse")
     data = check_data(data or load_data(with_root(config, root).data, about.data.splits), about, folder)
-    check_run(config, data, ranks)
+    with running_no_files():
+        check_run(config, data, ranks)
+        net = build(config, data.shape, labels, data.classes, read_layer_labels(folder, changed="refuse"))
     check_evaluation(config, data)
-    net = build(config, data.shape, labels, data.classes, read_layer_labels(folder, changed="refuse"))
     net = net.to(resolve_device(device or config.device))
     check_drawing(net)
     if about.started or (folder / STARTED).exists():

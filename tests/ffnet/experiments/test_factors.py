@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -226,6 +227,35 @@ def test_rows_and_differences_are_those_of_the_runs(done, tmp_path):
     assert "Not finished: 1 of 5." in text
     assert "- log_contrast-9" in text
     assert f"{100 * np.mean([row['validation linear'] for row in rows if row['goodness'] == 'log']):.2f} ±" in text
+
+
+@pytest.mark.slow
+def test_predictions_of_nets_with_and_without_a_goodness_are_compared(tmp_path):
+    mine = experiment(
+        tmp_path,
+        """
+about = "prediction"
+seeds = 1
+accuracies = ["prediction"]
+preset = "pairs-digits"
+settings = { data.limit = 60, train.epochs = 1, labels.candidates = 16, inference.linear_epochs = 1 }
+
+[factors.training]
+levels.pairs = {}
+levels.codes = { preset = "quick-digits" }
+levels.local = { settings = { algorithm = "local" } }
+levels.bp = { settings = { algorithm = "bp" } }
+""",
+    )
+    jobs = mine.jobs()
+    run_jobs(jobs, tmp_path / "runs")
+    rows = rows_of(jobs, tmp_path / "runs")
+    by = {"pairs": "linear", "codes": "goodness", "local": "local", "bp": "bp"}
+    assert [row["validation prediction"] for row in rows] == [row[f"validation {by[row['training']]}"] for row in rows]
+    assert [effect.level for effect in effects(mine, rows)] == ["codes", "local", "bp"]
+    assert all(effect.accuracy == "validation prediction" for effect in effects(mine, rows))
+    everything = msgspec.structs.replace(mine, accuracies=[])
+    assert "| prediction" not in report(everything, jobs, rows, "the command")
 
 
 def test_replicates_are_the_sample_and_their_seeds_are_averaged(tmp_path):

@@ -21,12 +21,12 @@ def test_runs_are_grouped_by_all_but_their_seed(runs):
     assert [len(first.runs), len(second.runs)] == [2, 1]
     assert first.accuracies["goodness"] == [runs[n].results.test.goodness.accuracy for n in ("ff0", "ff1")]
     assert set(first.accuracies) == {"goodness", "linear", "untrained"}
-    found = {one.reading: one.difference for one in differences([first, second])}
+    found = {one.accuracy: one.difference for one in differences([first, second])}
     assert found == {
-        f"bp against {reading}": np.mean(second.accuracies["bp"]) - np.mean(first.accuracies[reading])
-        for reading in ("goodness", "linear")
+        f"bp against {name}": np.mean(second.accuracies["bp"]) - np.mean(first.accuracies[name])
+        for name in ("goodness", "linear")
     }
-    assert [one.reading for one in differences([second, first])] == ["goodness against bp", "linear against bp"]
+    assert [one.accuracy for one in differences([second, first])] == ["goodness against bp", "linear against bp"]
 
 
 def test_differences_are_welchs():
@@ -39,7 +39,7 @@ def test_differences_are_welchs():
     gap = np.mean(b) - np.mean(a)
     assert [wide.difference, wide.low, wide.high] == pytest.approx([gap, gap - half, gap + half])
     assert wide.p == pytest.approx(2 * stats.t.sf(gap / np.sqrt(sum(variances)), freedom))
-    assert (narrow.reading, narrow.low, narrow.p) == ("linear", None, None)
+    assert (narrow.accuracy, narrow.low, narrow.p) == ("linear", None, None)
     assert narrow.difference == pytest.approx(0.1)
 
 
@@ -100,5 +100,5 @@ def test_a_baseline_is_compared_with_every_inference_method():
     ff = Group("ff", [], {"goodness": [0.5, 0.6], "linear": [0.7, 0.8], "untrained": [0.3, 0.4]}, [0, 1], ["a", "a"])
     for name in ("bp", "local"):
         other = Group(name, [], {name: [0.8, 0.9]}, [0, 1], ["a", "a"])
-        names = [difference.reading for difference in differences([ff, other])]
+        names = [difference.accuracy for difference in differences([ff, other])]
         assert names == [f"{name} against goodness", f"{name} against linear"]

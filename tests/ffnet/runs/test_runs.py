@@ -1,5 +1,6 @@
 """Run folders: killed anywhere and resumed they end the same; nothing that goes wrong loses what was there."""
 
+import dataclasses
 import os
 import random
 import re
@@ -519,3 +520,27 @@ def test_a_configuration_survives_its_file():
         ffnet.Config.from_toml(b"[", "x")
     with pytest.raises(FFLabelsError, match=r"x: bad setting: .*epohcs"):
         ffnet.Config.from_toml(b"[train]\nepohcs = 3", "x")
+
+
+@pytest.mark.parametrize("work", [ffnet.load_run, ffnet.resume])
+def test_a_run_folder_cannot_name_code_to_run(tmp_path, monkeypatch, work):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StopError):
+        ffnet.train(config(), out="run", watcher=Watcher(progress=stop_at(2)))
+    (tmp_path / "evil.py").write_text("open('ran', 'w').close()")
+    path = tmp_path / "run" / "config.toml"
+    hostile = ffnet.Config.from_toml(path.read_bytes(), "x").replaced({"labels.layers.set": "evil.py:Evil"})
+    path.write_bytes(hostile.to_toml())
+    with pytest.raises(FFLabelsError, match=r"labeler evil\.py:Evil: the code that a run names is not run"):
+        work("run")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_run_that_training_starts_from_cannot_name_code_to_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = ffnet.train(config(), out="run")
+    (tmp_path / "evil.py").write_text("open('ran', 'w').close()")
+    hostile = dataclasses.replace(run, config=run.config.replaced({"labels.set": "evil.py:Evil"}))
+    with pytest.raises(FFLabelsError, match="the code that a run names is not run"):
+        ffnet.train(start=hostile, dataset="cells", out="again", **{"data.limit": 40})
+    assert not (tmp_path / "ran").exists()
