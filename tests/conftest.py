@@ -12,9 +12,12 @@ NEEDS = {
     "torch": ["ffnet*", "gpu*", "cli/test_ffnet.py"],
     "matplotlib": [
         "ffnet/report*",
-        "ffnet/experiments/test_*stud*.py",
+        "ffnet/experiments/test_built_in.py",
         "ffnet/experiments/test_factors.py",
+        "test_files.py",
+        "test_probe.py",
     ],
+    "submitit": ["ffnet/experiments/test_cluster.py"],
     "sklearn": ["ffnet/test_estimator.py"],
     "onnxruntime": ["ffnet/test_export.py"],
     "optuna": ["ffnet/experiments/test_search.py"],

@@ -65,6 +65,10 @@ def test_fewer_candidates_than_asked_for_are_recorded():
 def test_users_images_decide(labels):
     images = np.random.default_rng(0).random((10, 1, 16, 16), dtype=np.float32)
     found = design("morph", 12, candidates=120, shape=SHAPE, seed=2, references=images)
+    labeler = get_labeler("morph")
+    pool = propose(labeler, 120, shape=SHAPE, seed=2, references=images)
+    chosen = select(similarity(pool, labeler, shape=SHAPE, references=images), 12, seed=2)
+    assert found.recipes == tuple(pool[int(i)] for i in chosen.indices)
     assert found.scores.references.count == 10
     assert found.scores.references.sha256 != labels.scores.references.sha256
 

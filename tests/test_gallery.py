@@ -6,6 +6,7 @@ from PIL import Image
 
 from fflabels import FFLabelsError, design, gallery, named_set
 from fflabels.gallery import contact_sheet, save_sheet
+from fflabels.images import load_references
 
 
 @pytest.mark.parametrize("shape", [(1, 16, 16), (3, 32, 32), (4, 20, 12), (1, 300, 200)])
@@ -20,8 +21,8 @@ def test_the_intensity_shows_and_every_label_has_its_own_look():
     labels = design("morph", 5, candidates=30, shape=(1, 16, 16))
     weak, strong = (np.asarray(contact_sheet(labels, intensity=k)).astype(int) for k in (0.0, 0.9))
     assert np.abs(weak - strong).mean() > 2
-    fewer = contact_sheet(type(labels)(labels.recipes[:4], labels.labeler), shape=(1, 16, 16))
-    assert np.asarray(fewer).shape != weak.shape or np.abs(np.asarray(fewer).astype(int) - weak).max() > 0
+    images = load_references(None, (1, 16, 16)).images[:1]
+    assert len({gallery.strip(labels, k, images).tobytes() for k in range(5)}) == 5
 
 
 def test_it_says_where_the_scores_were_taken_and_is_as_wide_as_that():

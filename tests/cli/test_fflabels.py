@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -283,24 +281,15 @@ def test_the_same_command_writes_the_same_bytes_whatever_the_hash_seed_the_threa
     assert len(files) == 1
 
 
-HELP = [
-    ["--help"],
-    ["--version"],
-    ["-h"],
-    *([c, "--help"] for c in ("select", "generate", "score", "show", "list", "doctor", "demo")),
-]
-
-
-@pytest.mark.parametrize("arguments", HELP, ids=" ".join)
-def test_help_imports_neither_numpy_nor_a_plugin(tmp_path, arguments):
+def test_help_imports_neither_numpy_nor_a_plugin(tmp_path):
     code = (
-        "import sys; from fflabels_cli.app import fflabels; sys.argv = ['fflabels', *sys.argv[1:]]\n"
-        "try: fflabels()\n"
-        "except SystemExit as end: assert not end.code\n"
-        "assert not {'numpy', 'scipy', 'skimage', 'fflabels', 'torch', 'rich'} & set(sys.modules)"
+        "import sys; from click.testing import CliRunner\n"
+        "from fflabels_cli.app import fflabels_group as g, FFLABELS_COMMANDS\n"
+        "for a in [['--help'], ['--version'], ['-h'], *([c, '--help'] for c in FFLABELS_COMMANDS)]:\n"
+        "    assert CliRunner().invoke(g, a).exit_code == 0, a\n"
+        "assert not {'numpy', 'scipy', 'skimage', 'fflabels', 'torch', 'rich'} & set(sys.modules), 'imported'"
     )
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
 
 
 def foreign(folder):
@@ -384,6 +373,21 @@ def test_every_mistake_is_one_clear_line(tmp_path, make, arguments, code, messag
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 
+def test_a_certificate_is_printed(tmp_path):
+    small = ("--param", "max_frequency=2", "--candidates", 20)
+    text = good("select", "--n", 3, "--kind", "fourier", *small, "--certify", 5, cwd=tmp_path)
+    assert ": OPTIMAL" in text
+
+
+def test_the_demo_writes_sets_and_sheets(tmp_path, monkeypatch):
+    monkeypatch.setattr("fflabels_cli.commands.demo.JOBS", (("onehot", 3),))
+    assert here("fflabels", "demo", cwd=tmp_path).returncode == 0
+    assert {path.name for path in (tmp_path / "demo-output").iterdir()} == {
+        "labels-onehot-3.json",
+        "labels-onehot-3.png",
+    }
+
+
 def test_debug_shows_where(tmp_path):
     found = run("score", "missing.json", "--debug", cwd=tmp_path)
     assert found.returncode == 1
@@ -391,22 +395,21 @@ def test_debug_shows_where(tmp_path):
 
 
 def test_an_interrupt_leaves_nothing_half_written(tmp_path):
-    arguments = ["select", "--n", "100", "--kind", "morph", "--candidates", "20000"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format("fflabels"), *arguments],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Where the tests run in the background, interrupts are ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    interrupt = (
+        "import os, signal, fflabels.labelers.morph as morph; draw, calls = morph.Morph.propose, []\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # tests in the background ignore interrupts
+        "def propose(*given):\n"
+        "    calls.append(1)\n"
+        "    if len(calls) == 50: os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return draw(*given)\n"
+        "morph.Morph.propose = propose\n"
     )
-    time.sleep(2.5)
-    process.send_signal(signal.SIGINT)
-    shown, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert errors.strip() == "Error: interrupted; nothing was half-written"
-    assert shown == ""
+    arguments = ["select", "--n", "100", "--kind", "morph", "--candidates", "200"]
+    command = [sys.executable, "-c", interrupt + PROGRAM.format("fflabels"), *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130
+    assert done.stderr.strip() == "Error: interrupted; nothing was half-written"
+    assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []
 
 

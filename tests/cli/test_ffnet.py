@@ -279,6 +279,20 @@ def test_report_cam_labels(trained):
     assert (json.loads(old.stdout), old.stderr) == (found, "Warning: ffnet labels is now ffnet diagnose\n")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_export(trained):
+    cwd, _ = trained
+    text = shown("export", "runs/digits-fourier-0", "--format", "pt2", cwd=cwd)
+    assert "predicts the same as the net for" in text
+    assert "input: images (N, 1, 16, 16), float32 in [0, 1]; output: scores (N, 10)" in text
+    assert (cwd / "runs/digits-fourier-0/model.pt2").exists()
+
+
+def test_maps_of_the_goodness_of_codes(tmp_path):
+    ffnet("train", *SMALL[:6], "--epochs", 1, "--set", "inference.linear_epochs=1", "--out", "run", cwd=tmp_path)
+    assert shown("cam", "run", "--by", "goodness", cwd=tmp_path) == "activation maps: run/cam.png\n"
+
+
 def test_validation_may_be_called_val(trained):
     cwd, _ = trained
     texts = {name: shown("eval", "runs/digits-fourier-0", "--split", name, cwd=cwd) for name in ("val", "validation")}

@@ -1,5 +1,6 @@
 """Data sets: the embedded digits, the real files where they are, and folders of all sorts."""
 
+import itertools
 import os
 from pathlib import Path
 
@@ -83,7 +84,16 @@ def test_a_failed_download_says_why(tmp_path, monkeypatch):
         load("mnist", f"data.root='{tmp_path}'")
 
 
-def test_damaged_real_files_are_named(tmp_path):
+def test_damaged_files_of_mnist_are_named(tmp_path):
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for split, kind in itertools.product(("train", "t10k"), ("images-idx3", "labels-idx1")):
+        (folder / f"{split}-{kind}-ubyte").write_bytes(b"nothing")
+    with pytest.raises(FFLabelsError, match="MNIST cannot be read: "):
+        load("mnist", f"data.root='{tmp_path}'", "data.offline=true")
+
+
+def test_damaged_files_of_cifar_count_as_missing(tmp_path):
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
     for name in [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch", "batches.meta"]:

@@ -323,12 +323,27 @@ def test_a_signal_ends_a_search_as_it_ends_a_training_and_the_try_is_finished_la
         errors.splitlines()[-1] == f"stopped by {signal.Signals(signum).name}; saved; continue with: the same command"
     )
     assert "Traceback" not in errors
-    [folder] = (tmp_path / "search").iterdir()
+    assert len(list((tmp_path / "search").iterdir())) == 1
     storage = storages.open_storage(str(tmp_path / "j"))
     study = optuna.load_study(study_name="ffnet", storage=storage)
     assert study.trials[-1].state == optuna.trial.TrialState.WAITING
     assert study.trials[-1].system_attrs["fixed_params"] == study.trials[0].params
-    assert f"{study.trials[0].params['train.lr']:.4g}"[:4].replace("0.", "0.") in folder.name
+
+
+def test_a_stopped_trial_is_the_first_of_the_next_search(data, search, tmp_path, monkeypatch):
+    space, trials = {"train.lr": Space.of("train.lr", "log 1e-4..1e-2")}, []
+
+    def stopped(*_, **__):
+        raise Interrupted(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(searches, "start_or_resume", stopped)
+        with pytest.raises(Interrupted):
+            search(SMALL, space, trials=1, storage=tmp_path / "j", data=data)
+    stored = storages.open_storage(str(tmp_path / "j"))
+    first = optuna.load_study(study_name="ffnet", storage=stored).trials[0]
+    search(SMALL, space, trials=1, storage=tmp_path / "j", data=data, report=trials.append)
+    assert trials[0].settings == first.params
 
 
 def test_a_try_of_another_process_is_not_queued_for_ours(data, tmp_path, monkeypatch):

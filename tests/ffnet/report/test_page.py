@@ -68,12 +68,19 @@ def test_without_a_baseline_the_page_says_how_to_make_one(runs, tmp_path):
     assert done.exit_code == 0, done.output
     baseline = load_run(tmp_path / "bp")
     assert (baseline.config.algorithm, baseline.config.net) == ("bp", runs["ff0"].config.net)
-    write_report(runs["ff0"], out=tmp_path / "beside.html", baseline=baseline)
+    folder, page = str(runs["ff0"].folder), tmp_path / "beside.html"
+    done = CliRunner().invoke(ffnet_group, ["report", folder, "--beside", str(tmp_path / "bp"), "--out", str(page)])
+    assert done.exit_code == 0, done.output
+    assert "back-propagation</dt>" in page.read_text()
 
 
 def test_a_baseline_is_a_finished_run_on_the_same_data(runs, unfinished, tmp_path):
     with pytest.raises(FFLabelsError, match="not finished"):
         write_report(runs["ff0"], out=tmp_path / "page.html", baseline=unfinished)
+    about = runs["bp"].about
+    other = msgspec.structs.replace(about, data=msgspec.structs.replace(about.data, sha256="0"))
+    with pytest.raises(FFLabelsError, match="another data set"):
+        write_report(runs["ff0"], out=tmp_path / "page.html", baseline=dataclasses.replace(runs["bp"], about=other))
 
 
 def test_the_snippet_loads_the_net(runs, tmp_path):

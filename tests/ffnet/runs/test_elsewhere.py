@@ -84,8 +84,7 @@ def test_helper_files_of_killed_processes_are_removed_and_no_other_hidden_file(s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("write", ["config", "checkpoint"])
-def test_a_stop_before_the_first_line_still_names_the_run(tmp_path, monkeypatch, write):
+def test_a_stop_before_the_first_line_still_names_the_run(tmp_path, monkeypatch):
     def stop(*_, **__):
         os.kill(os.getpid(), signal.SIGTERM)
 

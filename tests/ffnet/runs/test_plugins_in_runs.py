@@ -111,10 +111,18 @@ def test_what_is_raised_in_training_names_the_plugin(plugin, tmp_path, fault):
 
 
 @pytest.fixture
-def run(plugin, tmp_path):
+def run(plugin, tmp_path, trained):
     """A finished run of version 0.3 of the plugin."""
     plugin()
-    return ffnet.train(config(), out=tmp_path / "run").folder
+    if not trained.exists():
+        ffnet.train(config(), out=trained)
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Where the first test that needs a run trains it."""
+    return tmp_path_factory.mktemp("trained") / "run"
 
 
 @pytest.mark.slow

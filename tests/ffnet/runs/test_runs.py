@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import random
 import re
 import resource
 import signal
@@ -128,12 +127,14 @@ def end(process):
 
 
 @pytest.mark.slow
-def test_killed_at_random_steps_and_resumed_a_run_ends_bit_for_bit_as_one_left_alone(tmp_path):
+@pytest.mark.parametrize(
+    ("steps", "signals"),
+    [((3, 17), (signal.SIGKILL, signal.SIGTERM)), ((12, 13), (signal.SIGTERM, signal.SIGKILL))],
+    ids=["killed first", "ended first"],
+)
+def test_killed_and_resumed_a_run_ends_bit_for_bit_as_one_left_alone(tmp_path, steps, signals):
     whole = start(*train_command(tmp_path / "whole"))
     folder = tmp_path / "killed"
-    draw = random.Random(time.time_ns())
-    steps = sorted(draw.sample(range(1, 40), 2))
-    signals = draw.sample([signal.SIGKILL, signal.SIGTERM], 2)
     command = train_command(folder)
     for step, signum in zip(steps, signals, strict=True):
         code, told = kill_at(start(*command), folder, step, signum)
@@ -403,10 +404,11 @@ def test_a_net_as_it_began_is_not_read(tmp_path):
             read()
 
 
-def test_a_reading_that_a_net_does_not_have_is_no_look_at_the_test_images(tmp_path):
+def test_an_inference_method_that_a_net_does_not_have_is_no_evaluation_on_test_images(tmp_path):
     run = ffnet.train(config("algorithm=bp"), out=tmp_path / "run")
-    with pytest.raises(FFLabelsError, match="for another kind of net; got linear; expected bp"):
-        run.evaluate(run.data(), "test", inference="linear")
+    for name, message in (("linear", "for another kind of net; got linear; expected bp"), ("channels", "unknown")):
+        with pytest.raises(FFLabelsError, match=message):
+            run.evaluate(run.data(), "test", inference=name)
     assert run.test_reads == 1
 
 

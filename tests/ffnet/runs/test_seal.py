@@ -9,9 +9,9 @@ import torch
 
 import ffnet
 from fflabels.errors import FFLabelsError
-from ffnet.runs.compare import group_runs
 from ffnet.runs.files import DamagedError, DamagedWarning
 from ffnet.runs.folder import load_run
+from ffnet.runs.record import read_record
 from ffnet.runs.seal import SEAL, check_seal
 
 OLD = Path(__file__).resolve().parents[2] / "fixtures" / "runs"
@@ -143,12 +143,10 @@ def test_readings_forecasts_and_reports_leave_the_seal_alone(finished, data):
     assert load_run(finished).net.forecast is not None
 
 
-def test_comparisons_and_ensembles_check_it_too(finished, runs):
+def test_what_is_shown_and_compared_without_the_net_is_checked_too(finished):
     flip(finished / "results.json")
     with pytest.raises(DamagedError, match=r"results\.json"):
-        group_runs([runs["ff1"], load_run(finished)])
-    with pytest.raises(DamagedError, match=r"results\.json"):
-        ffnet.Ensemble([load_run(finished)])
+        read_record(finished)
 
 
 @pytest.mark.slow

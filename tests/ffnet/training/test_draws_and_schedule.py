@@ -26,6 +26,15 @@ def test_the_papers_cooldown():
     assert learning_rate(train, 199, 1.0) == pytest.approx(2 * 5e-5 / 200)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "shares"), [("constant", (1, 1, 1)), ("linear", (1, 0.5, 0)), ("cosine", (1, 0.5, 0))]
+)
+def test_rates_at_the_start_in_the_middle_and_at_the_end(schedule, shares):
+    train = config(f"train.schedule={schedule}", "train.lr=2e-3").train
+    rates = [learning_rate(train, 0, progress) for progress in (0.0, 0.5, 1.0)]
+    assert rates == pytest.approx([2e-3 * share for share in shares], abs=1e-12)
+
+
 def test_morphology_labels_of_an_epoch_wait_on_the_host():
     labels = fflabels.design("morph", 10, candidates=16, shape=SHAPE)
     for draw, where in (("uniform", "cpu"), ("balanced", "cpu"), ("hard", "meta")):

@@ -50,6 +50,20 @@ def test_ten_closed_form_steps_equal_autograd(monkeypatch, kind, loss, norm, dty
                 torch.testing.assert_close(parameter, expected[name], rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+def test_threshold_and_temperature_have_the_gradient_of_autograd(temperature):
+    loss = ("train.goodness=mean", "train.loss=bce", "train.theta=0.2", f"train.temperature={temperature}")
+    ours = net(*loss, "net.norm=layer", "dtype=float64")
+    weight, bias = (p.detach().clone().requires_grad_() for p in ours.layers[0].parameters())
+    images, labels = batch()
+    x = torch.cat([ours.labels.embed(images, labels[:, k], 0.35) for k in (0, 1)])
+    FFLearner(ours, 8).learn(images, labels)
+    g, _ = reference_goodness(F.conv2d(normalized(x, "layer"), weight, bias, padding=1).relu(), "mean")
+    reference_loss(g[:8], g[8:], 0.2, ours.config.train).backward()
+    torch.testing.assert_close(ours.layers[0].weight.grad, weight.grad, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(ours.layers[0].bias.grad, bias.grad, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("pools", ["[2,2,1]", "[4,1,1]", "[7,1,2]"])
 def test_small_maps_have_the_gradient_of_autograd(pools):
     ours = net(f"net.pools={pools}", "net.kernel=5", "dtype=float64")
