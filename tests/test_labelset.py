@@ -93,9 +93,7 @@ def test_embedding_keeps_gradients(labels):
 )
 def test_what_cannot_be_embedded_is_named(images, index, intensity, message):
     with pytest.raises(FFLabelsError, match=message):
-        named_set("fourier:paper10").__class__(named_set("fourier:paper10").recipes[:4], "fourier").embed(
-            images, index, intensity
-        )
+        LabelSet(named_set("fourier:paper10").recipes[:4], "fourier").embed(images, index, intensity)
 
 
 def test_the_file_there_and_back(labels, tmp_path):

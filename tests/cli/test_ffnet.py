@@ -129,7 +129,7 @@ def test_eval(trained):
     assert [r["test_reads"] for r in reads] == [2, 3]
 
 
-def test_eval_of_several_runs_reads_them_as_one(trained):
+def test_eval_of_several_runs_is_that_of_their_ensemble(trained):
     cwd, _ = trained
     runs = ("runs/digits-fourier-0", "two")
     ffnet("train", "--labels", "onehot", *SMALL, "--seed", 1, "--out", "two", cwd=cwd)
@@ -241,7 +241,7 @@ def test_a_sealed_run_that_was_edited_is_one_clear_line(trained, tmp_path):
     assert ffnet("eval", "run", cwd=tmp_path).returncode == 0
 
 
-def test_a_stop_before_the_first_line_says_how_to_go_on(tmp_path, monkeypatch):
+def test_a_stop_before_the_first_line_says_how_to_continue(tmp_path, monkeypatch):
     monkeypatch.setattr("ffnet.runs.session.make_learner", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     found = ffnet("train", *SMALL, "--out", "run", cwd=tmp_path)
     assert found.returncode == 143
@@ -496,7 +496,7 @@ def test_predict_takes_folders_and_writes_csv(trained):
     assert "nothing: no image in the folder" in ffnet("predict", folder, "nothing", cwd=cwd).stderr
 
 
-def test_a_run_starts_from_another_and_says_how_to_go_on(trained):
+def test_a_run_starts_from_another_and_says_how_to_continue(trained):
     cwd, found = trained
     assert "preset  pairs-digits: " in found.stderr
     folder = next((cwd / "runs").iterdir())

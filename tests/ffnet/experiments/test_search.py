@@ -86,7 +86,7 @@ def test_a_journal_of_another_search_is_refused(data, search, tmp_path):
             search(config, spaces, trials=1, storage=tmp_path / "j", inference=inference, data=data)
 
 
-def test_a_try_that_diverges_does_not_end_the_search(data, search, tmp_path):
+def test_a_trial_that_diverges_does_not_end_the_search(data, search, tmp_path):
     config = SMALL.replaced({"net.norm": "none", "train.goodness": "mean"})
     space = {"train.lr": Space.of("train.lr", "1e30|0.001")}
     tries = []
@@ -176,7 +176,7 @@ def test_settings_that_were_tried_are_not_trained_again(data, search, tmp_path):
 
 
 @pytest.mark.parametrize("kept", [1, 20])
-def test_a_journal_whose_last_line_was_cut_goes_on(data, search, tmp_path, kept):
+def test_a_journal_whose_last_line_was_cut_continues(data, search, tmp_path, kept):
     journal = tmp_path / "j"
     search(SMALL, RATES, trials=2, storage=journal, data=data)
     *lines, last = journal.read_bytes().splitlines(keepends=True)
@@ -346,7 +346,7 @@ def test_a_stopped_trial_is_the_first_of_the_next_search(data, search, tmp_path,
     assert trials[0].settings == first.params
 
 
-def test_a_try_of_another_process_is_not_queued_for_ours(data, tmp_path, monkeypatch):
+def test_a_trial_of_another_process_is_not_queued_for_ours(data, tmp_path, monkeypatch):
     space = {"train.lr": Space.of("train.lr", "log 1e-4..1e-2")}
 
     def interrupted(config, folder, watcher, data):

@@ -35,8 +35,8 @@ def test_goodness_equals_a_loop_over_images_and_labels():
 
 
 def test_prediction_has_no_place_for_classes_and_does_not_depend_on_them():
-    readings = (layer_goodness, features, ffnet.goodness_scores, cascade_scores, halving_scores)
-    for function in (ffnet.predict, ffnet.fit_forecast, *readings):
+    methods = (layer_goodness, features, ffnet.goodness_scores, cascade_scores, halving_scores)
+    for function in (ffnet.predict, ffnet.fit_forecast, *methods):
         assert not {"y", "labels", "classes", "targets"} & set(inspect.signature(function).parameters)
     data = ffnet.load_data(ffnet.Config().data)
     ours = ffnet.FFNet(config("net.pools=[2,2,1]"), data.shape, named_set("fourier:paper10"))

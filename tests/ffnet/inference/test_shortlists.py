@@ -148,7 +148,7 @@ def test_a_cascade_asks_for_a_number_of_labels(method):
 
 
 @pytest.mark.parametrize("method", ["casc", "goodness:3", "halving:2"])
-def test_what_is_no_reading_is_refused(method):
+def test_an_unknown_inference_method_is_refused(method):
     ours, images = make()
     with pytest.raises(
         FFLabelsError, match=r"unknown inference; got .*goodness, linear, cascade, cascade:k or halving"

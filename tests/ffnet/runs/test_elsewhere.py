@@ -1,4 +1,4 @@
-"""Runs that go on elsewhere, that were stopped early, whose folder is read-only, and what killed processes left."""
+"""Runs that continue elsewhere, that were stopped early, whose folder is read-only, and what killed processes left."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Several runs read as one."""
+"""Several runs as an ensemble."""
 
 import shutil
 

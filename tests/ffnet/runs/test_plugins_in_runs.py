@@ -174,7 +174,7 @@ def test_a_plugin_that_draws_otherwise_is_warned_of_where_a_run_is_read(run, plu
 
 
 @pytest.mark.slow
-def test_another_version_that_draws_alike_is_noted_and_goes_on(run, plugin):
+def test_another_version_that_draws_alike_is_noted_and_continues(run, plugin):
     (run / "results.json").unlink()
     plugin(version="0.4")
     with pytest.warns(LabelsChangedWarning, match="drawn as before"):

@@ -153,7 +153,7 @@ def test_killed_and_resumed_a_run_ends_bit_for_bit_as_one_left_alone(tmp_path, s
 
 
 @pytest.mark.slow
-def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tmp_path):
+def test_ctrl_c_finishes_the_step_saves_and_says_how_to_continue(tmp_path):
     process = start(
         *train_command(tmp_path / "run"), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
     )
@@ -327,7 +327,7 @@ def five_labels(_):
         ("run.json", lambda c: b"{}", "run.json: cannot be read"),
     ],
 )
-def test_an_edited_run_does_not_go_on(tmp_path, name, change, message):
+def test_an_edited_run_does_not_continue(tmp_path, name, change, message):
     with pytest.raises(StopError):
         ffnet.train(config(), out=tmp_path / "run", watcher=Watcher(progress=stop_at(2)))
     path = tmp_path / "run" / name
@@ -348,7 +348,7 @@ def test_a_finished_run_without_its_weights_says_so_and_makes_them_again(tmp_pat
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == content
 
 
-def test_a_run_goes_on_where_its_images_have_moved(tmp_path):
+def test_a_run_continues_where_its_images_have_moved(tmp_path):
     from reference import make_folder
 
     chosen = config(

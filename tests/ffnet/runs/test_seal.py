@@ -133,7 +133,7 @@ def test_a_lost_or_damaged_seal_is_made_again(finished, change):
     assert (finished / SEAL).read_bytes() == content
 
 
-def test_readings_forecasts_and_reports_leave_the_seal_alone(finished, data):
+def test_evaluations_forecasts_and_reports_leave_the_seal_alone(finished, data):
     run, before = load_run(finished), (finished / SEAL).read_bytes()
     run.evaluate(data, "test")
     run.evaluate(data, "validation", inference="halving")
@@ -194,7 +194,7 @@ def test_damage_that_nothing_was_sealed_against_still_names_the_way_out(tmp_path
         load_run(folder)
 
 
-def test_a_damaged_count_of_readings_names_the_way_out(finished, data):
+def test_a_damaged_count_of_evaluations_names_the_way_out(finished, data):
     (finished / "reads.json").write_bytes(b"{")
     with pytest.raises(FFLabelsError, match=r"reads.json: cannot be read: .*remove it: counting starts again"):
         load_run(finished).evaluate(data, "test")

@@ -25,9 +25,10 @@ def test_layers_behind_reach_a_layer_by_the_choice_of_hard_negatives_alone(drawn
 @pytest.mark.parametrize("kind", ["log-contrast", "learned-contrast"])
 def test_a_layer_learns_the_same_whatever_layers_come_behind_it(kind):
     short, long = net("net.widths=[4,6]", "net.pools=[2,1]", f"train.goodness={kind}"), net(f"train.goodness={kind}")
+    learners = [FFLearner(one, 8) for one in (short, long)]
     for step in range(3):
-        for one in (short, long):
-            FFLearner.learn(one.__dict__.setdefault("learner", FFLearner(one, 8)), *batch(seed=step))
+        for learner in learners:
+            learner.learn(*batch(seed=step))
     for a, b in zip(short.layers, long.layers, strict=False):
         assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
 
