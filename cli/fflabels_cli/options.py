@@ -337,9 +337,8 @@ def _checked_range(_context: click.Context, _option: click.Parameter, text: str)
 
 def force(function: F) -> F:
     """Add ``--force``."""
-    return click.option("--force", is_flag=True, help="Replace an existing file even if fflabels did not write it.")(
-        function
-    )
+    text = "Replace an existing file even if fflabels did not write it."
+    return click.option("--force", is_flag=True, help=text)(function)
 
 
 def as_json(function: F) -> F:

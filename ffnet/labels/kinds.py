@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fflabels import LabelSet, get_labeler, registry
 from fflabels.errors import FFLabelsError
+from ffnet.config import Config
 
 CODES_FORMAT = "ffnet codes"
 """The format of a run's file of codes, which holds one label set per width of its layers."""
@@ -42,6 +43,13 @@ def names_codes(name: str) -> bool:
         return get_labeler(kind).pattern == "code"
     except FFLabelsError:
         return False
+
+
+def named_files(config: Config) -> list[str]:
+    """Return the labelers in files, ``path/to/file.py:Class``, that settings name."""
+    settings = config.labels
+    names = [settings.set, settings.layers.set, *settings.goodness.set.split(",")]
+    return [name.strip() for name in names if registry.IN_A_FILE.fullmatch(name.strip())]
 
 
 def is_codes_file(path: Path) -> bool:

@@ -131,6 +131,22 @@ def test_a_set_of_a_labeler_in_a_file_is_trained_on(run, tmp_path):
     assert "mine.py" in run("ffnet", "eval", folder, "--labeler", "mine.py:Stripes").stderr
 
 
+def test_an_experiment_on_a_labeler_in_a_file_resumes_in_a_new_process(run, tmp_path):
+    work = tmp_path / "work"
+    (work / "mine.py").write_text(TRAINABLE)
+    (work / "study.toml").write_text(
+        "about = 'mine'\nseeds = 1\npreset = 'pairs-digits'\n[settings]\n"
+        "labels = { set = 'mine.py:Stripes', candidates = 16 }\ndata.limit = 100\ntrain.epochs = 1\n"
+        "inference.linear_epochs = 1\n[factors.one]\nlevels.only = {}\n"
+    )
+    assert run("ffnet", "experiment", "run", "study.toml").returncode == 0
+    folder = work / "experiments" / "study" / "full" / "only-0"
+    (folder / "results.json").unlink()  # as if it had been stopped at the end
+    done = run("ffnet", "experiment", "run", "study.toml")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "results.json").exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
