@@ -131,6 +131,9 @@ def test_fine_tuning_starts_from_a_run_with_other_classes_and_resumes(labels, tm
     same = ffnet.train(start=tmp_path / "a", data=ffnet.Data.from_arrays(X, y, names), epochs=1, out=tmp_path / "b")
     assert same.config == first.config.replaced({"train.epochs": 1})
     assert same.net.labels == first.net.labels
+    colour = ffnet.Data.from_arrays(*images_of_three(channels=3), names)
+    with pytest.raises(FFLabelsError, match="images of other channels; got 1 channels; expected 3"):
+        ffnet.train(start=first, data=colour, epochs=1, out=tmp_path / "colour")
     two = y < 2
     other = ffnet.Data.from_arrays(X[two], y[two], ["a", "b"])
     tuned = ffnet.train(start=first, data=other, out=tmp_path / "c", **{"train.lr": 1e-9, "train.epochs": 1})

@@ -27,6 +27,14 @@ def test_the_net_embeds_as_the_label_set_does():
     )
 
 
+def test_the_settings_of_a_design_reach_it():
+    design = {"set": "morph", "candidates": 16, "method": "greedy", "metric": "shift", "min_visibility": 0.5, "seed": 7}
+    chosen = ffnet.Config().replaced({"data.limit": 60, "seed": 3, "labels": design})
+    origin = ffnet.label_set(chosen, ffnet.load_data(chosen.data)).provenance
+    assert (origin.method, origin.metric, origin.seed, origin.min_visibility) == ("greedy", "shift", 7, 0.5)
+    assert origin.candidates == 16
+
+
 def test_a_set_of_another_size_is_refused(tmp_path):
     few = LabelSet(named_set("fourier:paper10").recipes[:3], "fourier")
     few.save(tmp_path / "few.json")
