@@ -50,7 +50,6 @@ class Place(NamedTuple):
         """Return the experiment, its jobs, and the folder of their runs."""
         from ffnet.experiments.load import load_experiment
 
-        options.try_plugins_before_import()
         experiment = load_experiment(self.name)
         return experiment, experiment.jobs(self.scale, self.data, self.seeds), self.out / experiment.name / self.scale
 

@@ -10,12 +10,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
-from fflabels.registry import offer_file
 from ffnet.config import Config
 from ffnet.data.dataset import Data
 from ffnet.data.load import KNOWN
 from ffnet.experiments.factors import Job
-from ffnet.labels.kinds import named_files
+from ffnet.labels.kinds import offer_files
 from ffnet.prepare import check_names
 from ffnet.runs.files import CONFIG
 from ffnet.runs.folder import Run, is_finished
@@ -101,8 +100,7 @@ def run_jobs(
 def start_or_resume(config: Config, out: Path, watcher: Watcher | None = None, data: Data | None = None) -> Run:
     """Return the run in a folder, started or resumed there and now finished; data are loaded unless given."""
     if (out / CONFIG).exists():
-        for name in named_files(config):  # the experiment names them, not the run folder alone
-            offer_file(name)
+        offer_files(config)  # the experiment names them, not the run folder alone
         return resume(out, root=data_root(config), data=data, watcher=watcher)
     return train(config, out=out, data=data, watcher=watcher)
 

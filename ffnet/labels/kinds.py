@@ -45,8 +45,17 @@ def names_codes(name: str) -> bool:
         return False
 
 
-def named_files(config: Config) -> list[str]:
-    """Return the labelers in files, ``path/to/file.py:Class``, that settings name."""
+def offer_files(config: Config, source: Config | None = None) -> None:
+    """Run and offer the labelers in files that settings name, without those that the settings of a run name, too."""
+    theirs = _named_files(source) if source else []
+    for name in _named_files(config):
+        if name not in theirs:
+            registry.offer_file(name)
+
+
+def _named_files(config: Config) -> list[str]:
+    if config.algorithm != "ff":  # labels are not used
+        return []
     settings = config.labels
     names = [settings.set, settings.layers.set, *settings.goodness.set.split(",")]
     return [name.strip() for name in names if registry.IN_A_FILE.fullmatch(name.strip())]

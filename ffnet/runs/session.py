@@ -17,6 +17,7 @@ from ffnet.data.load import load_data
 from ffnet.data.ranges import with_range
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.labels.choose import choose_labels
+from ffnet.labels.kinds import offer_files
 from ffnet.model.compute_type import with_dtype
 from ffnet.prepare import check_drawing, check_evaluation, check_names, check_run, sets_of
 from ffnet.runs.checkpoint import name_last_checkpoint, newest_for, restore_state, save_state, write_checkpoint
@@ -129,6 +130,7 @@ def train(
     if dataset is not None and data is not None:
         raise FFLabelsError("given twice", where="dataset", got=f"{dataset}, and data", hint="leave one of them out")
     preset, _, _, config = starting_settings(config, source, dataset=dataset, labels=labels, values=values)
+    offer_files(config, source.config if source else None)  # on all ranks; what only a run names is not run
     computing_device = resolve_device(config.device)
     config, data = with_data(with_absolute_paths(config), data)
     check_names(config)
@@ -142,7 +144,7 @@ def train(
             # Refuse what cannot be trained before the labels are designed; then build the net.
             config = config.replaced({"data.range": with_range(config.data).range})
             data = data or load_data(config.data)
-            with running_no_files() if source else nullcontext():
+            with running_no_files():
                 check_run(config, data, ranks)
                 check_evaluation(config, data)
                 config = with_dtype(config, computing_device, data.shape)

@@ -32,8 +32,7 @@ def typed(row):
 
 @pytest.fixture(scope="module")
 def rows():
-    with (RESULTS / "ablation-cifar10.csv").open() as file:
-        return [typed(row) for row in csv.DictReader(file)]
+    return rows_of_page("ablation-cifar10")
 
 
 def tables(page):

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fflabels_cli import options
 from fflabels_cli.experiment_options import Place, shared
 
 
@@ -15,4 +16,5 @@ def command(**place: Any) -> None:
     """Write the rows, the table with differences, and the plots, of the runs that are finished."""
     from fflabels_cli.experiment_commands.run import report
 
+    options.try_plugins_before_import()
     report(Place(**place))

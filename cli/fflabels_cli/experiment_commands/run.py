@@ -43,6 +43,7 @@ def command(
     the next run that no other works on. A job that Slurm pre-empts, or that reaches its time limit, is queued again and
     continues from its checkpoint.
     """
+    options.try_plugins_before_import()
     if on != "slurm":
         options.refuse_typed(("partition", "memory"), "without --on slurm")
     if not on:
