@@ -30,10 +30,12 @@ def times_slope(y_NCHW: Tensor, regions: Regions, slope_NC: Tensor) -> Tensor:
     if height % down or width % across:  # regions overlap
         rows_RH, columns_RW = (_pooling_matrix(*sides, slope_NC) for sides in ((height, down), (width, across)))
         return y_NCHW * (rows_RH.T @ (slope_NCRR @ columns_RW)).to(y_NCHW.dtype)
-    slope_NRRC = (slope_NCRR * (down * across / (height * width))).permute(0, 2, 3, 1).to(y_NCHW.dtype)
-    y_NHWC = y_NCHW.permute(0, 2, 3, 1)
-    y_NRHRWC = y_NHWC.view(len(y_NHWC), down, height // down, across, width // across, -1)
-    return (y_NRHRWC * slope_NRRC[:, :, None, :, None]).reshape(y_NHWC.shape).permute(0, 3, 1, 2)
+    slope_NCRR = (slope_NCRR * (down * across / (height * width))).to(y_NCHW.dtype)
+    if regions == WHOLE:
+        return y_NCHW * slope_NCRR
+    # Repeat the slopes over the pixels of their regions: on a CPU much faster than a product that broadcasts them.
+    slope_NCRR = slope_NCRR.contiguous(memory_format=torch.channels_last)
+    return y_NCHW * F.interpolate(slope_NCRR, (height, width))
 
 
 def _pooling_matrix(side: int, count: int, like: Tensor) -> Tensor:
