@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels.brief import Brief
+from fflabels.checks import check_seed
 from fflabels.codes import is_code
 from fflabels.errors import FFLabelsError
 from fflabels.images import REFERENCE_COUNT, References, evenly, load_classed, load_references
@@ -93,8 +94,7 @@ def assignment(
     progress: Progress = silent,
 ) -> Assignment:
     """Return the set as `assign` does, and how well labels agree with classes before and after."""
-    if seed < 0:
-        raise FFLabelsError("out of range", where="seed", got=seed, expected="0 or more")
+    seed = check_seed(seed)
     if is_code(labels.labeler):
         raise FFLabelsError("codes are not compared by images", where="labels", got=labels.labeler.name)
     if not isinstance(references, References):
@@ -106,7 +106,7 @@ def assignment(
     alike = likeness(references, progress=progress)
     order = _largest(alike, same, seed, progress)
     assigned, provenance = labels.reordered(order.tolist()), labels.provenance
-    how = f"{provenance.method}, assigned by {metric} on {references.name}"
+    how = f"{provenance.method}, assigned by {metric} on {references.name}" + (f", seed {seed}" if seed else "")
     assigned = LabelSet(
         assigned.recipes, assigned.labeler, msgspec.structs.replace(provenance, method=how), assigned.scores
     )

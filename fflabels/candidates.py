@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape
-from fflabels.checks import check_floor, check_seed
+from fflabels.checks import check_floor, check_integer, check_seed
 from fflabels.codes import floor_of, is_code, references_for
 from fflabels.effect import Correlations, Effect, effect
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
@@ -127,6 +127,7 @@ def propose(
     >>> propose(get_labeler("fourier"), 5, shape=(1, 8, 8), references="digits")
     <5 candidates of 5 draws: 0 repeated, 0 invisible>
     """
+    n = check_integer(n, "candidates")
     if not 1 <= n <= MAX_RECIPES:
         raise FFLabelsError("bad number", where="candidates", got=n, expected=f"1 to {MAX_RECIPES}")
     seed, min_visibility = check_seed(seed), check_floor(min_visibility)

@@ -149,7 +149,8 @@ def codes_from_likeness(likeness: npt.ArrayLike, width: int, *, share: float = S
     shown = np.round(0.5 + 0.5 * codes / np.abs(codes).max(axis=1, keepdims=True), DIGITS)
     recipes = [CodeRecipe(tuple(code)) for code in shown.tolist()]
     if len(set(recipes)) < 2:
-        raise FFLabelsError("too few channels to tell any classes apart", where="width", got=width)
+        where, got = ("width", str(width)) if width < 3 else ("likeness", f"all alike, share {share:g}")
+        raise FFLabelsError("no code tells any two classes apart", where=where, got=got)
     labels = LabelSet(recipes, Code(), Provenance("classes", seed=seed))
     return replace(labels, scores=labels.score((width, 1, 1)).scores)
 

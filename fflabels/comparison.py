@@ -12,7 +12,7 @@ from fflabels import registry
 from fflabels.arrays import Array, Shape
 from fflabels.brief import Brief
 from fflabels.candidates import Candidates
-from fflabels.checks import check_count, check_floor, check_intensity, check_seed
+from fflabels.checks import check_count, check_floor, check_integer, check_intensity, check_seed
 from fflabels.codes import floor_of, is_code, references_for
 from fflabels.design import chance_sets, judged_shape
 from fflabels.diversity import summarize
@@ -112,6 +112,7 @@ def compare(
     """
     if not labelers or not counts:
         raise FFLabelsError("nothing to compare", where="labelers" if not labelers else "counts")
+    candidates, counts = check_integer(candidates, "candidates"), [check_integer(n, "counts") for n in counts]
     for n in counts:
         if n < 1:
             raise FFLabelsError("too few", where="counts", got=n, expected="at least 1")

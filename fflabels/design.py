@@ -35,6 +35,9 @@ CHANCE_SETS = 5
 LARGE, REDUCED = 128, 64
 """Labels of images with a side of more pixels than `LARGE` are chosen and scored with that side `REDUCED`."""
 
+LEAST = 16
+"""The shorter side of an elongated image is not reduced below this."""
+
 CHANCE_LABELS = 200
 """By a slow metric, fewer sets if they have more labels than this in all, but at least one."""
 
@@ -160,7 +163,8 @@ def judged_shape(shape: Shape) -> Shape:
     longest = max(h, w)
     if longest <= LARGE:
         return c, h, w
-    return c, max(1, round(h * REDUCED / longest)), max(1, round(w * REDUCED / longest))
+    least = min(h, w, LEAST)
+    return c, max(least, round(h * REDUCED / longest)), max(least, round(w * REDUCED / longest))
 
 
 def reduced_from(shape: Shape) -> str:

@@ -15,7 +15,7 @@ from fflabels.arrays import Array, Shape, check_shape
 from fflabels.brief import Brief
 from fflabels.code_sheet import code_sheet, code_strip, label_text
 from fflabels.codes import is_code, references_for
-from fflabels.errors import one_line
+from fflabels.errors import FFLabelsError, one_line
 from fflabels.files import GENERATOR, write_whole
 from fflabels.guard import checked_imprint
 from fflabels.images import References, load_references
@@ -65,6 +65,8 @@ def contact_sheet(
     """
     from PIL import Image, ImageDraw, ImageFont
 
+    if names is not None and len(names) != len(labels):
+        raise FFLabelsError("not one per label", where="names", got=len(names), expected=f"{len(labels)}")
     if is_code(labels.labeler):
         return _code_sheet(labels, references_for(labels.labeler, references, shape or labels.shape), names)
 

@@ -104,7 +104,8 @@ class Labeler(Generic[R]):
         Parameters
         ----------
         images
-            (N, C, H, W) floats in [0, 1] of any array-API library; never changed in place.
+            (N, C, H, W) floats in [0, 1] of any array-API library; never changed in place. The result may be a view of
+            them: copy it before you write into it.
         recipe
             One recipe of `recipe_type`.
         """
@@ -129,7 +130,7 @@ class Labeler(Generic[R]):
         return params
 
     def complete(self, n: int, shape: Shape) -> Sequence[R] | None:
-        """Return the only n recipes there can be, where the family leaves nothing to choose; else None."""
+        """Return the n recipes if the labeler has only one set of n, so that nothing is chosen; else None."""
         return None
 
     def default_shape(self, recipe: R) -> Shape:

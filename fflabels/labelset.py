@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import operator
 import os
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fflabels import registry
-from fflabels.arrays import Array, Shape, array_namespace, check_images, check_shape, constant_like, size
+from fflabels.arrays import Array, Shape, array_namespace, check_images, check_shape, constant_like, device, size
 from fflabels.brief import Brief
-from fflabels.checks import check_intensity, check_seed
+from fflabels.checks import check_integer, check_intensity, check_seed
 from fflabels.codes import code_matrix, references_for
 from fflabels.diversity import Summary, summarize, worst_pairs
 from fflabels.effect import visibility
@@ -30,7 +30,7 @@ from fflabels.labeler import Labeler, host_integers
 from fflabels.metrics import METRICS, Matrix, metrics_on
 from fflabels.metrics.dprime import dprime, dprime_text
 from fflabels.observer import DEFAULT_INTENSITY
-from fflabels.origin import LabelerMark, find_labeler, is_newer, make_labeler, make_recipe, versions
+from fflabels.origin import LabelerMark, find_labeler, is_newer, make_labeler, make_recipes, versions
 from fflabels.progress import Progress, silent
 from fflabels.recipe import MAX_RECIPES, Recipe, canonical_json, first_not_finite, plain_number, sha256
 from fflabels.reference_imprints import ReferenceImprints
@@ -334,6 +334,10 @@ class LabelSet:
         text = escape(repr(self).removeprefix("LabelSet(").removesuffix(")"))
         return f'<img alt="{text}" src="data:image/png;base64,{base64.b64encode(png(self.plot())).decode()}">'
 
+    def __hash__(self) -> int:
+        """Equal sets have equal hashes; scores and provenance do not count."""
+        return hash((tuple(self.recipes), self.labeler.name))
+
     def imprints(self, images: Array) -> Array:
         """Return what every label adds to every image: (n, N, C, H, W) for images (N, C, H, W) in [0, 1]."""
         check_images(images)
@@ -352,7 +356,7 @@ class LabelSet:
         FFLabelsError
             When the labels are no codes, or fit another number of channels.
         """
-        return code_matrix(self.labeler, self.recipes, width or self.shape[0])
+        return code_matrix(self.labeler, self.recipes, self.shape[0] if width is None else width)
 
     def embed(self, images: Array, labels: Array, intensity: float | Array = DEFAULT_INTENSITY) -> Array:
         """Return ``(1 − K)·images + K·imprint``, each image with its label; one-hot overwrites instead.
@@ -381,9 +385,10 @@ class LabelSet:
                 "labels do not fit",
                 where="labels",
                 got=f"{len(index)} from {low} to {high}",
-                expected=f"{images.shape[0]}, one an image, from 0 to {len(self) - 1}",
+                expected=f"{images.shape[0]}, one per image, from 0 to {len(self) - 1}",
             )
-        imprints = checked_imprint_each(self.labeler, images, self.recipes, labels)
+        beside = hasattr(labels, "cpu") and device(labels) == device(images)  # a tensor that need not be moved
+        imprints = checked_imprint_each(self.labeler, images, self.recipes, labels if beside else index)
         return checked_embed(self.labeler, images, imprints, intensity)
 
     def score(
@@ -408,7 +413,7 @@ class LabelSet:
         random
             The chance baseline, to be stored beside.
         """
-        shape = shape or self.shape
+        shape = self.shape if shape is None else check_shape(shape)
         check_fits(self.labeler, shape)
         images, intensity = references_for(self.labeler, references, shape), check_intensity(intensity)
         brief = Brief(self.labeler, images, intensity)
@@ -433,7 +438,7 @@ class LabelSet:
         FFLabelsError
             When `order` does not name every label once.
         """
-        order = [int(k) for k in order]
+        order = [check_integer(k, "order") for k in order]
         if sorted(order) != list(range(len(self))):
             raise FFLabelsError("not an order of the labels", where="order", got=order, expected="each label once")
         scores = self.scores
@@ -526,13 +531,12 @@ class LabelSet:
         labeler: type[Labeler[Any]] | None = None,
     ) -> LabelSet:
         """Read the content of a label-set file; see `load`. A `labeler` draws it in place of the one that it names."""
+        if changed not in get_args(Changed):
+            raise FFLabelsError("unknown", where="changed", got=changed, expected=", ".join(get_args(Changed)))
         document = _parse(data, where)
         mark = document.labeler
         labeler_type = labeler or find_labeler(mark, where)
-        recipes = [
-            make_recipe(labeler_type, recipe, mark, f"{where}: recipes[{i}]")
-            for i, recipe in enumerate(document.recipes)
-        ]
+        recipes = make_recipes(labeler_type, document.recipes, mark, where)
         labels = cls(recipes, make_labeler(labeler_type, mark, where), document.provenance, document.scores)
         if changed != "ignore":
             _check_unchanged(labels, document, where, changed)
@@ -622,7 +626,9 @@ def named_set(name: str, n: int | None = None, shape: Shape | None = None, seed:
     >>> named_set("code:groups", 2, (4, 1, 1)).codes().tolist()
     [[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]]
     """
-    kind, _, which = name.rpartition(":")
+    kind, colon, which = name.rpartition(":")
+    if not colon:
+        raise FFLabelsError("no built-in set", where="name", got=name, expected="KIND:SET, such as fourier:paper10")
     labeler = registry.make(registry.find(kind))
     if which not in labeler.named_sets:
         raise FFLabelsError(
@@ -635,9 +641,9 @@ def named_set(name: str, n: int | None = None, shape: Shape | None = None, seed:
             raise FFLabelsError(
                 "is made for a number of labels and a shape", where=name, expected="n and shape", hint="--n, --shape"
             )
-        if n < 1:
-            raise FFLabelsError("too few", where="n", got=n, expected="at least 1")
-        n, seed = operator.index(n), check_seed(seed)
+        n, seed = check_integer(n, "n"), check_seed(seed)
+        if not 1 <= n <= MAX_RECIPES:
+            raise FFLabelsError("bad number of labels", where="n", got=n, expected=f"1 to {MAX_RECIPES}")
         recipes = made(labeler, which, n, check_shape(shape), seed)
         provenance = msgspec.structs.replace(provenance, seed=seed)
     elif n not in (None, len(recipes)):
@@ -731,9 +737,17 @@ def _parse(data: bytes, where: str) -> _Document:
         raise FFLabelsError(f"not a label-set file: {error}", where=where) from None
     if scores := document.scores:
         check_shape(scores.shape, where=f"{where}: scores.shape")
-        if scores.visibility is not None and len(scores.visibility) != len(document.recipes):
-            got, expected = len(scores.visibility), str(len(document.recipes))
-            raise FFLabelsError("not one a label", where=f"{where}: scores.visibility", got=got, expected=expected)
+        labels = len(document.recipes)
+        if scores.visibility is not None and len(scores.visibility) != labels:
+            got, expected = len(scores.visibility), str(labels)
+            raise FFLabelsError("not one per label", where=f"{where}: scores.visibility", got=got, expected=expected)
+        if scores.intensity is not None and not 0 <= scores.intensity <= 1:
+            place = f"{where}: scores.intensity"
+            raise FFLabelsError("out of range", where=place, got=scores.intensity, expected="0 to 1")
+        for metric, summary in scores.similarity.items():
+            if summary.pair and not (0 <= min(summary.pair) < max(summary.pair) < labels):
+                place, expected = f"{where}: scores.similarity.{metric}.pair", f"two labels, from 0 to {labels - 1}"
+                raise FFLabelsError("no pair of labels", where=place, got=summary.pair, expected=expected)
     if document.imprints:
         document.imprints.checked(len(document.recipes), where)
     return document
@@ -742,6 +756,6 @@ def _parse(data: bytes, where: str) -> _Document:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
-        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        [(twice, _), *_] = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"duplicate key {twice[:40]!r}")
     return content

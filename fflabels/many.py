@@ -89,26 +89,27 @@ def propose_many(
     met: set[Recipe] = set()
     drawn = repeated = invisible = fruitless = 0
     while len(recipes) < n and fruitless < FRUITLESS:
-        fresh = []
+        fresh: dict[int, Recipe] = {}
         for j in range(drawn, drawn + BLOCK):
             recipe = draw(labeler, np.random.default_rng([seed, j]), shape)
-            if recipe in met:
-                repeated += 1
-            else:
+            if recipe not in met:
                 met.add(recipe)
-                fresh.append(recipe)
-        drawn += BLOCK
-        seen = visibilities(labeler, fresh, references) >= floor
-        taken = [recipe for recipe, visible in zip(fresh, seen, strict=True) if visible]
-        invisible += len(fresh) - len(taken)
-        fruitless = 0 if taken else fruitless + BLOCK
-        recipes += taken
-        progress("candidates", min(len(recipes), n), n)
+                fresh[j] = recipe
+        visible = visibilities(labeler, list(fresh.values()), references) >= floor
+        taken = [j for j, seen in zip(fresh, visible, strict=True) if seen][: n - len(recipes)]
+        recipes += [fresh[j] for j in taken]
+
+        # Count the draws up to the last candidate.
+        end = taken[-1] + 1 if len(recipes) == n else drawn + BLOCK
+        new = sum(j < end for j in fresh)
+        repeated, invisible = repeated + end - drawn - new, invisible + new - len(taken)
+        fruitless, drawn = 0 if taken else fruitless + BLOCK, end
+        progress("candidates", len(recipes), n)
     if len(recipes) < at_least:
         raise TooFewCandidatesError(
             f"{labeler!r} runs dry", where="candidates", got=f"{len(recipes)} in {drawn} draws", expected=f"{at_least}"
         )
-    return Candidates(recipes[:n], drawn, repeated, invisible, floor)
+    return Candidates(recipes, drawn, repeated, invisible, floor)
 
 
 def visibilities(labeler: Labeler[Any], recipes: Sequence[Recipe], references: References) -> npt.NDArray[np.float64]:

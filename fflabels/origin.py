@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from fflabels import registry
 from fflabels.errors import FFLabelsError
 from fflabels.labeler import Labeler
+from fflabels.recipe import Recipe
 from fflabels.registry import Entry
 
 substitute: Entry | None = None
@@ -114,15 +116,20 @@ def make_labeler(labeler_type: type[Labeler[Any]], mark: LabelerMark, where: str
         raise FFLabelsError(f"{error}{versions(labeler_type, mark)}", where=where) from error
 
 
-def make_recipe(labeler_type: type[Labeler[Any]], recipe: Any, mark: LabelerMark, where: str) -> Any:
-    """Return a recipe of a set's file, upgraded if another version wrote it."""
-    try:
-        with registry.blaming(labeler_type):
-            if written_by_another(labeler_type, mark) and isinstance(recipe, dict):
-                recipe = labeler_type.upgrade(dict(recipe), mark.version)
-        return msgspec.convert(recipe, labeler_type.recipe_type)
-    except (msgspec.ValidationError, FFLabelsError) as error:
-        raise FFLabelsError(f"{error}{versions(labeler_type, mark)}", where=where) from None
+def make_recipes(
+    labeler_type: type[Labeler[Any]], recipes: Sequence[Any], mark: LabelerMark, where: str
+) -> list[Recipe]:
+    """Return the recipes of a set's file, upgraded if another version wrote it."""
+    upgrade, made = written_by_another(labeler_type, mark), []
+    for i, recipe in enumerate(recipes):
+        try:
+            if upgrade and isinstance(recipe, dict):
+                with registry.blaming(labeler_type):
+                    recipe = labeler_type.upgrade(dict(recipe), mark.version)
+            made.append(msgspec.convert(recipe, labeler_type.recipe_type))
+        except (msgspec.ValidationError, FFLabelsError) as error:
+            raise FFLabelsError(f"{error}{versions(labeler_type, mark)}", where=f"{where}: recipes[{i}]") from None
+    return made
 
 
 def written_by_another(labeler_type: type[Labeler[Any]], mark: LabelerMark) -> bool:

@@ -29,7 +29,7 @@ TOLERANCE = 1
 """Other processors round otherwise: bytes may differ by this much."""
 
 MAX_BYTES = 1 << 20
-"""The imprints of the first labels are kept, as many as fit in so many bytes at 16×16 pixels; at least one."""
+"""The imprints of the first labels are kept, as many as fit in so many bytes; at least one."""
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -61,10 +61,10 @@ class ReferenceImprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
             If the labeler's code fails.
         """
         channels, height, width = labeler.channels or shape[0], shape[1], shape[2]
-        kept = recipes[: max(1, MAX_BYTES // (channels * SIDE**2))]
         side = max(SIDE, labeler.min_side)
         while True:
             size = channels, min(height, side), min(width, side)
+            kept = recipes[: max(1, MAX_BYTES // math.prod(size))]
             try:
                 return cls(size, [base64.b64encode(each.tobytes()).decode() for each in _drawn(labeler, kept, size)])
             except LabelerFaultError:
@@ -79,7 +79,7 @@ class ReferenceImprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
         size = math.prod(check_shape(self.shape, f"{where}: imprints.shape"))
         if not 1 <= len(self.imprints) <= labels:
             raise FFLabelsError(
-                "not one a label", where=f"{where}: imprints", got=len(self.imprints), expected=f"1 to {labels}"
+                "not one per label", where=f"{where}: imprints", got=len(self.imprints), expected=f"1 to {labels}"
             )
         for k, text in enumerate(self.imprints):
             try:

@@ -67,8 +67,8 @@ AnyLabeler: TypeAlias = Labeler[Any] | type[Labeler[Any]] | Entry
 _offered: dict[str, tuple[Entry, type[Labeler[Any]]]] = {}
 
 
-def _go_ahead(_: Entry | str) -> None:
-    """Run whatever is named."""
+def _allow(_: Entry | str) -> None:
+    """Allow everything."""
 
 
 LONGEST_MESSAGE = 300
@@ -80,10 +80,10 @@ LIBRARIES = {"fflabels", "numpy", "scipy", "skimage", "torch", "msgspec", "array
 _calling: ContextVar[AnyLabeler | str] = ContextVar("_calling", default="")
 _no_files: ContextVar[bool] = ContextVar("_no_files", default=False)
 
-before_import: Callable[[Entry], None] = _go_ahead
+before_import: Callable[[Entry], None] = _allow
 """Called before third-party code is imported, and may refuse; the commands try the plugin in another process first."""
 
-before_file: Callable[[str], None] = _go_ahead
+before_file: Callable[[str], None] = _allow
 """The same, before the code of a file ``path/to/file.py:Class`` is run."""
 
 

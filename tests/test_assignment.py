@@ -148,7 +148,7 @@ def test_what_cannot_be_assigned_is_named():
             assign(labels, References(found.images, "pictures", classes))
     with pytest.raises(FFLabelsError, match="references photographs: classes: not known"):
         assign(labels, "photographs")
-    with pytest.raises(FFLabelsError, match="seed: out of range; got -1"):
+    with pytest.raises(FFLabelsError, match="seed: negative; got -1"):
         assign(labels, found, seed=-1)
 
 
@@ -169,3 +169,10 @@ def test_the_hundred_lowest_labels_are_25_frequencies_at_four_phases():
         np.testing.assert_allclose(quarters[0] + quarters[2], 1, atol=1e-5)
         np.testing.assert_allclose(quarters[1] + quarters[3], 1, atol=1e-5)
         assert abs(np.corrcoef(quarters[0].ravel(), quarters[1].ravel())[0, 1]) < 1e-5
+
+
+def test_another_seed_is_recorded():
+    references, labels = pictures(KINDS), phases((0, 1), (1, 0), (2, 1))
+    method = labels.provenance.method
+    assert assign(labels, references).provenance.method == f"{method}, assigned by shift on pictures"
+    assert assign(labels, references, seed=3).provenance.method == f"{method}, assigned by shift on pictures, seed 3"

@@ -149,7 +149,12 @@ EYE = np.eye(3)
     [
         (EYE, {"width": 1}, "width: not a code's shape; got 1x1x1"),
         (EYE, {"width": 8.0}, "width: not a whole number; got 8.0"),
-        (np.where(np.eye(10) > 0, 1, 0.5), {"width": 2}, "width: too few channels to tell any classes apart; got 2"),
+        (np.where(np.eye(10) > 0, 1, 0.5), {"width": 2}, "width: no code tells any two classes apart; got 2"),
+        (
+            np.ones((3, 3)),
+            {"width": 8, "share": 1.0},
+            "likeness: no code tells any two classes apart; got all alike, share 1",
+        ),
         (EYE, {"width": 8, "share": 1.5}, "share: out of range; got 1.5; expected 0 to 1"),
         (EYE, {"width": 8, "share": float("nan")}, "share: out of range"),
         (EYE, {"width": 8, "seed": -1}, "seed"),

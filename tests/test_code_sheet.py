@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fflabels import LabelSet, gallery, named_set
+from fflabels import FFLabelsError, LabelSet, gallery, named_set
 from fflabels.code_sheet import ALIKE, HEAD, INK, ITSELF, OPPOSITE, PAPER, code_sheet
 from fflabels.gallery import contact_sheet
 from fflabels.labelers.code import CodeRecipe
@@ -64,3 +64,8 @@ def test_class_names_stand_at_the_rows():
     named = contact_sheet(labels, names=["basophil", "a much longer name of a class"])
     assert named.width > contact_sheet(labels).width
     assert named.height == contact_sheet(labels).height
+
+
+def test_one_name_per_label_is_needed():
+    with pytest.raises(FFLabelsError, match="names: not one per label; got 1; expected 4"):
+        contact_sheet(named_set("code:hadamard", 4, (16, 1, 1)), names=["a"])

@@ -119,7 +119,7 @@ def edited(labels, change):
     [
         (lambda c: c["recipes"][1].update(values=[1, 1]), r"recipes\[1\]: values: a code needs two different values"),
         (lambda c: c["recipes"][1].update(values=[1, 2]), r"recipes\[1\]: Expected `int` <= 1"),
-        (lambda c: c["scores"].update(visibility=[1.0]), "scores.visibility: not one a label; got 1; expected 5"),
+        (lambda c: c["scores"].update(visibility=[1.0]), "scores.visibility: not one per label; got 1; expected 5"),
         (
             lambda c: c["labeler"]["params"].update(weight=0),
             "bad parameter; got weight=0; expected whole number, 1 or more",

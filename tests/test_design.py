@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fflabels import FFLabelsError, LabelSet, design, get_labeler, named_set, propose, select, similarity
+from fflabels.design import judged_shape
 from fflabels.labelset import Provenance
 
 SHAPE = (1, 16, 16)
@@ -152,3 +153,15 @@ def test_labels_of_large_images_are_chosen_on_reduced_ones():
 def test_what_is_no_whole_number_is_refused(arguments, message):
     with pytest.raises(FFLabelsError, match=message):
         design("fourier", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("shape", "judged"),
+    [((3, 224, 224), "3x64x64"), ((1, 400, 200), "1x64x32"), ((8, 4, 200), "8x4x64"), ((1, 20, 400), "1x16x64")],
+)
+def test_the_shorter_side_of_large_images_stays_16_pixels_or_as_it_is(shape, judged):
+    assert "x".join(map(str, judged_shape(shape))) == judged
+
+
+def test_labels_of_elongated_images_can_be_designed():
+    assert len(design("waves", 3, candidates=5, shape=(8, 4, 200))) == 3

@@ -237,3 +237,28 @@ def test_a_labeler_that_the_environment_hides_is_called_that(data, monkeypatch):
 def gone(tmp_path):
     (tmp_path / "fflabels_stripes-0.3.dist-info" / "entry_points.txt").unlink()
     sys.modules.pop("fflabels_stripes_module", None)
+
+
+@pytest.mark.parametrize(("n", "width"), [(10, 512), (100, 128)])
+def test_every_code_is_in_the_file_and_a_change_of_the_last_one_is_refused(n, width):
+    data = named_set("code:hadamard", n, (width, 1, 1)).to_json()
+    assert len(json.loads(data)["imprints"]["imprints"]) == n
+    last = LabelSet.from_json(data).recipes[-1]
+
+    class Changed(type(get_labeler("code"))):
+        def imprint(self, images, recipe):
+            values = super().imprint(images, recipe)
+            return 1 - values if recipe == last else values
+
+    with pytest.raises(FFLabelsError, match=rf"1 of {n} labels .* label {n - 1} among them"):
+        LabelSet.from_json(data, labeler=Changed, changed="refuse")
+
+
+def test_a_set_whose_imprints_would_be_too_many_holds_those_of_its_first_labels(monkeypatch):
+    monkeypatch.setattr("fflabels.reference_imprints.MAX_BYTES", 3 * 16 * 16)
+    assert len(json.loads(named_set("fourier:paper10").to_json())["imprints"]["imprints"]) == 3
+
+
+def test_what_to_do_with_changed_labels_is_checked(data):
+    with pytest.raises(FFLabelsError, match="changed: unknown; got refused; expected warn, refuse, ignore"):
+        LabelSet.from_json(data, changed="refused")

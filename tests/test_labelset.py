@@ -78,7 +78,7 @@ def test_embedding_keeps_gradients(labels):
             IMAGES,
             LABELS + 1,
             0.3,
-            "labels: labels do not fit; got 7 from 1 to 4; expected 7, one an image, from 0 to 3",
+            "labels: labels do not fit; got 7 from 1 to 4; expected 7, one per image, from 0 to 3",
         ),
         (IMAGES, LABELS[:3], 0.3, "labels: labels do not fit; got 3"),
         (IMAGES, LABELS.astype(float), 0.3, "labels must be a vector of integers"),
@@ -231,3 +231,36 @@ def test_a_file_tells_that_its_labels_are_likely_hard_to_learn_without_drawing_a
     labels = design(kind, 3, candidates=10, shape=SHAPE, intensity=0.01)
     assert Contents.from_json(labels.to_json()).warning == labels.warning
     assert bool(labels.warning) == warned
+
+
+def test_labels_of_any_byte_order_are_taken_on_images_of_any_library(labels):
+    torch = pytest.importorskip("torch")
+    expected = labels.embed(IMAGES, LABELS, 0.3)
+    for index in (LABELS.astype(">i8"), LABELS.astype("<u2"), torch.from_numpy(LABELS)):
+        np.testing.assert_array_equal(labels.embed(IMAGES, index, 0.3), expected)
+        np.testing.assert_allclose(labels.embed(torch.from_numpy(IMAGES), index, 0.3), expected, atol=1e-6)
+
+
+def test_equal_sets_have_equal_hashes_whether_scored_or_not(labels):
+    unscored = LabelSet(labels.recipes, labels.labeler)
+    assert hash(labels) == hash(unscored) == hash(LabelSet.from_json(labels.to_json()))
+    assert len({labels, unscored, LabelSet.from_json(labels.to_json())}) == 2  # equal ones are one
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("fourier",), "name: no built-in set; got fourier; expected KIND:SET, such as fourier:paper10"),
+        (("waves:reed-solomon", 2 * 10**9, (8, 16, 16)), "n: bad number of labels; got 2000000000; expected 1 to"),
+        (("code:hadamard", 10.0, (16, 1, 1)), "n: not a whole number; got 10.0"),
+        (("code:hadamard", "10", (16, 1, 1)), "n: not a whole number; got '10'"),
+    ],
+)  # fmt: skip
+def test_a_built_in_set_that_cannot_be_made_is_refused_at_once(arguments, message):
+    with pytest.raises(FFLabelsError, match=re.escape(message)):
+        named_set(*arguments)
+
+
+def test_what_is_no_shape_is_refused_when_scoring(labels):
+    with pytest.raises(FFLabelsError, match="shape"):
+        labels.score((1, 6))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -268,7 +269,7 @@ def _with_contrast(references: References) -> References:
         raise FFLabelsError("NaN or infinite pixels", where=references.name)
     if references.contrast < 1e-6:
         low, high = references.images.min(), references.images.max()
-        if low < high:
+        if low < high and math.prod(references.shape[1:]) > 1:
             raise FFLabelsError(
                 "the reference images use next to nothing of their type's range", where=references.name,
                 got=f"{low:.1e} to {high:.1e} of 0 to 1", hint="--range auto or LOW:HIGH stretches it",

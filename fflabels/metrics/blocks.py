@@ -102,8 +102,8 @@ def correlate(
     elif not correlation.additive and not single and (side := _side(correlation)) > 2 * stacks.rows:
         result, changed = _sum_by_sum(name, correlation_type, recipes, brief, side, progress)
     else:
-        told = _Told(name, len(recipes), 1, progress)
-        result = _block_by_block(stacks, told)
+        pairs_done = _PairProgress(name, len(recipes), 1, progress)
+        result = _block_by_block(stacks, pairs_done)
         changed = stacks.changed
     matrix = finished(result, signed=is_code(brief.labeler))
     idle = np.flatnonzero(changed == 0).tolist()
@@ -114,7 +114,7 @@ def correlate(
     return matrix
 
 
-def _block_by_block(stacks: _Stacks, told: _Told) -> Matrix:
+def _block_by_block(stacks: _Stacks, pairs_done: _PairProgress) -> Matrix:
     """Return the correlations of all pairs: a block of rows is kept while the columns beside it pass."""
     n, rows, columns = len(stacks.recipes), stacks.rows, stacks.columns
     result = np.zeros((n, n), np.float32)
@@ -122,7 +122,7 @@ def _block_by_block(stacks: _Stacks, told: _Told) -> Matrix:
     def correlate_blocks(a: Block, i: int, b: Block, j: int) -> None:
         for down, across, tile in stacks.correlation.tiles(a, b, i == j):
             result[i + down.start : i + down.stop, j + across.start : j + across.stop] = tile
-            told.more(tile.size)
+            pairs_done.add(tile.size)
 
     block = beside = None
     for i in range(0, n, rows):
@@ -145,12 +145,12 @@ def _image_by_image(
     """
     n, (images, *shape) = len(recipes), brief.references.images.shape
     together = max(1, BLOCK_BYTES // (n * correlation_type((1, *shape)).bytes_each()))
-    told = _Told(name, n, -(-images // together), progress)
+    pairs_done = _PairProgress(name, n, -(-images // together), progress)
     result, changed = np.zeros((n, n), np.float32), np.zeros(n, np.int64)
     for first in range(0, images, together):
         some = replace(brief, references=brief.references.part(slice(first, first + together)))
         stacks = _Stacks(recipes, some, correlation_type(some.references.images.shape), raw=True)
-        result += _block_by_block(stacks, told)
+        result += _block_by_block(stacks, pairs_done)
         changed += stacks.changed
     return _per_image(result, changed), changed
 
@@ -172,7 +172,7 @@ def _sum_by_sum(
     n, (images, *shape) = len(recipes), brief.references.images.shape
     together = max(1, SUM_BYTES // (side * correlation_type((1, *shape)).bytes_each()))
     parts = [brief.references.part(slice(first, first + together)) for first in range(0, images, together)]
-    told = _Told(name, n, 1, progress)
+    pairs_done = _PairProgress(name, n, 1, progress)
     result, changed = np.zeros((n, n), np.float32), np.zeros(n, np.int64)
     for i in range(0, n, side):
         for j in range(i, n, side):
@@ -187,7 +187,7 @@ def _sum_by_sum(
             assert total is not None
             tile = correlation.of_sum(total)
             result[i : i + side, j : j + side] = tile
-            told.more(tile.size)
+            pairs_done.add(tile.size)
     return _per_image(result, changed), changed
 
 
@@ -197,14 +197,14 @@ def _per_image(sums: Matrix, changed: npt.NDArray[np.int64]) -> Matrix:
     return (sums * scale[:, None] * scale).astype(np.float32)
 
 
-class _Told:
-    """Tells how many of all pairs are done, in some rounds."""
+class _PairProgress:
+    """Reports how many of all pairs are done; each pair counts once per round."""
 
     def __init__(self, name: str, n: int, rounds: int, progress: Progress) -> None:
         self.name, self.done, self.total, self.progress = name, 0, rounds * n * (n + 1) // 2, progress
 
-    def more(self, pairs: int) -> None:
-        """Tell of more pairs."""
+    def add(self, pairs: int) -> None:
+        """Report more pairs."""
         self.done = min(self.done + pairs, self.total)
         self.progress(f"{self.name} similarity", self.done, self.total)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from fflabels.checks import check_seed
+from fflabels.checks import check_integer, check_seed
 from fflabels.errors import FFLabelsError, nearest
 from fflabels.progress import Progress, silent
 from fflabels.selection.certificate import MAX_CERTIFIED, SECONDS
@@ -115,7 +115,7 @@ def select(
     >>> select([[1, 0.9, 0.2], [0.9, 1, 0.3], [0.2, 0.3, 1]], 2).indices.tolist()
     [0, 2]
     """
-    matrix = _checked(similarity)
+    matrix, n = _checked(similarity), check_integer(n, "n")
     count = len(matrix)
     if not 1 <= n <= count:
         raise FFLabelsError(
@@ -136,13 +136,13 @@ def select(
 def check_effort(seed: int, iterations: int | None) -> None:
     """Refuse a negative seed or budget."""
     check_seed(seed)
-    if iterations is not None and iterations < 0:
+    if iterations is not None and check_integer(iterations, "iterations") < 0:
         raise FFLabelsError("negative", where="iterations", got=iterations, expected="an integer ≥ 0")
 
 
 def check_certify(certify: bool | float, count: int) -> None:
     """Refuse a time that is none, and more candidates than a proof can hold."""
-    if certify is not True and not 0 <= certify < math.inf:
+    if not isinstance(certify, int | float) or not 0 <= certify < math.inf:
         raise FFLabelsError("not a time", where="certify", got=certify, expected="seconds, or True")
     if certify is not False and count > MAX_CERTIFIED:
         raise FFLabelsError(

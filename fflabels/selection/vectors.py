@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fflabels.checks import check_integer
 from fflabels.errors import FFLabelsError, NoEffectWarning, TooFewCandidatesError
 from fflabels.progress import Progress, silent
 from fflabels.selection.construct import Chosen, farthest_first, largest_inside
@@ -102,6 +103,7 @@ def select_vectors(
     x: Any = vectors if isinstance(getattr(vectors, "dtype", None), np.dtype) else np.asarray(vectors)
     if len(x.shape) != 2 or x.dtype.kind != "f" or not all(x.shape):
         raise FFLabelsError("not vectors", where="vectors", got=f"{x.dtype} {x.shape}", expected="floats (N, D)")
+    n = check_integer(n, "n")
     if not 1 <= n <= len(x):
         raise FFLabelsError("cannot choose as many", where="n", got=n, expected=f"1 to {len(x)}, the number of vectors")
     check_effort(seed, iterations)

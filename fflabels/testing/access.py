@@ -25,7 +25,7 @@ class BlockedError(PermissionError):
 
 @dataclass
 class _Watch:
-    """What is watched for now: by whom it is not, and what was tried."""
+    """The watch in progress: threads that are not watched, whether files may be read, and what was tried."""
 
     bystanders: frozenset[int]
     reading: bool
@@ -41,7 +41,7 @@ _hooked = False
 def no_access(*, reading: bool) -> Iterator[list[str]]:
     """Block access to the network, to other processes and to files; yield the list of attempts.
 
-    By this thread and those that it starts. Imports may use what files they need; with ``reading`` files may be read.
+    This thread and the threads it starts are blocked. Imports may use any file; with ``reading``, files may be read.
     """
     global _hooked, _watch
     with _lock:

