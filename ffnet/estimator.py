@@ -16,7 +16,7 @@ from ffnet.config import Config, Inference, typed
 from ffnet.data.arrays import TableImages, images_of
 from ffnet.data.dataset import Data, Split
 from ffnet.fitting import fit, fit_forecast
-from ffnet.inference.predict import scores
+from ffnet.inference.predict import check_inference, scores
 from ffnet.inference.registry import get_inference
 from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet
@@ -141,25 +141,32 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         config = self._config()
         _, method, _ = get_inference(self.inference)
         device = resolve_device(config.device)
-        train = Split(images, torch.from_numpy(index.astype(np.int64)))
+        order = torch.from_numpy(np.random.default_rng(0).permutation(len(images)))  # they may come class by class
+        train = Split(images[order], torch.from_numpy(index.astype(np.int64))[order])
         data = Data("X", train, train[:0], train[:0], tuple(map(str, self.classes_)))
 
         # Train.
         with memory_errors():
             self.net_ = FFNet(with_dtype(config, device, data.shape), data.shape, label_set(config, data)).to(device)
+            check_inference(self.net_, self.inference)
             self.history_ = fit(self.net_, data)
             if method.needs == "forecast":
-                self.net_.forecast = fit_forecast(self.net_, images)
+                self.net_.forecast = fit_forecast(self.net_, train.images)
         self.n_iter_ = len(self.history_)
         return self
 
     def decision_function(self, X: Images) -> npt.NDArray[np.float32]:
         """Return the score of each class (goodness or logit), (N, classes).
 
+        ``cascade`` and ``halving`` drop classes without a score: these get 1 less than the lowest score of the image.
         For two classes: how far the second is ahead of the first, (N,), as everywhere in scikit-learn.
         """
         scores_NC = self._scores(X)
-        return scores_NC[:, 1] - scores_NC[:, 0] if scores_NC.shape[1] == 2 else scores_NC
+        if scores_NC.shape[1] == 2:
+            return scores_NC[:, 1] - scores_NC[:, 0]
+        dropped_NC = np.isneginf(scores_NC)
+        least_N1 = np.where(dropped_NC, np.inf, scores_NC).min(1, keepdims=True)
+        return np.where(dropped_NC, least_N1 - 1, scores_NC)
 
     def predict(self, X: Images) -> npt.NDArray[Any]:
         """Return the predicted classes, (N,)."""

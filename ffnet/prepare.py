@@ -159,8 +159,8 @@ def label_set(config: Config, data: Data, *, progress: Progress = silent) -> Lab
 
 def _check_counts(config: Config, data: Data) -> None:
     """Refuse batches and classes that are too few for the settings."""
-    if config.algorithm == "ff" and not config.has_codes and data.classes < 2:
-        raise FFLabelsError("no wrong label exists", where="classes", got=data.classes, expected="2 or more")
+    if data.classes < 2:
+        raise FFLabelsError("nothing to tell apart", where="classes", got=data.classes, expected="2 or more")
     layers = build_layers(config, data.shape)
     size = data.shape[1:]
     for layer in layers:

@@ -3,7 +3,16 @@
 No part of ffnet below this one: it knows no data, net or run.
 """
 
-from ffnet.config.config import PAIRS_ONLY, REMOVED, Config, convert, result_settings, type_of
+from ffnet.config.config import (
+    BASELINE_SETTINGS,
+    PAIRS_ONLY,
+    REMOVED,
+    Config,
+    convert,
+    result_settings,
+    type_of,
+    used_settings,
+)
 from ffnet.config.sections import (
     Convolution,
     DataConfig,
@@ -17,6 +26,7 @@ from ffnet.config.sections import (
 from ffnet.config.toml import read_toml, typed
 
 __all__ = [
+    "BASELINE_SETTINGS",
     "PAIRS_ONLY",
     "REMOVED",
     "Config",
@@ -33,4 +43,5 @@ __all__ = [
     "result_settings",
     "type_of",
     "typed",
+    "used_settings",
 ]

@@ -41,11 +41,20 @@ NO_EFFECT = (
 
 
 PAIRS_ONLY = (
-    "labels.set", "labels.intensity", "labels.assign", "labels.metric", "labels.layers.set", "net.detach",
+    "labels.set", "labels.intensity", "labels.assign", "labels.metric", "labels.min_visibility", "labels.layers.set",
+    "labels.layers.channels", "net.detach",
     "train.loss", "train.theta", "train.temperature", "train.negatives", "train.negatives_each", "train.peer",
     "train.relu_gradient",
 )  # fmt: skip
 """Settings that only nets use which compare a right label with wrong ones: with codes they must have their defaults."""
+
+
+BASELINE_SETTINGS = frozenset({
+    "algorithm", "seed", "dtype", "convolution", "data.name", "data.size", "data.limit", "data.validation",
+    "data.range", "net.widths", "net.kernel", "net.strides", "net.pools", "net.norm", "net.init", "train.epochs",
+    "train.batch", "train.lr", "train.schedule", "train.weight_decay", "train.crop", "train.flip", "inference.mirror",
+})  # fmt: skip
+"""Settings that change a result of nets without labels (``algorithm`` bp or local)."""
 
 
 _SECTIONS: dict[str, type[Section]] = {
@@ -110,13 +119,13 @@ class Config(Section, frozen=True):
                 "scales layers for their goodness", where="net.init", got=f"measured with algorithm={self.algorithm}",
                 expected="torch, base or unit",
             )  # fmt: skip
-        if self.algorithm != "ff" and self.train.peer:
-            raise FFLabelsError(
-                "forward-forward layers only",
-                where="train.peer",
-                got=f"{self.train.peer} with algorithm={self.algorithm}",
-                expected="0",
-            )
+        for key in ("train.peer", "train.relu_gradient") if self.algorithm != "ff" else ():
+            value, default = operator.attrgetter(key)(self), operator.attrgetter(key)(_DEFAULT)
+            if value != default:
+                raise FFLabelsError(
+                    "forward-forward layers only", where=key, got=f"{value} with algorithm={self.algorithm}",
+                    expected=default,
+                )  # fmt: skip
         if self.has_codes:
             self._check_codes()
         elif self.labels.goodness.set == "none" and self.labels.goodness.regions:
@@ -330,3 +339,9 @@ def result_settings(config: Config, without: tuple[str, ...] = ()) -> dict[str, 
     ignored = {"device", *NO_EFFECT, *without}
     settings = {key: value for key, value in flat(config) if key not in ignored}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+
+
+def used_settings(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the `result_settings` that this kind of net uses."""
+    settings = result_settings(config, without)
+    return {key: value for key, value in settings.items() if config.algorithm == "ff" or key in BASELINE_SETTINGS}

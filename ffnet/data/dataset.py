@@ -109,6 +109,8 @@ class Data:
             held = held_out(classes, len(images) // 6, "by class", seed=2)
             tested, images, classes = (images[held], classes[held]), images[~held], classes[~held]
         else:
+            order = np.random.default_rng(0).permutation(len(images))  # they may come class by class
+            images, classes = images[order], classes[order]
             tests = images_of(test[0], "test").numpy()
             if tests.shape[1:] != images.shape[1:]:
                 raise FFLabelsError(
@@ -170,7 +172,7 @@ def _indices(y: npt.NDArray[Any], names: tuple[str, ...], count: int, *, named: 
     """Return the index of each class; `named` tells that integers are already indices of the names."""
     if y.shape != (count,):
         raise FFLabelsError("not one class per image", where="y", got=f"shape {y.shape}", expected=f"({count},)")
-    if named and y.dtype.kind in "iu":
+    if named and y.dtype.kind in "biu":
         if count and not (y.min() >= 0 and y.max() < len(names)):
             got, expected = f"{y.min()} to {y.max()}", f"0 to {len(names) - 1}, as there are names"
             raise FFLabelsError("out of range", where="y", got=got, expected=expected)

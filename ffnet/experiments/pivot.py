@@ -62,7 +62,7 @@ def shown_factors(experiment: Experiment) -> list[str]:
     return [name for name, factor in experiment.factors.items() if not factor.replicate]
 
 
-def _sample(experiment: Experiment, rows: Sequence[Row], column: str) -> list[float]:
+def sample(experiment: Experiment, rows: Sequence[Row], column: str) -> list[float]:
     """Return a column's sample: a value for each seed or, with replicates, the mean over the seeds of each."""
     values: dict[tuple[Any, ...], list[float]] = {}
     for row in rows:
@@ -106,8 +106,7 @@ def _effect(
 ) -> Effect:
     both = [(row, base) for row, base in pairs if column in row and column in base]
     gaps = [{**row, column: row[column] - base[column]} for row, base in both]
-    sample, mixed = _sample(experiment, gaps, column), any(_kind(row) != _kind(base) for row, base in both)
-    gap = Gap.of(sample)
+    gap, mixed = Gap.of(sample(experiment, gaps, column)), any(_kind(row) != _kind(base) for row, base in both)
     return Effect(factor, level, at, column, gap, gap.p if gap else None, mixed)
 
 
@@ -157,7 +156,7 @@ def report(experiment: Experiment, jobs: Sequence[Job], rows: Sequence[Row], com
     table = []
     for levels in dict.fromkeys(_levels(row, factors) for row in rows):
         own = [row for row in rows if _levels(row, factors) == levels]
-        samples = [_sample(experiment, own, column) for column in columns]
+        samples = [sample(experiment, own, column) for column in columns]
         size = len({_draw(experiment, row) for row in own})
         n = str(size) if size == len(own) else f"{size} ({len(own)} runs)"
         seconds = mean(row["cpu seconds"] for row in own)

@@ -11,6 +11,7 @@ from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.experiments.factors import Experiment, Job, Plot
 from ffnet.experiments.jobs import Row, data_root
 from ffnet.experiments.label_statistics import show_statistics
+from ffnet.experiments.pivot import sample
 from ffnet.report import figures
 from ffnet.report.names import drawable
 from ffnet.runs.folder import Run, load_run
@@ -22,11 +23,15 @@ EXPLAINED = 8
 def accuracy_curves(experiment: Experiment, rows: Sequence[Row], columns: Sequence[str], title: str) -> bytes:
     """Draw accuracies by the levels of the first factor, a line for each accuracy and combination of the others."""
     x, *others = [name for name, factor in experiment.factors.items() if not factor.replicate]
-    lines: dict[str, dict[str, list[float]]] = {}
+    together: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        for column in (column for column in columns if column in row):
-            name = ", ".join([*(row[other] for other in others), column.removeprefix(f"{experiment.split} ")])
-            lines.setdefault(name, {}).setdefault(row[x], []).append(row[column])
+        together.setdefault((row[x], *(row[other] for other in others)), []).append(row)
+    lines: dict[str, dict[str, list[float]]] = {}
+    for (point, *at), own in together.items():
+        for column in columns:
+            if values := sample(experiment, own, column):
+                name = ", ".join([*at, column.removeprefix(f"{experiment.split} ")])
+                lines.setdefault(name, {})[point] = values
     points = [level for level in experiment.factors[x].levels if any(level in line for line in lines.values())]
     return figures.accuracy_by_point(lines, points, x, f"{experiment.split} accuracy, %", title)
 

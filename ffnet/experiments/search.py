@@ -264,5 +264,5 @@ def _try(
     assert run.results
     assert run.results.validation
     accuracies = run.results.validation.accuracies
-    accuracy = accuracies[inference if config.algorithm == "ff" else config.algorithm].accuracy
+    accuracy = accuracies[inference if whole.algorithm == "ff" else whole.algorithm].accuracy
     return Trial(number, settings, accuracy, folder)

@@ -56,6 +56,7 @@ def choose_labels(config: Config, data: Data, *, progress: Progress = silent) ->
             raise FFLabelsError(
                 "a set of another size", where=f"labels {settings.set}", got=len(labels), expected=f"{settings.n}"
             )
+        _check_finished(settings)
         _check_received(settings, labels.labeler)
     else:
         count, labeler = settings.n or data.classes, get_labeler(settings.set, **settings.params)
@@ -82,6 +83,16 @@ def choose_labels(config: Config, data: Data, *, progress: Progress = silent) ->
         report = labels.score(data.shape, references, intensity=intensity, progress=progress)
         labels = LabelSet(labels.recipes, labels.labeler, labels.provenance, report.scores)
     return labels
+
+
+def _check_finished(settings: LabelsConfig) -> None:
+    """Refuse settings of the design where the set is already there."""
+    for key, value, default in (("params", settings.params, {}), ("min_visibility", settings.min_visibility, None)):
+        if value != default:
+            raise FFLabelsError(
+                "without effect on a finished set", where=f"labels.{key}", got=value,
+                expected=f"a labeler in labels.set, not {settings.set}",
+            )  # fmt: skip
 
 
 def _check_received(settings: LabelsConfig, labeler: Labeler[Any]) -> None:

@@ -57,16 +57,23 @@ def _on_overfitting(run: Run, accuracy: Accuracy) -> Iterator[str]:
     known = _training_accuracy(run)
     if known is not None and known - accuracy.accuracy > OVERFIT:
         yield (
-            f"At least {percent(known)} % of the training images are right, but only {percent(accuracy.accuracy)} % of "
+            f"About {percent(known)} % of the training images are right, but only {percent(accuracy.accuracy)} % of "
             "others: use more images, or train.flip and train.crop if a mirrored or moved image stays in its class."
         )
 
 
 def _training_accuracy(run: Run) -> float | None:
-    """Return the accuracy on training images, or the last layer's lower bound by its comparisons with single labels."""
+    """Return the accuracy on training images, or what the last layer's comparisons with single labels suggest.
+
+    If each of C − 1 wrong labels wins with probability p, and never two at once, 1 − (C − 1)·p of the images are right.
+    With a threshold an error is a positive below it or a negative above it, so p is at most twice their mean share.
+    """
     last: Mapping[str, Any] = run.metrics[-1] if run.metrics else {}
     if "discrimination" in last:
-        return 1 - (len(run.about.data.class_names) - 1) * (1 - float(last["discrimination"][-1]))
+        errors = 1 - float(last["discrimination"][-1])
+        if run.config.train.loss == "bce" and not run.config.has_codes:
+            errors *= 2
+        return 1 - (len(run.about.data.class_names) - 1) * errors
     return last.get("train_accuracy")
 
 

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-from ffnet.config import Config, result_settings
+from ffnet.config import BASELINE_SETTINGS, Config, result_settings
 from ffnet.presets import quick_preset
 from ffnet.report.section import percent
 from ffnet.runs.folder import Run
@@ -16,13 +16,8 @@ from ffnet.runs.record import Record
 ALGORITHMS = {"bp": "back-propagation", "local": "local classifiers"}
 """Names of the algorithms of baselines."""
 
-
-OF_BASELINES = {
-    "seed", "data.size", "data.limit", "data.validation", "data.range", "net.widths", "net.kernel", "net.strides",
-    "net.pools", "net.norm", "train.epochs", "train.batch", "train.lr", "train.schedule", "train.crop", "train.flip",
-    "inference.mirror",
-}  # fmt: skip
-"""Settings that a net without labels uses, too."""
+NOT_SHARED = {"algorithm", "data.name", "dtype", "net.init"}
+"""Settings that the command for back-propagation does not take from a net: it has its own initial weights."""
 
 
 class Bar(NamedTuple):
@@ -73,7 +68,7 @@ def _baseline_command(config: Config) -> str:
     usual, own = (result_settings(one) for one in (quick_preset(config.data.name).config, config))
     words = ["ffnet", "train", "--dataset", config.data.name]
     for key, value in own.items():
-        if key in OF_BASELINES and value != usual[key]:
+        if key in BASELINE_SETTINGS - NOT_SHARED and value != usual[key]:
             text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
             words += ["--set", f"{key}={text}"]
     return shlex.join([*words, "--algorithm", "bp", "--out", "bp"])

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from fflabels.errors import FFLabelsError
-from ffnet.config import result_settings
+from ffnet.config import used_settings
 from ffnet.evaluation.accuracy import SplitName
 from ffnet.evaluation.statistics import Gap, Welch
 from ffnet.runs.folder import Run, check_alike
@@ -101,9 +101,9 @@ def group_runs(runs: Sequence[Run | Record], split: SplitName = "validation") ->
 
 
 def _settings_of(run: Run | Record) -> dict[str, Any]:
-    """Return the settings of a run without its seed, and a hash of those of the run that it started from."""
+    """Return the settings that a run uses, without its seed, and a hash of those of the run that it started from."""
     start = run.about.started
-    return {**result_settings(run.config, without=("seed",)), "start": start and start.settings[:8]}
+    return {**used_settings(run.config, without=("seed",)), "start": start and start.settings[:8]}
 
 
 def differences(groups: Sequence[Group]) -> list[Difference]:
@@ -138,11 +138,11 @@ def _difference(name: str, group: Group, base: Group, reading: str, other: str) 
 
 
 def _by_seed(seeds: Sequence[int], values: Sequence[Any]) -> Mapping[int, Any]:
-    return dict(zip(seeds, values, strict=False))
+    return dict(zip(seeds, values, strict=True)) if seeds else {}
 
 
 def _accuracies(runs: Sequence[Run | Record], split: SplitName) -> dict[str, list[float]]:
-    """Return the accuracies of finished runs on a split, by inference method."""
+    """Return the accuracies of finished runs on a split, by the inference methods that all of them have."""
     accuracies: dict[str, list[float]] = {}
     for run in runs:
         assert run.results
@@ -159,10 +159,10 @@ def _accuracies(runs: Sequence[Run | Record], split: SplitName) -> dict[str, lis
             if accuracy.untrained is not None and name != "goodness":  # that is near chance, and says little
                 untrained = "untrained" if name == "linear" else f"{name}, untrained"
                 accuracies.setdefault(untrained, []).append(accuracy.untrained)
-    return accuracies
+    return {name: values for name, values in accuracies.items() if len(values) == len(runs)}
 
 
 def _varied_settings(settings: dict[str, Any], distinct: Sequence[dict[str, Any]]) -> str:
-    """Return the settings in which a group differs from any other, as ``key=value``."""
-    varied = [key for key in settings if any(other[key] != settings[key] for other in distinct)]
+    """Return the settings in which a group differs from any other that uses them, as ``key=value``."""
+    varied = [key for key, value in settings.items() if any(other.get(key, value) != value for other in distinct)]
     return " ".join(f"{key}={settings[key]}" for key in varied)

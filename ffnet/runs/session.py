@@ -132,7 +132,7 @@ def train(
     preset, _, _, config = starting_settings(config, source, dataset=dataset, labels=labels, values=values)
     offer_files(config, source.config if source else None)  # on all ranks; what only a run names is not run
     computing_device = resolve_device(config.device)
-    config, data = with_data(with_absolute_paths(config), data)
+    config, data = with_data(with_absolute_paths(config), data, values)
     check_names(config)
 
     with Interrupts() as interrupts, memory_errors():

@@ -13,6 +13,7 @@ from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
 from fflabels.recipe import canonical_json, sha256
 from ffnet.config import Config, result_settings
+from ffnet.config.sections import DataConfig
 from ffnet.data.dataset import Data
 from ffnet.data.load import KNOWN
 from ffnet.labels.codes import Codes
@@ -24,6 +25,9 @@ from ffnet.runs.files import STARTED
 from ffnet.runs.folder import Run
 from ffnet.runs.settings import StartMark
 from ffnet.runs.weights import load_weights, save_weights
+
+UNREAD = {f"data.{key}": getattr(DataConfig(), key) for key in ("size", "limit", "validation", "range")}
+"""Settings of how a data set is read and split, which have no effect on data that are given, with their defaults."""
 
 Start: TypeAlias = Config | Preset | str | Mapping[str, Any] | None
 
@@ -83,14 +87,30 @@ def starting_settings(
     return preset._replace(config=preset.config.replaced(changed, where))
 
 
-def with_data(config: Config, data: Data | Dataset[Any] | None) -> tuple[Config, Data | None]:
-    """Return the data that a training was given as `Data`, and settings that name them."""
+def with_data(
+    config: Config, data: Data | Dataset[Any] | None, values: Mapping[str, Any] | None = None
+) -> tuple[Config, Data | None]:
+    """Return the data that a training was given as `Data`, and settings that name them.
+
+    Settings of how to read them go back to their defaults, unless the data are those that the settings name.
+
+    Raises
+    ------
+    FFLabelsError
+        If the data are no `Data`, or `values`, the settings that the user gave, say how to read them.
+    """
     given = Data.from_dataset(data) if isinstance(data, Dataset) else data
     if given is not None and not isinstance(given, Data):
         hint = "ffnet.Data.from_arrays(X, y) makes them"
         raise FFLabelsError("not data", where="data", got=type(given).__name__, expected="ffnet.Data", hint=hint)
     if given and given.name != Path(config.data.name).name:
-        config = config.replaced({"data.name": given.name})
+        for key in UNREAD:
+            if values and values.get(key) is not None:
+                raise FFLabelsError(
+                    "without effect on data that are given", where=key, got=values[key],
+                    expected="ffnet.Data.from_arrays of the images, sizes and splits wanted",
+                )  # fmt: skip
+        config = config.replaced({"data.name": given.name, **UNREAD})
     return config, given
 
 
@@ -104,7 +124,7 @@ def same_labels(run: Run, config: Config, data: Data) -> LabelSet | Codes | None
 def start_from(run: Run | None, net: Net, data: Data, folder: Path) -> None:
     """Start a net from the layers of a run's net, and write these weights into its run folder.
 
-    Heads are fitted anew; codes are kept if the classes are the same.
+    Heads are fitted anew; codes are kept if the classes and the settings of labels are the same.
 
     Raises
     ------
@@ -120,10 +140,11 @@ def start_from(run: Run | None, net: Net, data: Data, folder: Path) -> None:
             expected=f"{net.shape[0]}, as {data.name}",
         )  # fmt: skip
     same_classes = list(data.class_names) == run.about.data.class_names
+    keep_codes = same_classes and net.config.labels == run.config.labels
     ours, theirs = net.layers.state_dict(), run.net.layers.state_dict()
     for name, tensor in ours.items():
         code = name.endswith("goodness_weight")
-        if code and not (same_classes and name in theirs and theirs[name].shape == tensor.shape):
+        if code and not (keep_codes and name in theirs and theirs[name].shape == tensor.shape):
             continue
         if name not in theirs or theirs[name].shape != tensor.shape:
             shape = tuple(theirs[name].shape) if name in theirs else "nothing"

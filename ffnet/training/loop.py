@@ -58,12 +58,12 @@ def check_ranks(config: Config, images: int, ranks: Ranks) -> None:
 def learning_rate(train: TrainConfig, epoch: int, progress: float) -> float:
     """Return the learning rate in an epoch (from 0), when the share `progress` of all steps is done.
 
-    ``cooldown``: lr in the first half, then lr(e) = 2·lr/E·(1 + E − e) for epoch e of E, from 1 (paper).
+    ``cooldown``: lr in the first half, then lr(e) = 2·lr/E·(1 + E − e) for epoch e of E, from 1 (paper), at most lr.
     """
     match train.schedule:
         case "cooldown":
             e = epoch + 1
-            return train.lr if e <= train.epochs / 2 else 2 * train.lr / train.epochs * (1 + train.epochs - e)
+            return min(train.lr, 2 * train.lr / train.epochs * (1 + train.epochs - e))
         case "linear":
             return train.lr * (1 - progress)
         case "cosine":

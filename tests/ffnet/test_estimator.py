@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -88,6 +89,36 @@ def test_two_classes_have_one_decision_value():
     decision = model.decision_function(X)
     assert decision.shape == (len(X),)
     assert (model.classes_[(decision > 0).astype(int)] == model.predict(X)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("inference", ["goodness", "linear", "cascade:2", "halving"])
+def test_decision_values_are_finite_so_that_they_can_be_calibrated(inference):
+    X, y = three_digits(90)
+    model = ffnet.FFClassifier("fourier", epochs=2, inference=inference, settings=SMALL).fit(X, y)
+    decisions = model.decision_function(X)
+    assert np.isfinite(decisions).all()
+    assert (model.classes_[decisions.argmax(1)] == model.predict(X)).all()
+    calibrated = CalibratedClassifierCV(model, cv=2).fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(calibrated.sum(1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("inference", "message"), [("cascade", "not needed with codes"), ("bp", "another kind")])
+def test_an_inference_method_of_another_net_is_refused_before_the_training(inference, message, monkeypatch):
+    monkeypatch.setattr("ffnet.estimator.fit", lambda *_: pytest.fail("trained"))
+    with pytest.raises(FFLabelsError, match=message):
+        ffnet.FFClassifier(preset="quick-digits", inference=inference).fit(*three_digits(30))
+
+
+@pytest.mark.slow
+def test_images_that_come_class_by_class_train_as_well():
+    X, y = three_digits()
+    by_class = np.argsort(y, kind="stable")
+    few = {**SMALL, "inference.linear_images": 60}
+    model = ffnet.FFClassifier("fourier", epochs=2, inference="linear", settings=few).fit(X[by_class], y[by_class])
+    assert model.score(X, y) > 0.9
+    blank = np.where((y == "one")[:, None, None], 0, X)  # all images of the first class
+    ffnet.FFClassifier("fourier", epochs=1, settings=SMALL).fit(blank[by_class], y[by_class])
 
 
 def test_a_preset_and_its_exceptions():

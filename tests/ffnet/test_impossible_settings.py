@@ -27,6 +27,32 @@ def test_numbers_that_no_net_can_compute_with(setting, message):
         ffnet.Config().override([setting])
 
 
+@pytest.mark.parametrize("algorithm", ["bp", "local"])
+@pytest.mark.parametrize(("setting", "value"), [("train.peer", "0.03"), ("train.relu_gradient", "full")])
+def test_baselines_take_the_gradient_of_their_loss_alone(algorithm, setting, value):
+    with pytest.raises(FFLabelsError, match=f"{setting}: forward-forward layers only; got {value} with algorithm="):
+        ffnet.Config().override([f"algorithm={algorithm}", f"{setting}={value}"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["labels.set=fourier:low10", "labels.params.waves=3"], "labels.params: without effect on a finished set"),
+        (["labels.set=fourier:low10", "labels.min_visibility=2"], "labels.min_visibility: without effect"),
+    ],
+)
+def test_settings_of_the_design_have_no_effect_on_a_finished_set(settings, message):
+    config = ffnet.Config().override([*SMALL_RUN, *settings])
+    with pytest.raises(FFLabelsError, match=message):
+        ffnet.label_set(config, ffnet.load_data(config.data))
+
+
+@pytest.mark.parametrize("setting", ["labels.min_visibility=2", "labels.layers.channels=4"])
+def test_settings_of_labels_in_the_image_have_no_effect_on_codes(setting):
+    with pytest.raises(FFLabelsError, match=f"{setting.partition('=')[0]}: only for labels in the image"):
+        ffnet.load_preset("quick-digits").config.override([setting])
+
+
 def test_zero_is_a_number():
     assert ffnet.Config().override(["train.theta=0.0", "train.peer=0.0"]).train.theta == 0
 

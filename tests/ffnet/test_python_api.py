@@ -232,3 +232,23 @@ def test_sets_of_labels_are_shown_in_one_line_and_as_pictures():
     assert labels.plot().size[0] > 100
     assert labels._repr_html_().startswith('<img alt="10 fourier labels')
     assert labels.plot(names=list("abcdefghij")).size == labels.plot().size
+
+
+def test_how_to_read_data_that_are_given_cannot_be_set(tmp_path):
+    X, y = images_of_three()
+    data = ffnet.Data.from_arrays(X, y, name="mine")
+    with pytest.raises(FFLabelsError, match=r"data\.limit: without effect on data that are given; got 20"):
+        ffnet.train(data=data, out=tmp_path / "run", **{"data.limit": 20})
+    assert not (tmp_path / "run").exists()
+    run = ffnet.train(ffnet.Config(labels="onehot").replaced(TINY), data=data, epochs=1, out=tmp_path / "run")
+    assert (run.config.data.name, run.config.data.limit) == ("mine", None)
+
+
+def test_arrays_with_test_images_need_no_order_and_bools_are_classes():
+    X, y = images_of_three()
+    by_class = np.argsort(y, kind="stable")
+    data = ffnet.Data.from_arrays(X[by_class], y[by_class], test=(X, y))
+    assert set(data.train.classes[:8].tolist()) == {0, 1, 2}
+    assert data.test.classes.tolist() == y.tolist()
+    named = ffnet.Data.from_arrays(X, y > 0, ["first", "others"])
+    assert len(named.train.classes.bincount()) == 2

@@ -98,15 +98,14 @@ def command(
         "seed": seed,
         "device": device,
         "dtype": dtype,
-        "algorithm": algorithm,
     }
     pairs = options.asks_for_pairs(settings)
     source = load_run(start) if start else None
     chosen = starting_settings(preset, source, dataset=dataset, labels=labels, values=given, pairs=pairs)
-    config = chosen.config
+    config = _with_params(chosen.config, labels, params)
+    config = config.override([*([f"algorithm={algorithm}"] if algorithm else []), *settings])
     if config.algorithm != "ff" and (labels or n or params):
         raise click.UsageError(f"algorithm {config.algorithm} uses no labels: leave out --labels, --n and --param")
-    config = _with_params(config, labels, params).override(settings)
 
     # Train, and show the results.
     with net_output.Training(json_, tensorboard) as screen:

@@ -120,7 +120,7 @@ def test_one_image_on_maps_of_one_pixel_has_no_variance():
     check_run(config.override(["train.batch=2"]), data)
 
 
-def test_one_class_has_no_wrong_label():
+def test_a_single_class_is_refused():
     split = Split(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
-    with pytest.raises(FFLabelsError, match="classes: no wrong label exists; got 1; expected 2 or more"):
+    with pytest.raises(FFLabelsError, match="classes: nothing to tell apart; got 1; expected 2 or more"):
         check_run(ffnet.Config(), ffnet.Data("one", split, split, split, ("a",)))

@@ -22,6 +22,7 @@ from ffnet.experiments.factors import flat
 from ffnet.experiments.jobs import rows_of, run_jobs, status, write_rows
 from ffnet.experiments.load import list_experiments, load_experiment
 from ffnet.experiments.pivot import Effect, below_floor, discoveries, effects, report
+from ffnet.experiments.plots import accuracy_curves
 from ffnet.runs.locks import locked
 
 GRID = """
@@ -258,7 +259,7 @@ levels.bp = { settings = { algorithm = "bp" } }
     assert "| prediction" not in report(everything, jobs, rows, "the command")
 
 
-def test_replicates_are_the_sample_and_their_seeds_are_averaged(tmp_path):
+def test_replicates_are_the_sample_and_their_seeds_are_averaged(tmp_path, monkeypatch):
     text = """
 about = "pools"
 seeds = 2
@@ -292,6 +293,13 @@ other = { settings = { labels.method = "random" } }
     assert below_floor(mine, rows) == [name for name, floor in (("base", 0.5), ("other", 0.9))
                                        if np.mean(pools[name]) < floor]  # fmt: skip
     assert "Below its floor: other" in text
+    drawn = {}
+    monkeypatch.setattr("ffnet.report.figures.accuracy_by_point", lambda lines, *_: drawn.update(lines) or b"")
+    accuracy_curves(mine, rows, [column], "pools")
+    [line] = drawn.values()
+    assert {rule: sorted(values) for rule, values in line.items()} == {
+        rule: sorted(values) for rule, values in pools.items()
+    }
 
 
 def test_rows_are_a_parquet_file_too_where_pyarrow_is_installed(tmp_path, monkeypatch):

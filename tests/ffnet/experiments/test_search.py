@@ -75,6 +75,13 @@ def test_back_propagation_and_the_linear_classifier_can_be_searched(data, search
         assert 0 <= search(config, space, trials=1, storage=storage, inference=inference, data=data).accuracy <= 1
 
 
+def test_algorithms_can_be_searched(data, search, tmp_path):
+    spaces = {"algorithm": Space.of("algorithm", "ff|bp")}
+    tries = []
+    search(SMALL, spaces, trials=4, storage=tmp_path / "s.journal", data=data, report=tries.append)
+    assert {each.settings["algorithm"] for each in tries if each.accuracy is not None} == {"ff", "bp"}
+
+
 def test_a_journal_of_another_search_is_refused(data, search, tmp_path):
     space = {"train.lr": Space.of("train.lr", "0.001..0.002")}
     search(SMALL, space, trials=1, storage=tmp_path / "j", data=data)

@@ -38,7 +38,7 @@ def test_a_given_type_stays(native):
 
 
 def test_a_net_takes_the_type_of_its_shape(native):
-    config = ffnet.load_preset("paper-mnist").config.override(["dtype=auto", *WIDE, "algorithm=bp", "train.peer=0"])
+    config = ffnet.load_preset("paper-mnist-bp").config.override(["dtype=auto", *WIDE])
     assert ffnet.BPNet(config, (1, 28, 28), 10).config.dtype == "float32"
 
 

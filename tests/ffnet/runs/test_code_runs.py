@@ -263,3 +263,19 @@ def test_an_edited_set_in_a_file_of_codes_is_named(run, tmp_path):
     (tmp_path / "labels.json").write_text(json.dumps(content))
     with pytest.raises(FFLabelsError, match=r"sets\.8: damaged or edited"):
         Codes.load(tmp_path / "labels.json")
+
+
+@pytest.mark.slow
+def test_a_training_that_asks_for_other_codes_gets_them_whatever_it_starts_from(tmp_path):
+    small = {"data.limit": 60, "net.widths": [8, 16], "net.pools": [2, 1], "inference.linear_epochs": 1}
+    one_region = {**small, "labels.goodness.regions": [], "train.epochs": 1}
+    first = ffnet.train(labels="code:groups", out=tmp_path / "a", **{**one_region, "net.widths": [16, 32]})
+    fixed = {"labels.goodness.learn": False}
+    other = ffnet.train(start=first, labels="code:hadamard", out=tmp_path / "b", **fixed)
+    alone = ffnet.train(first.config, labels="code:hadamard", out=tmp_path / "c", **fixed)
+    again = ffnet.train(start=first, out=tmp_path / "d", **{"train.lr": 1e-12})
+    for k in range(2):
+        codes = [run.net.layers[k].goodness_weight.detach() for run in (first, other, alone, again)]
+        assert torch.equal(codes[1], codes[2])
+        assert not torch.equal(codes[1], codes[0])
+        torch.testing.assert_close(codes[3], codes[0], atol=1e-9, rtol=0)

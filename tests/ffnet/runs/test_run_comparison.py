@@ -96,6 +96,16 @@ def test_runs_that_cannot_be_compared_are_named(runs, tmp_path):
         group_runs([runs["ff0"], other])
 
 
+@pytest.mark.slow
+def test_baselines_are_named_by_the_settings_that_they_use(runs, tmp_path):
+    config = Config().replaced({**SMALL, "train.epochs": 1, "algorithm": "bp", "labels.set": "onehot"})
+    baseline = ffnet.train(config, out=tmp_path / "bp")
+    named = [group.name for group in group_runs([runs["ff0"], baseline])]
+    assert any("algorithm=ff" in name for name in named)
+    assert any("algorithm=bp" in name for name in named)
+    assert "labels." not in " ".join(named)
+
+
 def test_a_baseline_is_compared_with_every_inference_method():
     ff = Group("ff", [], {"goodness": [0.5, 0.6], "linear": [0.7, 0.8], "untrained": [0.3, 0.4]}, [0, 1], ["a", "a"])
     for name in ("bp", "local"):

@@ -26,6 +26,12 @@ def test_the_papers_cooldown():
     assert learning_rate(train, 199, 1.0) == pytest.approx(2 * 5e-5 / 200)
 
 
+@pytest.mark.parametrize(("epochs", "rates"), [(1, [1]), (3, [1, 1, 2 / 3]), (5, [1, 1, 1, 0.8, 0.4])])
+def test_the_cooldown_never_exceeds_the_rate_that_it_starts_from(epochs, rates):
+    train = config("train.schedule=cooldown", f"train.epochs={epochs}", "train.lr=1").train
+    assert [learning_rate(train, epoch, 0) for epoch in range(epochs)] == pytest.approx(rates)
+
+
 @pytest.mark.parametrize(
     ("schedule", "shares"), [("constant", (1, 1, 1)), ("linear", (1, 0.5, 0)), ("cosine", (1, 0.5, 0))]
 )
