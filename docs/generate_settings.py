@@ -13,6 +13,8 @@ Written by `python docs/generate_settings.py` from the settings' docstrings. `ff
 `ffnet presets NAME` a preset with these texts as comments. Set one by `--set section.key=value`, or in Python by
 `config.override(["section.key=value"])`.
 
+The defaults are those of `ffnet.Config()`. `ffnet train` starts from a preset instead, which changes many of them.
+
 [ours] marks what the paper does not have, [base] what comes from the code that the paper started from.
 [Training networks](training.md#presets-and-settings) says which settings work together.
 """

@@ -99,7 +99,7 @@ def code_sheet(
 
 def label_text(k: int, names: Sequence[str] | None) -> str:
     """Return the number of a label and, if there are names and it is another, its name."""
-    return f"{k} {names[k]}" if names and names[k] != str(k) else str(k)
+    return f"{k}  {names[k]}" if names and names[k] != str(k) else str(k)
 
 
 def code_strip(values: npt.NDArray[np.float64]) -> Image:

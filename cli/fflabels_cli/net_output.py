@@ -113,9 +113,10 @@ def description(run: Run | Record) -> Iterator[str]:
         yield f"labels  {len(labels)} {learned} codes over the channels of each layer{regions} ({kinds})"
         learning = f"{train.goodness} goodness of all labels, "
     widths = "-".join(map(str, net.widths))
-    pools = f" pools {'-'.join(map(str, net.pools))}" if net.pools else ""
+    shrinking = {"strides": net.strides, "pools": net.pools}
+    reduced = "".join(f" {name} {'-'.join(map(str, sizes))}" for name, sizes in shrinking.items() if sizes)
     local = "layer-local" if config.layer_local else "NOT layer-local"
-    size = f"{net.kernel}x{net.kernel}{pools}, {net.norm} norm, {parameters(run):,} parameters"
+    size = f"{net.kernel}x{net.kernel}{reduced}, {net.norm} norm, {parameters(run):,} parameters"
     yield f"net     {widths} {size}, {config.algorithm} ({local})"
     plan = f"{train.epochs} epochs, batch {train.batch}, {learning}{config.dtype}, seed {config.seed}"
     yield f"train   {plan}, {run.about.last.device}"

@@ -104,7 +104,7 @@ def param(function: F) -> F:
         type=ParamType(),
         multiple=True,
         help="A parameter of the labeler. Items of a list are separated by commas; nested values are JSON, such as "
-        "bands=[[0,1],[1,2]]; null is none. Repeatable.",
+        "bands=[[0,1],[1,2]]; null unsets it. Repeatable.",
     )(function)
 
 
@@ -161,7 +161,7 @@ def plugin_code(function: F) -> F:
     @click.option(
         "--labeler",
         metavar="NAME|FILE.py:CLASS",
-        help="The labeler to use if a label set's own is not installed: one in a file, or its new name. Runs its code.",
+        help="Use this labeler if a label set's own is not installed: FILE.py:CLASS (its code is run) or a new name.",
     )
     @functools.wraps(function)
     def command(*args: Any, labeler: str | None, **kwargs: Any) -> Any:
@@ -296,9 +296,11 @@ def what_to_train(function: F) -> F:
             help="Settings to start from; see ffnet presets.  [default: quick-… of the data set; pairs-… for labels "
             "that are pictures]",
         ),
-        click.option("--epochs", type=click.IntRange(min=1), help="Number of epochs."),
+        click.option("--epochs", type=click.IntRange(min=1), help="Number of epochs.  [default: the preset's]"),
         click.option(
-            "--seed", type=click.IntRange(min=0), help="Seed of weights, order of images, negatives and label design."
+            "--seed",
+            type=click.IntRange(min=0),
+            help="Seed of weights, order of images, negatives and label design.  [default: 0]",
         ),
     )
     for option in reversed(added):
@@ -359,15 +361,15 @@ def time_limit(function: F) -> F:
     )(function)
 
 
-def shape(default: str | None) -> Callable[[F], F]:
-    """Return the option ``--shape``."""
+def shape(default: str | None, purpose: str = "score") -> Callable[[F], F]:
+    """Return the option ``--shape``; `purpose` says what is done at this shape."""
     return click.option(
         "--shape",
         type=ShapeType(),
         metavar="CxHxW",
         default=default,
         show_default=default is not None,
-        help="Channels, height and width to score at" + ("." if default else "; default: the label set's own."),
+        help=f"Channels, height and width to {purpose} at" + ("." if default else "; default: the label set's own."),
     )
 
 

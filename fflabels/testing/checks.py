@@ -372,7 +372,7 @@ def threads(labeler: Labeler[Any]) -> None:
 
 @check(since=1)
 def spawned_processes(labeler: Labeler[Any]) -> None:
-    """A labeler that is pickled into a new process, whose strings hash otherwise, proposes and draws the same."""
+    """A labeler that is pickled into a new process, with another hash seed, proposes and draws the same."""
     if type(labeler).__module__ == "__main__":
         raise CheckSkippedError("the class is in __main__, where no other process finds it: put it into a module")
     x = images(shape_of(labeler))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -171,10 +172,12 @@ def diagnosis(run: Run, data: Data | None) -> Section | None:
     ranks = [f"{metric} {value:+.2f}" for metric, value in result.rank_correlation.items() if value is not None]
     if ranks:
         words += f"Rank correlation of similarity and mistakes over all pairs: {', '.join(ranks)}. "
+    spread = percent(1.96 * 0.5 / math.sqrt(result.count))
     words += (
         "The table shows how often the right label has higher goodness than a wrong one: on the image, on noise, and "
-        "on an image of a third class. A layer above 50 in the last two uses the label alone: the shortcut. Favourite "
-        "is the share of noise images that are assigned the label predicted most often."
+        f"on an image of a third class. If a layer looks at the image, the last two are within about {spread} of 50; "
+        "far above, it uses the label alone: the shortcut. Favourite is the share of noise images that are "
+        "assigned the label predicted most often."
     )
     head = ["%", "image", "noise", "third class", "favourite"]
     return Section("Label confusions", words, table=(head, rows))

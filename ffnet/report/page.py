@@ -100,8 +100,13 @@ def verdict(run: Run) -> str:
             "Pure forward–forward: each layer learns from its own activity alone. Labels are codes over its channels, "
             f"{codes}; images carry no label, and one pass gives the goodness of all labels."
         )
-    everywhere = "at every layer" if run.config.labels.intensity else "behind layer 1"
-    enters = f"{everywhere if run.config.labels.layers.count else 'only at the input'}, as an image"
+    image, layers = run.config.labels.intensity > 0, run.config.labels.layers
+    if not layers.count:
+        enters = "only at the input, as an image"
+    elif layers.set == "imprint":
+        enters = f"{'at every layer' if image else 'behind layer 1'}, as an image"
+    else:
+        enters = f"{'at the input as an image, and ' if image else ''}behind layer 1 as {layers.count} channels"
     if run.config.layer_local:
         hard = run.config.train.negatives == "hard"
         negatives = ", with wrong labels that the last layer takes for right" if hard else " alone"

@@ -11,7 +11,7 @@ from fflabels_cli import options
 
 @click.command("generate")
 @options.kind
-@options.shape("1x32x32")
+@options.shape("1x32x32", "draw")
 @options.pool
 @options.reference_images
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: candidates-KIND.json]")

@@ -18,7 +18,7 @@ from fflabels_cli import options
 )
 @click.option("--intensity", type=options.Finite(0, 1), default=0.35, show_default=True, help="The label intensity K.")
 @options.named
-@options.shape(None)
+@options.shape(None, "draw")
 @options.reference_images
 @options.plugin_code
 @options.force

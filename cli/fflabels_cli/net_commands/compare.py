@@ -19,12 +19,12 @@ LONG = 40
 
 @click.command("compare")
 @click.argument("runs", metavar="RUN…", nargs=-1, required=True, type=click.Path())
-@options.split("Make choices on validation (val for short).")
+@options.split("Accuracies on these images. Make choices on validation (val for short).")
 @options.as_json
 def command(runs: tuple[str, ...], split: SplitName, json_: bool) -> None:
     """Compare finished runs on one data set: mean accuracy ± standard deviation over seeds, and differences.
 
-    Runs that differ only in their seed are a group. Differences are to the first group, with 95 % intervals: of pairs
+    Runs that differ only in their seed are a group. Differences are from the first group, with 95 % intervals: of pairs
     of runs with the same seed (paired t-test), or of the means where fewer than two seeds are the same (Welch's
     t-test). Nothing is computed, so the test images are not evaluated again.
     """

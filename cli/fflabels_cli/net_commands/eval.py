@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 @options.plugin_code
 @options.inference(
     "One inference method only. cascade: goodness decides among the K (3) classes that linear proposes. halving: a "
-    "forecast and then each layer drop labels, and goodness decides among the rest. both: goodness and linear are "
+    "forecast, then each layer, discards labels; goodness decides among the rest. both: goodness and linear are "
     "summed, with weights fitted on the validation images.  [default: goodness, linear; for several runs also both]",
     "both",
 )
-@options.split("Make choices on validation (val for short). The run folder counts each evaluation on test images.")
+@options.split(
+    "Images to evaluate. Make choices on validation (val for short). The run folder counts evaluations on test images."
+)
 @options.data_root
 @options.device
 @options.as_json

@@ -8,6 +8,6 @@ command = LazyGroup(
     name="experiment",
     package="fflabels_cli.experiment_commands",
     command_names=EXPERIMENT_COMMANDS,
-    help="Run many trainings for one question: factors with named levels, times seeds, in a TOML file.",
+    help="Run every combination of the settings in a TOML file, with several seeds.",
     context_settings=HELP,
 )

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 @click.option("--start", metavar="RUN", help="Start from the layers of another run, also with other data and classes.")
 @options.device
 @click.option(
-    "--dtype", type=click.Choice(("float32", "bfloat16", "float64", "auto")), help="Data type of the activations."
+    "--dtype",
+    type=click.Choice(("float32", "bfloat16", "float64", "auto")),
+    help="Type of the activations.  [default: the preset's]",
 )
 @click.option(
     "--algorithm",
