@@ -26,6 +26,7 @@ lint: $(VENV)/.developed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy docs/*.py
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.benched  ## the benchmarks; exits 1 when a floor is missed

@@ -33,7 +33,7 @@ PAIRS = CODES.replaced({
 })  # fmt: skip
 WIDE, HIGH = (0, 10), (-0.9, 11.6)
 """Axes of a panel of where-labels-enter.png."""
-WORDS = {"size": 9, "color": "0.15"}
+WORDS: dict[str, Any] = {"size": 9, "color": "0.15"}
 
 
 def trained(folder: Path, name: str, config: ffnet.Config) -> ffnet.Run:
@@ -51,7 +51,8 @@ def method(pairs: ffnet.Run, codes: ffnet.Run) -> Figure:
     image, right = data.test.images[k : k + 1], int(data.test.classes[k])
     names = data.class_names
     figure = Figure(figsize=(10, 5.3), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, hspace=0.04)
+    panels: Any = figure.subfigures(2, 1, hspace=0.04)
+    top, bottom = panels
 
     # Labels in the image.
     top.suptitle(
@@ -79,10 +80,10 @@ def method(pairs: ffnet.Run, codes: ffnet.Run) -> Figure:
 
 def shown_image(pairs: ffnet.Run, codes: ffnet.Run) -> int:
     """Return the first test image that both nets classify correctly."""
-    test = codes.data().test
+    test, nets = codes.data().test, [run.net for run in (pairs, codes) if isinstance(run.net, ffnet.FFNet)]
     for k in range(len(test)):
         image, right = test.images[k : k + 1], int(test.classes[k])
-        if all(int(decision_scores(n, layer_goodness(n, image)).argmax()) == right for n in (pairs.net, codes.net)):
+        if all(int(decision_scores(net, layer_goodness(net, image)).argmax()) == right for net in nets):
             return k
     raise SystemExit("no test image that both nets classify correctly")
 
@@ -92,6 +93,7 @@ def as_picture(images_BCHW: Tensor) -> np.ndarray[Any, Any]:
 
 
 def embedded(run: ffnet.Run, image: Tensor, label: int) -> np.ndarray[Any, Any]:
+    assert isinstance(run.labels, LabelSet)
     drawn = run.labels.embed(image.float() / 255, torch.tensor([label]), run.config.labels.intensity)
     return as_picture(drawn * 255)
 
@@ -132,13 +134,15 @@ def energies_and_codes(first: Axes, second: Axes, net: Any, image: Tensor, right
     first.bar(range(len(order)), (energies_C - energies_C.mean())[order].numpy(), width=1, color=COLOURS[0])
     first.set_title("layer 3: energy of\neach channel", **WORDS)
     first.set(xticks=[], yticks=[])
-    first.spines[["top", "right", "left"]].set_visible(False)
+    first.spines[["top", "right", "bottom", "left"]].set_visible(False)
+    first.axhline(0, color="0.5", lw=1)
+    first.set_xlabel("channels, sorted by\nthe first code", **WORDS)
     limit = float(code_LC.abs().max())
     second.imshow(code_LC[:, order].numpy(), aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit)
-    second.set_title("a code per label,\nlearned with the layer", **WORDS)
+    second.set_title("a code per label, learned\n(red: positive weights)", **WORDS)
     second.set(xticks=[], yticks=[])
     second.set_ylabel("labels", **WORDS)
-    second.set_xlabel("channels", **WORDS)
+    second.set_xlabel("the same channels", **WORDS)
 
 
 # Where labels enter: a diagram.
@@ -151,12 +155,12 @@ def where_labels_enter() -> Figure:
     picture = photograph()
     wave = design("fourier", 4, candidates=50, shape=(3, 64, 64))
     panels = (
-        ("At the image", "a pattern (1 or 3, H, W)\nmixed into the picture", "C passes for C classes",
+        ("At the image", "a picture, mixed into\nthe image", "C passes for C classes",
          "the paper; Hinton 2022 (one-hot)"),
         ("At the layers", "m more channels for every\nlayer after the first", "C passes for C classes",
-         "[ours]; SigProp: a stream of its own"),
-        ("At the goodness", "a code (W, 1, 1): one weight\nper channel of the layer", "1 pass for all classes",
-         "[ours]; groups of channels: CwComp"),
+         "[ours]; close to it: SigProp"),
+        ("At the goodness", "a code: one weight per\nchannel of the layer", "1 pass for all classes",
+         "[ours]; close to it: CwComp"),
     )  # fmt: skip
     for number, (axis, (title, what, passes, whose)) in enumerate(zip(axes, panels, strict=True)):
         axis.set(xlim=WIDE, ylim=HIGH)

@@ -1,7 +1,7 @@
 """Draw pictures of the pages.
 
-labels.png: six Fourier and six morphology labels, each selected from 500 candidates; offered.png: what later layers
-receive of ten labels; gallery/: every kind of label in colour.
+labels.png: six Fourier and six morphology labels, each selected from 500 candidates; label-channels.png: what later
+layers receive of ten labels; gallery/: every kind of label in colour.
 """
 
 import importlib
@@ -53,7 +53,8 @@ if __name__ == "__main__":
         top += sheet.height + 12
     save_sheet(picture, PICTURES / "labels.png")
     waves = named_set("waves:reed-solomon", 10, (8, 32, 32))
-    drawn = figures.offered(label_channels(waves, (32, 32), (16, 16), torch.float32), [str(k) for k in range(10)])
-    (PICTURES / "offered.png").write_bytes(drawn)
+    channels = label_channels(waves, (32, 32), (16, 16), torch.float32)
+    drawn = figures.label_channels(channels, [str(k) for k in range(10)])
+    (PICTURES / "label-channels.png").write_bytes(drawn)
     (PICTURES / "gallery").mkdir(exist_ok=True)
     draw_gallery()
