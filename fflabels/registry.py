@@ -257,8 +257,8 @@ def file_of(spec: str) -> tuple[Path, str]:
     return path, match["name"]
 
 
-def resolve(name: str, where: str = "kind") -> Entry:
-    """Return the entry that a user means; ``path/to/file.py:Class`` runs the file's code. Errors are at `where`."""
+def resolve(name: str, where: str | None = None) -> Entry:
+    """Return the entry that a user means; ``path/to/file.py:Class`` runs the file's code. Errors begin with `where`."""
     return offer_file(name) if IN_A_FILE.fullmatch(name) else find(name, where)
 
 
@@ -338,8 +338,8 @@ def source(labeler: AnyLabeler) -> str:
     return f"labeler {labeler.name} of {distribution} {version}" if distribution else f"labeler {labeler.name}"
 
 
-def find(name: str, where: str = "kind") -> Entry:
-    """Return the one entry that `name` means; errors are at `where`. No file is read: a label set may be anyone's."""
+def find(name: str, where: str | None = None) -> Entry:
+    """Return the one entry that `name` means. Errors begin with `where`. No file is read: a label set may be anyone's."""
     known = entries()
     distribution, _, plain = name.rpartition(":")
     matching = [

@@ -85,7 +85,7 @@ ONE = np.random.default_rng(0).random((1, 1, 16, 16), np.float32)
         ({"n": 5, "metric": "cosine"}, "metric: unknown metric; got cosine"),
         ({"n": 5, "method": "bets"}, "method: unknown method; got bets"),
         ({"n": 5, "shape": (1, 0, 8)}, r"shape: not an image shape; got \(1, 0, 8\)"),
-        ({"n": 5, "labeler": "morf"}, "kind: unknown labeler; got morf .did you mean 'morph'"),
+        ({"n": 5, "labeler": "morf"}, "unknown labeler; got morf .did you mean 'morph'"),
         ({"n": 5, "intensity": 2.0}, "intensity: out of range; got 2.0; expected above 0, at most 1"),
         ({"n": 5, "iterations": -1}, "iterations: negative; got -1"),
         ({"n": 5, "metric": "dprime", "references": ONE}, "too few reference images for dprime; .*got 1"),

@@ -158,7 +158,7 @@ def test_the_environment_limits_plugins_but_not_built_ins(install, monkeypatch, 
 
 
 def test_unknown_names_suggest_the_nearest():
-    with pytest.raises(FFLabelsError, match=r"kind: unknown labeler; got furier .did you mean 'fourier'"):
+    with pytest.raises(FFLabelsError, match=r"unknown labeler; got furier .did you mean 'fourier'"):
         get_labeler("furier")
     with pytest.raises(FFLabelsError, match="unknown labeler; got nobody:morph"):
         get_labeler("nobody:morph")

@@ -305,7 +305,7 @@ def nothing(folder):
 
 
 MISTAKES = [
-    (nothing, ["select", "--n", 10, "--kind", "morf"], 1, "kind: unknown labeler; got morf (did you mean 'morph'?"),
+    (nothing, ["select", "--n", 10, "--kind", "morf"], 1, "unknown labeler; got morf (did you mean 'morph'?"),
     (nothing, ["select", "--n", 0, "--kind", "morph"], 2, "Invalid value for '--n'"),
     (nothing, ["select", "--n", 10**11, "--kind", "onehot"], 1, "n: 100000000000 recipes are too large for a label-set file"),
     (nothing, ["generate", "--kind", "fourier", "--candidates", 10**6], 1, "candidates: 1000000 recipes are too large for a label-set file"),
@@ -344,7 +344,7 @@ MISTAKES = [
     (nothing, ["show", "fourier:paper10", "--intensity", 2], 2, "Invalid value for '--intensity'"),
     (nothing, ["show", "fourier:paper10", "--shape", "1x8x8"], 1, "frequency above the sampling limit"),
     (nothing, ["show", "fourier:paper10", "--out", "a.jpg"], 1, "a.jpg: wrong ending; expected a name ending in .png"),
-    (nothing, ["list", "morf"], 1, "kind: unknown labeler; got morf (did you mean 'morph'?"),
+    (nothing, ["list", "morf"], 1, "unknown labeler; got morf (did you mean 'morph'?"),
     (nothing, ["select", "--kind", "morph", "--candidates", 2000, "--n", 3000], 1, "candidates: fewer than n; got 2000"),
     (nothing, ["select", "--kind", "morph", "--range", "0:1"], 2, "--range does not apply to photographs"),
     (nothing, ["select", "--kind", "code", "--shape", "8x1x1", "--range", "0:1"], 2, "--range does not apply to codes"),

@@ -399,7 +399,7 @@ def test_presets(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "--labels", "fuorier"], "Error: kind: unknown labeler; got fuorier (did you mean 'fourier'?"),
+        (["train", "--labels", "fuorier"], "Error: unknown labeler; got fuorier (did you mean 'fourier'?"),
         (["train", "--labels", "none.json"], "Error: none.json: cannot be read: No such file or directory"),
         (["train", "--labels", "fourier:paper11"], "Error: fourier: no such built-in set; got paper11; expected paper10"),
         (["train", "--n", "5"], "Error: labels fourier: not one label per class; got 5; expected 10 for digits"),
