@@ -339,7 +339,7 @@ def source(labeler: AnyLabeler) -> str:
 
 
 def find(name: str, where: str | None = None) -> Entry:
-    """Return the one entry that `name` means. Errors begin with `where`. No file is read: a label set may be anyone's."""
+    """Return the one entry that `name` means; errors begin with `where`. No file is run: a set may be anyone's."""
     known = entries()
     distribution, _, plain = name.rpartition(":")
     matching = [
