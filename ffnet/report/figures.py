@@ -74,7 +74,8 @@ def _curves(left: Axes, right: Axes, metrics: Sequence[Mapping[str, Any]]) -> No
     if validated or not layered:
         right.legend(**OVER_CURVES)
     left.set(xlabel="epoch", ylabel="loss")
-    right.set(xlabel="epoch", ylabel="discrimination accuracy, %" if layered else "accuracy, %")
+    shown = ["discrimination"] * layered + ["accuracy"] * bool(validated or not layered)
+    right.set(xlabel="epoch", ylabel=f"{' and '.join(shown)}, %")
     for axis in (left, right):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         _plain(axis)
