@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from numbers import Real
 
 from fflabels.errors import FFLabelsError
 
@@ -31,14 +32,14 @@ def check_floor(min_visibility: float | None) -> float | None:
     """Return a visibility floor as Python's float; refuse one below 0. None is the labeler's own."""
     if min_visibility is None:
         return None
-    if not 0 <= min_visibility < math.inf:
+    if not isinstance(min_visibility, Real) or not 0 <= min_visibility < math.inf:
         raise FFLabelsError("out of range", where="min_visibility", got=min_visibility, expected="a number ≥ 0")
     return float(min_visibility)
 
 
 def check_intensity(intensity: float) -> float:
     """Return a label intensity K as Python's float; refuse one at which nothing, or no number, is drawn."""
-    if not 0 < intensity <= 1:
+    if not isinstance(intensity, Real) or not 0 < intensity <= 1:
         raise FFLabelsError("out of range", where="intensity", got=intensity, expected="above 0, at most 1")
     return float(intensity)
 

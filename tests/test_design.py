@@ -148,6 +148,10 @@ def test_labels_of_large_images_are_chosen_on_reduced_ones():
         ({"n": "3"}, "n: not a whole number; got '3'; expected an integer"),
         ({"n": 3, "candidates": 20.0}, "candidates: not a whole number; got 20.0"),
         ({"n": 3, "seed": None}, "seed: not a whole number; got None"),
+        ({"n": 3, "iterations": 10.5}, "iterations: not a whole number; got 10.5"),
+        ({"n": 3, "intensity": "0.3"}, "intensity: out of range; got 0.3; expected above 0, at most 1"),
+        ({"n": 3, "min_visibility": "1"}, "min_visibility: out of range; got 1; expected a number ≥ 0"),
+        ({"n": 3, "certify": "a"}, "certify: not a time; got a; expected seconds, or True"),
     ],
 )
 def test_what_is_no_whole_number_is_refused(arguments, message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -142,7 +143,7 @@ def check_effort(seed: int, iterations: int | None) -> None:
 
 def check_certify(certify: bool | float, count: int) -> None:
     """Refuse a time that is none, and more candidates than a proof can hold."""
-    if not isinstance(certify, int | float) or not 0 <= certify < math.inf:
+    if not isinstance(certify, Real) or not 0 <= certify < math.inf:
         raise FFLabelsError("not a time", where="certify", got=certify, expected="seconds, or True")
     if certify is not False and count > MAX_CERTIFIED:
         raise FFLabelsError(
