@@ -277,8 +277,10 @@ def fit_linear_head(net: FFNet, images: Tensor, targets: Tensor, *, progress: Pr
 
     head = LinearHead(width, len(net.labels)).to(images.device)
     _standardize(head, features_of, size, config.chunk)
+    if features_NF is not None:
+        features_NF.sub_(head.mean).mul_(head.scale)
 
-    # Train.
+    # Train, on standardised features.
     batch = min(config.linear_batch, size)
     steps = size // batch
     adam = eager(torch.optim.AdamW)
@@ -290,9 +292,11 @@ def fit_linear_head(net: FFNet, images: Tensor, targets: Tensor, *, progress: Pr
         for step in range(steps):
             index = order[step * batch : (step + 1) * batch]
             features_BF = features_of(index)
+            inputs_BF = head.standardized(features_BF) if features_NF is None else features_BF
             optimizer.zero_grad()
             with torch.enable_grad():
-                F.cross_entropy(head(features_BF), targets[index]).backward()  # type: ignore[no-untyped-call]
+                logits_BC = F.linear(inputs_BF, head.weight, head.bias)
+                F.cross_entropy(logits_BC, targets[index]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         progress("linear classifier", epoch + 1, config.linear_epochs)

@@ -27,9 +27,13 @@ class LinearHead(nn.Module):
         self.weight = nn.Parameter(torch.zeros(classes, features))
         self.bias = nn.Parameter(torch.zeros(classes))
 
+    def standardized(self, features_NF: Tensor) -> Tensor:
+        """Return the features with mean 0 and about unit spread on the images that the head was fitted on."""
+        return (features_NF - self.mean) * self.scale
+
     def forward(self, features_NF: Tensor) -> Tensor:
         """Return logits."""
-        return F.linear((features_NF - self.mean) * self.scale, self.weight, self.bias)
+        return F.linear(self.standardized(features_NF), self.weight, self.bias)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
