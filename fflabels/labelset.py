@@ -643,7 +643,7 @@ def named_set(name: str, n: int | None = None, shape: Shape | None = None, seed:
             )
         n, seed = check_integer(n, "n"), check_seed(seed)
         if not 1 <= n <= MAX_RECIPES:
-            raise FFLabelsError("bad number of labels", where="n", got=n, expected=f"1 to {MAX_RECIPES}")
+            raise FFLabelsError("too few" if n < 1 else "too many", where="n", got=n, expected=f"1 to {MAX_RECIPES}")
         recipes = made(labeler, which, n, check_shape(shape), seed)
         provenance = msgspec.structs.replace(provenance, seed=seed)
     elif n not in (None, len(recipes)):

@@ -251,7 +251,7 @@ def test_equal_sets_have_equal_hashes_whether_scored_or_not(labels):
     ("arguments", "message"),
     [
         (("fourier",), "name: no built-in set; got fourier; expected KIND:SET, such as fourier:paper10"),
-        (("waves:reed-solomon", 2 * 10**9, (8, 16, 16)), "n: bad number of labels; got 2000000000; expected 1 to"),
+        (("waves:reed-solomon", 2 * 10**9, (8, 16, 16)), "n: too many; got 2000000000; expected 1 to 100000"),
         (("code:hadamard", 10.0, (16, 1, 1)), "n: not a whole number; got 10.0"),
         (("code:hadamard", "10", (16, 1, 1)), "n: not a whole number; got '10'"),
     ],
