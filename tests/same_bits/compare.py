@@ -72,7 +72,7 @@ def json_of(path: Path):
     text = path.read_text()
     found = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
     for labels in [found, *(found.values() if path.name == "sets.json" else [])] if isinstance(found, dict) else []:
-        if isinstance(labels, dict) and "sha256" in labels:
+        if isinstance(labels, dict) and "labeler" in labels:
             del labels["sha256"], labels["labeler"]["distribution"], labels["labeler"]["version"]
     return found
 
@@ -81,7 +81,7 @@ def differences(base: Path, ours: Path) -> list[str]:
     """Return the files that differ, and how."""
     found = []
     named = {path.relative_to(base) for pattern in ("*.safetensors", "scores", "*.json", "*.jsonl")
-             for path in base.rglob(pattern) if path.name not in ("timings.jsonl", "about.json")}  # fmt: skip
+             for path in base.rglob(pattern) if path.name not in ("timings.jsonl", "about.json", "seal.json")}  # fmt: skip
     for name in sorted(named):
         old, new = base / name, ours / name
         if not new.exists():
