@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from torch import Tensor
 
@@ -67,15 +68,9 @@ def labelers(net: Net) -> list[str]:
 
 def _pictures(run: Run, net: FFNet, labels: LabelSet, data: Data | None) -> Section:
     """Return the labels that images carry."""
-    shown = LabelSet(labels.recipes[:MAX_LABELS], labels.labeler, labels.provenance, None)
     images = one_a_class(data.train, 8).images if data else None
     references = References(to_unit(images).numpy(), data.name) if data and images is not None else None
-    sheet = png(
-        contact_sheet(
-            shown, shape=net.shape, references=references, intensity=run.config.labels.intensity,
-            names=numbered(run.about.data.class_names),
-        )
-    )  # fmt: skip
+    sheet = _sheet(run, labels, shape=net.shape, references=references, intensity=run.config.labels.intensity)
     words = _first_labels(len(labels))
     if labels.scores:
         largest = [f"{metric} {similarity.max:.3f}" for metric, similarity in labels.scores.similarity.items()]
@@ -83,6 +78,12 @@ def _pictures(run: Run, net: FFNet, labels: LabelSet, data: Data | None) -> Sect
             f"Similarity of the most similar pair: {', '.join(largest)}. Selection method: {labels.provenance.method}."
         )
     return Section("Labels", words, (picture(sheet, "each label, on images and alone"),))
+
+
+def _sheet(run: Run, labels: LabelSet, **options: Any) -> bytes:
+    """Return a contact sheet of the first labels with the names of their classes."""
+    shown = LabelSet(labels.recipes[:MAX_LABELS], labels.labeler, labels.provenance)
+    return png(contact_sheet(shown, names=numbered(run.about.data.class_names[:MAX_LABELS]), **options))
 
 
 def _first_labels(count: int) -> str:
@@ -105,8 +106,7 @@ def _codes(run: Run, codes: Codes) -> Section:
     width, regions = run.config.code_lengths[-1], run.config.code_regions[-1]
     entries = "channels" if regions == 1 else f"channels in {regions}×{regions} regions"
     labels = codes.sets[width]
-    shown = LabelSet(labels.recipes[:MAX_LABELS], labels.labeler, labels.provenance, None)
-    sheet = png(contact_sheet(shown, shape=(width, 1, 1), names=numbered(run.about.data.class_names)))
+    sheet = _sheet(run, labels, shape=(width, 1, 1))
     words = _first_labels(len(codes))
     words += f"A label is a pattern over the {entries} of a layer: its goodness is the energy of the black ones, minus "
     words += f"that of the white ones. These are the codes of the last layer ({codes.origin(width)})"

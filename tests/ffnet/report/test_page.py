@@ -188,3 +188,12 @@ def test_a_browser_shows_every_picture_and_nothing_sticks_out(runs, data, tmp_pa
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert re.search(r'data-found="7,true,true"', done.stdout), done.stderr[-500:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("labels", ["fourier", "code:groups"])
+def test_of_many_labels_the_first_are_shown(labels, tmp_path, monkeypatch):
+    monkeypatch.setattr("ffnet.report.label_sections.MAX_LABELS", 4)
+    small = {"data.limit": 60, "labels.candidates": 16, "net.widths": [16, 32], "net.pools": [2, 1]}
+    run = ffnet.train(labels=labels, epochs=1, out=tmp_path / "run", **small, **{"inference.linear_epochs": 1})
+    assert "The first 4 of 10." in write_report(run, run.data()).read_text()
