@@ -37,10 +37,10 @@ def check_floor(min_visibility: float | None) -> float | None:
     return float(min_visibility)
 
 
-def check_intensity(intensity: float) -> float:
+def check_intensity(intensity: float, where: str = "intensity") -> float:
     """Return a label intensity K as Python's float; refuse one at which nothing, or no number, is drawn."""
     if not isinstance(intensity, Real) or not 0 < intensity <= 1:
-        raise FFLabelsError("out of range", where="intensity", got=intensity, expected="above 0, at most 1")
+        raise FFLabelsError("out of range", where=where, got=intensity, expected="above 0, at most 1")
     return float(intensity)
 
 

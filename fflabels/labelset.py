@@ -741,9 +741,8 @@ def _parse(data: bytes, where: str) -> _Document:
         if scores.visibility is not None and len(scores.visibility) != labels:
             got, expected = len(scores.visibility), str(labels)
             raise FFLabelsError("not one per label", where=f"{where}: scores.visibility", got=got, expected=expected)
-        if scores.intensity is not None and not 0 < scores.intensity <= 1:
-            place = f"{where}: scores.intensity"
-            raise FFLabelsError("out of range", where=place, got=scores.intensity, expected="above 0, at most 1")
+        if scores.intensity is not None:
+            check_intensity(scores.intensity, f"{where}: scores.intensity")
         for metric, summary in scores.similarity.items():
             if summary.pair and not (0 <= min(summary.pair) < max(summary.pair) < labels):
                 place, expected = f"{where}: scores.similarity.{metric}.pair", f"two labels, from 0 to {labels - 1}"

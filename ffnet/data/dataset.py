@@ -101,16 +101,14 @@ class Data:
         values = _classes(y, "y")
         names = tuple(map(str, np.unique(values) if class_names is None else class_names))
         classes = _indices(values, names, len(images), named=class_names is not None)
+        order = np.random.default_rng(0).permutation(len(images))  # they may come class by class
+        images, classes = images[order], classes[order]
         if test is None:
             if len(images) < 6:
                 raise FFLabelsError("too few images", where="X", got=len(images), expected="at least 6, or a test")
-            order = np.random.default_rng(0).permutation(len(images))
-            images, classes = images[order], classes[order]
             held = held_out(classes, len(images) // 6, "by class", seed=2)
             tested, images, classes = (images[held], classes[held]), images[~held], classes[~held]
         else:
-            order = np.random.default_rng(0).permutation(len(images))  # they may come class by class
-            images, classes = images[order], classes[order]
             tests = images_of(test[0], "test").numpy()
             if tests.shape[1:] != images.shape[1:]:
                 raise FFLabelsError(

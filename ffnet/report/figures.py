@@ -74,8 +74,8 @@ def _curves(left: Axes, right: Axes, metrics: Sequence[Mapping[str, Any]]) -> No
     if validated or not layered:
         right.legend(**OVER_CURVES)
     left.set(xlabel="epoch", ylabel="loss")
-    shown = ["discrimination"] * layered + ["accuracy"] * bool(validated or not layered)
-    right.set(xlabel="epoch", ylabel=f"{' and '.join(shown)}, %")
+    layers = "discrimination and accuracy" if validated else "discrimination"
+    right.set(xlabel="epoch", ylabel=f"{layers if layered else 'accuracy'}, %")
     for axis in (left, right):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         _plain(axis)
