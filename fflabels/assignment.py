@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,8 @@ from fflabels.metrics import GRID
 from fflabels.observer import Observer, pooling
 from fflabels.progress import Progress, silent
 
-Matrix = npt.NDArray[np.float64]
+PairMatrix = npt.NDArray[np.float64]
+"""A number for each pair of classes or of labels, (n, n)."""
 
 STARTS = 16
 """Searches from solutions of the relaxed problem, and as many from random orders; the best result is kept."""
@@ -100,17 +102,17 @@ def assignment(
     if not isinstance(references, References):
         references = load_classed(references, labels.shape)
     check_classes(references, len(labels))
-    same = _similarity(labels, references, metric, progress)
-    if len(set(_pairs(same).tolist())) < 2:
+    labels_nn = _similarity(labels, references, metric, progress)
+    if len(set(_pairs(labels_nn).tolist())) < 2:
         return Assignment(labels, 0.0, 0.0)
-    alike = likeness(references, progress=progress)
-    order = _largest(alike, same, seed, progress)
+    classes_nn = likeness(references, progress=progress)
+    order = _largest(classes_nn, labels_nn, seed, progress)
     assigned, provenance = labels.reordered(order.tolist()), labels.provenance
     how = f"{provenance.method}, assigned by {metric} on {references.name}" + (f", seed {seed}" if seed else "")
-    assigned = LabelSet(
-        assigned.recipes, assigned.labeler, msgspec.structs.replace(provenance, method=how), assigned.scores
+    assigned = replace(assigned, provenance=msgspec.structs.replace(provenance, method=how))
+    return Assignment(
+        assigned, correlation(classes_nn, labels_nn), correlation(classes_nn, labels_nn[np.ix_(order, order)])
     )
-    return Assignment(assigned, correlation(alike, same), correlation(alike, same[np.ix_(order, order)]))
 
 
 def agreement(labels: LabelSet, references: References, *, metric: str = "shift") -> float:
@@ -122,7 +124,7 @@ def agreement(labels: LabelSet, references: References, *, metric: str = "shift"
     return correlation(likeness(references), _similarity(labels, references, metric))
 
 
-def likeness(references: References, *, progress: Progress = silent) -> Matrix:
+def likeness(references: References, *, progress: Progress = silent) -> PairMatrix:
     """Return how much classes look alike, (n, n): correlations of their means to an untrained observer, diagonal 0.
 
     The observer has 64 random 5×5 filters with ReLU, averaged in 4×4 cells; differences are in standard deviations
@@ -140,12 +142,12 @@ def likeness(references: References, *, progress: Progress = silent) -> Matrix:
     within = np.square(seen - mean[classes]).mean(axis=0)
     offset = (mean - mean.mean(axis=0)) / np.sqrt(np.maximum(within, SILENT))
     offset /= np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), SILENT)
-    alike: Matrix = np.round(offset @ offset.T * GRID) / GRID
+    alike: PairMatrix = np.round(offset @ offset.T * GRID) / GRID
     np.fill_diagonal(alike, 0)
     return alike
 
 
-def look(references: References, progress: Progress = silent) -> Matrix:
+def look(references: References, progress: Progress = silent) -> PairMatrix:
     """Return what the observer sees of M images: its 64 filters' mean responses in each cell, (M, 64 × cells)."""
     eye, cells, images = Observer(references), pooling(references.shape), references.images
     seen = np.empty((len(images), eye.filters.shape[0] * cells.shape[1]))
@@ -179,21 +181,23 @@ def check_classes(references: References, expected: int | None = None) -> npt.ND
     return classes
 
 
-def _similarity(labels: LabelSet, references: References, metric: str, progress: Progress = silent) -> Matrix:
+def _similarity(labels: LabelSet, references: References, metric: str, progress: Progress = silent) -> PairMatrix:
     """Return how alike labels are on some of the images, (n, n), diagonal 0."""
     few = References(references.images[evenly(len(references.images), REFERENCE_COUNT)], references.name)
     few = load_references(few, few.shape)
-    same = Brief(labels.labeler, few, labels.intensity).similarity(labels.recipes, metric, progress).astype(np.float64)
-    np.fill_diagonal(same, 0)
-    return same
+    labels_nn = (
+        Brief(labels.labeler, few, labels.intensity).similarity(labels.recipes, metric, progress).astype(np.float64)
+    )
+    np.fill_diagonal(labels_nn, 0)
+    return labels_nn
 
 
-def _pairs(matrix: Matrix) -> Matrix:
-    pairs: Matrix = matrix[np.triu_indices(len(matrix), 1)]
+def _pairs(matrix: PairMatrix) -> PairMatrix:
+    pairs: PairMatrix = matrix[np.triu_indices(len(matrix), 1)]
     return pairs
 
 
-def correlation(one: Matrix, other: Matrix) -> float:
+def correlation(one: PairMatrix, other: PairMatrix) -> float:
     """Return the correlation of two matrices' values above the diagonal; 0 where either's are all the same."""
     ours, theirs = _pairs(one), _pairs(other)
     if len(ours) < 2 or not np.ptp(ours) or not np.ptp(theirs):
@@ -201,36 +205,38 @@ def correlation(one: Matrix, other: Matrix) -> float:
     return float(np.corrcoef(ours, theirs)[0, 1])
 
 
-def _largest(alike: Matrix, same: Matrix, seed: int, progress: Progress) -> npt.NDArray[np.int64]:
+def _largest(classes_nn: PairMatrix, labels_nn: PairMatrix, seed: int, progress: Progress) -> npt.NDArray[np.int64]:
     """Return the order with the largest sum; the present order if none is better."""
     from scipy.optimize import quadratic_assignment  # takes a moment to import
 
-    best = _exchanged(alike, same, np.arange(len(same)))
-    largest = _sum(alike, same, best)
+    best = _exchanged(classes_nn, labels_nn, np.arange(len(labels_nn)))
+    largest = _sum(classes_nn, labels_nn, best)
     for start in range(STARTS):
         rng = np.random.default_rng([seed, start])
-        relaxed = quadratic_assignment(alike, same, options={"maximize": True, "rng": rng, "P0": "randomized"})
-        for begin in (relaxed.col_ind, rng.permutation(len(same))):
-            order = _exchanged(alike, same, begin)
-            if (value := _sum(alike, same, order)) > largest:
+        relaxed = quadratic_assignment(
+            classes_nn, labels_nn, options={"maximize": True, "rng": rng, "P0": "randomized"}
+        )
+        for begin in (relaxed.col_ind, rng.permutation(len(labels_nn))):
+            order = _exchanged(classes_nn, labels_nn, begin)
+            if (value := _sum(classes_nn, labels_nn, order)) > largest:
                 best, largest = order, value
         progress("assigning", start + 1, STARTS)
     return best
 
 
-def _sum(alike: Matrix, same: Matrix, order: npt.NDArray[np.int64]) -> float:
-    return float((alike * same[np.ix_(order, order)]).sum())
+def _sum(classes_nn: PairMatrix, labels_nn: PairMatrix, order: npt.NDArray[np.int64]) -> float:
+    return float((classes_nn * labels_nn[np.ix_(order, order)]).sum())
 
 
-def _exchanged(alike: Matrix, same: Matrix, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _exchanged(classes_nn: PairMatrix, labels_nn: PairMatrix, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return the order after exchanges of two labels, the best one first, until none makes the sum larger."""
     order = np.array(order, np.int64)
     while True:
-        now = same[np.ix_(order, order)]
-        each = alike @ now
+        now = labels_nn[np.ix_(order, order)]
+        each = classes_nn @ now
         own = each.diagonal()
-        # Half of what exchanging i and j adds: Σ over k of (alike_ik − alike_jk)·(now_jk − now_ik), k neither i nor j.
-        gain = each + each.T - own[:, None] - own[None, :] + 2 * alike * now
+        # Half of what exchanging i and j adds: Σ (classes_ik − classes_jk)·(now_jk − now_ik) over k, neither i nor j.
+        gain = each + each.T - own[:, None] - own[None, :] + 2 * classes_nn * now
         i, j = divmod(int(gain.argmax()), len(order))
         if gain[i, j] <= 1 / GRID:
             return order

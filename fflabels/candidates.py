@@ -215,6 +215,7 @@ class _Distinct:
         partial = np.concatenate([self.known[k], self.within[k, self.taken]])
         same = SAME * np.sqrt(self.changed[:count] * seen.changed)
         alike = partial if self.signed else np.abs(partial)
+        # An image whose signature is not held adds at most 1 to the product; close calls are computed in full.
         for other in np.flatnonzero(alike + (self.images - self.held) + MARGIN > same):
             product = float(np.einsum("ncyx,ncyx->", self._signature(int(other)), seen.signature))
             if (product if self.signed else abs(product)) > same[other]:

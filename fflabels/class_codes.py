@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fflabels.assignment import SILENT, Matrix, check_classes, correlation, look
+from fflabels.assignment import SILENT, PairMatrix, check_classes, correlation, look
 from fflabels.checks import check_integer, check_seed
 from fflabels.codes import check_code_shape
 from fflabels.errors import FFLabelsError
@@ -48,12 +48,13 @@ DIGITS = 4
 """The values of codes are rounded to this many decimals."""
 
 
-def class_likeness(references: str | Path | References, *, progress: Progress = silent) -> Matrix:
+def class_likeness(references: str | Path | References, *, progress: Progress = silent) -> PairMatrix:
     """Return how much classes look alike, (n, n): from −1 to 1, with 1 on the diagonal.
 
     An untrained observer looks at the images: 64 random 5×5 filters with ReLU, averaged in 4×4 cells. The likeness of
     two classes is the correlation of their mean features, after these are whitened by the covariance within the classes
-    plus a ridge. Rounded to multiples of 2⁻²⁰.
+    plus a ridge. (`fflabels.assign` divides each feature by its own deviation within the classes instead.) Rounded to
+    multiples of 2⁻²⁰.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def class_likeness(references: str | Path | References, *, progress: Progress = 
     unit = offset / np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), np.finfo(float).tiny)
     cosines = unit @ unit.T
     np.fill_diagonal(cosines, 1)
-    likeness: Matrix = np.round((cosines + cosines.T) / 2 * GRID) / GRID
+    likeness: PairMatrix = np.round((cosines + cosines.T) / 2 * GRID) / GRID
     return likeness
 
 
@@ -155,13 +156,13 @@ def codes_from_likeness(likeness: npt.ArrayLike, width: int, *, share: float = S
     return replace(labels, scores=labels.score((width, 1, 1)).scores)
 
 
-def follows(labels: LabelSet, likeness: Matrix) -> float:
+def follows(labels: LabelSet, likeness: PairMatrix) -> float:
     """Return the correlation, over all pairs of classes, of the codes' correlations with the classes' likeness."""
-    of_codes: Matrix = np.corrcoef(labels.codes())  # type: ignore[assignment]
+    of_codes: PairMatrix = np.corrcoef(labels.codes())  # type: ignore[assignment]
     return correlation(of_codes, likeness)
 
 
-def _checked(likeness: npt.ArrayLike) -> Matrix:
+def _checked(likeness: npt.ArrayLike) -> PairMatrix:
     """Return the likeness as float64; refuse what is no matrix of correlations."""
     try:
         matrix = np.asarray(likeness, dtype=np.float64)

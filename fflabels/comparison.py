@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from fflabels import registry
@@ -133,7 +134,7 @@ def compare(
         pools = _Pools(Brief(labeler, images, intensity, min_visibility, seed), max(candidates, *counts), progress)
         for metric in metrics or metrics_on(images, intensity):
             for n in counts:
-                reached.append(replace(_reach(pools, metric, n), kind=kind, row=row))
+                reached.append(_reach(pools, kind, row, metric, n))
     return reached
 
 
@@ -147,18 +148,18 @@ def _kinds(labelers: Sequence[Labeler[Any]]) -> list[str]:
     ]
 
 
-def _reach(pools: _Pools, metric: str, n: int) -> Reach:
-    labeler, seed = pools.brief.labeler, pools.brief.seed
-    kind, params = labeler.name, _params(labeler)
+def _reach(pools: _Pools, kind: str, row: int, metric: str, n: int) -> Reach:
+    seed, params = pools.brief.seed, _params(pools.brief.labeler)
     try:
         matrix, complete = pools.similarity(n, metric)
     except FFLabelsError as error:  # the labeler cannot draw n labels at this shape
-        return Reach(kind, params, metric, n, None, None, None, str(error))
+        return Reach(kind, params, metric, n, None, None, None, str(error), row=row)
     size = None if complete else len(matrix)
     if n > len(matrix):
-        return Reach(kind, params, metric, n, size, None, None, f"has no more than {size} distinct, visible labels")
+        trouble = f"has no more than {size} distinct, visible labels"
+        return Reach(kind, params, metric, n, size, None, None, trouble, row=row)
     chosen = select(matrix, n, seed=seed, progress=pools.progress).score
-    return Reach(kind, params, metric, n, size, chosen, None if complete else _chance(matrix, n, seed))
+    return Reach(kind, params, metric, n, size, chosen, None if complete else _chance(matrix, n, seed), row=row)
 
 
 class _Pools:
@@ -196,6 +197,6 @@ def _chance(matrix: Matrix, n: int, seed: int) -> float:
 
 def _params(labeler: Labeler[Any]) -> str:
     default = type(labeler)().params
-    fields = [f for f in labeler.params.__struct_fields__ if getattr(labeler.params, f) != getattr(default, f)]
-    values = {f: getattr(labeler.params, f) for f in fields}
-    return " ".join(f"{name}={typed_text(value)}" for name, value in values.items())
+    values = msgspec.structs.asdict(labeler.params)
+    changed = {name: value for name, value in values.items() if value != getattr(default, name)}
+    return " ".join(f"{name}={typed_text(value)}" for name, value in changed.items())

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import itertools
-import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from fflabels.docstrings import field_docs
 from fflabels.labeler import Labeler, Params, typed_text
 
 
@@ -46,7 +43,7 @@ def parameters(labeler_type: type[Labeler[Any]]) -> list[Parameter]:
     """
     info = msgspec.inspect.type_info(labeler_type.params_type)
     assert isinstance(info, msgspec.inspect.StructType)
-    docs = _field_docs(labeler_type.params_type)
+    docs = field_docs(labeler_type.params_type)
     defaults = labeler_type().params
     return [
         Parameter(field.name, _words(field.type), typed_text(getattr(defaults, field.name)), docs.get(field.name, ""))
@@ -98,20 +95,3 @@ def _with_range(word: str, kind: msgspec.inspect.IntType | msgspec.inspect.Float
     if high:
         return f"{word}, {high}" if kind.le is None else f"{word}, {high} or less"
     return word
-
-
-def _field_docs(params_type: type[Params]) -> dict[str, str]:
-    """Return the strings below a struct's fields, base classes first; read from the source, since Python drops them."""
-    docs: dict[str, str] = {}
-    for base in reversed(params_type.__mro__):
-        try:
-            [struct] = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-        except (OSError, TypeError, SyntaxError, ValueError):
-            continue
-        body = struct.body if isinstance(struct, ast.ClassDef) else []
-        for field, below in itertools.pairwise(body):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                match below:
-                    case ast.Expr(value=ast.Constant(value=str(text))):
-                        docs[field.target.id] = " ".join(text.split())
-    return docs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from fflabels.many import Patterns, propose_many
 from fflabels.metrics import METRICS, Matrix, get_metric
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
-from fflabels.selection.construct import least_sum
+from fflabels.selection.construct import Chosen, least_sum
 from fflabels.selection.dispersion import METHODS, Method, Selection, check_certify, check_effort, select
 from fflabels.selection.vectors import select_vectors
 
@@ -123,7 +123,7 @@ def design(
     if recipes:
         whole = LabelSet(recipes, labeler, Provenance("complete"))
         report = whole.score(brief.shape, brief.references, intensity=intensity, progress=progress)
-        return LabelSet(recipes, labeler, whole.provenance, report.scores)
+        return replace(whole, scores=report.scores)
     if candidates < n:
         raise FFLabelsError("fewer than n", where="candidates", got=candidates, expected=f"at least {n}")
 
@@ -148,9 +148,10 @@ def design(
     chosen = select(matrix, n, seed=seed, iterations=iterations, method=method, certify=certify, progress=progress)
     tie_breaker = None if is_code(labeler) else measure.tie_breaker
     if method == "best" and tie_breaker and n > 1 and chosen.score == 0:
-        chosen = _break_tie(brief, pool, matrix, chosen, tie_breaker, iterations, progress)
-    how = method + reduced_from(shape)
-    provenance = Provenance(how, metric, seed, len(pool), pool.drawn, pool.min_visibility)
+        chosen = _break_tie(
+            brief, pool, lambda some: matrix[np.ix_(some, some)], chosen, tie_breaker, iterations, progress
+        )
+    provenance = Provenance(method + reduced_from(shape), metric, seed, len(pool), pool.drawn, pool.min_visibility)
     return _scored(brief, pool, chosen, provenance, {metric: matrix}, progress)
 
 
@@ -173,7 +174,7 @@ def reduced_from(shape: Shape) -> str:
 
 
 def _design_from_many(
-    brief: Brief, n: int, candidates: int, metric: str, iterations: int | None, progress: Progress, how: str
+    brief: Brief, n: int, candidates: int, metric: str, iterations: int | None, progress: Progress, reduced: str
 ) -> LabelSet:
     """Return n of more candidates than can be compared all with all: by the correlation of their patterns."""
     seed, tie_breaker = brief.seed, METRICS[metric].tie_breaker
@@ -184,13 +185,12 @@ def _design_from_many(
     patterns = Patterns(brief.labeler, pool, brief.shape)
     chosen = select_vectors(patterns, n, seed=seed, iterations=iterations, progress=progress)
     if tie_breaker and n > 1 and chosen.score == 0:
-        some = np.union1d(chosen.indices, np.arange(min(len(pool), max(512, 4 * n))))
-        few = Candidates([pool[int(i)] for i in some], pool.drawn, 0, 0, pool.min_visibility)
-        matrix = brief.similarity(few, metric, progress)
-        within = replace(chosen, indices=np.searchsorted(some, chosen.indices))
-        better = _break_tie(brief, few, matrix, within, tie_breaker, iterations, progress)
-        chosen = replace(better, indices=some[better.indices])
-    provenance = Provenance("best" + how, metric, seed, len(pool), pool.drawn, pool.min_visibility)
+
+        def similarity_of(some: Chosen) -> Matrix:
+            return brief.similarity([pool[int(i)] for i in some], metric, progress)
+
+        chosen = _break_tie(brief, pool, similarity_of, chosen, tie_breaker, iterations, progress)
+    provenance = Provenance("best" + reduced, metric, seed, len(pool), pool.drawn, pool.min_visibility)
     return _scored(brief, pool, chosen, provenance, {}, progress)
 
 
@@ -216,7 +216,7 @@ def _scored(
 def _break_tie(
     brief: Brief,
     pool: Candidates,
-    matrix: Matrix,
+    similarity_of: Callable[[Chosen], Matrix],
     chosen: Selection,
     tie_breaker: str,
     iterations: int | None,
@@ -226,10 +226,12 @@ def _break_tie(
 
     Two waves a quarter period apart have pearson 0, yet one is the other, shifted. The search goes over the perfect
     set found and the first candidates; among sets that are as good, swaps then lower the sum of squares.
+    `similarity_of` returns the similarities of some candidates by the metric that chose the set.
     """
     some = np.union1d(chosen.indices, np.arange(min(len(pool), max(512, 4 * len(chosen.indices)))))
     alike = brief.similarity([pool[int(i)] for i in some], tie_breaker, progress)
-    both = np.where(matrix[np.ix_(some, some)] > 0, 1 + matrix[np.ix_(some, some)], alike)
+    matrix = similarity_of(some)
+    both = np.where(matrix > 0, 1 + matrix, alike)
     better = select(both, len(chosen.indices), seed=brief.seed, iterations=iterations, progress=progress)
     if better.score >= 1:
         return chosen

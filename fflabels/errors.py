@@ -107,6 +107,13 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory is full, on any device; imports no PyTorch."""
+    texts = ("can't allocate memory", "not enough memory")
+    out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return out_of_memory or any(text in str(error) for text in texts)
+
+
 def short(value: object, limit: int = 100) -> str:
     """Return a text, or the repr of anything else, cut to `limit` characters."""
     text = value if isinstance(value, str) else repr(value)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fflabels.arrays import Array, Shape, check_shape
 from fflabels.brief import Brief
-from fflabels.code_sheet import code_sheet, code_strip, label_text
+from fflabels.code_sheet import FRAME, INK, PAPER, QUIET, code_sheet, code_strip, label_text
 from fflabels.codes import is_code, references_for
 from fflabels.errors import FFLabelsError, one_line
 from fflabels.files import GENERATOR, write_whole
@@ -30,7 +30,6 @@ SHOWN = 3
 SIDE = 64
 GAP = 3
 CAPTION = 16
-INK, PAPER, QUIET, FRAME = (24, 24, 27), (255, 255, 255), (113, 113, 122), (200, 200, 206)
 
 MAX_SHOWN = 2500
 """The most labels on one sheet; the first ones of a larger set."""

@@ -143,8 +143,8 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (dprime(summary.max), *summary.pair) if summary and summary.pair else None
 
     @property
-    def at(self) -> str:
-        """The label intensity K in words; old files do not tell it."""
+    def intensity_words(self) -> str:
+        """A space and "at K …"; empty for codes, and for old files, which do not tell K."""
         return "" if self.intensity is None else f" at K {self.intensity:g}"
 
     @property
@@ -156,7 +156,8 @@ class Scores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         beside = f"; chance {dprime_text(dprime(chance.max))}" if chance else ""
         if self.references and self.references.count < REFERENCE_COUNT:
             beside += f"; likely too high, on {self.references.count} images only"
-        return f"least d′: {dprime_text(least[0])} (labels {least[1]} and {least[2]}){self.at and ','}{self.at}{beside}"
+        where = self.intensity_words and f",{self.intensity_words}"
+        return f"least d′: {dprime_text(least[0])} (labels {least[1]} and {least[2]}){where}{beside}"
 
 
 @dataclass(frozen=True)
@@ -221,13 +222,13 @@ class Contents:
         return cls(document.labeler, len(document.recipes), document.provenance, document.scores)
 
 
-def check_unit(images: Array, where: str = "images") -> None:
+def check_unit(images: Array) -> None:
     """Refuse images with values below 0, above 1 or undefined. On a GPU this waits for the device."""
     xp = array_namespace(images)
     if size(images) and not bool(xp.all((images >= 0) & (images <= 1))):
         low, high = float(xp.min(images)), float(xp.max(images))
         hint = "divide by 255" if 1 < high <= 255 and low >= 0 else None
-        raise FFLabelsError("out of range", where=where, got=f"{low:g} to {high:g}", expected="0 to 1", hint=hint)
+        raise FFLabelsError("out of range", where="images", got=f"{low:g} to {high:g}", expected="0 to 1", hint=hint)
 
 
 def _intensity(intensity: float | Array, images: Array) -> float | Array:
@@ -552,7 +553,7 @@ def _warning(scores: Scores | None, provenance: Provenance) -> str | None:
     visible = (provenance.min_visibility or 0) >= 1
     return (
         f"likely hard to learn: to an untrained observer labels {i} and {j} lie d′ {least:.2f} "
-        f"apart{scores.at}, less than {HARD:g}; what may help: "
+        f"apart{scores.intensity_words}, less than {HARD:g}; what may help: "
         f"{'' if visible else '--min-visibility 1, '}another kind, a larger K"
     )
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fflabels.arrays import Shape
 from fflabels.candidates import Candidates
-from fflabels.checks import check_floor, check_seed
+from fflabels.checks import MAX_COMPARED, check_floor, check_seed
 from fflabels.errors import FFLabelsError, TooFewCandidatesError
 from fflabels.guard import draw, patterns
 from fflabels.images import References
@@ -77,7 +77,7 @@ def propose_many(
     if not labeler.image_independent:
         raise FFLabelsError(
             "too many candidates for labels that depend on the image", where="candidates", got=n,
-            expected="at most 20000",
+            expected=f"at most {MAX_COMPARED}",
         )  # fmt: skip
     if n > MAX_DRAWN:
         raise FFLabelsError("too many", where="candidates", got=n, expected=f"at most {MAX_DRAWN}")

@@ -24,7 +24,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 
 
 def draw_comparison(reaches: Sequence[Reach], path: Path) -> None:
-    """Draw a panel a metric: the largest similarity against n, a line a kind, dotted what chance gives."""
+    """Draw one panel per metric: the largest similarity against n, one line per kind; dotted: chosen at random."""
     metrics = list(dict.fromkeys(reach.metric for reach in reaches))
     kinds = list(dict.fromkeys((reach.row, f"{reach.kind} {reach.params}".strip()) for reach in reaches))
     counts = sorted({reach.n for reach in reaches})

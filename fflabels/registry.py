@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from fflabels.errors import FFLabelsError, LabelerFaultError, install_command, nearest, short
+from fflabels.errors import FFLabelsError, LabelerFaultError, install_command, lacks_memory, nearest, short
 from fflabels.labeler import API_VERSION, Labeler
 from fflabels.recipe import Recipe
 
@@ -126,6 +126,7 @@ def _distributions() -> tuple[tuple[str, int], ...]:
 
 @lru_cache(maxsize=1)
 def _entries_of(_changed: tuple[tuple[str, int], ...]) -> tuple[Entry, ...]:
+    """Return the labelers of all distributions; `_changed` is only the key of the cache."""
     points: dict[tuple[str, str], tuple[str, str]] = {}
     for point in metadata.entry_points(group=GROUP):
         distribution, version = _distribution(point)
@@ -291,7 +292,7 @@ def blaming(labeler: AnyLabeler) -> Iterator[None]:
         text = str(error).removeprefix(f"labeler {labeler.name}: ")
         raise FFLabelsError(short(text, LONGEST_MESSAGE), where=where) from error
     except (Exception, SystemExit) as error:
-        if _lacks_memory(error):
+        if lacks_memory(error):
             raise
         raise LabelerFaultError(_fault(error), where=source(labeler)) from error
     finally:
@@ -312,12 +313,6 @@ def calling() -> str:
     """Return the labeler whose own code runs now, as errors name it; empty if none does."""
     labeler = _calling.get()
     return labeler if isinstance(labeler, str) else source(labeler)
-
-
-def _lacks_memory(error: BaseException) -> bool:
-    """Return whether PyTorch, which is not imported here, says that memory is full."""
-    texts = ("can't allocate memory", "not enough memory")
-    return type(error).__name__ == "OutOfMemoryError" or any(text in str(error) for text in texts)
 
 
 def _is_third_party(labeler: AnyLabeler) -> bool:

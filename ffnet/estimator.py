@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import softmax
 
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError, MissingExtraError
@@ -180,10 +181,8 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         With ``inference="linear"`` these are the probabilities that the linear classifier was fitted to. Those of
         goodness are not calibrated; ``sklearn.calibration.CalibratedClassifierCV`` can do that.
         """
-        scores_NC = self._scores(X).astype(np.float64)
-        power_NC: npt.NDArray[np.float64] = np.exp(scores_NC - scores_NC.max(1, keepdims=True))
-        power_NC /= power_NC.sum(1, keepdims=True)
-        return power_NC
+        probability_NC: npt.NDArray[np.float64] = softmax(self._scores(X).astype(np.float64), axis=1)
+        return probability_NC
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's parameters and, with `deep`, a mapping's `settings` by their dotted names."""

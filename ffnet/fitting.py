@@ -60,8 +60,8 @@ def fit(net: Net, data: Data, *, report: Callable[[Metrics], None] | None = None
     Parameters
     ----------
     net
-        `FFNet` or `BPNet`, on the device to train on; changed in place. The order of the images and the negatives
-        depend only on the seed in its configuration and on the epoch.
+        `FFNet`, `BPNet` or `LocalNet`, on the device to train on; changed in place. The order of the images and the
+        negatives depend only on the seed in its configuration and on the epoch.
     data
         The training split is used, and the validation split if layer weights are fitted.
     report
@@ -103,7 +103,9 @@ def fit(net: Net, data: Data, *, report: Callable[[Metrics], None] | None = None
     return history
 
 
-def fit_heads(net: FFNet, data: Data, *, progress: Progress = silent, done: Callable[[str], object] = str) -> None:
+def fit_heads(
+    net: FFNet, data: Data, *, progress: Progress = silent, done: Callable[[str], object] | None = None
+) -> None:
     """Fit and set the heads of a trained net: the linear classifier and, if configured, the layer weights.
 
     Parameters
@@ -118,9 +120,11 @@ def fit_heads(net: FFNet, data: Data, *, progress: Progress = silent, done: Call
         Called with the name of each head after it was fitted.
     """
     net.linear = fit_linear(net, data.train.to(net.device), progress=progress)
-    done("linear classifier")
+    if done:
+        done("linear classifier")
     net.layer_weights = fit_layer_weights(net, data, progress=progress)
-    done("weights of goodness")
+    if done:
+        done("weights of goodness")
 
 
 @torch.no_grad()
@@ -282,14 +286,14 @@ def fit_linear_head(net: FFNet, images: Tensor, targets: Tensor, *, progress: Pr
 
     # Train, on standardised features.
     batch = min(config.linear_batch, size)
-    steps = size // batch
+    steps_per_epoch = size // batch
     adam = eager(torch.optim.AdamW)
     optimizer = adam(head.parameters(), lr=config.linear_lr, weight_decay=config.linear_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.linear_epochs * steps)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.linear_epochs * steps_per_epoch)
     for epoch in range(config.linear_epochs):
         generator = torch.Generator().manual_seed((net.config.seed * 100_003 + epoch) % 2**63)
         order = torch.randperm(size, generator=generator).to(images.device)
-        for step in range(steps):
+        for step in range(steps_per_epoch):
             index = order[step * batch : (step + 1) * batch]
             features_BF = features_of(index)
             inputs_BF = head.standardized(features_BF) if features_NF is None else features_BF

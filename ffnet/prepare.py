@@ -6,6 +6,7 @@ import math
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from fflabels import LabelSet, guard
@@ -182,9 +183,14 @@ def _check_kernel(config: Config, data: Data) -> None:
         )  # fmt: skip
 
 
+def _missing_classes(data: Data) -> npt.NDArray[np.int64]:
+    """Return the classes without a training image."""
+    return np.setdiff1d(np.arange(data.classes), data.train.classes.numpy())
+
+
 def _warn_of_missing_classes(data: Data) -> None:
     """Warn of classes that cannot be learned."""
-    missing = np.setdiff1d(np.arange(data.classes), data.train.classes.numpy())
+    missing = _missing_classes(data)
     if not len(missing):
         return
     named = ", ".join(data.class_names[k] for k in missing[:10]) + (", …" if len(missing) > 10 else "")
@@ -199,7 +205,7 @@ def _check_labels(config: Config, data: Data) -> None:
     if config.labels.n and is_labeler(config.labels.set):
         check_count(config, config.labels.n, data)
     choose_layer_labels(config, data.classes)
-    missing = np.setdiff1d(np.arange(data.classes), data.train.classes.numpy())
+    missing = _missing_classes(data)
     if config.labels.assign == "alike" and len(missing):
         raise FFLabelsError(
             "a class without a training image", where="labels.assign", got=f"class {missing[0]} of {data.name}",

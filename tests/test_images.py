@@ -10,7 +10,7 @@ from PIL import Image
 
 from fflabels import FFLabelsError, References, load_references, named_set
 from fflabels.errors import PictureWarning
-from fflabels.images import REFERENCE_COUNT, digits, fit, load_classed, photographs
+from fflabels.images import REFERENCE_COUNT, digits, load_classed, photographs, to_shape
 from fflabels.images.photographs import _resized, _unit
 from fflabels.labelset import open_set
 
@@ -34,10 +34,10 @@ def test_photographs_have_the_same_bits_on_every_processor(shape, digest):
 def test_photographs_are_resized_as_pillow_does(old, new):
     crop = np.random.default_rng(0).integers(0, 256, (3, *old), dtype=np.uint8)
     resized, white = _resized(crop, *new, coloured=True)
-    expected = fit((crop[None] / 255).astype(np.float32), (3, *new))[0]
+    expected = to_shape((crop[None] / 255).astype(np.float32), (3, *new))[0]
     np.testing.assert_allclose(_unit(resized, white, 3), expected, atol=1e-5)
     grey, white = _resized(crop, *new, coloured=False)
-    expected = fit((crop[None] / 255).astype(np.float32), (1, *new))[0]
+    expected = to_shape((crop[None] / 255).astype(np.float32), (1, *new))[0]
     np.testing.assert_allclose(_unit(grey, white, 1), expected, atol=1e-5)
 
 

@@ -537,10 +537,10 @@ def test_a_large_picture_is_fitted_band_by_band_to_the_same_bits():
     from fflabels.images.stored import Stored
 
     pixels = RNG.integers(0, 256, (3, 301, 203), dtype=np.uint8)
-    whole = resize.fit_one(Stored(pixels, 255.0), (1, 32, 24))
+    whole = resize.to_shape_one(Stored(pixels, 255.0), (1, 32, 24))
     before, resize.BAND = resize.BAND, 5000
     try:
-        np.testing.assert_array_equal(resize.fit_one(Stored(pixels, 255.0), (1, 32, 24)), whole)
+        np.testing.assert_array_equal(resize.to_shape_one(Stored(pixels, 255.0), (1, 32, 24)), whole)
     finally:
         resize.BAND = before
     plain = Image.fromarray(resize.grey((pixels / np.float32(255)).astype(np.float32))[0])

@@ -59,20 +59,16 @@ def _words(given: Mapping[str, object]) -> list[str]:
     return [word for name, value in given.items() if value for word in (name, str(value))]
 
 
-def shared(function: F) -> F:
-    """Add the argument NAME|FILE.toml and the options ``--scale``, ``--seeds``, ``--out`` and ``--data``."""
-    for option in (
-        options.data_root,
-        click.option(
-            "--out",
-            type=click.Path(path_type=Path),
-            default=OUT,
-            show_default=True,
-            help="Where the run folders are: OUT/NAME/SCALE.",
-        ),
-        click.option("--seeds", type=click.IntRange(min=1), help="How many seeds.  [default: as the file says]"),
-        click.option("--scale", default="full", show_default=True, help="A scale of the file, such as smoke."),
-        click.argument("name", metavar="NAME|FILE.toml"),
-    ):
-        function = option(function)
-    return function
+shared = options.together(
+    click.argument("name", metavar="NAME|FILE.toml"),
+    click.option("--scale", default="full", show_default=True, help="A scale of the file, such as smoke."),
+    click.option("--seeds", type=click.IntRange(min=1), help="How many seeds.  [default: as the file says]"),
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        default=OUT,
+        show_default=True,
+        help="Where the run folders are: OUT/NAME/SCALE.",
+    ),
+    options.data_root,
+)

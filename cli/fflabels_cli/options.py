@@ -96,16 +96,25 @@ class ParamType(click.ParamType[Any]):
         return name, rest
 
 
-def param(function: F) -> F:
-    """Add ``--param``."""
-    return click.option(
-        "--param",
-        "params",
-        type=ParamType(),
-        multiple=True,
-        help="A parameter of the labeler. Items of a list are separated by commas; nested values are JSON, such as "
-        "bands=[[0,1],[1,2]]; null unsets it. Repeatable.",
-    )(function)
+def together(*added: Callable[[F], F]) -> Callable[[F], F]:
+    """Return one decorator that adds these options; the help shows them in this order."""
+
+    def add(function: F) -> F:
+        for option in reversed(added):
+            function = option(function)
+        return function
+
+    return add
+
+
+param = click.option(
+    "--param",
+    "params",
+    type=ParamType(),
+    multiple=True,
+    help="A parameter of the labeler. Items of a list are separated by commas; nested values are JSON, such as "
+    "bands=[[0,1],[1,2]]; null unsets it. Repeatable.",
+)
 
 
 def metric(default: str, meaning: str) -> Callable[[F], F]:
@@ -196,48 +205,36 @@ def try_plugins_before_import() -> None:
     registry.before_import, registry.before_file = refuse_broken, refuse_broken_file
 
 
-def pool(function: F) -> F:
-    """Add the options that decide the candidates: ``--candidates --seed --min-visibility``."""
-    function = click.option(
-        "--min-visibility",
-        type=float,
-        help="Smallest visibility of a candidate: its change of the images, in units of their contrast.  "
-        "[default: the labeler's, 1 for most]",
-    )(function)
-    function = click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random draws."
-    )(function)
-    return click.option(
+pool = together(
+    click.option(
         "--candidates",
         type=click.IntRange(min=1),
         default=2000,
         show_default=True,
         help="Number of distinct, visible labels to choose from.",
-    )(function)
+    ),
+    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random draws."),
+    click.option(
+        "--min-visibility",
+        type=float,
+        help="Smallest visibility of a candidate: its change of the images, in units of their contrast.  "
+        "[default: the labeler's, 1 for most]",
+    ),
+)
+"""The options that decide the candidates."""
 
 
-def reference_images(function: F) -> F:
-    """Add ``--references`` and ``--range``."""
-    function = click.option(
-        "--references",
-        metavar="SOURCE",
-        default="photographs",
-        show_default=True,
-        help="Images to score on: photographs, digits, a folder of images or class folders, a TIFF, .npy or .npz file.",
-    )(function)
-    return value_range(function)
-
-
-def named(function: F) -> F:
-    """Add ``--n`` and ``--seed``, for built-in sets that are made for a number of labels, a shape and a seed."""
-    function = click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of a built-in set that has one."
-    )(function)
-    return click.option(
+named = together(
+    click.option(
         "--n",
         type=click.IntRange(min=1),
         help="Number of labels, for built-in sets that can have any number, such as code:hadamard.",
-    )(function)
+    ),
+    click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of a built-in set that has one."
+    ),
+)
+"""Options for built-in sets that are made for a number of labels, a shape and a seed."""
 
 
 def check_applies(labeler: Labeler[Any], *names: str) -> None:
@@ -273,60 +270,11 @@ def refuse_typed(names: Iterable[str], where: str) -> None:
             raise click.UsageError(f"{by_name[name].opts[0]} does not apply {where}")
 
 
-def what_to_train(function: F) -> F:
-    """Add ``--labels``, ``--dataset``, ``--preset``, ``--epochs`` and ``--seed``."""
-    added = (
-        click.option(
-            "--labels",
-            metavar="NAME|FILE",
-            shell_complete=complete_labels,
-            help="A labeler, a built-in set (fourier:paper10, code:hadamard), a label-set file, or FILE.py:CLASS (runs "
-            "its code). Several codes with commas: each layer takes the first that exists for its width.",
-        ),
-        click.option(
-            "--dataset",
-            metavar="NAME|PATH",
-            shell_complete=complete_data_sets,
-            help="A data set, such as digits, mnist or cifar10 (a wrong name lists all), or a folder of class folders.",
-        ),
-        click.option(
-            "--preset",
-            metavar="NAME",
-            shell_complete=complete_presets,
-            help="Settings to start from; see ffnet presets.  [default: quick-… of the data set; pairs-… for labels "
-            "that are pictures]",
-        ),
-        click.option("--epochs", type=click.IntRange(min=1), help="Number of epochs.  [default: the preset's]"),
-        click.option(
-            "--seed",
-            type=click.IntRange(min=0),
-            help="Seed of weights, order of images, negatives and label design.  [default: 0]",
-        ),
-    )
-    for option in reversed(added):
-        function = option(function)
-    return function
-
-
 def asks_for_pairs(settings: Sequence[str], keys: Iterable[str] = ()) -> bool:
     """Return whether a setting as typed (``section.key=value``) or one of these keys is for labels in images only."""
     from ffnet.config import PAIRS_ONLY
 
     return any(key in PAIRS_ONLY for key in (*keys, *(text.partition("=")[0].strip() for text in settings)))
-
-
-def value_range(function: F) -> F:
-    """Add ``--range``."""
-    return click.option(
-        "--range",
-        "value_range",
-        metavar="auto|type|LOW:HIGH",
-        default="type",
-        show_default=True,
-        callback=_checked_range,
-        help="Which stored values are black and white. auto: 0 and the largest value; type: the data type's range; "
-        "LOW:HIGH: these two.",
-    )(function)
 
 
 def _checked_range(_context: click.Context, _option: click.Parameter, text: str) -> str:
@@ -337,28 +285,41 @@ def _checked_range(_context: click.Context, _option: click.Parameter, text: str)
     return text
 
 
-def force(function: F) -> F:
-    """Add ``--force``."""
-    text = "Replace an existing file even if fflabels did not write it."
-    return click.option("--force", is_flag=True, help=text)(function)
+value_range = click.option(
+    "--range",
+    "value_range",
+    metavar="auto|type|LOW:HIGH",
+    default="type",
+    show_default=True,
+    callback=_checked_range,
+    help="Which stored values are black and white. auto: 0 and the largest value; type: the data type's range; "
+    "LOW:HIGH: these two.",
+)
 
-
-def as_json(function: F) -> F:
-    """Add ``--json``."""
-    return click.option("--json", "json_", is_flag=True, help="Print JSON instead of a table.")(function)
-
-
-def time_limit(function: F) -> F:
-    """Add ``--time-limit``."""
-    return click.option(
-        "--time-limit",
-        "seconds",
-        type=Finite(min=0, max=1e6, min_open=True),
-        default=60.0,
+reference_images = together(
+    value_range,
+    click.option(
+        "--references",
+        metavar="SOURCE",
+        default="photographs",
         show_default=True,
-        metavar="SECONDS",
-        help="How long a plugin may take to load, and for each check.",
-    )(function)
+        help="Images to score on: photographs, digits, a folder of images or class folders, a TIFF, .npy or .npz file.",
+    ),
+)
+
+force = click.option("--force", is_flag=True, help="Replace an existing file even if fflabels did not write it.")
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON instead of a table.")
+
+time_limit = click.option(
+    "--time-limit",
+    "seconds",
+    type=Finite(min=0, max=1e6, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a plugin may take to load, and for each check.",
+)
 
 
 def shape(default: str | None, purpose: str = "score") -> Callable[[F], F]:
@@ -378,21 +339,14 @@ def run_folder(function: F) -> F:
     return click.argument("run", metavar="RUN", type=click.Path())(plugin_code(function))
 
 
-def tensorboard(function: F) -> F:
-    """Add ``--tensorboard``."""
-    return click.option("--tensorboard", is_flag=True, help="Also write metrics for TensorBoard, in the run folder.")(
-        function
-    )
+tensorboard = click.option("--tensorboard", is_flag=True, help="Also write metrics for TensorBoard, in the run folder.")
 
-
-def data_root(function: F) -> F:
-    """Add ``--data``."""
-    return click.option(
-        "--data",
-        metavar="DIR",
-        help="Folder of torchvision's data sets; for a run on your own images, the folder where these are now.  "
-        "[default: FFNET_DATA or ~/.cache/ffnet]",
-    )(function)
+data_root = click.option(
+    "--data",
+    metavar="DIR",
+    help="Folder of torchvision's data sets; for a run on your own images, the folder where these are now.  "
+    "[default: FFNET_DATA or ~/.cache/ffnet]",
+)
 
 
 def check_data_root(dataset: str | None, root: str | None) -> None:
@@ -419,9 +373,7 @@ def split(text: str) -> Callable[[F], F]:
     )
 
 
-def device(function: F) -> F:
-    """Add ``--device``."""
-    return click.option("--device", metavar="NAME", help="auto (a GPU if there is one), cpu, cuda or cuda:i.")(function)
+device = click.option("--device", metavar="NAME", help="auto (a GPU if there is one), cpu, cuda or cuda:i.")
 
 
 def inference(text: str, *more: str) -> Callable[[F], F]:
@@ -486,3 +438,34 @@ def complete_labels(_context: click.Context, _parameter: click.Parameter, typed:
 
     names = [CompletionItem(entry.name) for entry in entries() if entry.name.startswith(typed)]
     return [*names, CompletionItem(typed, type="file")]
+
+
+what_to_train = together(
+    click.option(
+        "--labels",
+        metavar="NAME|FILE",
+        shell_complete=complete_labels,
+        help="A labeler, a built-in set (fourier:paper10, code:hadamard), a label-set file, or FILE.py:CLASS (runs "
+        "its code). Several codes with commas: each layer takes the first that exists for its width.",
+    ),
+    click.option(
+        "--dataset",
+        metavar="NAME|PATH",
+        shell_complete=complete_data_sets,
+        help="A data set, such as digits, mnist or cifar10 (a wrong name lists all), or a folder of class folders.",
+    ),
+    click.option(
+        "--preset",
+        metavar="NAME",
+        shell_complete=complete_presets,
+        help="Settings to start from; see ffnet presets.  [default: quick-… of the data set; pairs-… for labels "
+        "that are pictures]",
+    ),
+    click.option("--epochs", type=click.IntRange(min=1), help="Number of epochs.  [default: the preset's]"),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        help="Seed of weights, order of images, negatives and label design.  [default: 0]",
+    ),
+)
+"""The options of every command that trains."""

@@ -12,7 +12,7 @@ from fflabels.images.references import (
     load_references,
     of_each_class,
 )
-from fflabels.images.resize import MAX_PIXELS, fit
+from fflabels.images.resize import MAX_PIXELS, to_shape
 from fflabels.images.stored import Range
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "class_folders",
     "digits",
     "evenly",
-    "fit",
     "load_classed",
     "load_references",
     "of_each_class",
@@ -32,4 +31,5 @@ __all__ = [
     "pictures",
     "read_file",
     "read_picture",
+    "to_shape",
 ]

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -15,14 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fflabels.arrays import Array, Shape, check_shape
+from fflabels.arrays import Array, Shape, check_shape, to_host
 from fflabels.errors import FFLabelsError
 from fflabels.images.arrays import array_stack, load_array, load_classes
 from fflabels.images.folders import look_into
 from fflabels.images.notes import Notes
 from fflabels.images.photographs import photographs
 from fflabels.images.read import read_file, reading
-from fflabels.images.resize import Images, check_total, fit, fit_one
+from fflabels.images.resize import Images, check_total, to_shape, to_shape_one
 from fflabels.images.stored import Range, Stack, Stored, white_of
 
 REFERENCE_COUNT = 64
@@ -135,13 +136,13 @@ def load_references(
     if isinstance(source, References):
         if not len(source.images):
             raise FFLabelsError("no images", where=source.name)
-        references = References(fit(source.images, shape), source.name, source.classes)
+        references = References(to_shape(source.images, shape), source.name, source.classes)
         return _with_contrast(references)
     if source is None or (isinstance(source, str) and source == "photographs"):
         return _with_contrast(References(photographs(shape), "photographs"))
     if isinstance(source, str) and source == "digits":
         images, _ = digits()
-        return _with_contrast(References(fit(images[evenly(len(images))], shape), "digits"))
+        return _with_contrast(References(to_shape(images[evenly(len(images))], shape), "digits"))
     if isinstance(source, (str, Path)):
         path = _given(source)
         files = look_into(path).files if path.is_dir() else [path]
@@ -183,7 +184,7 @@ def load_classed(
     if isinstance(source, str) and source == "digits":
         images, classes = digits()
         chosen = _of_classes(classes, "digits", each)
-        return _with_contrast(References(fit(images[chosen], shape), "digits", classes[chosen]))
+        return _with_contrast(References(to_shape(images[chosen], shape), "digits", classes[chosen]))
     if not isinstance(source, (str, Path)) or source == "photographs":
         return load_references(source, shape, value_range=value_range)
     path = _given(source)
@@ -206,11 +207,12 @@ def on_host(images: Any, where: str) -> npt.NDArray[Any]:
     """
     try:
         return np.asarray(images)
-    except Exception as error:  # tensors on a device, with gradients, or of types that NumPy lacks raise anything
-        try:
-            return np.asarray(images.detach().float().cpu())
-        except Exception:
-            raise FFLabelsError(f"no array: {error}", where=where, got=type(images).__name__) from None
+    except Exception as error:  # arrays on a device, with gradients, or of types that NumPy lacks raise anything
+        with suppress(Exception):
+            return to_host(images)
+        with suppress(Exception):
+            return to_host(images.float())  # bfloat16, which NumPy lacks
+        raise FFLabelsError(f"no array: {error}", where=where, got=type(images).__name__) from None
 
 
 def _given(source: str | Path) -> Path:
@@ -258,7 +260,7 @@ def _fitted(
         for image in stack.pick(inside.tolist()):
             value_range.check(image, stack.where)
             note.take(image)
-            images[place] = fit_one(image, shape, value_range, stack.where)
+            images[place] = to_shape_one(image, shape, value_range, stack.where)
             place += 1
     note.tell(images)
     return images

@@ -23,13 +23,13 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """ITU-R BT.601."""
 
 
-def fit(images: Images, shape: Shape) -> Images:
+def to_shape(images: Images, shape: Shape) -> Images:
     """Return `images` (N, C, H, W) brought to `shape`: channels converted, then resized."""
     check_total(len(images), shape)
-    return np.stack([fit_one(Stored(image, 1.0), shape) for image in images])
+    return np.stack([to_shape_one(Stored(image, 1.0), shape) for image in images])
 
 
-def fit_one(image: Stored, shape: Shape, value_range: Range | None = None, where: str = "references") -> Images:
+def to_shape_one(image: Stored, shape: Shape, value_range: Range | None = None, where: str = "references") -> Images:
     """Return one image (C, H, W) brought to `shape`: scaled, channels converted, then resized.
 
     Resizing averages areas, bilinearly. A large image is narrowed band by band, so that beside the image itself only

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -92,7 +92,7 @@ def write_page(
         title=f"{len(labels)} {labels.labeler.name} labels",
         lines=_lines(labels, scores, intensity),
         scores=scores,
-        warning=LabelSet(labels.recipes, labels.labeler, labels.provenance, scores).warning,
+        warning=replace(labels, scores=scores).warning,
         head=["similarity", "largest", "mean", "chance: largest", "chance: mean"],
         rows=_rows(scores),
         visibility=f"visibility: {scores.visibility_range}",

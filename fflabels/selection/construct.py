@@ -13,6 +13,8 @@ Chosen = npt.NDArray[np.intp]
 LEAST_GAIN = 1e-9
 """A sum of squares that falls by less has not fallen."""
 
+MAX_SWAPS = 1000
+
 
 def largest_inside(matrix: npt.NDArray[Any], chosen: npt.ArrayLike) -> float:
     """Return the largest entry between two of the chosen (the diagonal is −∞); 0 for a single one."""
@@ -36,7 +38,7 @@ def farthest_first(matrix: npt.NDArray[Any], n: int, start: int) -> Chosen:
     return chosen
 
 
-def least_sum(matrix: npt.NDArray[Any], chosen: Chosen, swaps: int = 1000) -> Chosen:
+def least_sum(matrix: npt.NDArray[Any], chosen: Chosen) -> Chosen:
     """Return a set whose largest entry is no larger and whose squares sum to less, as far as single swaps go.
 
     Each swap is the best of all; ties go to the lower indices. The diagonal of `matrix` is −∞, its entries are ≥ 0.
@@ -45,7 +47,7 @@ def least_sum(matrix: npt.NDArray[Any], chosen: Chosen, swaps: int = 1000) -> Ch
     squares = np.square(np.where(np.eye(len(matrix), dtype=bool), 0, matrix).astype(np.float64))
     above = matrix > limit
     members = np.sort(chosen)
-    for _ in range(swaps):
+    for _ in range(MAX_SWAPS):
         outside = np.setdiff1d(np.arange(len(matrix)), members)
         with_all = squares[members][:, outside].sum(axis=0)
         gain = squares[np.ix_(members, members)].sum(axis=1)[:, None] - (with_all - squares[np.ix_(members, outside)])

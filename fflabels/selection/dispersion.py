@@ -1,4 +1,4 @@
-"""The one call: check the matrix, construct, improve, report."""
+"""`select`: check the matrix, construct sets, improve the best one, prove a bound if asked."""
 
 from __future__ import annotations
 

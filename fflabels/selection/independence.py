@@ -49,9 +49,10 @@ def undominated(adjacency: Adjacency) -> Clique:
 
 
 def clique_cover(adjacency: Adjacency) -> list[Clique]:
-    """Return maximal cliques that cover all: each from the candidate in most conflicts that no clique holds yet.
+    """Return maximal cliques that cover all candidates.
 
-    To it come, one after the other, those of its uncovered neighbours that conflict with most of the others.
+    Each starts at the uncovered candidate with most conflicts and adds, one at a time, the uncovered common neighbour
+    that conflicts with most of the others.
     """
     left = np.ones(len(adjacency), dtype=bool)
     nothing = np.zeros(len(adjacency))

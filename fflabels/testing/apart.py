@@ -106,7 +106,7 @@ def check_apart(
 
 
 def main() -> None:
-    """Do the new process's part: one line of JSON a check."""
+    """Run in the new process: print one line of JSON per check."""
     name, golden, *wanted = sys.argv[1:]
     kit = {each.name: each for each in checks_of(golden=golden or None)}
     with own_stdout() as out:
@@ -169,10 +169,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _rest(lines: queue.Queue[bytes], seconds: float = 1.0) -> Iterator[bytes]:
+def _rest(lines: queue.Queue[bytes]) -> Iterator[bytes]:
     """Yield what there is of a stream until its end, or until nothing has come for a second."""
     with suppress(queue.Empty):
-        while line := lines.get(timeout=seconds):
+        while line := lines.get(timeout=1.0):
             yield line
 
 

@@ -28,7 +28,7 @@ def parametrize_with_checks(
     kit: int = KIT,
     golden: str | Path | None = None,
 ) -> Any:
-    """Return the decorator of a test that takes `labeler` and `check`; it runs once a labeler and check.
+    """Return the decorator of a test that takes `labeler` and `check`; it runs once per labeler and check.
 
     ::
 
@@ -60,7 +60,7 @@ def parametrize_with_checks(
 
 
 class LabelerTests:
-    """A test class to inherit from: one test a check.
+    """A test class to inherit from: one test per check.
 
     ::
 

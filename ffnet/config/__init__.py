@@ -1,6 +1,6 @@
 """Settings: typed, read from TOML, overridden by ``section.key=value``.
 
-No part of ffnet below this one: it knows no data, net or run.
+Imports no other part of ffnet: it knows no data, net or run.
 """
 
 from ffnet.config.config import (

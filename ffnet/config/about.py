@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import re
 import textwrap
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import tomli_w
 
+from fflabels.docstrings import field_docs
 from ffnet.config.config import Config, type_of
 from ffnet.config.sections import Section
 
@@ -76,7 +75,7 @@ def _one_of(setting: SettingAbout) -> str:
 
 
 def _settings(section: Section, prefix: str) -> Iterator[SettingAbout]:
-    texts = _docstrings(type(section))
+    texts = field_docs(type(section))
     for field in msgspec.structs.fields(section):
         value = getattr(section, field.name)
         if isinstance(value, Section):
@@ -89,14 +88,3 @@ def _settings(section: Section, prefix: str) -> Iterator[SettingAbout]:
 
 def _choices(kind: Any) -> tuple[str, ...]:
     return tuple(map(str, kind.values)) if isinstance(kind, msgspec.inspect.LiteralType) else ()
-
-
-def _docstrings(section: type[Section]) -> dict[str, str]:
-    """Return the docstring below each field of a class, in one line."""
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(section))).body
-    assert isinstance(definition, ast.ClassDef)
-    texts = {}
-    for field, below in zip(definition.body, definition.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
-            texts[field.target.id] = " ".join(str(ast.literal_eval(below.value)).split())
-    return texts

@@ -46,7 +46,7 @@ PAIRS_ONLY = (
     "train.loss", "train.theta", "train.temperature", "train.negatives", "train.negatives_each", "train.peer",
     "train.relu_gradient",
 )  # fmt: skip
-"""Settings that only nets use which compare a right label with wrong ones: with codes they must have their defaults."""
+"""Settings of nets that compare a right label with wrong ones. With codes they must keep their defaults."""
 
 
 BASELINE_SETTINGS = frozenset({
@@ -194,7 +194,7 @@ class Config(Section, frozen=True):
     def override(self, assignments: Sequence[str] | Mapping[str, Any]) -> Config:
         """Return the configuration with ``section.key=value`` assignments; a value is TOML or a bare word.
 
-        An empty value unsets an optional setting. A mapping from ``section.key`` to values is taken, too.
+        An empty value unsets an optional setting. Also accepts a mapping from ``section.key`` to values.
 
         Raises
         ------
@@ -240,7 +240,7 @@ class Config(Section, frozen=True):
     @classmethod
     def from_toml(cls, data: bytes, where: str) -> Config:
         """Return the configuration in a TOML file; errors name the file (`where`) and the field."""
-        return convert(_of_today(read_toml(data, where), where), where)
+        return convert(_migrated(read_toml(data, where), where), where)
 
     def to_toml(self) -> bytes:
         """Return the configuration as a TOML file: every setting except unset ones, and those that codes exclude."""
@@ -310,8 +310,8 @@ def _subtable(table: dict[str, Any], name: str, path: str, where: str) -> dict[s
     return subtable
 
 
-def _of_today(tree: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return settings without `REMOVED` ones, and with the label channels of version 0.1 as ``labels.layers``.
+def _migrated(tree: dict[str, Any], where: str) -> dict[str, Any]:
+    """Drop `REMOVED` settings; turn the label channels of version 0.1 into ``labels.layers``.
 
     Raises
     ------

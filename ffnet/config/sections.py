@@ -10,6 +10,7 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Rate = Annotated[float, msgspec.Meta(gt=0)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 
 Algorithm: TypeAlias = Literal["ff", "bp", "local"]
 Inference: TypeAlias = str
@@ -31,7 +32,7 @@ class CodesConfig(Section, frozen=True):
     exists for its width. ``none``: labels are pictures."""
     learn: bool = False
     """Whether the codes learn together with their layer [ours]."""
-    scale: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    scale: Fraction = 1.0
     """Multiplies the initial codes; 0 with ``learn`` starts from codes of zeros."""
     regions: tuple[Positive, ...] = ()
     """Regions along each side of a layer's pooled maps, per layer: a code has an entry for each region of each channel,
@@ -75,7 +76,7 @@ class LabelsConfig(Section, frozen=True):
     """How alike labels are, where a set is designed: a registered metric (`fflabels.metrics`)."""
     method: Literal["best", "greedy", "random"] = "best"
     """How a set is selected: ``best``, by tabu search; ``greedy``; ``random``, the control."""
-    min_visibility: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    min_visibility: NotNegative | None = None
     """The least visibility of a candidate (`fflabels.propose`); default: that of the labeler."""
     seed: Natural | None = None
     """Seed of the design, so that nets of several seeds can share a label set; default: the run's seed."""
@@ -162,13 +163,13 @@ class TrainConfig(Section, frozen=True):
     """Divides the logit of the BCE loss; 1 in the paper."""
     alpha: Rate = 8.0
     """Multiplies goodness in the softmax and softplus losses."""
-    peer: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    peer: NotNegative = 0.0
     """Strength of peer normalisation, which pulls the mean activities of a layer's channels towards each other
     (`ffnet.training.peer`) [base: 0.03]; 0: off."""
     relu_gradient: Literal["true", "full"] = "true"
     """``full``: relu's gradient counts as 1 where the activity is 0, too [base]. The slope of Σy² is 0 there, so this
     only matters with peer normalisation, or where gradients cross layers."""
-    weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    weight_decay: NotNegative = 0.0
     """This times the weights is added to their gradient (coupled decay) [base: 3e-4]; biases do not decay."""
     negatives: Literal["uniform", "hard", "balanced"] = "hard"
     """How wrong labels are drawn: ``uniform`` (paper); ``hard``, in proportion to how likely the net found them, by the
@@ -181,7 +182,7 @@ class TrainConfig(Section, frozen=True):
     """Mirror each training image left to right with probability ½, before the label is embedded."""
     validate_every: Natural = 0
     """Measure validation accuracy after every this many epochs; 0: only after the last epoch."""
-    checkpoint_seconds: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    checkpoint_seconds: NotNegative = 60.0
     """Write a checkpoint when the last one is this old; 0: after every step."""
 
 
@@ -204,7 +205,7 @@ class InferenceConfig(Section, frozen=True):
     linear_pool: Natural = 0
     """Average-pool each layer's activity to at most this many pixels per side before the linear classifier; 0: use
     every pixel (paper)."""
-    linear_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    linear_decay: NotNegative = 0.0
     """Weight decay (decoupled) of the linear classifier."""
     chunk: Positive = 512
     """Embedded images per pass through the net; on a CPU at most 128."""

@@ -29,9 +29,9 @@ def typed(text: str) -> Any:
 
 
 def refused_value(tree: Mapping[str, Any], error: str) -> str | None:
-    """Return the value that msgspec refused, as TOML has it."""
+    """Return the value that msgspec refused, as text; None if the message already contains it."""
     match = re.search(r"at `\$\.([\w.]+)", error)
-    if not match or error.startswith("Invalid enum value"):  # which names it itself
+    if not match or error.startswith("Invalid enum value"):  # the message names it
         return None
     value: Any = tree
     for name in match[1].split("."):

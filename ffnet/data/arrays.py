@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
-from ffnet.data.images import check_images
+from ffnet.data.images import image_array
 
 MIN_SIDE = 8
 """Bar charts are this high and at least this wide, so that pooling leaves some pixels."""
@@ -26,9 +26,9 @@ def images_of(X: Any, where: str = "X") -> Tensor:
     ------
     FFLabelsError
         For another number of axes, channels last, or values that are neither bytes nor numbers in [0, 1]: see
-        `ffnet.data.images.check_images`.
+        `ffnet.data.images.image_array`.
     """
-    images = check_images(X.detach().cpu().numpy() if isinstance(X, Tensor) else X, where)
+    images = image_array(X.detach().cpu().numpy() if isinstance(X, Tensor) else X, where)
     if images.ndim == 3:
         images = images[:, None]
     shape = f"shape {images.shape}"

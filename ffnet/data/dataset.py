@@ -1,4 +1,4 @@
-"""A data set, split into training, validation and test images, as uint8 tensors."""
+"""A data set, split into training, validation and test images, as tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
-from fflabels.images import fit
+from fflabels.images import to_shape
 from ffnet.config import DataConfig
 from ffnet.data.arrays import images_of
 from ffnet.data.splits import SplitRule, held_out
@@ -29,7 +29,7 @@ RESIZED_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Split:
-    """Images (N, C, H, W) uint8 and classes (N,) int64."""
+    """Images (N, C, H, W), uint8 or float32 in [0, 1], and classes (N,) int64."""
 
     images: Tensor
     classes: Tensor
@@ -61,6 +61,16 @@ class Data:
     test: Split
     class_names: tuple[str, ...]
     splits: SplitRule = "by image"
+
+    @property
+    def shown_split(self) -> str:
+        """The split whose images reports show: ``validation``, or ``train`` without validation images."""
+        return "validation" if len(self.validation) else "train"
+
+    @property
+    def shown(self) -> Split:
+        """The images of `shown_split`."""
+        return self.validation if len(self.validation) else self.train
 
     @classmethod
     def from_arrays(
@@ -192,7 +202,7 @@ def _items(dataset: Any) -> tuple[Any, npt.NDArray[Any]]:
     return np.stack(images), np.array([label.item() if isinstance(label, Tensor) else label for _, label in pairs])
 
 
-def one_a_class(split: Split, count: int) -> Split:
+def first_of_each_class(split: Split, count: int) -> Split:
     """Return the first image of each of the first `count` classes that have images."""
     _, first = np.unique(split.classes.numpy(), return_index=True)
     return split[torch.from_numpy(first[:count])]
@@ -258,7 +268,7 @@ def to_split(images: Bytes, classes: Classes, size: int | None) -> Split:
         white = 255 if images.dtype == np.uint8 else 1
         resized = np.empty((*images.shape[:2], size, size), images.dtype)
         for k in range(0, len(images), RESIZED_AT_ONCE):
-            part = fit((images[k : k + RESIZED_AT_ONCE] / white).astype(np.float32), (images.shape[1], size, size))
+            part = to_shape((images[k : k + RESIZED_AT_ONCE] / white).astype(np.float32), (images.shape[1], size, size))
             resized[k : k + RESIZED_AT_ONCE] = np.round(part * 255) if white == 255 else part
         images = resized
     return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(classes))

@@ -43,7 +43,7 @@ def check_images_fit(images: Tensor, shape: Shape) -> None:
         )
 
 
-def check_images(X: Any, where: str = "X") -> npt.NDArray[Any]:
+def image_array(X: Any, where: str = "X") -> npt.NDArray[Any]:
     """Return images as an array, (N, H, W) or (N, C, H, W); other numbers of axes are left to the caller.
 
     Raises

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from fflabels.errors import FFLabelsError
-from fflabels.images import digits, fit
+from fflabels.images import digits, to_shape
 from ffnet.config import DataConfig
 from ffnet.data.cells import KINDS, cells
 from ffnet.data.dataset import Bytes, Classes, Data, Split, split_data, to_split
@@ -40,7 +40,7 @@ def load_digits(config: DataConfig) -> Data:
 @cache
 def _all_digits(size: int) -> tuple[Bytes, Classes]:
     images, classes = digits()
-    return np.round(fit(images, (1, size, size)) * 255).astype(np.uint8), classes
+    return np.round(to_shape(images, (1, size, size)) * 255).astype(np.uint8), classes
 
 
 CELLS = 980

@@ -39,13 +39,13 @@ def evaluate(
     Parameters
     ----------
     net
-        `FFNet` with its linear classifier fitted, or `BPNet`.
+        `FFNet` with its linear classifier fitted, or a baseline (`BPNet`, `LocalNet`).
     data
         The data; the classes of the split are used only to check the predictions.
     split
         ``validation`` or ``test``.
     inference
-        A single method; default: goodness and linear, or the only method of a `BPNet`. A cascade or halving is also
+        A single method; default: goodness and linear, or the only method of a baseline. A cascade or halving is also
         compared with goodness over all labels.
     control
         The untrained net (see `ffnet.fitting.untrained`). Unless given it is computed for linear inference, which shows

@@ -15,7 +15,7 @@ from torch import Tensor
 from fflabels.diversity import similarity
 from fflabels.metrics import metrics_on
 from fflabels.observer import DEFAULT_INTENSITY
-from ffnet.data.dataset import Data, Split
+from ffnet.data.dataset import Data
 from ffnet.evaluation.accuracy import confusion_matrix
 from ffnet.evaluation.goodness_maps import code_correlations
 from ffnet.inference.passes import decision_scores, layer_goodness
@@ -122,8 +122,7 @@ def diagnose(net: FFNet, data: Data, *, count: int = 1000, seed: int = 0) -> Dia
     >>> len(diagnosis.pairs), [shortcut.layer for shortcut in diagnosis.shortcuts]
     (45, [1, 2, 3, 0])
     """
-    split = "validation" if len(data.validation) else "train"
-    part: Split = getattr(data, split)[:count]
+    split, part = data.shown_split, data.shown[:count]
     noise = torch.rand(part.images.shape, generator=torch.Generator().manual_seed(seed))
     on_images = _scores_by_layer(net, part.images)
     confusion = confusion_matrix(on_images[0].argmax(1), part.classes, data.classes)

@@ -21,8 +21,9 @@ from ffnet.runs.folder import Run, is_finished
 from ffnet.runs.locks import LockedError, is_locked
 from ffnet.runs.log import METRICS, TIMINGS, as_csv, read_lines
 from ffnet.runs.record import Record, read_record
-from ffnet.runs.session import Watcher, resume, train, with_absolute_paths
+from ffnet.runs.session import Watcher, resume, train
 from ffnet.runs.settings import read_config
+from ffnet.runs.start import with_absolute_paths
 from ffnet.training.loop import NotFiniteError
 
 State: TypeAlias = Literal["finished", "running", "stopped", "waiting"]

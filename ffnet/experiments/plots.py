@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fflabels.files import write_whole
-from ffnet.data.dataset import one_a_class
+from ffnet.data.dataset import first_of_each_class
 from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.experiments.factors import Experiment, Job, Plot
 from ffnet.experiments.jobs import Row, data_root
 from ffnet.experiments.label_statistics import show_statistics
-from ffnet.experiments.pivot import sample
+from ffnet.experiments.pivot import sample, shown_factors
 from ffnet.report import figures
 from ffnet.report.names import drawable
 from ffnet.runs.folder import Run, load_run
@@ -22,7 +22,7 @@ EXPLAINED = 8
 
 def accuracy_curves(experiment: Experiment, rows: Sequence[Row], columns: Sequence[str], title: str) -> bytes:
     """Draw accuracies by the levels of the first factor, a line for each accuracy and combination of the others."""
-    x, *others = [name for name, factor in experiment.factors.items() if not factor.replicate]
+    x, *others = shown_factors(experiment)
     together: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         together.setdefault((row[x], *(row[other] for other in others)), []).append(row)
@@ -78,6 +78,6 @@ def _of_runs(kind: Plot, runs: dict[str, Run], title: str, root: str | None) -> 
         names = drawable(run.about.data.class_names)
         return figures.confusion(table, names, f"{name}, {part.split} images; {title}")
     data = run.data(root)
-    images = one_a_class(data.validation if len(data.validation) else data.train, EXPLAINED).images
+    images = first_of_each_class(data.shown, EXPLAINED).images
     maps = {name: activation_maps(run.net, images) for name, run in runs.items()}
     return figures.activation_side_by_side(images, maps, title)

@@ -31,7 +31,7 @@ PACKAGES = ("optuna", "sqlalchemy", "redis")
 
 
 class Journal(JournalFileBackend):
-    """A journal that goes on behind a last line that was cut, by a full disk or a power cut.
+    """A journal that stays usable when its last line was cut off by a full disk or a power failure.
 
     Raises
     ------

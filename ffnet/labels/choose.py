@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from fflabels import LabelSet, References, assign, design, get_labeler
 from fflabels.errors import FFLabelsError
-from fflabels.images import MAX_PIXELS, fit, of_each_class
+from fflabels.images import MAX_PIXELS, of_each_class, to_shape
 from fflabels.labeler import Labeler
 from fflabels.labelset import open_set
 from fflabels.observer import DEFAULT_INTENSITY
@@ -81,7 +82,7 @@ def choose_labels(config: Config, data: Data, *, progress: Progress = silent) ->
         labels = assign(labels, _reference_classes(data), seed=config.seed, progress=progress)
     if labels.scores is None or labels.shape != data.shape:
         report = labels.score(data.shape, references, intensity=intensity, progress=progress)
-        labels = LabelSet(labels.recipes, labels.labeler, labels.provenance, report.scores)
+        labels = replace(labels, scores=report.scores)
     return labels
 
 
@@ -115,21 +116,21 @@ def check_count(config: Config, count: int, data: Data) -> None:
 
 
 def _reference_classes(data: Data) -> References:
-    """Return training images with their classes, the same number per class as far as there are enough."""
+    """Return training images with their classes, up to the same number per class."""
     index = _evenly(data, min(ALIKE_IMAGES, MAX_PIXELS // math.prod(data.shape)))
     return References(to_unit(data.train.images[index]).numpy(), data.name, data.train.classes[index].numpy())
 
 
 def _reduced_classes(data: Data) -> References:
-    """Return the same of images reduced to `ALIKE_SIDE` pixels a side, so that there are enough of each class."""
+    """Return more training images with their classes, reduced to at most `ALIKE_SIDE` pixels per side."""
     index = _evenly(data, ALIKE_IMAGES)
     channels, height, width = data.shape
     shape = (channels, min(height, ALIKE_SIDE), min(width, ALIKE_SIDE))
     parts = (to_unit(data.train.images[part]).numpy() for part in torch.split(index, REDUCED_TOGETHER))
-    images = np.concatenate([part if shape == data.shape else fit(part, shape) for part in parts])
+    images = np.concatenate([part if shape == data.shape else to_shape(part, shape) for part in parts])
     return References(images, data.name, data.train.classes[index].numpy())
 
 
 def _evenly(data: Data, limit: int) -> Tensor:
-    """Return indices of training images, the same number of each class, at most `limit` in all but one of each."""
+    """Return indices of training images: up to ``limit // classes`` of each class, but at least one."""
     return torch.from_numpy(of_each_class(data.train.classes.numpy(), max(1, limit // data.classes)))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from fflabels import LabelSet, References, class_likeness, codes_from_likeness, design, get_labeler
-from fflabels.assignment import Matrix
+from fflabels.assignment import PairMatrix
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.labelset import Changed, open_set
@@ -29,7 +29,7 @@ from ffnet.labels.kinds import CODES_FORMAT, is_codes_file, is_labeler
 FOR_CLASSES = "code:classes"
 """The name of codes that follow the likeness of the classes, measured on training images."""
 
-Images: TypeAlias = Callable[[], References]
+LoadImages: TypeAlias = Callable[[], References]
 """Returns training images with their classes."""
 
 
@@ -84,7 +84,9 @@ class Codes:
         })  # fmt: skip
 
 
-def choose_codes(config: Config, count: int, images: Images | None = None, *, progress: Progress = silent) -> Codes:
+def choose_codes(
+    config: Config, count: int, load_images: LoadImages | None = None, *, progress: Progress = silent
+) -> Codes:
     """Return the codes of a configuration for `count` labels: for each width the first set that exists for it.
 
     Sets are designed, or drawn from a built-in family, with the seed of the run. Only ``code:classes`` looks at images.
@@ -97,10 +99,10 @@ def choose_codes(config: Config, count: int, images: Images | None = None, *, pr
     names = [name.strip() for name in config.labels.goodness.set.split(",")]
 
     @cache
-    def likeness() -> Matrix:
-        if images is None:
+    def likeness() -> PairMatrix:
+        if load_images is None:
             raise FFLabelsError("needs images with their classes", where=FOR_CLASSES)
-        references = images()
+        references = load_images()
         assert references.classes is not None
         if (present := int(references.classes.max()) + 1) < count:
             raise FFLabelsError("a class without a training image", where=FOR_CLASSES, got=present)
@@ -113,7 +115,7 @@ def choose_codes(config: Config, count: int, images: Images | None = None, *, pr
 
 
 def _codes_of_width(
-    config: Config, names: list[str], count: int, width: int, likeness: Callable[[], Matrix], progress: Progress
+    config: Config, names: list[str], count: int, width: int, likeness: Callable[[], PairMatrix], progress: Progress
 ) -> LabelSet:
     for name in names:
         try:

@@ -78,11 +78,6 @@ class Embedder(nn.Module):
         else:
             checked_imprint(labels.labeler, torch.zeros(1, *shape, dtype=dtype), labels.recipes[0])
 
-    @property
-    def label_channels(self) -> Tensor | bool:
-        """Return the label channels of every label; without any, whether the imprint is the label channel."""
-        return self.own_imprint if self.label_patterns is None else self.label_patterns
-
     def embed(self, images_NCHW: Tensor, labels_N: Tensor) -> Embedded:
         """Return each image with its own label, floats in [0, 1]."""
         if self.patterns is not None:

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from ffnet.config import Convolution
 from ffnet.model.fast_cpu import spectral
-from ffnet.model.fast_cpu.maps import max_pool, pixels_first, uses_own
+from ffnet.model.fast_cpu.maps import max_pool, needs_pytorch_ops, pixels_first
 from ffnet.model.fast_cpu.scratch import Scratch
 from ffnet.model.gradients import FullGradientReLU, before_pooling, convolution_gradient
 from ffnet.model.initial import Filters, get_init
@@ -126,9 +126,9 @@ class LocalLayer(nn.Module):
 
     def _uses_spectral(self, x_NCHW: Tensor) -> bool:
         """Return whether x is convolved by Fourier transforms: on a CPU, where they are faster."""
-        if self.convolution == "direct" or self.stride > 1 or uses_own() or x_NCHW.device.type != "cpu":
+        if self.convolution == "direct" or self.stride > 1 or self.regions != WHOLE:
             return False
-        if self.regions != WHOLE:
+        if needs_pytorch_ops() or x_NCHW.device.type != "cpu":
             return False
         filters, channels, kernel, _ = self.weight.shape
         height, width = x_NCHW.shape[2:]

@@ -13,7 +13,7 @@ from fflabels.gallery import contact_sheet, png
 from fflabels.images import References
 from fflabels.labelset import LabelSet
 from fflabels.origin import LabelerMark
-from ffnet.data.dataset import Data, one_a_class
+from ffnet.data.dataset import Data, first_of_each_class
 from ffnet.data.images import to_unit
 from ffnet.evaluation.activation_maps import ActivationMaps
 from ffnet.evaluation.diagnosis import diagnose
@@ -42,8 +42,8 @@ def makers(run: Run, data: Data | None) -> list[Callable[[], Section]]:
         sections: list[Callable[[], Section]] = [partial(_codes, run, net.labels), partial(_correlations, run, net)]
         return [*sections, partial(_goodness_maps, run, net, data)] if data is not None and run.metrics else sections
     sections = [partial(_pictures, run, net, net.labels, data)]
-    if net.embedder and isinstance(net.embedder.label_channels, Tensor):
-        sections.append(partial(_label_channels, run, net.embedder.label_channels))
+    if net.embedder and net.embedder.label_patterns is not None:
+        sections.append(partial(_label_channels, run, net.embedder.label_patterns))
     return sections
 
 
@@ -68,7 +68,7 @@ def labelers(net: Net) -> list[str]:
 
 def _pictures(run: Run, net: FFNet, labels: LabelSet, data: Data | None) -> Section:
     """Return the labels that images carry."""
-    images = one_a_class(data.train, 8).images if data else None
+    images = first_of_each_class(data.train, 8).images if data else None
     references = References(to_unit(images).numpy(), data.name) if data and images is not None else None
     sheet = _sheet(run, labels, shape=net.shape, references=references, intensity=run.config.labels.intensity)
     words = _first_labels(len(labels))
@@ -140,7 +140,7 @@ def _goodness_maps(run: Run, net: FFNet, data: Data) -> Section:
 def map_section(title: str, words: str, run: Run, data: Data, maps_of: Callable[[Tensor], ActivationMaps]) -> Section:
     """Return a section with the maps of an image of each of the first classes."""
     _, part = first_images(data)
-    shown = one_a_class(part, MAPPED_IMAGES)
+    shown = first_of_each_class(part, MAPPED_IMAGES)
     maps = maps_of(shown.images)
     drawn = figures.activation(shown.images, maps, maps.titles(drawable(run.about.data.class_names), shown.classes))
     return Section(title, words, (picture(drawn, "image, each layer's map, their sum"),))

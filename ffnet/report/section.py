@@ -40,9 +40,7 @@ class Section:
 
 def first_images(data: Data) -> tuple[str, Split]:
     """Return the first validation images, or training images if there are none, and the name of their split."""
-    name = "validation" if len(data.validation) else "train"
-    part: Split = getattr(data, name)
-    return name, part[:MAX_IMAGES]
+    return data.shown_split, data.shown[:MAX_IMAGES]
 
 
 def picture(data: bytes, caption: str, *, chart: bool = False) -> Picture:

@@ -122,9 +122,9 @@ def differences(groups: Sequence[Group]) -> list[Difference]:
     return compared
 
 
-def _difference(name: str, group: Group, base: Group, reading: str, other: str) -> Difference:
+def _difference(name: str, group: Group, base: Group, method: str, base_method: str) -> Difference:
     """Return the difference of two groups: paired by seed if they share two seeds or more, else of their means."""
-    values, base_values = group.accuracies[reading], base.accuracies[other]
+    values, base_values = group.accuracies[method], base.accuracies[base_method]
     own, of_base = _by_seed(group.seeds, values), _by_seed(base.seeds, base_values)
     shared = [seed for seed in own if seed in of_base]
     if len(shared) < 2:

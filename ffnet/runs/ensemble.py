@@ -58,7 +58,7 @@ class Ensemble:
     Raises
     ------
     FFLabelsError
-        For a run that is unfinished, was trained by back-propagation, used another data set, or is given twice. The
+        For a run that is unfinished, is a baseline, used another data set, or is given twice. The
         error names its folder.
 
     Examples

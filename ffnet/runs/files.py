@@ -21,6 +21,9 @@ STARTED = "start.safetensors"
 
 CHECKPOINTS = "checkpoints"
 
+AGAIN = "ffnet resume makes it again"
+"""The hint of errors about damaged files."""
+
 T = TypeVar("T")
 
 

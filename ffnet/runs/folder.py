@@ -27,20 +27,20 @@ from ffnet.model.net import FFNet, Net
 from ffnet.prepare import check_drawing
 from ffnet.runs.checkpoint import net_state, newest_checkpoint
 from ffnet.runs.files import (
+    AGAIN,
     CHECKPOINTS,
     FORECAST,
     MODEL,
     READS,
     RESULTS,
     UNTRAINED,
-    read_json,
     write_json,
 )
 from ffnet.runs.log import METRICS, read_lines
 from ffnet.runs.notebook import run_html
 from ffnet.runs.record import Record
-from ffnet.runs.results import Reads, Results
-from ffnet.runs.seal import AGAIN, check_seal
+from ffnet.runs.results import Reads, Results, read_test_reads
+from ffnet.runs.seal import check_seal
 from ffnet.runs.settings import About, check_data, read_layer_labels, read_settings, settings_digest, with_root
 from ffnet.runs.weights import load_forecast, load_weights, save_weights
 from ffnet.system.devices import memory_errors, resolve_device
@@ -112,14 +112,13 @@ class Run:
 
     @property
     def labels(self) -> LabelSet | Codes | None:
-        """The label set, or the codes of every layer; None for back-propagation."""
+        """The label set, or the codes of every layer; None for baselines."""
         return self.net.labels
 
     @property
     def test_reads(self) -> int:
         """How often the test images were read, by the training and since."""
-        path, hint = self.folder / READS, "remove it: counting starts again at 0"
-        return read_json(path, Reads, hint).test if path.exists() else 0
+        return read_test_reads(self.folder)
 
     def count_test_read(self) -> None:
         """Count one more reading of the test images; call this before they are read."""
@@ -155,7 +154,7 @@ class Run:
     def control(self, data: Data) -> FFNet | None:
         """Return the untrained net with its linear classifier fitted, from the folder or built again.
 
-        None for back-propagation.
+        None for baselines.
         """
         if not isinstance(self.net, FFNet):
             return None

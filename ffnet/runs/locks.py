@@ -25,7 +25,7 @@ LOCK = ".lock"
 
 
 BUSY = 0.5
-"""Seconds after which a lock is held by a process that works, not by one that only asks whether one does."""
+"""Seconds to wait for a lock: a process that works holds it longer, one that only looks (`is_locked`) does not."""
 
 
 class LockedError(FFLabelsError):

@@ -10,9 +10,9 @@ from fflabels.labelset import Contents
 from ffnet.config import Config
 from ffnet.labels.filed_codes import FiledCodes
 from ffnet.runs.checkpoint_file import newest_file
-from ffnet.runs.files import CHECKPOINTS, LABELS, MODEL, READS, RESULTS, read_json
+from ffnet.runs.files import CHECKPOINTS, LABELS, MODEL, RESULTS
 from ffnet.runs.log import METRICS, read_lines
-from ffnet.runs.results import Reads, Results
+from ffnet.runs.results import Results, read_test_reads
 from ffnet.runs.seal import check_seal
 from ffnet.runs.settings import About, read_config, settings_digest
 
@@ -71,5 +71,4 @@ def read_record(folder: str | Path) -> Record:
     if not (folder / MODEL).exists() and (newest := newest_file(folder / CHECKPOINTS, settings_digest(folder))):
         del metrics[newest[1].epoch :]
     results = Results.read(folder / RESULTS) if (folder / RESULTS).exists() else None
-    reads = read_json(folder / READS, Reads).test if (folder / READS).exists() else 0
-    return Record(folder, config, about, labels, metrics, results, reads)
+    return Record(folder, config, about, labels, metrics, results, read_test_reads(folder))

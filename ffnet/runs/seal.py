@@ -17,6 +17,7 @@ from fflabels.errors import FFLabelsError
 from fflabels.recipe import sha256
 from ffnet.runs.files import (
     ABOUT,
+    AGAIN,
     CONFIG,
     LABELS,
     LAYER_LABELS,
@@ -38,8 +39,6 @@ UNSEALED = ("data.root", "device")
 
 BEGUN = (LABELS, LAYER_LABELS, STARTED)
 """Files that a run begins with: labels, and the weights of another run."""
-
-AGAIN = "ffnet resume makes it again"
 
 
 class Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

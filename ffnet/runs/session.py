@@ -24,6 +24,7 @@ from ffnet.runs.checkpoint import name_last_checkpoint, newest_for, restore_stat
 from ffnet.runs.clock import TrainingClock
 from ffnet.runs.files import (
     ABOUT,
+    AGAIN,
     CHECKPOINTS,
     CONFIG,
     LABELS,
@@ -38,7 +39,6 @@ from ffnet.runs.finish import finish
 from ffnet.runs.folder import Run, build, is_finished, load_run
 from ffnet.runs.locks import locked, new_run_folder
 from ffnet.runs.log import Log
-from ffnet.runs.seal import AGAIN
 from ffnet.runs.settings import (
     About,
     check_data,
@@ -66,7 +66,7 @@ from ffnet.system.signals import Interrupted, Interrupts
 from ffnet.training.learner import Learner, Metrics
 from ffnet.training.loop import START, NotFiniteError, Position, check_finite, images_per_epoch, make_learner, steps
 
-__all__ = ["Watcher", "resume", "train", "with_absolute_paths"]
+__all__ = ["Watcher", "resume", "train"]
 
 
 def train(
@@ -155,7 +155,8 @@ def train(
             check_drawing(net)
             about = About.of(data, computing_device, ranks.size, sets_of(net), started=mark_of(source))
             run = Run(folder, config, about, net)
-            start_from(source, net, data, folder)
+            if source:
+                start_from(source, net, data, folder)
             # Write what the run begins with, and train.
             if chosen:
                 chosen.save(folder / LABELS)

@@ -84,7 +84,7 @@ class DataMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Continued(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a run went on after `epoch` and `step`, on another device or with other versions than before."""
+    """A run was resumed after `epoch` and `step`, on another device or with other versions."""
 
     epoch: int
     step: int
@@ -202,7 +202,7 @@ def read_config(folder: Path) -> tuple[Config, About]:
 
 
 def read_settings(folder: Path, *, changed: Changed = "warn") -> tuple[Config, About, LabelSet | Codes | None]:
-    """Return a run's settings, its record and its labels; back-propagation has no labels.
+    """Return a run's settings, its record and its labels; baselines have no labels.
 
     `changed` says what to do when the labeler draws otherwise than when the run began; see `LabelSet.load`.
     """

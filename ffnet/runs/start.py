@@ -39,7 +39,6 @@ def starting_settings(
     dataset: str | None = None,
     labels: str | None = None,
     values: Mapping[str, Any] | None = None,
-    where: str = "settings",
     pairs: bool = False,
 ) -> Preset:
     """Return the settings of a training, with the name of the preset that they come from.
@@ -57,8 +56,6 @@ def starting_settings(
         A labeler, a built-in set or a file: labels for the image, or codes.
     values
         Other settings by ``section.key``; None leaves a setting as it is.
-    where
-        What errors about `values` name.
     pairs
         Whether other settings ask for labels in the image, where no `labels` are given.
     """
@@ -84,7 +81,7 @@ def starting_settings(
         preset = preset._replace(config=preset.config.replaced({"labels.goodness": {}}))
     given = {"data.name": dataset, "labels.goodness.set" if codes else "labels.set": labels, **values}
     changed = {name: value for name, value in given.items() if value is not None}
-    return preset._replace(config=preset.config.replaced(changed, where))
+    return preset._replace(config=preset.config.replaced(changed))
 
 
 def with_data(
@@ -121,7 +118,7 @@ def same_labels(run: Run, config: Config, data: Data) -> LabelSet | Codes | None
 
 
 @torch.no_grad()
-def start_from(run: Run | None, net: Net, data: Data, folder: Path) -> None:
+def start_from(run: Run, net: Net, data: Data, folder: Path) -> None:
     """Start a net from the layers of a run's net, and write these weights into its run folder.
 
     Heads are fitted anew; codes are kept if the classes and the settings of labels are the same.
@@ -131,8 +128,6 @@ def start_from(run: Run | None, net: Net, data: Data, folder: Path) -> None:
     FFLabelsError
         When the layers differ.
     """
-    if run is None:
-        return
     run.check_trained()
     if run.net.shape[0] != net.shape[0]:
         raise FFLabelsError(

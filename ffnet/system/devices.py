@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from fflabels.errors import FFLabelsError
+from fflabels.errors import FFLabelsError, lacks_memory
 from ffnet.system.ranks import local_rank
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
@@ -65,8 +65,7 @@ def memory_errors() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        texts = ("can't allocate memory", "not enough memory")
-        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and not any(t in str(error) for t in texts):
+        if not lacks_memory(error):
             raise
         raise FFLabelsError(
             "out of memory",

@@ -160,13 +160,13 @@ class FFLearner(LayerLearner):
         """Return layer k's loss and its goodness (B, K); record its metrics and largest mean squares on the device."""
         g_BK = self.net.goodness_of(k, s_NC, pixels).view(copies, -1).T
         self.last_theta = max(1.0, self.net.goodness.theta(s_NC.shape[1], pixels))
-        scale = self.scale(s_NC.shape[1], pixels)
+        scale = self.logit_scale(s_NC.shape[1], pixels)
         loss = self.loss(g_BK, scale).mean()
         right = discriminates(g_BK.detach(), self.config.train.loss, scale).mean()
         self.metrics.record(k, loss, right, s_NC)
         return loss, g_BK.detach()
 
-    def scale(self, channels: int, pixels: int) -> LogitScale:
+    def logit_scale(self, channels: int, pixels: int) -> LogitScale:
         """Return the scale that turns a layer's goodness into logits."""
         train = self.config.train
         theta = self.net.goodness.theta(channels, pixels) if train.theta is None else train.theta

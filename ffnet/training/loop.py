@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config, TrainConfig
@@ -19,13 +19,6 @@ from ffnet.training.forward_forward import FFLearner
 from ffnet.training.learner import Learner, Metrics
 from ffnet.training.local import LocalLearner
 
-LEARNERS: dict[type[Net], Callable[[Any, int, Ranks], Learner]] = {
-    FFNet: lambda net, images, ranks: CodeLearner(net, ranks) if net.has_codes else FFLearner(net, images, ranks),
-    BPNet: lambda net, *_: BPLearner(net),
-    LocalNet: lambda net, _, ranks: LocalLearner(net, ranks),
-}
-"""Class of nets → its learner, given a net, the number of training images, and the ranks."""
-
 
 def make_learner(net: Net, images: int, ranks: Ranks = SINGLE) -> Learner:
     """Return the learner for a net.
@@ -36,7 +29,14 @@ def make_learner(net: Net, images: int, ranks: Ranks = SINGLE) -> Learner:
         If there are several ranks and the net is not layer-local, or the ranks cannot share a batch equally.
     """
     check_ranks(net.config, images, ranks)
-    return next(make for kind, make in LEARNERS.items() if isinstance(net, kind))(net, images, ranks)
+    match net:
+        case FFNet():
+            return CodeLearner(net, ranks) if net.has_codes else FFLearner(net, images, ranks)
+        case BPNet():
+            return BPLearner(net)
+        case LocalNet():
+            return LocalLearner(net, ranks)
+    raise AssertionError(f"no learner for {type(net).__name__}")
 
 
 def check_ranks(config: Config, images: int, ranks: Ranks) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import click
@@ -50,7 +51,7 @@ def command(
     from fflabels.codes import references_for
     from fflabels.errors import one_line
     from fflabels.images import load_classed
-    from fflabels.labelset import LabelSet, Report, open_set
+    from fflabels.labelset import Report, open_set
     from fflabels.metrics import METRICS
     from fflabels.probe import check_probe, probe
     from fflabels_cli import output
@@ -91,7 +92,7 @@ def command(
         content |= {"probe": msgspec.to_builtins(probed_set)} if probed_set else {}
         output.print_json({**content, "file": labels, "labeler": label_set.labeler.name, "n": len(label_set)})
         return
-    rescored = LabelSet(label_set.recipes, label_set.labeler, label_set.provenance, scores)
+    rescored = dataclasses.replace(label_set, scores=scores)
     output.print_table(output.describe(rescored), output.SIMILARITY_HEAD, output.similarity_rows(rescored))
     if filed and other_images:
         click.echo(f"scored anew: the file's scores were taken at {one_line(filed.place)}")

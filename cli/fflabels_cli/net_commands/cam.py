@@ -51,7 +51,7 @@ def command(
     from fflabels.files import write_whole
     from fflabels_cli import output
     from ffnet import activation_maps, goodness_maps, load_run
-    from ffnet.data.dataset import one_a_class
+    from ffnet.data.dataset import first_of_each_class
     from ffnet.data.folders import read_pictures
     from ffnet.report.figures import activation
     from ffnet.report.names import drawable, legend
@@ -76,9 +76,7 @@ def command(
     if images:
         pixels = read_pictures(images, loaded.net.shape, loaded.config.data.range)
     else:
-        loaded_data = loaded.data(data)
-        split = loaded_data.validation if len(loaded_data.validation) else loaded_data.train
-        drawn = one_a_class(split, MAX_IMAGES)
+        drawn = first_of_each_class(loaded.data(data).shown, MAX_IMAGES)
         pixels, right = drawn.images, drawn.classes if class_name is None else None
     classes = None if class_name is None else torch.full((len(pixels),), names.index(class_name))
     shown = drawable(names)

@@ -25,8 +25,8 @@ def accumulate_dtype(x: Tensor) -> torch.dtype:
     return torch.float64 if x.dtype == torch.float64 else torch.float32
 
 
-def uses_own() -> bool:
-    """Return whether PyTorch's own operations are used on a CPU, too: autograd and compilers need them."""
+def needs_pytorch_ops() -> bool:
+    """Return whether PyTorch's operations must be used, on a CPU as well: for autograd and compilers."""
     return torch.is_grad_enabled() or torch.compiler.is_compiling()
 
 
@@ -40,7 +40,7 @@ def pixels_first(x_NCHW: Tensor) -> bool:
 def mean_squares(y_NCHW: Tensor) -> Tensor:
     """Return s_NC, the mean of y² over pixels, in float32 (float64 for float64)."""
     dtype = accumulate_dtype(y_NCHW)
-    if uses_own() or y_NCHW.device.type != "cpu":
+    if needs_pytorch_ops() or y_NCHW.device.type != "cpu":
         return y_NCHW.to(dtype).square().mean((2, 3))
     if not pixels_first(y_NCHW):
         samples = max(1, VALUES // max(1, y_NCHW[0].numel())) if len(y_NCHW) else 1
@@ -56,7 +56,7 @@ def max_pool(y_NCHW: Tensor, width: int) -> Tensor:
     """Return the maxima over squares of `width` × `width` pixels; a remainder at the border is dropped."""
     if width == 1:
         return y_NCHW
-    if uses_own() or y_NCHW.device.type != "cpu":
+    if needs_pytorch_ops() or y_NCHW.device.type != "cpu":
         return F.max_pool2d(y_NCHW, width)
     bottom, right = (side // width * width for side in y_NCHW.shape[2:])
     rows_NCHW = reduce(torch.maximum, (y_NCHW[:, :, k:bottom:width] for k in range(width)))

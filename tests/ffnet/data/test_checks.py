@@ -11,7 +11,7 @@ import ffnet
 from fflabels.errors import FFLabelsError
 from ffnet.data.arrays import images_of
 from ffnet.data.dataset import Data, Split
-from ffnet.data.images import DarkImagesWarning, check_images
+from ffnet.data.images import DarkImagesWarning, image_array
 from ffnet.prepare import check_run
 
 X = np.zeros((6, 8, 8))
@@ -30,7 +30,7 @@ Y = [0, 1] * 3
     ],
 )
 def test_images_that_nothing_can_be_fitted_to_are_refused_in_one_line(X, message):
-    for check in (check_images, images_of):
+    for check in (image_array, images_of):
         with pytest.raises(FFLabelsError, match=message):
             check(X)
 
@@ -67,11 +67,11 @@ def test_an_estimator_refuses_what_is_no_class(y, message):
 
 def test_bytes_of_a_mask_are_called_dark():
     with pytest.warns(DarkImagesWarning, match=r"X: all bytes are 0 or 1, .* X.astype\(bool\) takes 1 as white"):
-        check_images(np.eye(8, dtype=np.uint8)[None])
+        image_array(np.eye(8, dtype=np.uint8)[None])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for mask in (np.eye(8, dtype=bool), 255 * np.eye(8, dtype=np.uint8), np.zeros((8, 8), np.uint8)):
-            check_images(mask[None])
+            image_array(mask[None])
 
 
 def data_set(classes, images=None):

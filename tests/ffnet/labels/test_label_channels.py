@@ -64,7 +64,7 @@ def test_later_layers_receive_waves_of_the_label(labels):
         one = ours.embedder.embed_one(images, int(pair[k, 1]))
         torch.testing.assert_close(both.images[k], one.images[k])
         assert torch.equal(both.label_channels[k], one.label_channels[k])
-    mean = ours.embedder.label_channels.mean(0).expand(8, -1, -1, -1)
+    mean = ours.embedder.label_patterns.mean(0).expand(8, -1, -1, -1)
     torch.testing.assert_close(ours.embedder.neutral(images).label_channels, mean)
     first, second, *_ = ours.activities(both)
     expected = torch.cat([F.max_pool2d(first, 2), both.label_channels], 1)
@@ -76,7 +76,7 @@ def test_later_layers_receive_waves_of_the_label(labels):
     again = pickle.loads(pickle.dumps(ours))
     assert torch.equal(ffnet.goodness_scores(again, images), ffnet.goodness_scores(ours, images))
     other = ffnet.FFNet(chosen.replaced({"seed": 6}), SHAPE, ours.labels)  # as where the seed drew another code
-    assert not torch.equal(other.embedder.label_channels, ours.embedder.label_channels)
+    assert not torch.equal(other.embedder.label_patterns, ours.embedder.label_patterns)
 
 
 def test_too_few_channels_are_refused():
@@ -94,8 +94,8 @@ def test_any_set_of_channels_serves_the_later_layers(tmp_path):
     for name, channels in (("waves", 4), (str(tmp_path / "set.json"), 3)):
         chosen = config(f"labels.layers.set={name}", f"labels.layers.channels={channels}")
         ours = ffnet.FFNet(chosen, SHAPE, named_set("fourier:paper10"))
-        assert ours.embedder.label_channels.shape == (10, channels, 7, 7)
-        assert len({tuple(label.flatten().tolist()) for label in ours.embedder.label_channels}) == 10
+        assert ours.embedder.label_patterns.shape == (10, channels, 7, 7)
+        assert len({tuple(label.flatten().tolist()) for label in ours.embedder.label_patterns}) == 10
     with pytest.raises(FFLabelsError, match=r"labels.layers.channels: another number of channels; got 5; expected 3"):
         ffnet.FFNet(chosen.replaced({"labels.layers.channels": 5}), SHAPE, named_set("fourier:paper10"))
 

@@ -68,7 +68,7 @@ def test_measured_weights_give_the_first_batch_a_mean_square_of_one(norm, labels
     x = torch.cat([ours.labels.embed(images, right_wrong[:, k], 0.35) for k in (0, 1)])
     for k, (layer, pool) in enumerate(zip(ours.layers, (2, 1, 1), strict=True)):
         if k and labels:
-            waves = ours.embedder.label_channels[right_wrong.T.reshape(-1)]
+            waves = ours.embedder.label_patterns[right_wrong.T.reshape(-1)]
             x = torch.cat([x, F.adaptive_avg_pool2d(waves, x.shape[2:])], 1)
         y = F.conv2d(normalized(x, norm), layer.weight.detach(), padding=1).relu()
         assert float(y.square().mean()) == pytest.approx(1, rel=1e-9)

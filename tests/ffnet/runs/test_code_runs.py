@@ -9,7 +9,7 @@ from reference import SMALL_TRAINED
 import ffnet
 from fflabels import References, class_likeness, codes_from_likeness, design, named_set
 from fflabels.errors import FFLabelsError
-from fflabels.images import fit
+from fflabels.images import to_shape
 from ffnet.data.dataset import Data, Split
 from ffnet.data.images import to_unit
 from ffnet.labels.codes import Codes, choose_codes
@@ -90,7 +90,7 @@ def test_large_images_are_reduced_before_the_classes_are_compared():
     split = Split(images, torch.arange(40) % 4)
     data = Data("large", split, split, split, tuple("abcd"))
     config = CONFIG.replaced({"labels.goodness.set": "code:classes"})
-    small = References(fit(images.numpy(), (1, 32, 32)), "large", split.classes.numpy())
+    small = References(to_shape(images.numpy(), (1, 32, 32)), "large", split.classes.numpy())
     expected = codes_from_likeness(class_likeness(small), 6, seed=CONFIG.seed)
     assert ffnet.label_set(config, data).sets[6] == expected
 

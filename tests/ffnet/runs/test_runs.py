@@ -24,7 +24,8 @@ from ffnet.runs.files import DamagedWarning
 from ffnet.runs.folder import settings_digest
 from ffnet.runs.locks import LockedError, is_locked, locked, new_run_folder
 from ffnet.runs.log import read_lines
-from ffnet.runs.session import Watcher, with_absolute_paths
+from ffnet.runs.session import Watcher
+from ffnet.runs.start import with_absolute_paths
 from ffnet.training.backprop import BPLearner
 from ffnet.training.forward_forward import FFLearner
 

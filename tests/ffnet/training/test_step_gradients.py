@@ -125,7 +125,7 @@ def test_every_way_of_learning_has_the_gradient_of_autograd(settings, loss):
     weights = [p.weight.detach().clone().requires_grad_() for p in ours.layers]
     joined = 2 if ours.config.net.first_layer == "with_next" else 0 if ours.config.net.detach else len(weights)
     x, total = torch.cat([ours.labels.embed(images, labels[:, k], 0.35) for k in range(each)]), 0
-    offered = ours.embedder.label_channels[labels.T.reshape(-1)] if ours.config.labels.layers.count else x[:, :0]
+    offered = ours.embedder.label_patterns[labels.T.reshape(-1)] if ours.config.labels.layers.count else x[:, :0]
     for k, (layer, weight, pool) in enumerate(zip(ours.layers, weights, (2, 1, 1), strict=True)):
         y = F.conv2d(normalized(x, "batch"), weight, layer.bias.detach(), padding=1).relu()
         weighs = layer.goodness_weight
