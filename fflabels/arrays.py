@@ -18,6 +18,7 @@ __all__ = [
     "array_namespace",
     "check_images",
     "check_shape",
+    "check_unit",
     "constant_like",
     "device",
     "is_torch_array",
@@ -95,3 +96,12 @@ def to_host(images: Array) -> npt.NDArray[Any]:
     elif hasattr(images, "get"):  # CuPy
         images = images.get()
     return np.asarray(images)
+
+
+def check_unit(images: Array) -> None:
+    """Refuse images with values below 0, above 1 or undefined. On a GPU this waits for the device."""
+    xp = array_namespace(images)
+    if size(images) and not bool(xp.all((images >= 0) & (images <= 1))):
+        low, high = float(xp.min(images)), float(xp.max(images))
+        hint = "divide by 255" if 1 < high <= 255 and low >= 0 else None
+        raise FFLabelsError("out of range", where="images", got=f"{low:g} to {high:g}", expected="0 to 1", hint=hint)

@@ -22,9 +22,10 @@ from fflabels.codes import check_code_shape
 from fflabels.errors import FFLabelsError
 from fflabels.images import References, load_classed
 from fflabels.labelers.code import Code, CodeRecipe
-from fflabels.labelset import LabelSet, Provenance
+from fflabels.labelset import LabelSet
 from fflabels.metrics import GRID
 from fflabels.progress import Progress, silent
+from fflabels.scores import Provenance
 
 SHARE = 0.9
 """How closely codes follow the likeness of the classes: 0 not at all, 1 as closely as the channels allow."""

@@ -20,11 +20,12 @@ from fflabels.errors import FFLabelsError
 from fflabels.guard import complete
 from fflabels.images import References
 from fflabels.labeler import DEFAULT_SHAPE, Labeler
-from fflabels.labelset import LabelSet, Provenance, scored_metrics
+from fflabels.labelset import LabelSet
 from fflabels.many import Patterns, propose_many
 from fflabels.metrics import METRICS, Matrix, get_metric
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
+from fflabels.scores import Provenance, scored_metrics
 from fflabels.selection.construct import Chosen, least_sum
 from fflabels.selection.dispersion import METHODS, Method, Selection, check_certify, check_effort, select
 from fflabels.selection.vectors import select_vectors

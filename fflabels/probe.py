@@ -15,9 +15,10 @@ from fflabels.codes import is_code
 from fflabels.errors import FFLabelsError
 from fflabels.guard import checked_embed, checked_imprint, not_finite
 from fflabels.images import References
-from fflabels.labelset import LabelSet, Pair
+from fflabels.labelset import LabelSet
 from fflabels.observer import CELLS, DEFAULT_INTENSITY, FILTERS, SEED, Observer, pooling
 from fflabels.progress import Progress, silent
+from fflabels.scores import Pair
 
 Features: TypeAlias = npt.NDArray[np.float32]
 Indices: TypeAlias = npt.NDArray[np.int64]

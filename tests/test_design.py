@@ -7,7 +7,7 @@ import pytest
 
 from fflabels import FFLabelsError, LabelSet, design, get_labeler, named_set, propose, select, similarity
 from fflabels.design import judged_shape
-from fflabels.labelset import Provenance
+from fflabels.scores import Provenance
 
 SHAPE = (1, 16, 16)
 

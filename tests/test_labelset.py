@@ -8,8 +8,10 @@ import pytest
 
 from fflabels import FFLabelsError, Labeler, LabelSet, Recipe, design, get_labeler, named_set
 from fflabels.guard import draw
+from fflabels.label_set_file import Contents
 from fflabels.labelers.fourier import FourierRecipe, Wave
-from fflabels.labelset import Contents, Provenance, open_set
+from fflabels.labelset import open_set
+from fflabels.scores import Provenance
 
 SHAPE = (1, 16, 16)
 IMAGES = np.random.default_rng(0).random((7, 1, 16, 16), dtype=np.float32)

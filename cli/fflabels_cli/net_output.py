@@ -87,7 +87,7 @@ class Training:
 def description(run: Run | Record) -> Iterator[str]:
     """Yield lines that describe a run: data, labels, net, training."""
     from fflabels import LabelSet
-    from fflabels.labelset import Contents
+    from fflabels.label_set_file import Contents
 
     config, data, net, train = run.config, run.about.data, run.config.net, run.config.train
     counts = ", ".join(f"{count:,} {split}" for split, count in data.counts.items())

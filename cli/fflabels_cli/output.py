@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from fflabels import LabelSet
-    from fflabels.labelset import Contents
+    from fflabels.label_set_file import Contents
 
 
 class Bars:
@@ -157,7 +157,7 @@ def similarity_rows(labels: LabelSet) -> list[list[str]]:
     Metrics that do not apply to codes have dashes.
     """
     from fflabels.codes import is_code
-    from fflabels.labelset import SCORED_METRICS
+    from fflabels.scores import SCORED_METRICS
 
     assert labels.scores is not None
     rows = []
@@ -251,7 +251,7 @@ def check_output(path: Path, suffix: str = "", *, force: bool = False, inputs: I
     from fflabels.errors import FFLabelsError
     from fflabels.files import check_writable, is_our_page, is_our_picture
     from fflabels.images.read import SUFFIXES
-    from fflabels.labelset import is_label_set
+    from fflabels.label_set_file import is_label_set
 
     if str(path) == "-":
         raise FFLabelsError("cannot write to standard output", where="-", expected="a file's name")

@@ -12,9 +12,10 @@ from fflabels.codes import is_code
 from fflabels.errors import MissingExtraError
 from fflabels.files import write_whole
 from fflabels.images import References
-from fflabels.labelset import LabelSet, Report, Scores
+from fflabels.labelset import LabelSet
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.probe import Probe
+from fflabels.scores import Report, Scores
 
 try:
     import jinja2

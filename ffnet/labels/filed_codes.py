@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
-from fflabels.labelset import Contents
+from fflabels.label_set_file import Contents
 from ffnet.labels.kinds import CODES_FORMAT
 
 VERSION = 1

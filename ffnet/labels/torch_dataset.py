@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
 
 from fflabels import LabelSet
-from fflabels.arrays import check_images
+from fflabels.arrays import check_images, check_unit
 from fflabels.errors import FFLabelsError
-from fflabels.labelset import check_unit
 from fflabels.observer import DEFAULT_INTENSITY
 from ffnet.labels.embed import Embedder
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fflabels.labelset import Contents
+from fflabels.label_set_file import Contents
 from ffnet.config import Config
 from ffnet.labels.filed_codes import FiledCodes
 from ffnet.runs.checkpoint_file import newest_file

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from fflabels import FFLabelsError, LabelSet, design, named_set
-from fflabels import labelset as module
+from fflabels import label_set_file as module
 from fflabels.recipe import canonical_json, sha256
 
 GOOD = named_set("fourier:paper10").to_json()

@@ -36,7 +36,8 @@ def command(
     """
     from fflabels import LabelSet, propose
     from fflabels.codes import references_for
-    from fflabels.labelset import Provenance, check_size
+    from fflabels.label_set_file import check_size
+    from fflabels.scores import Provenance
     from fflabels_cli import output
 
     # Propose the candidates, and save them.

@@ -51,9 +51,10 @@ def command(
     from fflabels.codes import references_for
     from fflabels.errors import one_line
     from fflabels.images import load_classed
-    from fflabels.labelset import Report, open_set
+    from fflabels.labelset import open_set
     from fflabels.metrics import METRICS
     from fflabels.probe import check_probe, probe
+    from fflabels.scores import Report
     from fflabels_cli import output
 
     # Load the set and the images.

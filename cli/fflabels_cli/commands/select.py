@@ -87,7 +87,7 @@ def command(
     from fflabels.codes import check_code_shape, references_for
     from fflabels.design import design
     from fflabels.images import load_classed
-    from fflabels.labelset import check_size
+    from fflabels.label_set_file import check_size
     from fflabels_cli import output
 
     # Refuse bad arguments before the work.
