@@ -371,15 +371,7 @@ def named_set(name: str, n: int | None = None, shape: Shape | None = None, seed:
     >>> named_set("code:groups", 2, (4, 1, 1)).codes().tolist()
     [[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]]
     """
-    kind, colon, which = name.rpartition(":")
-    if not colon:
-        raise FFLabelsError("no built-in set", where="name", got=name, expected="KIND:SET, such as fourier:paper10")
-    labeler = registry.make(registry.find(kind))
-    if which not in labeler.named_sets:
-        raise FFLabelsError(
-            "no such built-in set", where=kind, got=which, expected=", ".join(labeler.named_sets) or "it has none",
-            hint="fflabels select --kind code --classes makes them" if name == "code:classes" else None,
-        )  # fmt: skip
+    labeler, which = find_named_set(name)
     recipes, provenance = labeler.named_sets[which], Provenance(f"built-in set {which}")
     if callable(recipes):
         if n is None or shape is None:
@@ -396,10 +388,29 @@ def named_set(name: str, n: int | None = None, shape: Shape | None = None, seed:
     return LabelSet(recipes, labeler, provenance)
 
 
+def find_named_set(name: str) -> tuple[Labeler[Any], str]:
+    """Return the labeler of a built-in set, and the set's own name; refuse a name that there is not."""
+    kind, colon, which = name.rpartition(":")
+    if not colon:
+        raise FFLabelsError("no built-in set", where="name", got=name, expected="KIND:SET, such as fourier:paper10")
+    labeler = registry.make(registry.find(kind))
+    if which not in labeler.named_sets:
+        raise FFLabelsError(
+            "no such built-in set", where=kind, got=which, expected=", ".join(labeler.named_sets) or "it has none",
+            hint="fflabels select --kind code --classes makes them" if name == "code:classes" else None,
+        )  # fmt: skip
+    return labeler, which
+
+
+def is_built_in(name: str | Path) -> bool:
+    """Return whether a name is that of a built-in set, not of a file."""
+    return isinstance(name, str) and ":" in name and not os.path.exists(name)  # noqa: PTH110, takes names of any length
+
+
 def open_set(name: str | Path, n: int | None = None, shape: Shape | None = None, seed: int = 0) -> LabelSet:
     """Return the label set in a file, or a built-in one (``fourier:paper10``); see `named_set` for the rest."""
-    if isinstance(name, str) and ":" in name and not os.path.exists(name):  # noqa: PTH110, takes names of any length
-        return named_set(name, n, shape, seed)
+    if is_built_in(name):
+        return named_set(str(name), n, shape, seed)
     labels = LabelSet.load(name)
     if n not in (None, len(labels)):
         raise FFLabelsError("a set of another size", where=str(name), got=n, expected=f"{len(labels)}")

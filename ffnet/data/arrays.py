@@ -84,4 +84,4 @@ class TableImages:
         if self.width:
             below = np.arange(MIN_SIDE, dtype=np.float32)[::-1, None]
             unit = np.clip(np.repeat(unit, self.width, axis=1)[:, None] * MIN_SIDE - below, 0, 1)
-        return torch.from_numpy(np.ascontiguousarray(unit).reshape(-1, *self.shape))
+        return torch.from_numpy(np.ascontiguousarray(unit).reshape(len(unit), *self.shape))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fflabels.arrays import Shape
+from fflabels.checks import check_integer
 from fflabels.errors import FFLabelsError
 from fflabels.images import to_shape
 from ffnet.config import DataConfig
@@ -107,6 +108,8 @@ class Data:
         >>> ffnet.Data.from_arrays(X, y, ["round", "long", "flat"])
         Data('arrays', 1×16×16, 3 classes, 44 training, 6 validation, 10 test images)
         """
+        if validation is not None and check_integer(validation, "validation") < 0:
+            raise FFLabelsError("out of range", where="validation", got=validation, expected="0 or more")
         images = images_of(X).numpy()
         values = _classes(y, "y")
         names = tuple(map(str, np.unique(values) if class_names is None else class_names))
@@ -194,12 +197,23 @@ def _indices(y: npt.NDArray[Any], names: tuple[str, ...], count: int, *, named: 
 def _items(dataset: Any) -> tuple[Any, npt.NDArray[Any]]:
     """Return images (N, C, H, W) and classes of the items of a PyTorch data set."""
     pairs = [dataset[k] for k in range(len(dataset))]
-    images = [np.asarray(image) for image, _ in pairs]
-    if pairs and not isinstance(pairs[0][0], Tensor | np.ndarray):  # pictures have channels last
-        images = [image.transpose(2, 0, 1) if image.ndim == 3 else image[None] for image in images]
+    if not pairs:
+        raise FFLabelsError("no images", where="dataset")
+    if isinstance(pairs[0][0], Tensor | np.ndarray):
+        images = [np.asarray(image) for image, _ in pairs]
+    else:
+        images = [_pixels(picture) for picture, _ in pairs]
     if len(shapes := {image.shape for image in images}) > 1:
         raise FFLabelsError("images of several shapes", where="dataset", got=", ".join(map(str, sorted(shapes)[:3])))
     return np.stack(images), np.array([label.item() if isinstance(label, Tensor) else label for _, label in pairs])
+
+
+def _pixels(picture: Any) -> npt.NDArray[Any]:
+    """Return a picture of Pillow as (C, H, W): grey if it is grey, else red, green and blue."""
+    if picture.mode not in ("1", "L", "RGB"):  # palettes hold indices, others transparency or inks
+        picture = picture.convert("L" if picture.mode in ("LA", "La") else "RGB")
+    pixels = np.asarray(picture)
+    return pixels.transpose(2, 0, 1) if pixels.ndim == 3 else pixels[None]
 
 
 def first_of_each_class(split: Split, count: int) -> Split:

@@ -79,6 +79,12 @@ def class_names(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
+def picture_files(folder: Path) -> list[Path]:
+    """Return the pictures that are read: those directly in the class folders of all splits."""
+    parts = split_folders(folder, "by class") or {"train": folder}
+    return [path for part in parts.values() for class_folder in _subfolders(part) for path in pictures(class_folder)]
+
+
 def check_text(name: str, what: str) -> None:
     """Refuse a name that is not Unicode, as from an archive of another system: run folders and pages hold Unicode."""
     try:

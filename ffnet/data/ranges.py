@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from fflabels.images import Range, read_file
-from fflabels.images.folders import is_picture
 from fflabels.images.stored import Stored
 from ffnet.config import DataConfig
+from ffnet.data.layout import picture_files
 
 
 def with_range(config: DataConfig) -> DataConfig:
@@ -22,8 +22,8 @@ def with_range(config: DataConfig) -> DataConfig:
 
 
 def _pictures(folder: Path) -> Iterator[Stored]:
-    """Yield all pictures in a folder and below that can be read; reading the data set names the others."""
-    for path in sorted(filter(is_picture, folder.rglob("*"))):
+    """Yield the pictures of a data set that can be read; reading the data set names the others."""
+    for path in picture_files(folder):
         try:
             stack = read_file(path)
             yield from stack.pick(range(stack.count))

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fflabels.checks import check_integer, check_seed
 from fflabels.diversity import similarity
+from fflabels.errors import FFLabelsError
 from fflabels.metrics import metrics_on
 from fflabels.observer import DEFAULT_INTENSITY
 from ffnet.data.dataset import Data
@@ -122,6 +124,11 @@ def diagnose(net: FFNet, data: Data, *, count: int = 1000, seed: int = 0) -> Dia
     >>> len(diagnosis.pairs), [shortcut.layer for shortcut in diagnosis.shortcuts]
     (45, [1, 2, 3, 0])
     """
+    if not isinstance(net, FFNet):
+        raise FFLabelsError("has no labels", where="net", got=type(net).__name__, expected="an FFNet")
+    if check_integer(count, "count") < 1:
+        raise FFLabelsError("out of range", where="count", got=count, expected="1 or more")
+    seed = check_seed(seed)
     split, part = data.shown_split, data.shown[:count]
     noise = torch.rand(part.images.shape, generator=torch.Generator().manual_seed(seed))
     on_images = _scores_by_layer(net, part.images)

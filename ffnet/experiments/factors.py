@@ -35,6 +35,10 @@ from ffnet.config import Config, Fraction, Positive, result_settings, type_of
 from ffnet.presets import load_preset
 
 Settings = dict[str, Any]
+
+OWN_COLUMNS = ("seed", "epochs", "cpu seconds", "device", "dtype", "torch")
+"""Columns that the rows of all experiments have, beside one for each factor and each accuracy."""
+
 Plot: TypeAlias = Literal["accuracy", "confusion", "learning", "maps", "label statistics"]
 """What a report shows beside its tables: see `ffnet.experiments.plots`."""
 
@@ -103,6 +107,8 @@ class Factor(_Part, frozen=True):
         names = [_value_name(value) for value in next(iter(self.vary.values()), [])]
         if any(len(values) != len(names) for values in self.vary.values()):
             raise ValueError("vary: not the same number of values for each setting")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"vary: two levels are named {twice[0]}; levels.NAME = … names them")
         rows = (dict(zip(self.vary, values, strict=True)) for values in zip(*self.vary.values(), strict=True))
         varied = {name: Level(settings=row) for name, row in zip(names, rows, strict=True)}
         msgspec.structs.force_setattr(self, "levels", {**varied, **self.levels})

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
-from ffnet.config import Config
+from ffnet.config import Config, result_settings
 from ffnet.data.dataset import Data
 from ffnet.data.load import KNOWN
 from ffnet.experiments.factors import Job
@@ -37,6 +37,10 @@ PREDICTION = "prediction"
 
 POLLING = 5.0
 """Seconds between two looks at a folder that another process works in."""
+
+
+class DivergedError(FFLabelsError):
+    """The loss of some runs was not finite; all others are done."""
 
 
 class Status(NamedTuple):
@@ -68,7 +72,9 @@ def run_jobs(
     Raises
     ------
     FFLabelsError
-        When a folder holds a run of other settings, or, after all jobs, when the loss of some was not finite.
+        When a folder holds a run of other settings.
+    DivergedError
+        After all jobs, when the loss of some was not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for job in jobs:  # before hours of work
@@ -94,7 +100,7 @@ def run_jobs(
             if not is_finished(out):  # else another process was quicker
                 raise
     if diverged:
-        raise FFLabelsError(f"{len(diverged)} of {len(jobs)} runs have no results; {diverged[0]}", where=str(folder))
+        raise DivergedError(f"{len(diverged)} of {len(jobs)} runs have no results; {diverged[0]}", where=str(folder))
     return held
 
 
@@ -114,8 +120,8 @@ def data_root(config: Config) -> str | None:
 def check_settings(config: Config, out: Path) -> None:
     """Refuse a run of other settings in a job's place.
 
-    Where it was computed may differ, and what a run decides itself where it is ``auto``: the number type, and the range
-    of its pictures.
+    Settings that never change a result may differ, and what a run decides itself where it is ``auto``: the number type,
+    and the range of its pictures.
 
     Raises
     ------
@@ -126,9 +132,10 @@ def check_settings(config: Config, out: Path) -> None:
         return
     wanted = with_absolute_paths(config)
     decided = {"dtype": wanted.dtype, "data.range": wanted.data.range}
-    free = {"data.root": None, "device": "auto"} | {key: "auto" for key, value in decided.items() if value == "auto"}
-    present, wanted = read_config(out)[0].replaced(free), wanted.replaced(free)
-    if present != wanted:
+    free = tuple(key for key, value in decided.items() if value == "auto")
+    present = read_config(out)[0]
+    same = result_settings(present, without=free) == result_settings(wanted, without=free)
+    if not same or present.inference.test != wanted.inference.test:
         raise FFLabelsError(
             "holds a run of other settings", where=str(out), hint="move it away, or choose another --out"
         )

@@ -152,6 +152,9 @@ def _sets(experiment: Experiment, finished: Sequence[Job], folder: Path, rows: S
     for job, row in zip(finished, rows, strict=True):
         if job.config.algorithm != "ff" or job.config.has_codes:
             continue  # no picture of a label
+        measured = all(f"{experiment.split} {name}" in row for name in PREDICTED)
+        if not (measured and 0 < job.config.labels.intensity < 1):
+            continue  # no accuracy to compare with, or no d′
         labels = LabelSet.load(folder / job.folder / LABELS)
         recipes = [msgspec.to_builtins(recipe) for recipe in labels.recipes]
         images = msgspec.to_builtins(job.config.replaced({"data.root": None}).data)

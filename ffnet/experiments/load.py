@@ -11,8 +11,15 @@ import msgspec
 
 from fflabels.errors import FFLabelsError, nearest
 from ffnet.config import read_toml
-from ffnet.experiments.factors import Experiment, Factor, Level, Scale, When
+from ffnet.experiments.factors import OWN_COLUMNS, Experiment, Factor, Job, Level, Scale, When
 from ffnet.presets import merged
+
+ACCURACIES = tuple(
+    f"{method}{of}"
+    for method in ("goodness", "linear", "prediction", "bp", "local")
+    for of in ("", ", last layer", ", untrained")
+)
+"""The accuracies that rows can have; not every run has all of them."""
 
 
 def list_experiments() -> list[str]:
@@ -35,7 +42,7 @@ def load_experiment(name: str | Path) -> Experiment:
         For an unknown name, key (the nearest is named), factor, level or setting, and for two levels with the same
         settings.
     """
-    tree = _tree(str(name))
+    tree = _tree(str(name), ())
     where = f"experiment {Path(str(name)).stem}"
     try:
         experiment = msgspec.convert({**tree, "name": Path(str(name)).stem}, Experiment)
@@ -45,8 +52,12 @@ def load_experiment(name: str | Path) -> Experiment:
     return experiment
 
 
-def _tree(name: str) -> dict[str, Any]:
-    """Return the tables of a file, on top of those of its ``base``."""
+def _tree(name: str, above: tuple[str, ...]) -> dict[str, Any]:
+    """Return the tables of a file, on top of those of its ``base``; `above` are the files that build on it."""
+    if name.endswith(".toml"):
+        name = str(Path(name).resolve())
+    if name in above:
+        raise FFLabelsError("is its own base", where=name, got=" → ".join(Path(each).name for each in [*above, name]))
     if name.endswith(".toml"):
         try:
             tree = read_toml(Path(name).read_bytes(), name)
@@ -58,7 +69,10 @@ def _tree(name: str) -> dict[str, Any]:
     else:
         raise FFLabelsError("no such experiment", where="experiment", got=name, hint=nearest(name, list_experiments()))
     base = tree.pop("base", None)
-    return merged(_tree(base), tree) if base else tree
+    if not base:
+        return tree
+    beside = str(Path(name).parent / base) if name.endswith(".toml") and base.endswith(".toml") else base
+    return merged(_tree(beside, (*above, name)), tree)
 
 
 def _nearest_key(error: str) -> str | None:
@@ -75,6 +89,8 @@ def _check(experiment: Experiment) -> None:
         raise FFLabelsError("no factor", where=where, expected="[factors.NAME] with levels")
     for name, factor in factors.items():
         here = f"{where}: factors.{name}"
+        if name in OWN_COLUMNS or name.startswith(("validation ", "test ")):
+            raise FFLabelsError("the name of another column of the rows", where=here, hint="choose another name")
         if not factor.levels:
             raise FFLabelsError("no level", where=here, expected="levels.NAME = { settings = { … } }")
         _known([factor.base_level], factor.levels, f"{here}.base")
@@ -90,10 +106,24 @@ def _check(experiment: Experiment) -> None:
         for other, names in size.only.items():
             _known([other], factors, f"{where}: scales.{name}.only")
             _known(names, factors[other].levels, f"{where}: scales.{name}.only.{other}")
+    jobs = []
     for scale in ("full", *experiment.scales):
-        folders = [job.folder for job in experiment.jobs(scale)]
+        jobs += (of_scale := experiment.jobs(scale))
+        folders = [job.folder for job in of_scale]
         if twice := sorted({folder for folder in folders if folders.count(folder) > 1}):
             raise FFLabelsError("two jobs of one name", where=f"{where}, {scale}", got=twice[0])
+    _check_report(experiment, jobs)
+
+
+def _check_report(experiment: Experiment, jobs: Sequence[Job]) -> None:
+    """Refuse accuracies that no run has, floors of no combination, and a plot without an axis."""
+    _known(experiment.accuracies, dict.fromkeys(ACCURACIES), f"{experiment.where}: accuracies")
+    shown = [name for name, factor in experiment.factors.items() if not factor.replicate]
+    combinations = {", ".join(job.levels[name] for name in shown): None for job in jobs}
+    _known(list(experiment.floors), combinations, f"{experiment.where}: floors")
+    if "accuracy" in experiment.show and not shown:
+        raise FFLabelsError("nothing to plot against", where=f"{experiment.where}: show", got="accuracy",
+                            expected="a factor that is not a replicate")  # fmt: skip
 
 
 def _known(names: Sequence[str] | Mapping[str, Any], there: Mapping[str, Any], where: str) -> None:

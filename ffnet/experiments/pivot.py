@@ -131,10 +131,10 @@ def discoveries(differences: Sequence[Effect]) -> set[int]:
 def below_floor(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     """Return the combinations whose mean accuracy, the first that reports show, is below their floor."""
     means: dict[str, list[float]] = {}
-    columns = accuracy_columns(experiment, rows)
+    wanted = [f"{experiment.split} {name}" for name in experiment.accuracies] or accuracy_columns(experiment, rows)
     for row in rows:
-        if columns and columns[0] in row:
-            means.setdefault(", ".join(_levels(row, shown_factors(experiment))), []).append(row[columns[0]])
+        if wanted and wanted[0] in row:
+            means.setdefault(", ".join(_levels(row, shown_factors(experiment))), []).append(row[wanted[0]])
     return [name for name, floor in experiment.floors.items() if name in means and mean(means[name]) < floor]
 
 
@@ -261,6 +261,7 @@ def write_report(
     rows = rows_of(finished, folder)
     paths = [*write_rows(rows, folder), folder / REPORT]
     text = report(experiment, jobs, rows, command, scale)
+    write_whole(folder / REPORT, text.encode())  # the tables are there even if a plot cannot be drawn
     title = about_scale(experiment, scale) or experiment.about
     text += "\n".join(["", *draw_plots(experiment, finished, folder, rows, accuracy_columns(experiment, rows), title)])
     if draw_effects(experiment, rows, folder / EFFECTS):

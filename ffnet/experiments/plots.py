@@ -8,7 +8,7 @@ from pathlib import Path
 from fflabels.files import write_whole
 from ffnet.data.dataset import first_of_each_class
 from ffnet.evaluation.activation_maps import activation_maps
-from ffnet.experiments.factors import Experiment, Job, Plot
+from ffnet.experiments.factors import Experiment, Job, Plot, slug
 from ffnet.experiments.jobs import Row, data_root
 from ffnet.experiments.label_statistics import show_statistics
 from ffnet.experiments.pivot import sample, shown_factors
@@ -18,6 +18,9 @@ from ffnet.runs.folder import Run, load_run
 
 EXPLAINED = 8
 """Images whose activation maps are drawn."""
+
+MOST = 60
+"""At most this many runs are drawn side by side: much wider pictures cannot be drawn."""
 
 
 def accuracy_curves(experiment: Experiment, rows: Sequence[Row], columns: Sequence[str], title: str) -> bytes:
@@ -57,27 +60,39 @@ def draw_plots(
             lines += show_statistics(experiment, finished, folder, rows)
             continue
         if kind == "accuracy":
-            picture = accuracy_curves(experiment, rows, columns, title)
+            pictures: dict[str, bytes] = {kind: accuracy_curves(experiment, rows, columns, title)}
         else:
-            runs = {name: load_run(folder / job.folder) for name, job in first.items()}
-            picture = _of_runs(kind, runs, title, data_root(finished[0].config))
-        write_whole(folder / f"{kind}.png", picture)
-        lines += [f"![{experiment.about}: {kind}]({kind}.png)", ""]
+            runs = {name: load_run(folder / job.folder) for name, job in list(first.items())[:MOST]}
+            pictures = _of_runs(kind, runs, title, data_root(finished[0].config))
+            if len(first) > MOST:
+                lines += [f"The first {MOST} of {len(first)} combinations.", ""]
+        for name, picture in pictures.items():
+            write_whole(folder / f"{name}.png", picture)
+            lines += [f"![{experiment.about}: {name}]({name}.png)", ""]
     return lines
 
 
-def _of_runs(kind: Plot, runs: dict[str, Run], title: str, root: str | None) -> bytes:
-    """Draw the runs themselves: the first one's confusion matrix, or all their learning curves or activation maps."""
+def _of_runs(kind: Plot, runs: dict[str, Run], title: str, root: str | None) -> dict[str, bytes]:
+    """Draw the runs themselves, by file name: the first one's confusion matrix, or all learning curves or maps.
+
+    Activation maps of several data sets are a picture each.
+    """
     if kind == "learning":
-        return figures.learning_side_by_side({name: run.metrics for name, run in runs.items()}, title)
-    name, run = next(iter(runs.items()))
+        return {kind: figures.learning_side_by_side({name: run.metrics for name, run in runs.items()}, title)}
     if kind == "confusion":
+        name, run = next(iter(runs.items()))
         assert run.results
         part = run.results.parts[-1]
         table = (part.goodness or next(iter(part.accuracies.values()))).confusion
         names = drawable(run.about.data.class_names)
-        return figures.confusion(table, names, f"{name}, {part.split} images; {title}")
-    data = run.data(root)
-    images = first_of_each_class(data.shown, EXPLAINED).images
-    maps = {name: activation_maps(run.net, images) for name, run in runs.items()}
-    return figures.activation_side_by_side(images, maps, title)
+        return {kind: figures.confusion(table, names, f"{name}, {part.split} images; {title}")}
+    by_data: dict[str, dict[str, Run]] = {}
+    for name, run in runs.items():
+        by_data.setdefault(f"{run.about.data.name}-{'x'.join(map(str, run.net.shape))}", {})[name] = run
+    pictures = {}
+    for data, own in by_data.items():
+        images = first_of_each_class(next(iter(own.values())).data(root).shown, EXPLAINED).images
+        maps = {name: activation_maps(run.net, images) for name, run in own.items()}
+        file = kind if len(by_data) == 1 else f"{kind}-{slug(data)}"
+        pictures[file] = figures.activation_side_by_side(images, maps, title)
+    return pictures

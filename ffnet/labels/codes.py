@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fflabels import LabelSet, References, class_likeness, codes_from_likeness, design, get_labeler
+from fflabels import LabelSet, References, class_likeness, codes_from_likeness, design, get_labeler, list_labelers
 from fflabels.assignment import PairMatrix
-from fflabels.errors import FFLabelsError
+from fflabels.errors import FFLabelsError, nearest
 from fflabels.files import write_whole
-from fflabels.labelset import Changed, open_set
+from fflabels.labelset import Changed, find_named_set, is_built_in, open_set
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
 from ffnet.labels.filed_codes import VERSION, documents, origin_of
@@ -94,9 +94,11 @@ def choose_codes(
     Raises
     ------
     FFLabelsError
-        If no set exists for a width; the error is the last set's.
+        If a name is unknown, or a file cannot be read; if no set exists for a width, with the error of the last set.
     """
     names = [name.strip() for name in config.labels.goodness.set.split(",")]
+    for name in names:
+        _check_name(config, name, count)
 
     @cache
     def likeness() -> PairMatrix:
@@ -108,20 +110,56 @@ def choose_codes(
             raise FFLabelsError("a class without a training image", where=FOR_CLASSES, got=present)
         return class_likeness(references, progress=progress)
 
-    return Codes({
-        width: _codes_of_width(config, names, count, width, likeness, progress)
-        for width in sorted(set(config.code_lengths))
-    })  # fmt: skip
+    widths = sorted(set(config.code_lengths))
+    chosen = {width: _codes_of_width(config, names, count, width, likeness, progress) for width in widths}
+    used = {name: None for name, _ in chosen.values()}
+    if config.labels.params and not any(map(is_labeler, used)):
+        raise FFLabelsError(
+            "without effect on a finished set", where="labels.params", got=config.labels.params,
+            expected=f"a labeler in labels.goodness.set; used: {', '.join(used)}",
+        )  # fmt: skip
+    return Codes({width: labels for width, (_, labels) in chosen.items()})
+
+
+def _check_name(config: Config, name: str, count: int) -> None:
+    """Refuse a name of codes that can serve no width: unknown, unreadable, of pictures, or for fewer classes."""
+    if name == FOR_CLASSES:
+        return
+    if is_labeler(name):
+        labeler = get_labeler(name, **config.labels.params)
+    elif is_built_in(name):
+        labeler, _ = find_named_set(name)
+    elif not Path(name).is_file():
+        known = nearest(name, [*list_labelers(), "code:hadamard", "code:groups", FOR_CLASSES])
+        raise FFLabelsError("no such codes", where="labels.goodness.set", got=name, hint=known)
+    elif is_codes_file(Path(name)):
+        for labels in Codes.load(Path(name)).sets.values():
+            _check_count(name, labels, count)
+        return
+    else:
+        labels = LabelSet.load(name)
+        labeler = labels.labeler
+        _check_count(name, labels, count)
+    if labeler.pattern != "code":
+        raise FFLabelsError(
+            "draws no codes", where=f"labels.goodness.set: {name}", expected="a labeler of codes, such as code"
+        )
+
+
+def _check_count(name: str, labels: LabelSet, count: int) -> None:
+    if len(labels) != count:
+        raise FFLabelsError("not one label per class", where=name, got=len(labels), expected=f"{count}")
 
 
 def _codes_of_width(
     config: Config, names: list[str], count: int, width: int, likeness: Callable[[], PairMatrix], progress: Progress
-) -> LabelSet:
+) -> tuple[str, LabelSet]:
+    """Return the name that served the width, and the codes."""
     for name in names:
         try:
             if name == FOR_CLASSES:
-                return codes_from_likeness(likeness(), width, seed=config.labels_seed)
-            return _codes(config, name, count, width, progress)
+                return name, codes_from_likeness(likeness(), width, seed=config.labels_seed)
+            return name, _codes(config, name, count, width, progress)
         except FFLabelsError as error:
             refusal = error
     hint = "each region of a channel counts" if config.labels.goodness.regions else None
@@ -132,14 +170,16 @@ def _codes(config: Config, name: str, count: int, width: int, progress: Progress
     """Return the codes of one width from a labeler, a built-in set, a label-set file or another run's codes."""
     settings, shape = config.labels, (width, 1, 1)
     if is_labeler(name):
-        labeler = get_labeler(name, **settings.params)
-        if labeler.pattern != "code":
-            raise FFLabelsError("draws no codes", where=name, expected="a labeler of codes, such as code")
         candidates = max(settings.candidates, count)
         return design(
-            labeler, count, candidates=candidates, shape=shape, method=settings.method, seed=config.labels_seed,
+            get_labeler(name, **settings.params),
+            count,
+            candidates=candidates,
+            shape=shape,
+            method=settings.method,
+            seed=config.labels_seed,
             progress=progress,
-        )  # fmt: skip
+        )
     if Path(name).is_file() and is_codes_file(Path(name)):
         sets = Codes.load(Path(name)).sets
         if width not in sets:
@@ -147,7 +187,5 @@ def _codes(config: Config, name: str, count: int, width: int, progress: Progress
         labels = sets[width]
     else:
         labels = open_set(name, None if Path(name).is_file() else count, shape, config.labels_seed)
-    if len(labels) != count:
-        raise FFLabelsError("not one label per class", where=name, got=len(labels), expected=f"{count}")
-    labels.codes(width)  # refuses pictures, and codes of another width
+    labels.codes(width)  # refuses codes of another width
     return labels

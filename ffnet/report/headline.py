@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ffnet.config import BASELINE_SETTINGS, Config, result_settings
+from ffnet.data.load import KNOWN
 from ffnet.presets import quick_preset
 from ffnet.report.section import percent
 from ffnet.runs.folder import Run
@@ -59,6 +60,8 @@ def missing_baseline(run: Run, baseline: Run | Record | None) -> str:
     """Return how to add back-propagation to the headline, or nothing where it is there or does not belong."""
     if baseline or run.results is None or run.config.algorithm == "bp":
         return ""
+    if run.config.data.name not in KNOWN and not Path(run.config.data.name).is_dir():
+        return ""  # data from Python: no command names them
     command = _baseline_command(run.config)
     return f"To compare with back-propagation: {command}, then ffnet report {run.folder} --beside bp."
 

@@ -217,7 +217,7 @@ def resume(
         raise FFLabelsError("a run keeps its settings", where="epochs", got=epochs, hint=f"{call} is a new run")
     folder = Path(folder)
     device = device or read_config(folder)[0].device
-    if is_finished(folder):
+    if finished := is_finished(folder):
         try:
             return load_run(folder, device=device)
         except DamagedError as error:
@@ -226,6 +226,8 @@ def resume(
         ranks = join_ranks()
         with locked(folder) if ranks.first else nullcontext():
             ranks.broadcast_text()  # the others wait here until rank 0 has locked the folder
+            if not finished and is_finished(folder):  # another process did it while this one waited
+                return load_run(folder, device=device)
             return _continue(folder, ranks, interrupts, watcher or Watcher(), device, root, data)
 
 

@@ -18,7 +18,7 @@ from ffnet.data.dataset import Data
 from ffnet.data.load import KNOWN
 from ffnet.labels.codes import Codes
 from ffnet.labels.kinds import names_codes
-from ffnet.model.baseline import BPNet
+from ffnet.model.baseline import BPNet, LocalNet
 from ffnet.model.net import Net
 from ffnet.presets import Preset, load_preset, quick_preset
 from ffnet.runs.files import STARTED
@@ -121,7 +121,8 @@ def same_labels(run: Run, config: Config, data: Data) -> LabelSet | Codes | None
 def start_from(run: Run, net: Net, data: Data, folder: Path) -> None:
     """Start a net from the layers of a run's net, and write these weights into its run folder.
 
-    Heads are fitted anew; codes are kept if the classes and the settings of labels are the same.
+    Heads that are fitted after training are fitted anew. The classifiers of a baseline are kept if the classes are the
+    same; codes are kept if the settings of labels are the same, too.
 
     Raises
     ------
@@ -148,8 +149,10 @@ def start_from(run: Run, net: Net, data: Data, folder: Path) -> None:
                 expected=f"{tuple(tensor.shape)}", hint="keep the net settings of that run",
             )  # fmt: skip
         tensor.copy_(theirs[name])
-    if isinstance(net, BPNet) and same_classes and isinstance(run.net, BPNet):
+    if same_classes and isinstance(net, BPNet) and isinstance(run.net, BPNet):
         net.head.load_state_dict(run.net.head.state_dict())
+    if same_classes and isinstance(net, LocalNet) and isinstance(run.net, LocalNet):
+        net.heads.load_state_dict(run.net.heads.state_dict())
     net.has_initial_weights = False
     save_weights(net, folder / STARTED)
 

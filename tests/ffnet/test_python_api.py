@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from fflabels_cli.net_output import description
+from PIL import Image
 from torch.utils.data import TensorDataset
 
 import ffnet
@@ -93,6 +94,22 @@ def test_arrays_become_a_data_set():
     ]:
         with pytest.raises(FFLabelsError, match=message):
             ffnet.Data.from_arrays(*arguments)
+    for validation, message in ((0.1, "validation: .*0.1"), (-5, "validation: out of range; got -5; expected 0 or")):
+        with pytest.raises(FFLabelsError, match=message):
+            ffnet.Data.from_arrays(X, y, validation=validation)
+
+
+def test_pictures_of_any_mode_become_grey_or_red_green_and_blue():
+    grey = Image.fromarray(np.full((16, 16), 200, np.uint8))
+    palette = grey.convert("RGB").quantize(2)  # its pixels are indices
+    assert np.asarray(palette).max() < 2
+    for mode, channels in (("P", 3), ("L", 1), ("LA", 1), ("RGBA", 3), ("CMYK", 3)):
+        picture = palette if mode == "P" else grey.convert("RGB").convert(mode)
+        images = ffnet.Data.from_dataset([(picture, k % 2) for k in range(8)]).train.images
+        assert images.shape[1:] == (channels, 16, 16)
+        assert set(images.flatten().tolist()) == {200}
+    with pytest.raises(FFLabelsError, match="dataset: no images"):
+        ffnet.Data.from_dataset([])
 
 
 def test_arrays_are_split_class_by_class():
@@ -205,6 +222,15 @@ def test_data_of_another_shape_or_number_of_classes_do_not_fit_a_net():
         for use in (ffnet.fit, lambda net, data: ffnet.evaluate(net, data, "validation")):
             with pytest.raises(FFLabelsError, match=f"not for this net; got {got}; expected 1×16×16, 10 classes"):
                 use(net, other)
+
+
+@pytest.mark.parametrize("algorithm", ["bp", "local"])
+def test_a_baseline_that_starts_from_another_keeps_its_classifiers(algorithm, tmp_path):
+    first = ffnet.train(algorithm=algorithm, epochs=1, out=tmp_path / "a", **TINY)
+    same = ffnet.train(start=first, epochs=1, out=tmp_path / "b", **{"train.lr": 1e-12})
+    for name, tensor in first.net.state_dict().items():
+        if "head" in name:
+            torch.testing.assert_close(same.net.state_dict()[name], tensor, rtol=0, atol=1e-6)
 
 
 @pytest.mark.slow

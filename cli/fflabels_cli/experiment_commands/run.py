@@ -60,7 +60,7 @@ def command(
 def run(place: Place, workers: int) -> None:
     """Work through the jobs here, then report."""
     from fflabels_cli import net_output
-    from ffnet.experiments.jobs import run_jobs, wait_for
+    from ffnet.experiments.jobs import DivergedError, finished_jobs, run_jobs, wait_for
 
     _, jobs, folder = place.load()
 
@@ -78,6 +78,10 @@ def run(place: Place, workers: int) -> None:
 
             while held := run_jobs(jobs, folder, begin=begin, watcher=screen.watcher()):
                 wait_for(held, folder)
+    except DivergedError:
+        if finished_jobs(jobs, folder):
+            write(place)
+        raise
     finally:
         for other in others:
             other.terminate() if sys.exc_info()[0] else other.wait()
@@ -98,13 +102,21 @@ def run_on(place: Place, on: Any, resources: Resources, workers: int) -> None:
     report(place)
 
 
-def report(place: Place) -> None:
-    """Write the report; a mean below its floor ends in exit code 1."""
-    from ffnet.experiments.jobs import rows_of
-    from ffnet.experiments.pivot import below_floor, write_report
+def write(place: Place) -> None:
+    """Write the report."""
+    from ffnet.experiments.pivot import write_report
 
     experiment, jobs, folder = place.load()
     for path in write_report(experiment, jobs, folder, place.report_command, place.scale):
         click.echo(f"written: {path}")
+
+
+def report(place: Place) -> None:
+    """Write the report; a mean below its floor ends in exit code 1."""
+    from ffnet.experiments.jobs import rows_of
+    from ffnet.experiments.pivot import below_floor
+
+    write(place)
+    experiment, jobs, folder = place.load()
     if place.scale == "full" and (low := below_floor(experiment, rows_of(jobs, folder))):
         raise click.ClickException(f"below the floor: {'; '.join(low)}")

@@ -47,6 +47,17 @@ def test_they_take_all_256_grey_levels_by_their_own_range(folder, value_range):
     assert np.abs(found[0].numpy() - stored / 4095 * 255).max() <= 0.5
 
 
+def test_pictures_that_are_not_read_do_not_count_for_auto(folder):
+    white = np.full((8, 8), 65535, np.uint16)
+    for place in (".cache", "cat/thumbs", "run"):
+        (folder / place).mkdir()
+        tifffile.imwrite(folder / place / "white.tif", white)
+    (folder / "run" / "run.json").touch()
+    tifffile.imwrite(folder / "beside.tif", white)
+    (folder / "run" / "white.tif").rename(folder / "cat" / "thumbs" / "more.tif")
+    assert with_range(config_of(folder, "auto")).range == "0:4095"
+
+
 def test_a_range_that_is_none_is_refused():
     with pytest.raises(FFLabelsError, match=r"data.range: no range of values.*expected type, auto or LOW:HIGH"):
         Config().replaced({"data.range": "12"})

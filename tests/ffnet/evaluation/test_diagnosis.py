@@ -7,6 +7,7 @@ from reference import SMALL_TRAINED as SMALL
 from scipy import stats
 
 import ffnet
+from fflabels.errors import FFLabelsError
 from ffnet.config import Config
 
 
@@ -23,6 +24,21 @@ def test_pairs_count_the_mistakes_between_two_classes(runs, data):
         alike = [p.similarity[metric] for p in found.pairs]
         expected = stats.spearmanr(alike, [p.mistaken for p in found.pairs]).statistic if len(set(alike)) > 1 else None
         assert value == pytest.approx(expected)
+
+
+def test_what_cannot_be_diagnosed_is_refused(runs, data):
+    for arguments, message in (
+        ({"count": 0}, "count: out of range; got 0; expected 1 or more"),
+        ({"count": -5}, "count: out of range; got -5"),
+        ({"seed": -1}, "seed: .*-1"),
+    ):
+        with pytest.raises(FFLabelsError, match=message):
+            ffnet.diagnose(runs["ff0"].net, data, **arguments)
+    with pytest.raises(FFLabelsError, match="net: has no labels; got BPNet; expected an FFNet"):
+        ffnet.diagnose(runs["bp"].net, data)
+    for chunk in (0, -1):
+        with pytest.raises(FFLabelsError, match=f"chunk: out of range; got {chunk}; expected 1 or more"):
+            ffnet.predict(runs["ff0"].net, data.validation.images[:3], chunk=chunk)
 
 
 def test_a_net_that_sees_the_label_alone_is_found_out(data):

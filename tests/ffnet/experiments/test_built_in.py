@@ -18,6 +18,7 @@ from ffnet.data.sources import digit_pairs
 from ffnet.experiments.factors import Plot
 from ffnet.experiments.label_statistics import STATISTICS, pixel_distances, rank_correlation
 from ffnet.experiments.load import list_experiments, load_experiment
+from ffnet.experiments.pivot import below_floor, report, shown_factors
 from ffnet.runs.folder import load_run
 
 RESULTS = {"fig3a", "fig3b", "fig3cd", "fig4", "fig5ab", "fig5ch", "cifar10", "cifar100"}
@@ -76,6 +77,22 @@ def test_one_of_each_kind_runs_to_its_report(name, tmp_path, monkeypatch):
         assert all(title in text for title in STATISTICS.values())
         run = load_run(folder / "0-digits-one_hot-as_it_is-0")
         assert (run.results.test, run.test_reads) == (None, 0)
+
+
+@pytest.mark.parametrize("name", list_experiments())
+def test_each_reports_its_rows_by_the_names_of_its_levels(name):
+    mine = load_experiment(name)
+    jobs = mine.jobs("smoke")
+    accuracies = mine.accuracies or ["goodness", "linear"]
+    machine = {"epochs": 2, "cpu seconds": 1.0, "device": "x", "dtype": "float32", "torch": "2"}
+    measured = {f"{mine.split} {accuracy}": 0.5 for accuracy in accuracies}
+    rows = [{**job.levels, "seed": job.seed, **measured, **machine} for job in jobs]
+    text = report(mine, jobs, rows, "the command", "smoke")
+    assert "Not finished" not in text
+    for job in jobs:
+        cells = [job.levels[factor] for factor in shown_factors(mine)]
+        assert f"| {' | '.join(cells)} |" in text
+    below_floor(mine, rows)
 
 
 @pytest.mark.slow

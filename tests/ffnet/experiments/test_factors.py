@@ -21,7 +21,7 @@ from ffnet.evaluation.statistics import Gap
 from ffnet.experiments.factors import flat
 from ffnet.experiments.jobs import rows_of, run_jobs, status, write_rows
 from ffnet.experiments.load import list_experiments, load_experiment
-from ffnet.experiments.pivot import Effect, below_floor, discoveries, effects, report
+from ffnet.experiments.pivot import Effect, below_floor, discoveries, effects, report, write_report
 from ffnet.experiments.plots import accuracy_curves
 from ffnet.runs.locks import locked
 
@@ -80,6 +80,14 @@ def test_a_file_stands_on_another_one(tmp_path):
     assert list(found.factors["data"].levels) == ["digits", "mnist"]
 
 
+def test_a_base_is_looked_for_beside_its_file_and_is_not_the_file_itself(tmp_path):
+    (tmp_path / "sub").mkdir()
+    experiment(tmp_path / "sub", GRID, "below")
+    assert experiment(tmp_path / "sub", 'base = "below.toml"\nabout = "above"\n', "above").seeds == 3
+    with pytest.raises(FFLabelsError, match=r"circle\.toml: is its own base; got .*circle\.toml → .*circle\.toml"):
+        experiment(tmp_path, 'base = "circle.toml"\nabout = "x"\n', "circle")
+
+
 def test_settings_are_taken_as_tables_or_by_their_whole_name():
     assert flat({"train": {"lr": 1, "batch": 2}, "net.norm": "rms", "dtype": "auto"}) == {
         "train.lr": 1, "train.batch": 2, "net.norm": "rms", "dtype": "auto"
@@ -112,6 +120,8 @@ vary = { "train.crop" = [0, 2] }
     assert {(job.config.net.widths, job.config.net.kernel) for job in jobs} == {((8, 8, 8), 3), ((16, 32, 64), 5)}
     with pytest.raises(FFLabelsError, match="vary: not the same number of values for each setting"):
         experiment(tmp_path, text.replace("[3, 5]", "[3]"))
+    with pytest.raises(FFLabelsError, match="vary: two levels are named 8-8-8"):
+        experiment(tmp_path, text.replace("[16, 32, 64]", "[8, 8, 8]"))
     assert len(experiment(tmp_path, text.replace("one at a time", "product")).jobs(seeds=2)) == 24
 
 
@@ -142,6 +152,9 @@ def test_every_built_in_experiment_has_jobs_at_every_scale_and_says_what_is_comp
         (('change = ["unchanged", "alpha"]', 'change = ["alfa"]'), "smoke.only.change: matches nothing; got alfa"),
         (("levels.norm =", 'levels."ra te" = {}\nlevels.norm ='), "two jobs of one name|without a job of its own"),
         (("[factors.data]", "[factors.data"), "not TOML"),
+        (("[factors.data]", "[factors.dtype]"), "factors.dtype: the name of another column of the rows"),
+        (("seeds = 3", 'accuracies = ["gooodness"]'), r"accuracies: matches nothing; got gooodness .*'goodness'"),
+        (("seeds = 3", 'floors = { "digits, norms" = 0.5 }'), r"floors: matches nothing; got digits, norms .*norm'"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_wrong_is_refused_in_one_line(tmp_path, change, message):
@@ -175,6 +188,12 @@ def test_what_is_finished_is_not_run_again_and_other_settings_are_refused(done):
     assert run_jobs(jobs, folder, begin=lambda *given: begun.append(given)) == []
     assert begun == []
     assert {one.state for one in status(jobs, folder)} == {"finished"}
+    more_often = {"train.checkpoint_seconds": 5.0, "train.validate_every": 1, "inference.chunk": 64}
+    same = [job._replace(config=job.config.replaced(more_often)) for job in jobs]
+    assert (run_jobs(same, folder), rows_of(same, folder)) == ([], rows_of(jobs, folder))
+    unread = jobs[0]._replace(config=jobs[0].config.replaced({"inference.test": False}))
+    with pytest.raises(FFLabelsError, match="holds a run of other settings"):
+        rows_of([unread], folder)
     other = jobs[0]._replace(config=jobs[0].config.replaced({"train.alpha": 1.0}))
     with pytest.raises(FFLabelsError, match="holds a run of other settings"):
         run_jobs([other], folder)
@@ -197,6 +216,42 @@ def test_a_job_that_diverges_is_named_and_keeps_no_other_from_running(tmp_path):
         assert len(tried) == begun
     assert [one.state for one in status(jobs, tmp_path / "out")].count("finished") == 2
     assert len(rows_of(jobs, tmp_path / "out")) == 2
+
+
+@pytest.mark.slow
+def test_a_run_that_diverges_keeps_no_report_from_being_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = TINY.replace('train.goodness = "log"', "train.lr = 1e36")
+    experiment(tmp_path, text, "tiny")
+    done = CliRunner().invoke(ffnet_group, ["experiment", "run", "tiny.toml", "--seeds", "1"])
+    assert "1 of 2 runs have no results" in str(done.exception)
+    assert "Not finished: 1 of 2." in (tmp_path / "experiments/tiny/full/report.md").read_text()
+
+
+@pytest.mark.slow
+def test_maps_of_several_data_sets_are_a_picture_each_and_sets_without_dprime_are_left_out(tmp_path):
+    text = """
+about = "two data sets"
+seeds = 1
+show = ["maps", "label statistics"]
+[settings]
+net.widths = [4, 4, 4]
+data.limit = 40
+train.epochs = 1
+labels.candidates = 12
+inference.linear_epochs = 1
+[factors.data.levels]
+digits = { preset = "pairs-digits", settings = { labels.intensity = 1.0 } }
+cells = { preset = "pairs-cells", settings = { data.validation = 0 } }
+"""
+    mine = experiment(tmp_path, text)
+    jobs = mine.jobs()
+    run_jobs(jobs, tmp_path / "runs")
+    write_report(mine, jobs, tmp_path / "runs", "the command")
+    shown = (tmp_path / "runs" / "report.md").read_text()
+    drawn = sorted(path.name for path in (tmp_path / "runs").glob("maps-*.png"))
+    assert [name.split("_")[0] for name in drawn] == ["maps-cells", "maps-digits"]
+    assert all(f"]({name})" in shown for name in drawn)
 
 
 def test_a_job_that_another_process_holds_is_left_to_it(done):

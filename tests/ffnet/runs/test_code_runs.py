@@ -198,9 +198,15 @@ def test_pictures_have_no_goodness_maps(tmp_path):
     [
         (
             {"labels.goodness.set": "fourier"},
-            r"no codes for a layer of width 6: fourier: draws no codes; expected a labeler",
+            r"labels.goodness.set: fourier: draws no codes; expected a labeler",
         ),
-        ({"labels.goodness.set": "cod"}, r"no codes for a layer of width 6: .*cod"),
+        ({"labels.goodness.set": "cod"}, r"unknown labeler; got cod \(did you mean 'code'\?"),
+        ({"labels.goodness.set": "code:hadmard,code"}, r"code: no such built-in set; got hadmard; expected hadamard"),
+        ({"labels.goodness.set": "missing.json,code"}, r"no such codes; got missing.json"),
+        (
+            {"labels.goodness.set": "code:groups,code", "labels.params": {"weight": 3}, "net.widths": [10, 10, 10]},
+            r"labels.params: without effect on a finished set; got .*weight.*; used: code:groups",
+        ),
         (
             {"labels.goodness.set": "code:hadamard"},
             r"width 6: .*no Hadamard matrix is known for so many channels; got 6",
