@@ -76,7 +76,8 @@ def test_without_a_baseline_the_page_says_how_to_make_one(runs, tmp_path):
 
 def test_a_run_on_data_from_python_names_no_command_for_a_baseline(data, tmp_path):
     given = ffnet.Data.from_arrays(data.train.images[:60], data.train.classes[:60], name="mine")
-    run = ffnet.train(data=given, out=tmp_path / "run", **{**SMALL, "train.epochs": 1, "data.limit": None})
+    config = ffnet.Config().replaced({**SMALL, "train.epochs": 1, "data.limit": None})
+    run = ffnet.train(config, data=given, out=tmp_path / "run")
     assert "To compare with back-propagation" not in write_report(run, out=tmp_path / "page.html").read_text()
 
 
