@@ -31,10 +31,15 @@ from ffnet.training.forward_forward import FFLearner  # noqa: E402
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "bench-scale.md"
 BYTES = [2**k for k in range(8, 25, 4)]
 AT_THE_INPUT = ["dtype=float32", "labels.layers.set=none"]
-NETS = [  # preset, settings, batches
-    ("pairs-mnist", AT_THE_INPUT, (64, 256)),
-    ("pairs-cifar10", AT_THE_INPUT, (64, 256)),
-    ("paper-mnist", ["net.widths=[32,32,32]", "net.kernel=5", "dtype=float32"], (48, 192)),
+NETS = [  # name of the row, preset, settings, batches
+    ("pairs-mnist", "pairs-mnist", AT_THE_INPUT, (64, 256)),
+    ("pairs-cifar10", "pairs-cifar10", AT_THE_INPUT, (64, 256)),
+    (
+        "paper-mnist with 3×32 filters 5×5",
+        "paper-mnist",
+        ["net.widths=[32,32,32]", "net.kernel=5", "dtype=float32"],
+        (48, 192),
+    ),
 ]
 ROUNDS = 7
 
@@ -77,7 +82,7 @@ def measure(target):
     for size in BYTES:
         tensor = torch.ones(size // 4)
         found["reduce"][size] = seconds_of(lambda tensor=tensor: dist.all_reduce(tensor), 30)
-    for preset, settings, batches in NETS:
+    for name, preset, settings, batches in NETS:
         for batch in batches:
             net, together = steps_of(preset, settings, batch, ranks)
             _, half = steps_of(preset, settings, batch // 2, SINGLE)
@@ -88,7 +93,7 @@ def measure(target):
                 times.append(seconds_of(run))
             config = net.config
             volume = reductions(net, config.net.norm, config.train.negatives == "hard")
-            found["steps"].append([preset, batch, *times, *volume])
+            found["steps"].append([name, batch, *times, *volume])
     if ranks.first:
         target.write_text(json.dumps(found))
 
@@ -105,9 +110,9 @@ def report(found):
         (together - w) / half for (_, _, _, half, together, _, _), w in zip(found["steps"], waited, strict=True)
     )
     rows = []
-    for (preset, batch, alone, half, together, volume, small), w in zip(found["steps"], waited, strict=True):
+    for (name, batch, alone, half, together, volume, small), w in zip(found["steps"], waited, strict=True):
         foretold = slack * half + w
-        rows.append(Row(f"{preset}, batch {batch}, {volume / 2**20:.2f} MiB of gradients, n = {small}",
+        rows.append(Row(f"{name}, batch {batch}, {volume / 2**20:.2f} MiB of gradients, n = {small}",
                         f"1 rank {1e3 * alone:.1f} ms, 2 ranks {1e3 * together:.1f} ms: {alone / together:.2f}×; "
                         f"model {1e3 * foretold:.1f} ms ({100 * (foretold / together - 1):+.0f} %)"))  # fmt: skip
     notes = [
