@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -56,7 +57,7 @@ class Training:
         if isinstance(error, Interrupted):
             if is_first():
                 folder = self.folder or error.folder
-                again = self.again or (folder and f"ffnet resume {folder}")
+                again = self.again or (folder and f"ffnet resume {shlex.quote(str(folder))}")
                 saved = f"; saved; continue with: {again}" if again else "; no run was started"
                 click.echo(f"{error}{saved}", err=True)
             raise SystemExit(128 + error.signum)
@@ -175,7 +176,7 @@ def print_results(run: Run | Record, json_: bool) -> None:
 
 def print_next_steps(run: Run) -> None:
     """Print three commands to try after a finished run."""
-    folder = run.folder
+    folder = shlex.quote(str(run.folder))
     click.echo("next:")
     for line, about in (
         (f"ffnet report {folder}", "one page with curves, confusions and maps"),

@@ -429,7 +429,7 @@ def complete_data_sets(_context: click.Context, _parameter: click.Parameter, typ
     from ffnet.data.load import KNOWN
 
     names = [CompletionItem(name) for name in KNOWN if name.startswith(typed)]
-    return [*names, CompletionItem(typed, type="dir")]
+    return names or [CompletionItem(typed, type="dir")]  # bash shows no names beside folders
 
 
 def complete_labels(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -437,7 +437,7 @@ def complete_labels(_context: click.Context, _parameter: click.Parameter, typed:
     from fflabels.registry import entries
 
     names = [CompletionItem(entry.name) for entry in entries() if entry.name.startswith(typed)]
-    return [*names, CompletionItem(typed, type="file")]
+    return names or [CompletionItem(typed, type="file")]
 
 
 what_to_train = together(

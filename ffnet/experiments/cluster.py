@@ -125,15 +125,22 @@ def submit(
 
 
 def wait_until_done(submitted: Sequence[submitit.Job[Any]]) -> None:
-    """Wait for submitted jobs.
+    """Wait for all submitted jobs.
 
     Raises
     ------
     FFLabelsError
         When one of them failed: the last line of its error, and where its log is.
     """
+    failed = [(job, error) for job in submitted if (error := job.exception())]
+    for job, error in failed[:1]:
+        trace = str(error).partition("\n" + 22 * "-" + "\nYou can")[0]  # submitit's words around it
+        name, colon, reason = trace.strip().splitlines()[-1].partition(": ")
+        ours = colon and name.endswith("Error") and name.startswith(("fflabels.", "ffnet."))
+        raise FFLabelsError(reason if ours else f"{name}{colon}{reason}", where=str(job.paths.stderr))
+
+
+def cancel(submitted: Sequence[submitit.Job[Any]]) -> None:
+    """End submitted jobs; their runs continue from their checkpoints."""
     for job in submitted:
-        if error := job.exception():
-            trace = str(error).partition("\n" + 22 * "-" + "\nYou can")[0]  # submitit's words around it
-            last = trace.strip().splitlines()[-1]
-            raise FFLabelsError(last.removeprefix("fflabels.errors.FFLabelsError: "), where=str(job.paths.stderr))
+        job.cancel()

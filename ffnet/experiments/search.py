@@ -166,7 +166,7 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     kept = open_storage(str(storage))
     errors: list[str] = []
-    tried: list[dict[str, Any]] = []  # by this process: others may use the same storage
+    tried: list[dict[str, Any]] = []  # the try that this process is at
     with Interrupts(), storage_errors(str(storage)):
         study = optuna.create_study(study_name=name, storage=kept, direction="maximize", load_if_exists=True)
         what = _mark(config, spaces, inference)
@@ -177,31 +177,34 @@ def search(
 
         def objective(trial: optuna.Trial) -> float:
             settings = {key: space.draw(trial, key) for key, space in spaces.items()}
-            tried.append(trial.params)
+            tried[:] = [trial.params]
+            trial.set_user_attr("folder", str(_folder(config, settings, Path(out)).absolute()))
             made = _try(trial.number, config, settings, data, inference, Path(out), Watcher(progress=progress))
             if report:
                 report(made)
+            tried.clear()
             if made.accuracy is None:
                 errors.append(str(made.error))
                 raise optuna.TrialPruned
             trial.set_user_attr("settings", settings)
             return made.accuracy
 
-        # Try; a try that a signal stopped waits for the next process.
+        # Try; a try that a signal stopped, or a full disk, waits for the next process.
         progress("search", 0, trials)
         for k in range(trials):
             try:
                 study.optimize(objective, n_trials=1)
-            except Interrupted:
-                if tried:
-                    study.enqueue_trial(tried[-1])
+            except (Interrupted, FFLabelsError):
+                for stopped in tried:
+                    study.enqueue_trial(stopped)
                 raise
             progress("search", k + 1, trials)
         if not study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
             raise FFLabelsError(f"no trial finished: {errors[-1]}", where=str(storage))
         best = study.best_trial
     settings = best.user_attrs["settings"]
-    return Trial(best.number, settings, best.value, _folder(config, settings, Path(out)))
+    folder = best.user_attrs.get("folder") or _folder(config, settings, Path(out))  # the attribute is new in 0.2
+    return Trial(best.number, settings, best.value, Path(folder))
 
 
 def _takes_fractions(key: str) -> bool:
@@ -254,12 +257,15 @@ def _try(
     try:
         whole = config.replaced({**settings, "inference.test": False}, "--vary")
         check_settings(whole, folder)
-        try:
-            run = start_or_resume(whole, folder, watcher, data)
-        except LockedError:  # another process has come to the same settings
-            wait_until_unlocked(folder)
-            run = start_or_resume(whole, folder, watcher, data)
-    except FFLabelsError as reason:  # of these settings alone: others may do
+        run = None
+        while run is None:
+            try:
+                run = start_or_resume(whole, folder, watcher, data)
+            except LockedError:  # another process has come to the same settings
+                wait_until_unlocked(folder)
+    except FFLabelsError as reason:
+        if isinstance(reason.__cause__, OSError):  # such as a full disk: no fault of these settings
+            raise
         return Trial(number, settings, None, folder, str(reason))
     assert run.results
     assert run.results.validation

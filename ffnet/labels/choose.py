@@ -108,10 +108,11 @@ def _check_received(settings: LabelsConfig, labeler: Labeler[Any]) -> None:
 def check_count(config: Config, count: int, data: Data) -> None:
     """Refuse a number of labels other than the number of classes."""
     if count != data.classes:
+        name = config.labels.goodness.set if config.has_codes else config.labels.set
+        hint = "labels.set=fourier designs as many; on the command line --labels fourier"
         raise FFLabelsError(
-            "not one label per class", where=f"labels {config.labels.set}", got=count,
-            expected=f"{data.classes} for {data.name}",
-            hint="labels.set=fourier designs as many; on the command line --labels fourier",
+            "not one label per class", where=f"labels {name}", got=count, expected=f"{data.classes} for {data.name}",
+            hint=None if config.has_codes else hint,
         )  # fmt: skip
 
 

@@ -23,6 +23,8 @@ RUNS = Path("runs")
 LOCK = ".lock"
 """The file that the process working in a run folder holds."""
 
+BEGUN = ".begun"
+"""Stands in a new folder until it holds a run: then whatever is there was written by a process that was killed."""
 
 BUSY = 0.5
 """Seconds to wait for a lock: a process that works holds it longer, one that only looks (`is_locked`) does not."""
@@ -41,6 +43,22 @@ def is_locked(folder: Path) -> bool:
             return False
     except filelock.Timeout:
         return True
+    except PermissionError:
+        return _is_locked_by_another_user(folder / LOCK)
+
+
+def _is_locked_by_another_user(lock: Path) -> bool:
+    """Return whether a process holds a lock that this one may not write, or not even read."""
+    import fcntl  # not on Windows, where this is not reached
+
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @contextmanager
@@ -51,11 +69,15 @@ def new_run_folder(out: str | Path | None, config: Config) -> Iterator[Path]:
     folder, made = _new_folder(out, config)
     try:
         with locked(folder):
+            if (folder / BEGUN).exists() and not (folder / CONFIG).exists():
+                for path in folder.iterdir():
+                    path.unlink() if path.name != LOCK else None
             if others := [p for p in folder.iterdir() if p.name != LOCK]:
                 hint = "ffnet resume continues it" if (folder / CONFIG).exists() else "choose another"
                 raise FFLabelsError(
                     "not a new or empty folder", where=f"out {folder}", got=f"{len(others)} files", hint=hint
                 )
+            (folder / BEGUN).touch()
             yield folder
     except BaseException as error:
         if isinstance(error, Interrupted) and (folder / CONFIG).exists():

@@ -37,7 +37,7 @@ from ffnet.runs.files import (
 )
 from ffnet.runs.finish import finish
 from ffnet.runs.folder import Run, build, is_finished, load_run
-from ffnet.runs.locks import locked, new_run_folder
+from ffnet.runs.locks import BEGUN, locked, new_run_folder
 from ffnet.runs.log import Log
 from ffnet.runs.settings import (
     About,
@@ -165,6 +165,7 @@ def train(
             write_json(folder / ABOUT, run.about)
             origin = f"# preset {preset}\n".encode() if preset else b""
             write_whole(folder / CONFIG, origin + config.to_toml())  # last: a folder with this file holds a run
+            (folder / BEGUN).unlink(missing_ok=True)
             ranks.broadcast_text(str(folder.resolve()))
             return _train(run, data, ranks, interrupts, watcher)
 

@@ -10,6 +10,7 @@ import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -117,6 +118,10 @@ SINGLE = Ranks()
 """The only process of an ordinary training."""
 
 
+PATIENCE = timedelta(days=7)
+"""How long ranks wait for one another: rank 0 alone designs labels, downloads data and evaluates."""
+
+
 def join_ranks() -> Ranks:
     """Join the ranks that torchrun started, until the process ends; without torchrun, return `SINGLE`.
 
@@ -128,8 +133,16 @@ def join_ranks() -> Ranks:
         # Optimizers import this module. If they did so after the group exists, it would keep the group alive, and the
         # group's threads would abort the process when it ends.
         importlib.import_module("torch._dynamo")
-        with _failures():
-            dist.init_process_group()
+        try:
+            with _failures():
+                dist.init_process_group(timeout=PATIENCE)
+        except ValueError as error:  # no RANK, MASTER_ADDR, …
+            raise FFLabelsError(
+                "WORLD_SIZE is set, but not what torchrun sets with it",
+                where="environment",
+                got=str(error),
+                hint="start several ranks by torchrun; for one process unset WORLD_SIZE",
+            ) from None
         atexit.register(_leave)
     return Ranks(dist.get_rank(), dist.get_world_size())
 

@@ -11,6 +11,7 @@ import warnings
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from commands import here
 from fflabels_cli import app
 from PIL import Image
@@ -542,6 +543,29 @@ def test_a_shell_completes_values(typed, offered):
     complete = ShellComplete(app.ffnet_group, {}, "ffnet", "_FFNET_COMPLETE")
     found = [item.value for item in complete.get_completions(list(typed[:-1]), typed[-1]) if item.type == "plain"]
     assert sorted(found) == offered
+
+
+@pytest.mark.parametrize("typed", [("train", "--dataset", "digi"), ("train", "--labels", "four")])
+def test_names_come_without_files_since_bash_would_show_these_alone(typed):
+    from click.shell_completion import ShellComplete
+
+    complete = ShellComplete(app.ffnet_group, {}, "ffnet", "_FFNET_COMPLETE")
+    assert {item.type for item in complete.get_completions(list(typed[:-1]), typed[-1])} == {"plain"}
+    [other] = complete.get_completions(list(typed[:-1]), "my-")
+    assert other.type in ("dir", "file")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--range", "7:9"], "--range does not apply to digits: it is for images of your own"),
+        (["--n", "5"], r"labels code:hadamard,code: not one label per class; got 5; expected 10 for digits"),
+    ],
+)
+def test_options_that_do_not_fit_the_default_training_are_refused(arguments, message):
+    done = CliRunner().invoke(app.ffnet_group, ["train", *arguments])
+    assert done.exit_code
+    assert message in f"{done.output}{done.exception}"
 
 
 def test_what_needs_no_pytorch_starts_without_it_and_without_scipy(trained, tmp_path):

@@ -60,7 +60,8 @@ def command(
 def run(place: Place, workers: int) -> None:
     """Work through the jobs here, then report."""
     from fflabels_cli import net_output
-    from ffnet.experiments.jobs import DivergedError, finished_jobs, run_jobs, wait_for
+    from ffnet.experiments.jobs import DivergedError, run_jobs, wait_for
+    from ffnet.system.signals import Interrupts
 
     _, jobs, folder = place.load()
 
@@ -70,7 +71,7 @@ def run(place: Place, workers: int) -> None:
         for _ in range(workers - 1)
     ]
     try:
-        with net_output.Training(quiet=False, again="the same command") as screen:
+        with net_output.Training(quiet=False, again="the same command") as screen, Interrupts():
 
             def begin(job: Job, number: int, of: int) -> None:
                 screen.progress.print_line(f"run {number} of {of}: {job.folder}")
@@ -79,8 +80,9 @@ def run(place: Place, workers: int) -> None:
             while held := run_jobs(jobs, folder, begin=begin, watcher=screen.watcher()):
                 wait_for(held, folder)
     except DivergedError:
-        if finished_jobs(jobs, folder):
-            write(place)
+        for other in others:  # what they hold is not lost
+            other.wait()
+        write_if_any(place)
         raise
     finally:
         for other in others:
@@ -90,7 +92,10 @@ def run(place: Place, workers: int) -> None:
 
 def run_on(place: Place, on: Any, resources: Resources, workers: int) -> None:
     """Submit the jobs; on this machine wait for them, and report."""
-    from ffnet.experiments.cluster import LOGS, submit, wait_until_done
+    from fflabels.errors import FFLabelsError
+    from fflabels_cli import net_output
+    from ffnet.experiments.cluster import LOGS, cancel, submit, wait_until_done
+    from ffnet.system.signals import Interrupts
 
     _, jobs, folder = place.load()
     submitted = submit(jobs, folder, on, resources, workers)
@@ -98,8 +103,25 @@ def run_on(place: Place, on: Any, resources: Resources, workers: int) -> None:
         click.echo(f"submitted: {', '.join(job.job_id for job in submitted)}; logs in {folder / LOGS}")
         click.echo(f"then: {place.report_command}")
         return
-    wait_until_done(submitted)
+    try:
+        with net_output.Training(quiet=True, again="the same command"), Interrupts():
+            wait_until_done(submitted)
+    except FFLabelsError:
+        write_if_any(place)
+        raise
+    except BaseException:
+        cancel(submitted)
+        raise
     report(place)
+
+
+def write_if_any(place: Place) -> None:
+    """Write the report if some run is finished."""
+    from ffnet.experiments.jobs import finished_jobs
+
+    _, jobs, folder = place.load()
+    if finished_jobs(jobs, folder):
+        write(place)
 
 
 def write(place: Place) -> None:

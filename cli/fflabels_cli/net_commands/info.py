@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from fflabels_cli import options
@@ -44,7 +46,8 @@ def command(run: str, json_: bool) -> None:
     if loaded.results and done < epochs:
         click.echo(f"Warning: {run}/metrics.jsonl lacks {epochs - done} of {epochs} epochs", err=True)
     done = epochs if loaded.results else done
-    click.echo(f"{done} of {epochs} epochs" + ("" if loaded.results else f"; ffnet resume {run} continues it"))
+    how = "" if loaded.results else f"; ffnet resume {shlex.quote(run)} continues it"
+    click.echo(f"{done} of {epochs} epochs{how}")
     if loaded.metrics:
         click.echo(net_output.epoch_line(loaded.metrics[-1], epochs))
     if loaded.results:

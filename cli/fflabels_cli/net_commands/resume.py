@@ -20,9 +20,12 @@ def command(run: str, epochs: int | None, data: str | None, device: str | None, 
         raise click.ClickException(f"a run keeps its settings; ffnet train --start {run} --epochs {epochs} trains on")
     from fflabels_cli import net_output
     from ffnet import resume
+    from ffnet.system.ranks import is_first
 
     with net_output.Training(json_, tensorboard) as screen:
         resumed = resume(run, device=device, root=data, watcher=screen.watcher())
+    if not is_first():
+        return
     if resumed.results and not screen.folder and not json_:
         click.echo("already finished; its results:", err=True)
     net_output.print_results(resumed, json_)

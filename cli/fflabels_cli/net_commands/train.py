@@ -81,6 +81,7 @@ def command(
     """
     from fflabels_cli import net_output
     from ffnet import train
+    from ffnet.data.load import KNOWN
     from ffnet.runs.folder import load_run
     from ffnet.runs.start import starting_settings
 
@@ -108,6 +109,9 @@ def command(
     config = config.override([*([f"algorithm={algorithm}"] if algorithm else []), *settings])
     if config.algorithm != "ff" and (labels or n or params):
         raise click.UsageError(f"algorithm {config.algorithm} uses no labels: leave out --labels, --n and --param")
+
+    if config.data.range != "type" and config.data.name in KNOWN:
+        raise click.UsageError(f"--range does not apply to {config.data.name}: it is for images of your own")
 
     # Train, and show the results.
     with net_output.Training(json_, tensorboard) as screen:

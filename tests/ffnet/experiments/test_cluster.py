@@ -17,6 +17,7 @@ from ffnet.experiments import cluster
 from ffnet.experiments.cluster import Resources, Work, run_on_ranks, submit, wait_until_done
 from ffnet.experiments.jobs import finished_jobs, run_jobs
 from ffnet.runs.folder import load_run
+from ffnet.runs.locks import is_locked
 from ffnet.runs.log import TIMINGS, read_lines
 
 LONG = TINY.replace("train.epochs = 2", "train.epochs = 100").replace("seeds = 2", "seeds = 1")
@@ -81,6 +82,33 @@ def test_the_command_shares_the_jobs_among_local_processes_and_reports(tmp_path)
     folder = tmp_path / "experiments" / "mine" / "full"
     assert len((folder / "results.csv").read_text().splitlines()) == 5
     assert len(list((folder / "cluster").glob("*.out"))) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on", [["--on", "local"], []])
+def test_a_run_that_diverges_keeps_no_other_process_from_its_own(on, tmp_path):
+    """Between them, two processes have a run that diverges at once and two that take longer."""
+    text = TINY.replace("seeds = 2", "seeds = 1").replace("train.epochs = 2", "train.epochs = 20")
+    text += "levels.other = { settings = { train.alpha = 4.0 } }\n"
+    (tmp_path / "mine.toml").write_text(text.replace('train.goodness = "log"', "train.lr = 1e36"))
+    command = [sys.executable, "-c", COMMAND, "experiment", "run", "mine.toml", "--workers", "2", *on]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "1 of 3 runs have no results" in done.stderr
+    assert "Not finished: 1 of 3." in (tmp_path / "experiments/mine/full/report.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on", [["--on", "local"], []])
+def test_a_signal_leaves_no_training_behind(on, tmp_path):
+    (tmp_path / "mine.toml").write_text(LONG.replace("train.epochs = 100", "train.epochs = 3000"))
+    command = [sys.executable, "-c", COMMAND, "experiment", "run", "mine.toml", "--workers", "2", *on]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    runs = tmp_path / "experiments" / "mine" / "full"
+    until(lambda: len([folder for folder in runs.glob("*-0") if epochs(folder) >= 1]) == 2)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 128 + signal.SIGTERM
+    until(lambda: not any(is_locked(folder) for folder in runs.glob("*-0")), 60)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """A search: what it may try, that it looks at validation images alone, and that others can join in."""
 
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -351,6 +352,27 @@ def test_a_stopped_trial_is_the_first_of_the_next_search(data, search, tmp_path,
     first = optuna.load_study(study_name="ffnet", storage=stored).trials[0]
     search(SMALL, space, trials=1, storage=tmp_path / "j", data=data, report=trials.append)
     assert trials[0].settings == first.params
+
+
+def test_a_full_disk_ends_the_search_and_its_trial_is_the_first_of_the_next(data, search, tmp_path, monkeypatch):
+    space, trials = {"train.lr": Space.of("train.lr", "log 1e-4..1e-2")}, []
+
+    def full(*_, **__):
+        raise FFLabelsError("cannot be written: No space left on device") from OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(searches, "start_or_resume", full)
+        with pytest.raises(FFLabelsError, match="No space left"):
+            search(SMALL, space, trials=3, storage=tmp_path / "j", data=data)
+    [first, waiting] = optuna.load_study(
+        study_name="ffnet", storage=storages.open_storage(str(tmp_path / "j"))
+    ).trials  # fmt: skip
+    assert waiting.state == optuna.trial.TrialState.WAITING
+    best = search(SMALL, space, trials=1, storage=tmp_path / "j", data=data, report=trials.append)
+    assert trials[0].settings == first.params
+    elsewhere = search_in(SMALL, space, trials=1, storage=tmp_path / "j", data=data, out=tmp_path / "elsewhere")
+    assert elsewhere.folder.exists()
+    assert best.folder.exists()
 
 
 def test_a_trial_of_another_process_is_not_queued_for_ours(data, tmp_path, monkeypatch):

@@ -283,6 +283,41 @@ def test_of_two_that_start_one_run_the_second_leaves_the_firsts_folder(tmp_path,
         assert folder.exists()
 
 
+def test_what_a_killed_process_left_before_there_was_a_run_is_in_nobodys_way(tmp_path):
+    class KilledError(BaseException):
+        pass
+
+    def killed(*_):
+        for name in ("labels.json", ".labels.json.0a1b2c3d", "run.json"):
+            (tmp_path / name).touch()
+        raise KilledError
+
+    with pytest.raises(KilledError), new_run_folder(tmp_path, config()):
+        killed()
+    ffnet.train(config("train.epochs=1"), out=tmp_path)
+    assert not (tmp_path / ".begun").exists()
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "labels.json").write_text("mine")
+    for _ in range(2):
+        with pytest.raises(FFLabelsError, match="not a new or empty folder; got 1 files"):
+            ffnet.train(config(), out=tmp_path / "own")
+    assert (tmp_path / "own" / "labels.json").read_text() == "mine"
+
+
+def test_a_lock_that_may_only_be_read_tells_whether_it_is_held(tmp_path, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError
+
+    with locked(tmp_path):
+        pass
+    with monkeypatch.context() as patch:
+        patch.setattr("ffnet.runs.locks.filelock.FileLock.acquire", denied)
+        assert not is_locked(tmp_path)
+    with locked(tmp_path), monkeypatch.context() as patch:
+        patch.setattr("ffnet.runs.locks.filelock.FileLock.acquire", denied)
+        assert is_locked(tmp_path)
+
+
 def test_asking_whether_a_run_is_locked_keeps_nobody_from_starting(tmp_path):
     over = threading.Event()
 

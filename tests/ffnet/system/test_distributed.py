@@ -1,5 +1,6 @@
 """Two ranks on this machine are one process within rounding, resume bit for bit, and end together."""
 
+import json
 import math
 import os
 import subprocess
@@ -85,6 +86,17 @@ def test_torchrun_starts_the_installed_command(tmp_path):
     assert done.returncode == 0, done.stderr
     assert ", 2 ranks" in ffnet.load_run(tmp_path / "run").about.device
     assert ffnet.load_run(tmp_path / "run").results
+    again = launch("--no-python", command[0], "resume", "run", "--json", cwd=tmp_path)  # finished: one rank tells
+    assert json.loads(again.stdout)["run"] == "run"
+
+
+def test_half_of_what_torchrun_sets_is_refused(tmp_path):
+    command = [Path(sys.executable).with_name("ffnet"), "train", "--epochs", "1"]
+    environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "MASTER_ADDR")}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment | {"WORLD_SIZE": "2"}, capture_output=True, text=True, timeout=120
+    )
+    assert "environment: WORLD_SIZE is set, but not what torchrun sets with it" in done.stderr
 
 
 @pytest.mark.parametrize(
