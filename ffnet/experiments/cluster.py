@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -45,17 +47,18 @@ class Work:
     Several GPUs train one net together, a rank on each.
     """
 
-    def __init__(self, jobs: Sequence[Job], folder: Path, gpus: int = 0) -> None:
-        self.jobs, self.folder, self.gpus = list(jobs), folder, gpus
+    def __init__(self, jobs: Sequence[Job], folder: Path, gpus: int = 0, on: Cluster = "slurm") -> None:
+        self.jobs, self.folder, self.gpus, self.on = list(jobs), folder, gpus, on
 
     def __call__(self) -> None:
         """Start or resume all jobs that are not finished."""
         # Slurm pre-empts a job with SIGTERM and, some time later, SIGKILL; after that it queues the job again. It would
         # not queue a job again that ends by itself on SIGTERM.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if self.on == "slurm":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if self.gpus > 1:
             for job in self.jobs:
-                run_on_ranks(job, self.folder, self.gpus)
+                run_on_ranks(job, self.folder, self.gpus, self.on)
             return
         while held := run_jobs(self.jobs, self.folder):
             wait_for(held, self.folder)
@@ -65,7 +68,7 @@ class Work:
         return submitit.helpers.DelayedSubmission(self)
 
 
-def run_on_ranks(job: Job, folder: Path, ranks: int) -> None:
+def run_on_ranks(job: Job, folder: Path, ranks: int, on: Cluster = "slurm") -> None:
     """Start or resume a job with torchrun's launcher, on several ranks of this machine.
 
     Raises
@@ -75,7 +78,7 @@ def run_on_ranks(job: Job, folder: Path, ranks: int) -> None:
     """
     config = LaunchConfig(
         1, 1, ranks, run_id=job.folder, rdzv_backend="c10d", rdzv_endpoint="localhost:0", max_restarts=0,
-        signals_to_handle="SIGHUP",  # Slurm's SIGTERM stays ignored
+        signals_to_handle="SIGHUP" if on == "slurm" else "SIGHUP,SIGTERM",  # Slurm's SIGTERM stays ignored
     )  # fmt: skip
     try:
         elastic_launch(config, _run_rank)(job, folder)
@@ -108,7 +111,7 @@ def submit(
         return []
     workers = len(left) if on == "slurm" else min(workers, len(left))
     shares = [left] * workers if on == "local" and resources.gpus < 2 else [left[k::workers] for k in range(workers)]
-    works = [Work(share, folder, resources.gpus) for share in shares]
+    works = [Work(share, folder, resources.gpus, on) for share in shares]
     executor = submitit.AutoExecutor(folder=folder / LOGS, cluster=on, slurm_max_num_timeout=REQUEUED)
     asked = {"timeout_min": resources.minutes, "gpus_per_node": resources.gpus, "name": "ffnet"}
     if on == "slurm":
@@ -141,6 +144,10 @@ def wait_until_done(submitted: Sequence[submitit.Job[Any]]) -> None:
 
 
 def cancel(submitted: Sequence[submitit.Job[Any]]) -> None:
-    """End submitted jobs; their runs continue from their checkpoints."""
+    """End jobs on this machine after their step; their runs continue from their checkpoints.
+
+    submitit's own `cancel` sends SIGINT, which processes ignore that a shell has started in the background.
+    """
     for job in submitted:
-        job.cancel()
+        with suppress(ProcessLookupError):
+            os.kill(int(job.job_id), signal.SIGTERM)  # the controller's process, which passes it on

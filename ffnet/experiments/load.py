@@ -54,10 +54,9 @@ def load_experiment(name: str | Path) -> Experiment:
 
 def _tree(name: str, above: tuple[str, ...]) -> dict[str, Any]:
     """Return the tables of a file, on top of those of its ``base``; `above` are the files that build on it."""
-    if name.endswith(".toml"):
-        name = str(Path(name).resolve())
-    if name in above:
-        raise FFLabelsError("is its own base", where=name, got=" → ".join(Path(each).name for each in [*above, name]))
+    place = str(Path(name).resolve()) if name.endswith(".toml") else name
+    if place in above:
+        raise FFLabelsError("is its own base", where=name, got=" → ".join(Path(each).name for each in [*above, place]))
     if name.endswith(".toml"):
         try:
             tree = read_toml(Path(name).read_bytes(), name)
@@ -72,7 +71,7 @@ def _tree(name: str, above: tuple[str, ...]) -> dict[str, Any]:
     if not base:
         return tree
     beside = str(Path(name).parent / base) if name.endswith(".toml") and base.endswith(".toml") else base
-    return merged(_tree(beside, (*above, name)), tree)
+    return merged(_tree(beside, (*above, place)), tree)
 
 
 def _nearest_key(error: str) -> str | None:

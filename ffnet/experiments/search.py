@@ -203,8 +203,10 @@ def search(
             raise FFLabelsError(f"no trial finished: {errors[-1]}", where=str(storage))
         best = study.best_trial
     settings = best.user_attrs["settings"]
-    folder = best.user_attrs.get("folder") or _folder(config, settings, Path(out))  # the attribute is new in 0.2
-    return Trial(best.number, settings, best.value, Path(folder))
+    folder = _folder(config, settings, Path(out))
+    if not folder.exists():  # found with another --out
+        folder = Path(best.user_attrs.get("folder", folder))
+    return Trial(best.number, settings, best.value, folder)
 
 
 def _takes_fractions(key: str) -> bool:

@@ -403,7 +403,7 @@ def test_presets(tmp_path):
         (["train", "--labels", "fuorier"], "Error: unknown labeler; got fuorier (did you mean 'fourier'?"),
         (["train", "--labels", "none.json"], "Error: none.json: cannot be read: No such file or directory"),
         (["train", "--labels", "fourier:paper11"], "Error: fourier: no such built-in set; got paper11; expected paper10"),
-        (["train", "--n", "5"], "Error: labels fourier: not one label per class; got 5; expected 10 for digits"),
+        (["train", "--n", "5"], "Error: labels code:hadamard,code: not one label per class; got 5; expected 10 for digits"),
         (["train", "--labels", "fourier", "--param", "wavs=3"], "Error: labeler fourier: unknown parameter; got wavs (did you mean 'waves'?"),
         (["train", "--dataset", "cifar11"], "Error: data.name: neither a data set nor a folder; got cifar11 (did you mean 'cifar10'?"),
         (["train", "--preset", "paper-minst"], "Error: preset: no such preset; got paper-minst (did you mean 'paper-mnist'?"),

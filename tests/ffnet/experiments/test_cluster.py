@@ -98,12 +98,18 @@ def test_a_run_that_diverges_keeps_no_other_process_from_its_own(on, tmp_path):
     assert "Not finished: 1 of 3." in (tmp_path / "experiments/mine/full/report.md").read_text()
 
 
+def ignore_ctrl_c():
+    """Ignore SIGINT, as commands do that a script starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("on", [["--on", "local"], []])
-def test_a_signal_leaves_no_training_behind(on, tmp_path):
+def test_a_signal_leaves_no_training_behind(tmp_path):
     (tmp_path / "mine.toml").write_text(LONG.replace("train.epochs = 100", "train.epochs = 3000"))
-    command = [sys.executable, "-c", COMMAND, "experiment", "run", "mine.toml", "--workers", "2", *on]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", COMMAND, "experiment", "run", "mine.toml", "--workers", "2", "--on", "local"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=ignore_ctrl_c
+    )
     runs = tmp_path / "experiments" / "mine" / "full"
     until(lambda: len([folder for folder in runs.glob("*-0") if epochs(folder) >= 1]) == 2)
     process.send_signal(signal.SIGTERM)
