@@ -12,12 +12,15 @@ MAX_COMPARED = 20_000
 """The most labels that are compared all with all: the matrix takes 1.5 GiB."""
 
 
-def check_integer(value: object, where: str) -> int:
-    """Return a whole number as Python's integer, which files take; refuse anything else."""
+def check_integer(value: object, where: str, *, least: int | None = None) -> int:
+    """Return a whole number as Python's integer, which files take; refuse anything else, and one below `least`."""
     try:
-        return operator.index(value)  # type: ignore[arg-type]
+        number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         raise FFLabelsError("not a whole number", where=where, got=repr(value), expected="an integer") from None
+    if least is not None and number < least:
+        raise FFLabelsError("out of range", where=where, got=number, expected=f"{least} or more")
+    return number
 
 
 def check_seed(seed: int) -> int:

@@ -108,8 +108,8 @@ class Data:
         >>> ffnet.Data.from_arrays(X, y, ["round", "long", "flat"])
         Data('arrays', 1×16×16, 3 classes, 44 training, 6 validation, 10 test images)
         """
-        if validation is not None and check_integer(validation, "validation") < 0:
-            raise FFLabelsError("out of range", where="validation", got=validation, expected="0 or more")
+        if validation is not None:
+            validation = check_integer(validation, "validation", least=0)
         images = images_of(X).numpy()
         values = _classes(y, "y")
         names = tuple(map(str, np.unique(values) if class_names is None else class_names))

@@ -126,9 +126,7 @@ def diagnose(net: FFNet, data: Data, *, count: int = 1000, seed: int = 0) -> Dia
     """
     if not isinstance(net, FFNet):
         raise FFLabelsError("has no labels", where="net", got=type(net).__name__, expected="an FFNet")
-    if check_integer(count, "count") < 1:
-        raise FFLabelsError("out of range", where="count", got=count, expected="1 or more")
-    seed = check_seed(seed)
+    count, seed = check_integer(count, "count", least=1), check_seed(seed)
     split, part = data.shown_split, data.shown[:count]
     noise = torch.rand(part.images.shape, generator=torch.Generator().manual_seed(seed))
     on_images = _scores_by_layer(net, part.images)

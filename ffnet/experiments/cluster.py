@@ -136,7 +136,8 @@ def wait_until_done(submitted: Sequence[submitit.Job[Any]]) -> None:
         When one of them failed: the last line of its error, and where its log is.
     """
     failed = [(job, error) for job in submitted if (error := job.exception())]
-    for job, error in failed[:1]:
+    if failed:
+        job, error = failed[0]
         trace = str(error).partition("\n" + 22 * "-" + "\nYou can")[0]  # submitit's words around it
         name, colon, reason = trace.strip().splitlines()[-1].partition(": ")
         ours = colon and name.endswith("Error") and name.startswith(("fflabels.", "ffnet."))

@@ -218,6 +218,11 @@ class Experiment(_Part, frozen=True):
         return jobs
 
     @property
+    def shown_factors(self) -> list[str]:
+        """The factors that a table has columns for: all but replicates."""
+        return [name for name, factor in self.factors.items() if not factor.replicate]
+
+    @property
     def where(self) -> str:
         """Return how errors name the experiment."""
         return f"experiment {self.name}"

@@ -117,10 +117,9 @@ def _check(experiment: Experiment) -> None:
 def _check_report(experiment: Experiment, jobs: Sequence[Job]) -> None:
     """Refuse accuracies that no run has, floors of no combination, and a plot without an axis."""
     _known(experiment.accuracies, dict.fromkeys(ACCURACIES), f"{experiment.where}: accuracies")
-    shown = [name for name, factor in experiment.factors.items() if not factor.replicate]
-    combinations = {", ".join(job.levels[name] for name in shown): None for job in jobs}
+    combinations = {", ".join(job.levels[name] for name in experiment.shown_factors): None for job in jobs}
     _known(list(experiment.floors), combinations, f"{experiment.where}: floors")
-    if "accuracy" in experiment.show and not shown:
+    if "accuracy" in experiment.show and not experiment.shown_factors:
         raise FFLabelsError("nothing to plot against", where=f"{experiment.where}: show", got="accuracy",
                             expected="a factor that is not a replicate")  # fmt: skip
 

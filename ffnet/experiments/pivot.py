@@ -57,11 +57,6 @@ def accuracy_columns(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     return [name for name in wanted if name in present]
 
 
-def shown_factors(experiment: Experiment) -> list[str]:
-    """Return the factors that a table has columns for: all but replicates."""
-    return [name for name, factor in experiment.factors.items() if not factor.replicate]
-
-
 def sample(experiment: Experiment, rows: Sequence[Row], column: str) -> list[float]:
     """Return a column's sample: a value for each seed or, with replicates, the mean over the seeds of each."""
     values: dict[tuple[Any, ...], list[float]] = {}
@@ -79,7 +74,7 @@ def _draw(experiment: Experiment, row: Row) -> tuple[Any, ...]:
 def effects(experiment: Experiment, rows: Sequence[Row]) -> list[Effect]:
     """Return all differences to base levels."""
     differences = []
-    columns, factors = accuracy_columns(experiment, rows), shown_factors(experiment)
+    columns, factors = accuracy_columns(experiment, rows), experiment.shown_factors
     for name in (name for name in factors if experiment.factors[name].compare):
         base, others = experiment.factors[name].base_level, [other for other in factors if other != name]
         groups: dict[Levels, dict[str, list[Row]]] = {}
@@ -134,7 +129,7 @@ def below_floor(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     wanted = [f"{experiment.split} {name}" for name in experiment.accuracies] or accuracy_columns(experiment, rows)
     for row in rows:
         if wanted and wanted[0] in row:
-            means.setdefault(", ".join(_levels(row, shown_factors(experiment))), []).append(row[wanted[0]])
+            means.setdefault(", ".join(_levels(row, experiment.shown_factors)), []).append(row[wanted[0]])
     return [name for name, floor in experiment.floors.items() if name in means and mean(means[name]) < floor]
 
 
@@ -150,7 +145,7 @@ def report(experiment: Experiment, jobs: Sequence[Job], rows: Sequence[Row], com
         lines += [f"The paper: {experiment.paper}.", ""]
 
     # The tables: all combinations, then differences.
-    columns, factors = accuracy_columns(experiment, rows), shown_factors(experiment)
+    columns, factors = accuracy_columns(experiment, rows), experiment.shown_factors
     draws = "seeds" if factors == [*experiment.factors] else "draws; the seeds of each are averaged first"
     lines += [f"Accuracy on the {experiment.split} images, %: mean ± standard deviation over n {draws}.", ""]
     table = []
@@ -189,7 +184,7 @@ def _short(experiment: Experiment, columns: Sequence[str]) -> list[str]:
 
 def _differences(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     differences = effects(experiment, rows)
-    passed, columns, factors = discoveries(differences), accuracy_columns(experiment, rows), shown_factors(experiment)
+    passed, columns, factors = discoveries(differences), accuracy_columns(experiment, rows), experiment.shown_factors
     replicates = [name for name in experiment.factors if name not in factors]
     lines: list[str] = []
     for name in factors:

@@ -11,7 +11,7 @@ from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.experiments.factors import Experiment, Job, Plot, slug
 from ffnet.experiments.jobs import Row, data_root
 from ffnet.experiments.label_statistics import show_statistics
-from ffnet.experiments.pivot import sample, shown_factors
+from ffnet.experiments.pivot import sample
 from ffnet.report import figures
 from ffnet.report.names import drawable
 from ffnet.runs.folder import Run, load_run
@@ -25,7 +25,7 @@ MOST = 60
 
 def accuracy_curves(experiment: Experiment, rows: Sequence[Row], columns: Sequence[str], title: str) -> bytes:
     """Draw accuracies by the levels of the first factor, a line for each accuracy and combination of the others."""
-    x, *others = shown_factors(experiment)
+    x, *others = experiment.shown_factors
     together: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         together.setdefault((row[x], *(row[other] for other in others)), []).append(row)

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from fflabels.checks import check_integer
-from fflabels.errors import FFLabelsError
 from fflabels.progress import Progress, silent
 from ffnet.data.augment import views
 from ffnet.model.heads import LinearHead
@@ -123,10 +122,10 @@ def neutral_scores(net: FFNet, head: LinearHead, images: Tensor, *, chunk: int |
 
 def chunk_size(net: FFNet, chunk: int | None) -> int:
     """Return the number of embedded images per pass: `chunk`, or ``inference.chunk`` (on a CPU at most 128)."""
-    if chunk is not None and check_integer(chunk, "chunk") < 1:
-        raise FFLabelsError("out of range", where="chunk", got=chunk, expected="1 or more")
+    if chunk is not None:
+        return check_integer(chunk, "chunk", least=1)
     size = net.config.inference.chunk
-    return chunk or (min(size, CPU_CHUNK) if net.device.type == "cpu" else size)
+    return min(size, CPU_CHUNK) if net.device.type == "cpu" else size
 
 
 def linear_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Tensor:

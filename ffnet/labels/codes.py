@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ from fflabels import LabelSet, References, class_likeness, codes_from_likeness, 
 from fflabels.assignment import PairMatrix
 from fflabels.errors import FFLabelsError, nearest
 from fflabels.files import write_whole
-from fflabels.labelset import Changed, find_named_set, is_built_in, open_set
+from fflabels.labeler import Labeler
+from fflabels.labelset import Changed, find_named_set, is_built_in, named_set
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
 from ffnet.labels.filed_codes import VERSION, documents, origin_of
@@ -31,6 +32,9 @@ FOR_CLASSES = "code:classes"
 
 LoadImages: TypeAlias = Callable[[], References]
 """Returns training images with their classes."""
+
+Source: TypeAlias = Callable[[int], LabelSet]
+"""Width → its codes; an error where there are none of this width."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +100,6 @@ def choose_codes(
     FFLabelsError
         If a name is unknown, or a file cannot be read; if no set exists for a width, with the error of the last set.
     """
-    names = [name.strip() for name in config.labels.goodness.set.split(",")]
-    for name in names:
-        _check_name(config, name, count)
 
     @cache
     def likeness() -> PairMatrix:
@@ -110,8 +111,9 @@ def choose_codes(
             raise FFLabelsError("a class without a training image", where=FOR_CLASSES, got=present)
         return class_likeness(references, progress=progress)
 
-    widths = sorted(set(config.code_lengths))
-    chosen = {width: _codes_of_width(config, names, count, width, likeness, progress) for width in widths}
+    names = [name.strip() for name in config.labels.goodness.set.split(",")]
+    sources = {name: _source(config, name, count, likeness, progress) for name in names}
+    chosen = {width: _of_width(config, sources, width) for width in sorted(set(config.code_lengths))}
     used = {name: None for name, _ in chosen.values()}
     if config.labels.params and not any(map(is_labeler, used)):
         raise FFLabelsError(
@@ -121,71 +123,68 @@ def choose_codes(
     return Codes({width: labels for width, (_, labels) in chosen.items()})
 
 
-def _check_name(config: Config, name: str, count: int) -> None:
-    """Refuse a name of codes that can serve no width: unknown, unreadable, of pictures, or for fewer classes."""
+def _source(config: Config, name: str, count: int, likeness: Callable[[], PairMatrix], progress: Progress) -> Source:
+    """Return what makes the codes that a name stands for: a labeler, a built-in set, a label-set file, a run's codes.
+
+    Raises
+    ------
+    FFLabelsError
+        For a name that can serve no width: unknown, unreadable, of pictures, or for another number of classes.
+    """
+    settings, seed = config.labels, config.labels_seed
     if name == FOR_CLASSES:
-        return
+        return lambda width: codes_from_likeness(likeness(), width, seed=seed)
     if is_labeler(name):
-        labeler = get_labeler(name, **config.labels.params)
-    elif is_built_in(name):
-        labeler, _ = find_named_set(name)
-    elif not Path(name).is_file():
+        labeler = _of_codes(name, get_labeler(name, **settings.params))
+        return lambda width: design(
+            labeler, count, candidates=max(settings.candidates, count), shape=(width, 1, 1), method=settings.method,
+            seed=seed, progress=progress,
+        )  # fmt: skip
+    if is_built_in(name):
+        _of_codes(name, find_named_set(name)[0])
+        return lambda width: _fitting(named_set(name, count, (width, 1, 1), seed), width)
+    if not Path(name).is_file():
         known = nearest(name, [*list_labelers(), "code:hadamard", "code:groups", FOR_CLASSES])
         raise FFLabelsError("no such codes", where="labels.goodness.set", got=name, hint=known)
-    elif is_codes_file(Path(name)):
-        for labels in Codes.load(Path(name)).sets.values():
-            _check_count(name, labels, count)
-        return
-    else:
-        labels = LabelSet.load(name)
-        labeler = labels.labeler
-        _check_count(name, labels, count)
+    if not is_codes_file(Path(name)):
+        labels = _for_classes(name, LabelSet.load(name), count)
+        _of_codes(name, labels.labeler)
+        return lambda width: _fitting(labels, width)
+    sets = {width: _for_classes(name, labels, count) for width, labels in Codes.load(Path(name)).sets.items()}
+
+    def of_file(width: int) -> LabelSet:
+        if width not in sets:
+            raise FFLabelsError("codes of other widths", where=name, got=width, expected=", ".join(map(str, sets)))
+        return _fitting(sets[width], width)
+
+    return of_file
+
+
+def _of_codes(name: str, labeler: Labeler[Any]) -> Labeler[Any]:
     if labeler.pattern != "code":
         raise FFLabelsError(
             "draws no codes", where=f"labels.goodness.set: {name}", expected="a labeler of codes, such as code"
         )
+    return labeler
 
 
-def _check_count(name: str, labels: LabelSet, count: int) -> None:
+def _for_classes(name: str, labels: LabelSet, count: int) -> LabelSet:
     if len(labels) != count:
         raise FFLabelsError("not one label per class", where=name, got=len(labels), expected=f"{count}")
+    return labels
 
 
-def _codes_of_width(
-    config: Config, names: list[str], count: int, width: int, likeness: Callable[[], PairMatrix], progress: Progress
-) -> tuple[str, LabelSet]:
-    """Return the name that served the width, and the codes."""
-    for name in names:
+def _fitting(labels: LabelSet, width: int) -> LabelSet:
+    labels.codes(width)  # refuses codes of another width
+    return labels
+
+
+def _of_width(config: Config, sources: Mapping[str, Source], width: int) -> tuple[str, LabelSet]:
+    """Return the first name that has codes of a width, and these codes."""
+    for name, codes_of in sources.items():
         try:
-            if name == FOR_CLASSES:
-                return name, codes_from_likeness(likeness(), width, seed=config.labels_seed)
-            return name, _codes(config, name, count, width, progress)
+            return name, codes_of(width)
         except FFLabelsError as error:
             refusal = error
     hint = "each region of a channel counts" if config.labels.goodness.regions else None
     raise FFLabelsError(f"no codes for a layer of width {width}: {refusal}", where="labels.goodness.set", hint=hint)
-
-
-def _codes(config: Config, name: str, count: int, width: int, progress: Progress) -> LabelSet:
-    """Return the codes of one width from a labeler, a built-in set, a label-set file or another run's codes."""
-    settings, shape = config.labels, (width, 1, 1)
-    if is_labeler(name):
-        candidates = max(settings.candidates, count)
-        return design(
-            get_labeler(name, **settings.params),
-            count,
-            candidates=candidates,
-            shape=shape,
-            method=settings.method,
-            seed=config.labels_seed,
-            progress=progress,
-        )
-    if Path(name).is_file() and is_codes_file(Path(name)):
-        sets = Codes.load(Path(name)).sets
-        if width not in sets:
-            raise FFLabelsError("codes of other widths", where=name, got=width, expected=", ".join(map(str, sets)))
-        labels = sets[width]
-    else:
-        labels = open_set(name, None if Path(name).is_file() else count, shape, config.labels_seed)
-    labels.codes(width)  # refuses codes of another width
-    return labels

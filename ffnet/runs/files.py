@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 HELPER = re.compile(
-    r"\.(config|labels|layer-labels|start|run|seal|metrics|timings|model|untrained|results|epoch-)[^/]*\.[0-9a-f]{8}"
+    r"\.(\.begun|config|labels|layer-labels|start|run|seal|metrics|timings|model|untrained|results|epoch-)[^/]*\.[0-9a-f]{8}"
 )
 """Names of the files that `write_whole` writes aside, of those that only the process with the lock writes."""
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import filelock
 
 from fflabels.errors import FFLabelsError
+from fflabels.files import write_whole
 from ffnet.config import Config
 from ffnet.data.layout import check_text
-from ffnet.runs.files import CONFIG
+from ffnet.runs.files import ABOUT, CONFIG, HELPER, LABELS, LAYER_LABELS, STARTED
 from ffnet.system.signals import Interrupted
 
 RUNS = Path("runs")
@@ -24,7 +25,10 @@ LOCK = ".lock"
 """The file that the process working in a run folder holds."""
 
 BEGUN = ".begun"
-"""Stands in a new folder until it holds a run: then whatever is there was written by a process that was killed."""
+"""Stands in a new folder until it holds a run: what a process that was killed has left there may be removed."""
+
+BEGINNING = (BEGUN, LABELS, LAYER_LABELS, STARTED, ABOUT)
+"""What a training writes before there is a run."""
 
 BUSY = 0.5
 """Seconds to wait for a lock: a process that works holds it longer, one that only looks (`is_locked`) does not."""
@@ -56,8 +60,8 @@ def _is_locked_by_another_user(lock: Path) -> bool:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
-        return False
+    except OSError:  # not even readable: nobody can tell
+        pass
     return False
 
 
@@ -69,16 +73,17 @@ def new_run_folder(out: str | Path | None, config: Config) -> Iterator[Path]:
     folder, made = _new_folder(out, config)
     try:
         with locked(folder):
-            if (folder / BEGUN).exists() and not (folder / CONFIG).exists():
-                for path in folder.iterdir():
-                    path.unlink() if path.name != LOCK else None
+            _remove_beginning(folder)
             if others := [p for p in folder.iterdir() if p.name != LOCK]:
                 hint = "ffnet resume continues it" if (folder / CONFIG).exists() else "choose another"
                 raise FFLabelsError(
                     "not a new or empty folder", where=f"out {folder}", got=f"{len(others)} files", hint=hint
                 )
-            (folder / BEGUN).touch()
-            yield folder
+            write_whole(folder / BEGUN, b"")
+            try:
+                yield folder
+            finally:
+                _remove_beginning(folder)
     except BaseException as error:
         if isinstance(error, Interrupted) and (folder / CONFIG).exists():
             error.folder = str(folder)
@@ -87,6 +92,15 @@ def new_run_folder(out: str | Path | None, config: Config) -> Iterator[Path]:
             if folder.parent == RUNS and not any(RUNS.iterdir()):
                 RUNS.rmdir()
         raise
+
+
+def _remove_beginning(folder: Path) -> None:
+    """Remove the files of a training that ended before there was a run: no others."""
+    if not (folder / BEGUN).exists() or (folder / CONFIG).exists():
+        return
+    for path in folder.iterdir():
+        if path.name in BEGINNING or HELPER.fullmatch(path.name):
+            path.unlink()
 
 
 def _new_folder(out: str | Path | None, config: Config) -> tuple[Path, bool]:

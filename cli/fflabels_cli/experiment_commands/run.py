@@ -12,8 +12,10 @@ from fflabels_cli import options
 from fflabels_cli.experiment_options import Place, shared
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ffnet.experiments.cluster import Resources
-    from ffnet.experiments.factors import Job
+    from ffnet.experiments.factors import Experiment, Job
 
 COMMAND = "import sys; from fflabels_cli.app import ffnet; sys.argv = ['ffnet', *sys.argv[1:]]; ffnet()"
 
@@ -60,7 +62,7 @@ def command(
 def run(place: Place, workers: int) -> None:
     """Work through the jobs here, then report."""
     from fflabels_cli import net_output
-    from ffnet.experiments.jobs import DivergedError, run_jobs, wait_for
+    from ffnet.experiments.jobs import DivergedError, finished_jobs, run_jobs, wait_for
     from ffnet.system.signals import Interrupts
 
     _, jobs, folder = place.load()
@@ -82,7 +84,8 @@ def run(place: Place, workers: int) -> None:
     except DivergedError:
         for other in others:  # what they hold is not lost
             other.wait()
-        write_if_any(place)
+        if finished_jobs(jobs, folder):
+            write(place)
         raise
     finally:
         for other in others:
@@ -95,6 +98,7 @@ def run_on(place: Place, on: Any, resources: Resources, workers: int) -> None:
     from fflabels.errors import FFLabelsError
     from fflabels_cli import net_output
     from ffnet.experiments.cluster import LOGS, cancel, submit, wait_until_done
+    from ffnet.experiments.jobs import finished_jobs
     from ffnet.system.signals import Interrupts
 
     _, jobs, folder = place.load()
@@ -107,7 +111,8 @@ def run_on(place: Place, on: Any, resources: Resources, workers: int) -> None:
         with net_output.Training(quiet=True, again="the same command"), Interrupts():
             wait_until_done(submitted)
     except FFLabelsError:
-        write_if_any(place)
+        if finished_jobs(jobs, folder):
+            write(place)
         raise
     except BaseException:
         cancel(submitted)
@@ -115,22 +120,14 @@ def run_on(place: Place, on: Any, resources: Resources, workers: int) -> None:
     report(place)
 
 
-def write_if_any(place: Place) -> None:
-    """Write the report if some run is finished."""
-    from ffnet.experiments.jobs import finished_jobs
-
-    _, jobs, folder = place.load()
-    if finished_jobs(jobs, folder):
-        write(place)
-
-
-def write(place: Place) -> None:
-    """Write the report."""
+def write(place: Place) -> tuple[Experiment, list[Job], Path]:
+    """Write the report; return what it is about, as `Place.load` does."""
     from ffnet.experiments.pivot import write_report
 
     experiment, jobs, folder = place.load()
     for path in write_report(experiment, jobs, folder, place.report_command, place.scale):
         click.echo(f"written: {path}")
+    return experiment, jobs, folder
 
 
 def report(place: Place) -> None:
@@ -138,7 +135,6 @@ def report(place: Place) -> None:
     from ffnet.experiments.jobs import rows_of
     from ffnet.experiments.pivot import below_floor
 
-    write(place)
-    experiment, jobs, folder = place.load()
+    experiment, jobs, folder = write(place)
     if place.scale == "full" and (low := below_floor(experiment, rows_of(jobs, folder))):
         raise click.ClickException(f"below the floor: {'; '.join(low)}")

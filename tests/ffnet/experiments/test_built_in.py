@@ -18,7 +18,7 @@ from ffnet.data.sources import digit_pairs
 from ffnet.experiments.factors import Plot
 from ffnet.experiments.label_statistics import STATISTICS, pixel_distances, rank_correlation
 from ffnet.experiments.load import list_experiments, load_experiment
-from ffnet.experiments.pivot import below_floor, report, shown_factors
+from ffnet.experiments.pivot import below_floor, report
 from ffnet.runs.folder import load_run
 
 RESULTS = {"fig3a", "fig3b", "fig3cd", "fig4", "fig5ab", "fig5ch", "cifar10", "cifar100"}
@@ -90,7 +90,7 @@ def test_each_reports_its_rows_by_the_names_of_its_levels(name):
     text = report(mine, jobs, rows, "the command", "smoke")
     assert "Not finished" not in text
     for job in jobs:
-        cells = [job.levels[factor] for factor in shown_factors(mine)]
+        cells = [job.levels[factor] for factor in mine.shown_factors]
         assert f"| {' | '.join(cells)} |" in text
     below_floor(mine, rows)
 

@@ -284,16 +284,8 @@ def test_of_two_that_start_one_run_the_second_leaves_the_firsts_folder(tmp_path,
 
 
 def test_what_a_killed_process_left_before_there_was_a_run_is_in_nobodys_way(tmp_path):
-    class KilledError(BaseException):
-        pass
-
-    def killed(*_):
-        for name in ("labels.json", ".labels.json.0a1b2c3d", "run.json"):
-            (tmp_path / name).touch()
-        raise KilledError
-
-    with pytest.raises(KilledError), new_run_folder(tmp_path, config()):
-        killed()
+    for name in (".begun", "labels.json", ".labels.json.0a1b2c3d", "run.json"):
+        (tmp_path / name).touch()
     ffnet.train(config("train.epochs=1"), out=tmp_path)
     assert not (tmp_path / ".begun").exists()
     (tmp_path / "own").mkdir()
@@ -302,6 +294,20 @@ def test_what_a_killed_process_left_before_there_was_a_run_is_in_nobodys_way(tmp
         with pytest.raises(FFLabelsError, match="not a new or empty folder; got 1 files"):
             ffnet.train(config(), out=tmp_path / "own")
     assert (tmp_path / "own" / "labels.json").read_text() == "mine"
+
+
+def test_what_comes_into_a_folder_after_a_training_failed_there_is_kept(tmp_path):
+    def fails():
+        (tmp_path / "labels.json").write_text("of the training")
+        raise StopError
+
+    with pytest.raises(StopError), new_run_folder(tmp_path, config()):
+        fails()
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    (tmp_path / "labels.json").write_text("mine")
+    with pytest.raises(FFLabelsError, match="not a new or empty folder; got 1 files"):
+        ffnet.train(config(), out=tmp_path)
+    assert (tmp_path / "labels.json").read_text() == "mine"
 
 
 def test_a_lock_that_may_only_be_read_tells_whether_it_is_held(tmp_path, monkeypatch):
