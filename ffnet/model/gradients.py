@@ -5,12 +5,22 @@ Letters of shapes: N samples, C channels, H×W pixels.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from ffnet.model.fast_cpu.maps import product_gradient, suits_product_gradient
+from ffnet.model.fast_cpu.maps import accumulate_dtype, product_gradient, suits_product_gradient
+
+
+class Offset(NamedTuple):
+    """∂loss/∂y of a loss that depends only on the mean activities of the first samples: the same at all pixels."""
+
+    slope: Tensor
+    """∂loss/∂y at each pixel of a channel, (C,)."""
+    samples: int
+    """Number of first samples; the others have no gradient."""
 
 
 class FullGradientReLU(torch.autograd.Function):
@@ -73,3 +83,15 @@ def convolution_gradient(x_NCHW: Tensor, grad_y_NCHW: Tensor, weight: Tensor, st
         [False, True, True],
     )
     return grad_weight, grad_bias
+
+
+def constant_gradient(x_NCHW: Tensor, offset: Offset, kernel: int, stride: int) -> tuple[Tensor, Tensor]:
+    """Return the gradient with respect to weight and bias of a convolution whose result has the gradient `offset`.
+
+    Since it is the same at all pixels, the samples are added up first and convolved once.
+    """
+    x_CHW = x_NCHW[: offset.samples].sum(0, dtype=accumulate_dtype(x_NCHW))
+    taps_TP = F.unfold(x_CHW[None], kernel, padding=kernel // 2, stride=stride)[0]  # T = C·K² taps, P pixels
+    grad_weight = offset.slope[:, None] * taps_TP.sum(1)
+    pixels = offset.samples * taps_TP.shape[1]
+    return grad_weight.view(-1, len(x_CHW), kernel, kernel), offset.slope * pixels

@@ -20,7 +20,7 @@ from ffnet.config import Convolution
 from ffnet.model.fast_cpu import spectral
 from ffnet.model.fast_cpu.maps import max_pool, needs_pytorch_ops, pixels_first
 from ffnet.model.fast_cpu.scratch import Scratch
-from ffnet.model.gradients import FullGradientReLU, before_pooling, convolution_gradient
+from ffnet.model.gradients import FullGradientReLU, Offset, before_pooling, constant_gradient, convolution_gradient
 from ffnet.model.initial import Filters, get_init
 from ffnet.model.norms import get_norm
 from ffnet.model.regions import WHOLE, Regions, region_squares, times_slope
@@ -174,7 +174,7 @@ class LocalLayer(nn.Module):
         slope_NC: Tensor,
         scratch: Scratch | None = None,
         *,
-        offset_NC: Tensor | None = None,
+        offset: Offset | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the loss's gradient with respect to weight and bias, in closed form.
 
@@ -188,10 +188,25 @@ class LocalLayer(nn.Module):
             ∂loss/∂s with s from `squares`. For whole maps ∂loss/∂y = (2/HW)·y·∂loss/∂s, and y is 0 where relu' is 0.
         scratch
             Memory to reuse.
-        offset_NC
-            ∂loss/∂y of a second loss, a function of the mean activities: the same at all pixels of a channel, except
-            that relu' makes it 0 where y is 0 (unless `full_gradient`).
+        offset
+            ∂loss/∂y of a second loss, a function of the mean activities; relu' makes it 0 where y is 0, unless
+            `full_gradient`.
         """
+        if offset is None or not self.full_gradient:
+            return self._gradient(normal_NCHW, y_NCHW, slope_NC, scratch or Scratch(), offset)
+        grad_weight, grad_bias = self._gradient(normal_NCHW, y_NCHW, slope_NC, scratch or Scratch())
+        of_weight, of_bias = constant_gradient(normal_NCHW, offset, self.weight.shape[2], self.stride)
+        return grad_weight.add_(of_weight), grad_bias.add_(of_bias)
+
+    def _gradient(
+        self, normal_NCHW: Tensor, y_NCHW: Tensor, slope_NC: Tensor, scratch: Scratch, offset: Offset | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the gradient of `gradient`; that of an offset is 0 where y is 0."""
+        offset_NC = None
+        if offset:
+            offset_NC = slope_NC.new_zeros(y_NCHW.shape[:2])
+            offset_NC[: offset.samples] = offset.slope
+
         # On a CPU, keep only the samples that have a gradient.
         samples_S = None
         if slope_NC.device.type == "cpu":
@@ -211,7 +226,7 @@ class LocalLayer(nn.Module):
                 lambda row_WNC: self._plus_offset(row_WNC * factor_NC, row_WNC, offset_NC),
                 samples_S,
                 self.weight.shape[2],
-                scratch or Scratch(),
+                scratch,
             )
         else:
             if samples_S is not None:
@@ -265,7 +280,4 @@ class LocalLayer(nn.Module):
 
     def _plus_offset(self, grad_y: Tensor, y: Tensor, offset: Tensor | None) -> Tensor:
         """Return ∂loss/∂conv at activity y, given the gradient grad_y of one loss and the offset of a second one."""
-        if offset is None:
-            return grad_y
-        offset = offset.to(y.dtype)
-        return grad_y.add_(offset) if self.full_gradient else grad_y.add_((y > 0) * offset)
+        return grad_y if offset is None else grad_y.add_((y > 0) * offset.to(y.dtype))

@@ -128,9 +128,9 @@ class FFLearner(LayerLearner):
         # Gradient: by autograd from the loss to s, in closed form from s to the weights.
         if k in self.learning:
             slope_NC, *goodness_grads = torch.autograd.grad(loss, [s_NC, *layer.learned_goodness])
-            offset_NC = self.peer.offset(k, y_NCHW, len(y_NCHW) // copies) if self.peer else None
+            offset = self.peer.offset(k, y_NCHW, len(y_NCHW) // copies) if self.peer else None
             layer.weight.grad, layer.bias.grad = layer.gradient(
-                forward_pass.x, y_NCHW, slope_NC, self.scratch, offset_NC=offset_NC
+                forward_pass.x, y_NCHW, slope_NC, self.scratch, offset=offset
             )
             for parameter, gradient in zip(layer.learned_goodness, goodness_grads, strict=True):
                 parameter.grad = gradient

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ffnet.model.fast_cpu.maps import accumulate_dtype
+from ffnet.model.gradients import Offset
 from ffnet.system.ranks import SINGLE, Ranks
 
 MOMENTUM = 0.9
@@ -49,15 +50,13 @@ class PeerNormalization:
         self.means[k].copy_(mean_C.detach())
         return self.strength * (mean_C.mean() - mean_C).square().mean()
 
-    def offset(self, k: int, y_NCHW: Tensor, positives: int) -> Tensor:
-        """Return ∂loss/∂y of layer k, (N, C), the same at all pixels; the first samples are the positives."""
+    def offset(self, k: int, y_NCHW: Tensor, positives: int) -> Offset:
+        """Return ∂loss/∂y of layer k; the first samples are the positives."""
         activity_C = self.ranks.mean(mean_activity(y_NCHW, positives).to(self.means[k].dtype))
         with torch.enable_grad():
             activity_C.requires_grad_()
             (slope_C,) = torch.autograd.grad(self.loss(k, activity_C), [activity_C])
-        offset_NC = slope_C.new_zeros(y_NCHW.shape[:2])
-        offset_NC[:positives] = slope_C / (positives * y_NCHW.shape[2] * y_NCHW.shape[3])
-        return offset_NC
+        return Offset(slope_C / (positives * y_NCHW.shape[2] * y_NCHW.shape[3]), positives)
 
 
 def mean_activity(y_NCHW: Tensor, positives: int) -> Tensor:
