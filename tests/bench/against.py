@@ -27,6 +27,12 @@ WORK = {
     "step, 3×64 7×7, spectral": ("paper-mnist", ["net.widths=[64,64,64]", *OPEN], 1),
     "step, best-cifar10, bfloat16": ("best-cifar10", ["dtype=bfloat16"], 4),
     "step, cifar6 at a quarter": ("paper-cifar10-fourier", ["net.widths=[32,32,64,64,64,128]", *OPEN], 4),
+    "step, 3×16 5×5, the whole preset": ("paper-mnist", ["net.widths=[16,16,16]", "net.kernel=5"], 8),
+    "step, cifar6 at a quarter, the whole preset": (
+        "paper-cifar10-fourier",
+        ["net.widths=[32,32,64,64,64,128]", "dtype=float32"],
+        4,
+    ),
     "goodness of 100 images, best-cifar10": ("best-cifar10", ["dtype=bfloat16"], 0),
 }
 

@@ -31,17 +31,33 @@ class Pairs(Dataset):
         return *both, right, (1 - self.intensity) * image + self.intensity * mean
 
 
-class NaturalNet(nn.Module):
-    """Layers as modules; activations detached between them; a loss a layer."""
+class FullGradientReLU(torch.autograd.Function):
+    """relu whose gradient is 1 everywhere."""
 
-    def __init__(self, channels, widths, kernel, pools, norm):
+    @staticmethod
+    def forward(ctx, x):
+        """Return relu(x)."""
+        return F.relu(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        """Return the gradient unchanged."""
+        return gradient
+
+
+class NaturalNet(nn.Module):
+    """Layers as modules; activations detached between them; a loss a layer, and peer normalisation if asked for."""
+
+    def __init__(self, channels, widths, kernel, pools, norm, peer=0.0, full_gradient=False):
         super().__init__()
         sizes = [channels, *widths]
         self.convolutions = nn.ModuleList(nn.Conv2d(a, b, kernel, padding="same") for a, b in itertools.pairwise(sizes))
         self.norms = nn.ModuleList(
             nn.BatchNorm2d(c, affine=False) if norm == "batch" else nn.Identity() for c in sizes[:-1]
         )
-        self.pools, self.norm = pools, norm
+        self.pools, self.norm, self.peer = pools, norm, peer
+        self.relu = FullGradientReLU.apply if full_gradient else F.relu
+        self.means = [torch.full((width,), 0.5) for width in widths]
 
     def activities(self, x):
         """Yield each layer's activity; nothing flows back from one to another."""
@@ -49,19 +65,23 @@ class NaturalNet(nn.Module):
             x = x.detach()
             if self.norm == "layer":
                 x = x / (x.square().mean((1, 2, 3), keepdim=True) + 1e-5).sqrt()
-            y = F.relu(convolution(normalize(x)))
+            y = self.relu(convolution(normalize(x)))
             yield y
             x = F.max_pool2d(y, pool) if pool > 1 else y
 
     def losses(self, x):
         """Return each layer's binary cross-entropy of sum of squares − θ, and the discrimination accuracies."""
         found, right = [], []
-        for y in self.activities(x):
+        for k, y in enumerate(self.activities(x)):
             logit = y.float().square().sum((1, 2, 3)) - y[0].numel()
             half = len(logit) // 2
             target = torch.cat([torch.ones(half), torch.zeros(half)])
             found.append(F.binary_cross_entropy_with_logits(logit, target))
             right.append(((logit > 0).float() == target).float().mean())
+            if self.peer:
+                mean = 0.9 * self.means[k] + 0.1 * y[:half].mean((0, 2, 3))
+                self.means[k] = mean.detach()
+                found[-1] = found[-1] + self.peer * (mean.mean() - mean).square().mean()
         return found, right
 
 
@@ -71,7 +91,8 @@ class Natural:
     def __init__(self, data, labels, config, *, neutral=False):
         net = config.net
         pools = net.pools or (1,) * len(net.widths)
-        self.net = NaturalNet(data.shape[0], net.widths, net.kernel, pools, net.norm)
+        full = config.train.relu_gradient == "full"
+        self.net = NaturalNet(data.shape[0], net.widths, net.kernel, pools, net.norm, config.train.peer, full)
         self.adam = torch.optim.Adam(self.net.parameters(), lr=config.train.lr)
         pairs = Pairs(data.train.images, data.train.classes, labels, config.labels.intensity, neutral)
         self.loader = DataLoader(pairs, config.train.batch, shuffle=True, drop_last=True)
