@@ -43,6 +43,7 @@ def worker():
 
     import ffnet
     from fflabels import named_set
+    from fflabels.errors import FFLabelsError
 
     def found(name):
         for place in ("ffnet.learner", "ffnet.training.forward_forward", "ffnet.training.draws", "ffnet.data",
@@ -64,7 +65,7 @@ def worker():
             known = [each.name for each in ffnet.list_presets()]
             config = ffnet.load_preset(of_pairs if of_pairs in known else preset).config
             for setting in settings:
-                with contextlib.suppress(ffnet.config.FFLabelsError):  # one that the older tree does not have
+                with contextlib.suppress(FFLabelsError):  # one that the older tree does not have
                     config = config.override([setting])
             shape = (1, 28, 28) if config.data.name == "mnist" else (3, 32, 32)
             generator = torch.Generator().manual_seed(0)

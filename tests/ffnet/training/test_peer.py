@@ -11,6 +11,7 @@ from torch.nn import functional as F
 import ffnet
 from fflabels.errors import FFLabelsError
 from ffnet.model.fast_cpu import spectral
+from ffnet.model.gradients import Offset, constant_gradient
 from ffnet.runs.checkpoint import restore_state, save_state
 from ffnet.training.backprop import BPLearner
 from ffnet.training.forward_forward import FFLearner
@@ -62,6 +63,21 @@ def test_steps_with_peer_normalisation_equal_autograd(monkeypatch, full, setting
         torch.testing.assert_close(layer.bias, bias, rtol=0, atol=1e-8)
     for k in [k for k in learner.learning if not (joined == 2 and k == 0)]:
         torch.testing.assert_close(learner.peer.means[k], means[k].detach())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), (5, 1), (5, 3)])
+def test_the_gradient_of_an_offset_equals_autograd(kernel, stride, dtype):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(6, 3, 9, 11, generator=generator).to(dtype)
+    slope = torch.randn(4, generator=generator, dtype=torch.float64)
+    weight = torch.zeros(4, 3, kernel, kernel, dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(4, dtype=torch.float64, requires_grad=True)
+    y = F.conv2d(x.double(), weight, bias, stride, kernel // 2)
+    (y[:2] * slope[:, None, None]).sum().backward()
+    of_weight, of_bias = constant_gradient(x, Offset(slope, 2), kernel, stride)
+    torch.testing.assert_close(of_weight, weight.grad, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(of_bias, bias.grad)
 
 
 def steps_of(*settings, count=3):
