@@ -44,7 +44,7 @@ bench: $(VENV)/.benched  ## the benchmarks; exits 1 when a floor is missed
 same-bits: $(VENV)/.tested  ## do this tree and the commit BASE give the same bits?
 	$(BIN)/python tests/same_bits/compare.py $(BASE)
 
-accuracy: $(VENV)/.tested  ## what quick and best presets reach, some twenty hours; needs the real data sets
+accuracy: $(VENV)/.tested  ## what pairs presets and codes reach, some twenty hours; needs the real data sets
 	$(BIN)/ffnet experiment run accuracy
 	$(BIN)/ffnet experiment run best
 	$(BIN)/ffnet experiment run codes-yardsticks

@@ -51,5 +51,5 @@ def check_count(count: int, where: str) -> None:
     """Refuse more labels than can be compared all with all."""
     if count > MAX_COMPARED:
         raise FFLabelsError(
-            "too many to compare all with all", where=where, got=count, expected=f"at most {MAX_COMPARED}"
+            "too many to compare pair by pair", where=where, got=count, expected=f"at most {MAX_COMPARED}"
         )

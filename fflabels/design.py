@@ -132,13 +132,13 @@ def design(
     if candidates > MAX_COMPARED:
         if is_code(labeler):
             raise FFLabelsError(
-                "too many codes to compare all with all", where="candidates", got=candidates,
+                "too many codes to compare pair by pair", where="candidates", got=candidates,
                 expected=f"at most {MAX_COMPARED}",
             )  # fmt: skip
         if not measure.by_vectors or method != "best" or certify is not False:
             plain = " or ".join(name for name, metric in METRICS.items() if metric.by_vectors)
             raise FFLabelsError(
-                "too many to compare all with all", where="candidates", got=candidates,
+                "too many to compare pair by pair", where="candidates", got=candidates,
                 expected=f"at most {MAX_COMPARED}, or {plain} and the method best without a certificate",
             )  # fmt: skip
         return _design_from_many(brief, n, candidates, metric, iterations, progress, reduced_from(shape))

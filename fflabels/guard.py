@@ -25,7 +25,7 @@ def check_fits(labeler: Labeler[Any], shape: Shape) -> None:
         channels = f"{labeler.channels} channels" if labeler.channels else ""
         side = f"{labeler.min_side} pixels a side or more" if labeler.min_side > 1 else ""
         raise FFLabelsError(
-            "draws on other images only", where=source(labeler), got="×".join(map(str, shape)),
+            "cannot draw on images of this shape", where=source(labeler), got="×".join(map(str, shape)),
             expected=" and ".join(filter(None, (channels, side))), hint=f"--shape {'x'.join(map(str, needed))}",
         )  # fmt: skip
 

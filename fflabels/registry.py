@@ -181,7 +181,7 @@ def offer_file(spec: str) -> Entry:
             return entry
     if _no_files.get():
         hint = f"--labeler {spec} runs it"
-        raise FFLabelsError("the code that a run names is not run", where=f"labeler {spec}", hint=hint)
+        raise FFLabelsError("a labeler file named in a run folder is not executed", where=f"labeler {spec}", hint=hint)
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     module = importlib.util.find_spec(path.stem)

@@ -61,7 +61,7 @@ def test_a_kind_without_a_choice_has_no_pool_and_one_that_runs_dry_says_so():
         ((["morph"], ()), "counts: nothing to compare"),
         ((["morph"], (0,)), "counts: too few; got 0; expected at least 1"),
         ((["morf"], (3,)), "unknown labeler; got morf"),
-        ((["morph"], (30_000,)), "counts: too many to compare all with all; got 30000"),
+        ((["morph"], (30_000,)), "counts: too many to compare pair by pair; got 30000"),
     ],
 )
 def test_bad_requests_are_named(arguments, message):
@@ -72,7 +72,7 @@ def test_bad_requests_are_named(arguments, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"candidates": 30_000}, "candidates: too many to compare all with all; got 30000"),
+        ({"candidates": 30_000}, "candidates: too many to compare pair by pair; got 30000"),
         ({"min_visibility": -1.0}, "min_visibility: out of range; got -1"),
         ({"seed": -1}, "seed: negative; got -1"),
         ({"intensity": 0.0}, "intensity: out of range; got 0"),

@@ -92,10 +92,10 @@ def test_among_perfect_sets_the_shifted_similarity_decides(references):
     ("kind", "options", "message"),
     [
         ("morph", {}, "too many candidates for labels that depend on the image; got 301"),
-        ("fourier", {"metric": "shift"}, "candidates: too many to compare all with all; got 301"),
-        ("fourier", {"certify": 5}, "candidates: too many to compare all with all"),
+        ("fourier", {"metric": "shift"}, "candidates: too many to compare pair by pair; got 301"),
+        ("fourier", {"certify": 5}, "candidates: too many to compare pair by pair"),
         ("fourier", {"min_visibility": float("nan")}, "min_visibility: out of range; got nan"),
-        ("fourier", {"method": "greedy"}, "candidates: too many to compare all with all"),
+        ("fourier", {"method": "greedy"}, "candidates: too many to compare pair by pair"),
     ],
 )
 def test_what_cannot_be_done_with_many(references, kind, options, message):

@@ -303,7 +303,7 @@ reference_images = together(
         metavar="SOURCE",
         default="photographs",
         show_default=True,
-        help="Images to score on: photographs, digits, a folder of images or class folders, a TIFF, .npy or .npz file.",
+        help="Reference images: photographs, digits, a folder of images or class folders, a TIFF, .npy or .npz file.",
     ),
 )
 

@@ -73,7 +73,7 @@ class LabelsConfig(Section, frozen=True):
     candidates: Positive = 2000
     """Number of candidates that a set is selected from."""
     metric: str = "pearson"
-    """How alike labels are, where a set is designed: a registered metric (`fflabels.metrics`)."""
+    """The similarity metric that selection minimises: a registered one (`fflabels.metrics`)."""
     method: Literal["best", "greedy", "random"] = "best"
     """How a set is selected: ``best``, by tabu search; ``greedy``; ``random``, the control."""
     min_visibility: NotNegative | None = None
@@ -172,8 +172,8 @@ class TrainConfig(Section, frozen=True):
     weight_decay: NotNegative = 0.0
     """This times the weights is added to their gradient (coupled decay) [base: 3e-4]; biases do not decay."""
     negatives: Literal["uniform", "hard", "balanced"] = "hard"
-    """How wrong labels are drawn: ``uniform`` (paper); ``hard``, in proportion to how likely the net found them, by the
-    last layer's goodness when it last saw the image with them; ``balanced``, each as often wrong as right."""
+    """How wrong labels are drawn: ``uniform`` (paper); ``hard``, in proportion to how likely the last layer's
+    goodness made them when the image last carried them; ``balanced``, each as often wrong as right."""
     negatives_each: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Wrong labels per image and step."""
     crop: Natural = 0

@@ -171,14 +171,14 @@ def from_torchvision(config: DataConfig, cls: str, validation: int) -> Data:
             ) from error
         if config.offline:
             raise FFLabelsError(
-                f"{cls} is not there, and --offline forbids to download it", where=str(root), hint=advice
+                f"{cls} is missing, and --offline forbids downloading it", where=str(root), hint=advice
             ) from None
         try:
             parts = [dataset(root=str(root), train=train, download=True) for train in (True, False)]
         except (OSError, RuntimeError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[-1]
             raise FFLabelsError(
-                f"{cls} is not there and cannot be downloaded: {reason}", where=str(root), hint=advice
+                f"{cls} is missing and cannot be downloaded: {reason}", where=str(root), hint=advice
             ) from error
     except Exception as error:  # damaged pickles and archives raise anything
         raise FFLabelsError(f"{cls} cannot be read: {error}", where=str(root), hint=advice) from error

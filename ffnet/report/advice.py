@@ -57,8 +57,9 @@ def _on_overfitting(run: Run, accuracy: Accuracy) -> Iterator[str]:
     known = _training_accuracy(run)
     if known is not None and known - accuracy.accuracy > OVERFIT:
         yield (
-            f"About {percent(known)} % of the training images are right, but only {percent(accuracy.accuracy)} % of "
-            "others: use more images, or train.flip and train.crop if a mirrored or moved image stays in its class."
+            f"About {percent(known)} % of the training images are recognised, but only "
+            f"{percent(accuracy.accuracy)} % of others: use more images, or train.flip and train.crop if mirroring or "
+            "shifting an image does not change its class."
         )
 
 

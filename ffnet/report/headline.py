@@ -37,7 +37,7 @@ def sentence(run: Run) -> str:
     part = run.results.parts[-1]
     name = run.net.inference
     by = {"goodness": " by goodness", "linear": " by the linear classifier"}.get(name, "")
-    return f"{task}: {percent(part.accuracies[name].accuracy)} % of {part.images:,} {part.split} images are right{by}"
+    return f"{task}: {percent(part.accuracies[name].accuracy)} % of {part.images:,} {part.split} images recognised{by}"
 
 
 def bars(run: Run, baseline: Run | Record | None = None) -> list[Bar]:

@@ -104,9 +104,9 @@ def verdict(run: Run) -> str:
     if not layers.count:
         enters = "only at the input, as an image"
     elif layers.set == "imprint":
-        enters = f"{'at every layer' if image else 'behind layer 1'}, as an image"
+        enters = f"{'at every layer' if image else 'after layer 1'}, as an image"
     else:
-        enters = f"{'at the input as an image, and ' if image else ''}behind layer 1 as {layers.count} channels"
+        enters = f"{'at the input as an image, and ' if image else ''}after layer 1 as {layers.count} channels"
     if run.config.layer_local:
         hard = run.config.train.negatives == "hard"
         negatives = ", with wrong labels that the last layer takes for right" if hard else " alone"
@@ -149,10 +149,10 @@ def _results(run: Run) -> Section | None:
         for name, accuracy in part.accuracies.items():
             row = [f"{part.split}, {part.images:,}", name, percent(accuracy.accuracy), percent(accuracy.untrained)]
             rows.append(row)
-    words = "One seed. Make choices on validation images; the test images of this run were read "
+    words = "One seed. Make choices on validation images; the test images of this run were evaluated "
     words += f"{run.test_reads} times. " if run.test_reads != 1 else "once. "
     if run.labels:
-        words += "Goodness: the label that the layers respond to most. Linear: a linear classifier, fitted afterwards "
+        words += "Goodness: the label with the highest goodness. Linear: a linear classifier, fitted afterwards "
         words += "to their activations. Untrained net: the same with random filters, which no training has changed."
     return Section("Accuracy, %", words, table=(["images", "inference", "accuracy", "untrained net"], rows))
 

@@ -106,5 +106,5 @@ def newest_file(folder: Path, settings: str, *, set_aside: bool = False) -> tupl
             if set_aside and path != paths[0]:
                 path.rename(path.with_suffix(".damaged"))
     if paths:
-        raise FFLabelsError("no checkpoint is good", where=str(folder), hint="remove all of them to start over")
+        raise FFLabelsError("all checkpoints are damaged", where=str(folder), hint="remove all of them to start over")
     return None

@@ -21,7 +21,7 @@ STARTED = "start.safetensors"
 
 CHECKPOINTS = "checkpoints"
 
-AGAIN = "ffnet resume makes it again"
+AGAIN = "ffnet resume rebuilds it"
 """The hint of errors about damaged files."""
 
 T = TypeVar("T")

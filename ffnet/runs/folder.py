@@ -189,7 +189,7 @@ class Run:
         finished = self.results is not None
         if split == "test" and not finished:
             raise FFLabelsError(
-                "the test images are for the end", where=str(self.folder), hint="ffnet resume finishes the run"
+                "not finished: test images are refused", where=str(self.folder), hint="ffnet resume finishes the run"
             )
         if self.labels and not finished and inference != "goodness":
             raise FFLabelsError(

@@ -137,7 +137,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(poll_interval=0.01)
     except filelock.Timeout:
-        raise LockedError("another process is at work there", where=str(folder)) from None
+        raise LockedError("another process is using this folder", where=str(folder)) from None
     except OSError as error:
         raise FFLabelsError(f"cannot be written: {error.strerror or error}", where=str(folder)) from error
     try:

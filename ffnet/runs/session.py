@@ -222,7 +222,7 @@ def resume(
         try:
             return load_run(folder, device=device)
         except DamagedError as error:
-            warnings.warn(f"{str(error).removesuffix(f' ({AGAIN})')}; made again", DamagedWarning, stacklevel=2)
+            warnings.warn(f"{str(error).removesuffix(f' ({AGAIN})')}; rebuilt", DamagedWarning, stacklevel=2)
     with Interrupts() as interrupts, memory_errors():
         ranks = join_ranks()
         with locked(folder) if ranks.first else nullcontext():

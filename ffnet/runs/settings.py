@@ -33,7 +33,7 @@ FORMAT = 2
 OLDEST = 1
 """The oldest format that is read."""
 
-CANNOT_BE_MADE = "it cannot be made again: put it back, or train in a new folder"
+CANNOT_BE_MADE = "it cannot be rebuilt: put it back, or train in a new folder"
 
 
 class ElsewhereWarning(UserWarning):
@@ -195,7 +195,7 @@ def record_machine(folder: Path, about: About, device: torch.device, ranks: int,
 def read_config(folder: Path) -> tuple[Config, About]:
     """Return a run's settings and its record; no label is read, so no plugin is needed."""
     if not (folder / CONFIG).is_file():
-        raise FFLabelsError("no run there", where=str(folder), expected=f"a folder with {CONFIG}")
+        raise FFLabelsError("not a run folder", where=str(folder), expected=f"a folder with {CONFIG}")
     config = Config.from_toml((folder / CONFIG).read_bytes(), str(folder / CONFIG))
     about = _read_about(folder / ABOUT)
     return config, about

@@ -328,7 +328,7 @@ MISTAKES = [
     (nothing, ["select", "--kind", "morph", "--intensity", "nan"], 2, "nan is not finite"),
     (nothing, ["select", "--kind", "morph", "--out", "a.png", "--plot", "a.png"], 2, "--out and --plot are one file"),
     (nothing, ["plugins", "check", "onehot", "--time-limit", "inf"], 2, "Invalid value for '--time-limit'"),
-    (nothing, ["compare", "morph", "--n", 30_000], 1, "counts: too many to compare all with all; got 30000"),
+    (nothing, ["compare", "morph", "--n", 30_000], 1, "counts: too many to compare pair by pair; got 30000"),
     (nothing, ["select", "--kind", "morph", "--min-visibility", 50, "--n", 5, *SMALL], 1, "runs dry"),
     (nothing, ["select", "--kind", "morph", "--candidates", 5, "--n", 10], 1, "candidates: fewer than n; got 5"),
     (nothing, ["select", "--kind", "morph", "--references", "nowhere"], 1, "no such file or folder; got nowhere"),

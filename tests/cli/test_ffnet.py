@@ -139,7 +139,7 @@ def test_eval_of_several_runs_is_that_of_their_ensemble(trained):
     assert re.search(r"test, both: [\d.]+ % of 360 images\n", text)
     for name in ("runs/digits-fourier-0", "two", "together"):
         assert re.search(rf"{name} +[\d.]+ +[\d.]+ +[\d.–]+\n", text)
-    assert f"the test images of these runs were read {first + 1} times, 2 times" in text
+    assert f"the test images of these runs were evaluated {first + 1} times, 2 times" in text
     found = json.loads(shown("eval", *runs, "--json", cwd=cwd))
     assert found["runs"] == {runs[0]: {"test_reads": first + 1}, "two": {"test_reads": 2}}
     assert 0 <= found["linear"]["untrained"] <= 1
@@ -238,7 +238,7 @@ def test_a_sealed_run_that_was_edited_is_one_clear_line(trained, tmp_path):
         found = ffnet("resume", "run", cwd=tmp_path)
     assert found.returncode == 0
     assert "already finished" not in found.stderr
-    assert "; made again" in found.stderr
+    assert "; rebuilt" in found.stderr
     assert ffnet("eval", "run", cwd=tmp_path).returncode == 0
 
 
@@ -420,13 +420,13 @@ def test_presets(tmp_path):
         (["train", "--algorithm", "bp", "--labels", "fourier"], "Error: algorithm bp uses no labels: leave out --labels"),
         (["train", "--seed", 99999999999999999999], "Error: settings: bad setting: "),
         (["train", "--out", "/proc/x"], "Error: out /proc/x: cannot be made: "),
-        (["eval", "nowhere"], "Error: nowhere: no run there; expected a folder with config.toml"),
-        (["resume", "nowhere"], "Error: nowhere: no run there"),
-        (["predict", "nowhere", "x.png"], "Error: nowhere: no run there"),
-        (["report", "nowhere"], "Error: nowhere: no run there"),
+        (["eval", "nowhere"], "Error: nowhere: not a run folder; expected a folder with config.toml"),
+        (["resume", "nowhere"], "Error: nowhere: not a run folder"),
+        (["predict", "nowhere", "x.png"], "Error: nowhere: not a run folder"),
+        (["report", "nowhere"], "Error: nowhere: not a run folder"),
         (["cam", "nowhere"], "Error: nowhere"),
-        (["diagnose", "nowhere"], "Error: nowhere: no run there"),
-        (["compare", "nowhere", "there"], "Error: nowhere: no run there"),
+        (["diagnose", "nowhere"], "Error: nowhere: not a run folder"),
+        (["compare", "nowhere", "there"], "Error: nowhere: not a run folder"),
         (["experiment", "run", "fig3"], "Error: experiment: no such experiment; got fig3 (did you mean 'fig3"),
         (["experiment", "run", "none.toml"], "Error: none.toml: cannot be read: No such file or directory"),
         (["experiment", "run", "fig3b", "--scale", "smok"], "Error: experiment fig3b: no such scale; got smok (did you mean 'smoke'"),
@@ -437,7 +437,7 @@ def test_presets(tmp_path):
         (["experiment", "run", "fig3b", "--gpus", "4"], "Error: --gpus does not apply without --on"),
         (["experiment", "run", "fig3b", "--partition", "a", "--on", "local"], "Error: --partition does not apply without --on slurm"),
         (["experiment", "run", "fig3b", "--workers", "2", "--on", "slurm"], "Error: --workers does not apply with --on slurm"),
-        (["export", "nowhere"], "Error: nowhere: no run there"),
+        (["export", "nowhere"], "Error: nowhere: not a run folder"),
         (["info", "nowhere", "--labeler", "fourier"], "Error: No such option"),
         (["trian"], "Error: No such command 'trian'. Did you mean train?"),
         (["train", "--epochs", "0"], "Error: Invalid value for '--epochs'"),
@@ -462,7 +462,7 @@ def test_a_mistake_is_one_clear_line_and_leaves_nothing_behind(tmp_path, argumen
         (["cam", "RUN", "--out", "cam.jpg"], "Error: cam.jpg: wrong ending; expected a name ending in .png"),
         (["report", "RUN", "--out", "missing/page.html"], "cannot be written: No such file or directory"),
         (["compare", "RUN", "RUN"], "Error: runs: the same run twice"),
-        (["resume", "RUN", "--epochs", "9"], "ffnet train --start runs/digits-fourier-0 --epochs 9 trains on"),
+        (["resume", "RUN", "--epochs", "9"], "ffnet train --start runs/digits-fourier-0 --epochs 9 continues from it"),
         (["report", "half"], "half/run.json: cannot be read"),
         (["compare", "half"], "half/run.json: cannot be read"),
     ],

@@ -126,7 +126,7 @@ def test_parameters_that_cannot_be_hashed_are_called_that():
 
 
 def test_a_labeler_of_other_images_is_refused_elsewhere():
-    message = r"labeler stripes: draws on other images only; got 1×32×32; expected 3 channels and 20 pixels a side"
+    message = r"stripes: cannot draw on images of this shape; got 1×32×32; expected 3 channels and 20 pixels a side"
     with pytest.raises(FFLabelsError, match=message):
         design(Colours(), 3, candidates=5)
     assert len(design(Colours(), 3, candidates=5, shape=(3, 20, 20))) == 3

@@ -56,7 +56,7 @@ def command(
     force: bool,
     json_: bool,
 ) -> None:
-    """Compare kinds of labels by the largest similarity of any two of n labels, selected and at random.
+    """Compare kinds of labels by the most similar pair of n labels, selected and at random.
 
     KIND is a labeler's name, optionally with parameters; default: fourier, morph and onehot.
 

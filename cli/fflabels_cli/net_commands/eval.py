@@ -55,4 +55,4 @@ def command(
         net_output.print_beside_runs(loaded, evaluation)
     if split == "test":
         which = "this run" if len(reads) == 1 else "these runs"
-        click.echo(f"the test images of {which} were read {', '.join(map(output.times, reads))}")
+        click.echo(f"the test images of {which} were evaluated {', '.join(map(output.times, reads))}")

@@ -52,4 +52,4 @@ def command(run: str, json_: bool) -> None:
         click.echo(net_output.epoch_line(loaded.metrics[-1], epochs))
     if loaded.results:
         net_output.print_results(loaded, json_=False)
-        click.echo(f"the test images were read {output.times(loaded.test_reads)}")
+        click.echo(f"the test images were evaluated {output.times(loaded.test_reads)}")

@@ -17,7 +17,8 @@ from fflabels_cli import options
 def command(run: str, epochs: int | None, data: str | None, device: str | None, tensorboard: bool, json_: bool) -> None:
     """Continue a run that was stopped or killed. On the same device the result is the same, bit for bit."""
     if epochs is not None:
-        raise click.ClickException(f"a run keeps its settings; ffnet train --start {run} --epochs {epochs} trains on")
+        again = f"ffnet train --start {run} --epochs {epochs}"
+        raise click.ClickException(f"a run keeps its settings; {again} continues from it")
     from fflabels_cli import net_output
     from ffnet import resume
     from ffnet.system.ranks import is_first

@@ -69,7 +69,7 @@ def test_a_run_on_real_images_learns(tmp_path):
 
 
 def test_what_is_not_there_and_may_not_be_downloaded(tmp_path):
-    with pytest.raises(FFLabelsError, match=r"MNIST is not there, and --offline forbids.*set --data DIR or FFNET_DATA"):
+    with pytest.raises(FFLabelsError, match=r"MNIST is missing, and --offline forbids.*set --data DIR or FFNET_DATA"):
         load("mnist", f"data.root='{tmp_path}'", "data.offline=true")
 
 

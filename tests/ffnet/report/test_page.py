@@ -57,7 +57,7 @@ def test_the_headline_has_chance_the_untrained_net_and_back_propagation(runs, tm
         "back-propagation": runs["bp"].results.test.bp.accuracy, "guessing": 0.1,
     }  # fmt: skip
     assert dict(bars) == {name: f"{100 * share:.1f}" for name, share in expected.items()}
-    assert f"{100 * test.linear.accuracy:.1f} % of 360 test images are right" in page
+    assert f"{100 * test.linear.accuracy:.1f} % of 360 test images recognised" in page
     assert "--algorithm bp" not in page
 
 
@@ -169,7 +169,7 @@ def test_names_are_text_and_no_markup(runs, tmp_path):
         ),
         ({}, "Pure .* own activity, with wrong labels that the last layer takes for right; the label enters only"),
         ({"labels.layers.set": "imprint"}, "Pure forward–forward: .* the label enters at every layer"),
-        ({"labels.layers.set": "imprint", "labels.intensity": 0}, "Pure .* the label enters behind layer 1"),
+        ({"labels.layers.set": "imprint", "labels.intensity": 0}, "Pure .* the label enters after layer 1"),
         ({"net.first_layer": "with_next"}, "Not layer-local: layer 1 learns from layer 2's loss"),
         ({"net.detach": False}, "Not layer-local: the summed loss reaches back"),
         ({"algorithm": "bp"}, "Back-propagation: the baseline, not forward–forward"),

@@ -192,7 +192,7 @@ def test_when_no_checkpoint_is_good_it_says_so(tmp_path):
         ffnet.train(config(), out=tmp_path / "run", watcher=Watcher(progress=stop_at(2)))
     for path in (tmp_path / "run" / "checkpoints").glob("*"):
         path.write_bytes(b"nothing")
-    with pytest.warns(DamagedWarning), pytest.raises(FFLabelsError, match="no checkpoint is good"):
+    with pytest.warns(DamagedWarning), pytest.raises(FFLabelsError, match="all checkpoints are damaged"):
         ffnet.resume(tmp_path / "run")
 
 
@@ -262,12 +262,12 @@ def test_a_run_folder_is_never_written_over_and_only_one_works_in_it(tmp_path):
     def second(*_):
         ffnet.resume(tmp_path / "other")
 
-    with pytest.raises(FFLabelsError, match="another process is at work there"):
+    with pytest.raises(FFLabelsError, match="another process is using this folder"):
         ffnet.resume(tmp_path / "other", watcher=Watcher(report=second))
 
 
 def test_a_run_that_came_in_between_is_not_written_over(tmp_path):
-    with pytest.raises(FFLabelsError, match="another process is at work there"):
+    with pytest.raises(FFLabelsError, match="another process is using this folder"):
         ffnet.train(
             config(), out=tmp_path / "run", watcher=Watcher(started=lambda run: ffnet.train(config(), out=run.folder))
         )
@@ -278,7 +278,7 @@ def test_of_two_that_start_one_run_the_second_leaves_the_firsts_folder(tmp_path,
     folder = tmp_path / "run"
     monkeypatch.setattr(locks, "BUSY", 0.05)
     with new_run_folder(folder, config()):
-        with pytest.raises(LockedError, match="another process is at work there"), new_run_folder(folder, config()):
+        with pytest.raises(LockedError, match="another process is using this folder"), new_run_folder(folder, config()):
             pass
         assert folder.exists()
 
@@ -384,7 +384,7 @@ def test_a_finished_run_without_its_weights_says_so_and_makes_them_again(tmp_pat
     run = ffnet.train(config(), out=tmp_path / "run")
     content = (tmp_path / "run" / "model.safetensors").read_bytes()
     (tmp_path / "run" / "model.safetensors").unlink()
-    with pytest.raises(FFLabelsError, match=r"model.safetensors: is missing .ffnet resume makes it again"):
+    with pytest.raises(FFLabelsError, match=r"model.safetensors: is missing .ffnet resume rebuilds it"):
         ffnet.load_run(tmp_path / "run")
     assert ffnet.resume(tmp_path / "run").results == run.results
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == content
@@ -482,7 +482,7 @@ def test_an_unfinished_run_is_read_as_of_its_newest_checkpoint(tmp_path):
     assert run.predict(torch.zeros(2, 1, 16, 16)).shape == (2,)
     with pytest.raises(FFLabelsError, match="fitted at the end"):
         run.evaluate(run.data(), "validation", inference="linear")
-    with pytest.raises(FFLabelsError, match="the test images are for the end"):
+    with pytest.raises(FFLabelsError, match="not finished: test images are refused"):
         run.evaluate(run.data(), "test", inference="goodness")
     assert run.test_reads == 0
 
@@ -497,7 +497,7 @@ def test_what_is_damaged_in_a_run_is_named(tmp_path):
         with pytest.raises(FFLabelsError, match=re.escape(name)):
             ffnet.load_run(run.folder)
         path.write_bytes(content)
-    with pytest.raises(FFLabelsError, match="no run there"):
+    with pytest.raises(FFLabelsError, match="not a run folder"):
         ffnet.load_run(tmp_path)
 
 
@@ -575,7 +575,8 @@ def test_a_run_folder_cannot_name_code_to_run(tmp_path, monkeypatch, work):
     path = tmp_path / "run" / "config.toml"
     hostile = ffnet.Config.from_toml(path.read_bytes(), "x").replaced({"labels.layers.set": "evil.py:Evil"})
     path.write_bytes(hostile.to_toml())
-    with pytest.raises(FFLabelsError, match=r"labeler evil\.py:Evil: the code that a run names is not run"):
+    message = r"labeler evil\.py:Evil: a labeler file named in a run folder is not executed"
+    with pytest.raises(FFLabelsError, match=message):
         work("run")
     assert not (tmp_path / "ran").exists()
 
@@ -585,6 +586,6 @@ def test_a_run_that_training_starts_from_cannot_name_code_to_run(tmp_path, monke
     run = ffnet.train(config(), out="run")
     (tmp_path / "evil.py").write_text("open('ran', 'w').close()")
     hostile = dataclasses.replace(run, config=run.config.replaced({"labels.set": "evil.py:Evil"}))
-    with pytest.raises(FFLabelsError, match="the code that a run names is not run"):
+    with pytest.raises(FFLabelsError, match="a labeler file named in a run folder is not executed"):
         ffnet.train(start=hostile, dataset="cells", out="again", **{"data.limit": 40})
     assert not (tmp_path / "ran").exists()

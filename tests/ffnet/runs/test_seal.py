@@ -100,9 +100,9 @@ def test_a_damaged_or_swapped_file_is_named_and_resume_makes_it_again(finished, 
     change(finished / name, *([runs] if change is of_another_run else []))
     if (finished / name).read_bytes() == content:
         pytest.skip("both runs have the same file")
-    with pytest.raises(DamagedError, match=rf"{name}: .*\(ffnet resume makes it again\)"):
+    with pytest.raises(DamagedError, match=rf"{name}: .*\(ffnet resume rebuilds it\)"):
         load_run(finished)
-    with pytest.warns(DamagedWarning, match=rf"{name}: .*; made again"):
+    with pytest.warns(DamagedWarning, match=rf"{name}: .*; rebuilt"):
         resumed = ffnet.resume(finished)
     assert (finished / name).read_bytes() == content
     assert load_run(finished).results == resumed.results == runs["ff0"].results
@@ -126,9 +126,9 @@ def test_a_run_that_is_open_notices_other_untrained_weights(finished, data):
 def test_a_lost_or_damaged_seal_is_made_again(finished, change):
     content = (finished / SEAL).read_bytes()
     change(finished / SEAL)
-    with pytest.raises(DamagedError, match=r"seal.json: .*ffnet resume makes it again"):
+    with pytest.raises(DamagedError, match=r"seal.json: .*ffnet resume rebuilds it"):
         load_run(finished)
-    with pytest.warns(DamagedWarning, match="made again"):
+    with pytest.warns(DamagedWarning, match="rebuilt"):
         ffnet.resume(finished)
     assert (finished / SEAL).read_bytes() == content
 
@@ -186,11 +186,11 @@ def test_another_format_is_called_older_or_newer(finished, number, message):
 def test_damage_that_nothing_was_sealed_against_still_names_the_way_out(tmp_path):
     folder = Path(shutil.copytree(OLD / "bp" / "finished", tmp_path / "old"))
     cut(folder / "model.safetensors")
-    with pytest.raises(DamagedError, match=r"model.safetensors: damaged: .*ffnet resume makes it again"):
+    with pytest.raises(DamagedError, match=r"model.safetensors: damaged: .*ffnet resume rebuilds it"):
         load_run(folder)
     for name in ("run.json", "reads.json"):
         (folder / name).write_bytes(b"{")
-    with pytest.raises(FFLabelsError, match=r"run.json: cannot be read: .*cannot be made again"):
+    with pytest.raises(FFLabelsError, match=r"run.json: cannot be read: .*cannot be rebuilt"):
         load_run(folder)
 
 
