@@ -98,7 +98,7 @@ def test_damaged_files_of_cifar_count_as_missing(tmp_path):
     folder.mkdir()
     for name in [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch", "batches.meta"]:
         (folder / name).write_bytes(b"nothing")
-    with pytest.raises(FFLabelsError, match="CIFAR10 is not there"):
+    with pytest.raises(FFLabelsError, match="CIFAR10 is missing"):
         load("cifar10", f"data.root='{tmp_path}'", "data.offline=true")
 
 
