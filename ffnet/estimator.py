@@ -163,11 +163,10 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         For two classes: how far the second is ahead of the first, (N,), as everywhere in scikit-learn.
         """
         scores_NC = self._scores(X)
-        if scores_NC.shape[1] == 2:
-            return scores_NC[:, 1] - scores_NC[:, 0]
         dropped_NC = np.isneginf(scores_NC)
         least_N1 = np.where(dropped_NC, np.inf, scores_NC).min(1, keepdims=True)
-        return np.where(dropped_NC, least_N1 - 1, scores_NC)
+        scores_NC = np.where(dropped_NC, least_N1 - 1, scores_NC)
+        return scores_NC[:, 1] - scores_NC[:, 0] if scores_NC.shape[1] == 2 else scores_NC
 
     def predict(self, X: Images) -> npt.NDArray[Any]:
         """Return the predicted classes, (N,)."""

@@ -21,6 +21,7 @@ from ffnet.inference.shortlist import halving_rounds
 from ffnet.model.heads import Forecast, LayerWeights, LinearHead
 from ffnet.model.net import FFNet, Net
 from ffnet.prepare import check_drawing, check_net, check_run, weights_are_fitted
+from ffnet.system.devices import deterministic
 from ffnet.system.eager import eager
 from ffnet.training.draws import Draws
 from ffnet.training.learner import Metrics
@@ -89,14 +90,15 @@ def fit(net: Net, data: Data, *, report: Callable[[Metrics], None] | None = None
     train = data.train.to(net.device)
     history: list[Metrics] = []
     start = time.perf_counter()
-    for _, metrics in steps(make_learner(net, len(train)), net.config, train, data.classes):
-        if metrics is None:
-            continue
-        history.append(metrics)
-        if report:
-            speed = images_per_epoch(net.config, train) / (time.perf_counter() - start)
-            report({**metrics, "images_per_second": speed})
-        start = time.perf_counter()
+    with deterministic():
+        for _, metrics in steps(make_learner(net, len(train)), net.config, train, data.classes):
+            if metrics is None:
+                continue
+            history.append(metrics)
+            if report:
+                speed = images_per_epoch(net.config, train) / (time.perf_counter() - start)
+                report({**metrics, "images_per_second": speed})
+            start = time.perf_counter()
     net.eval()
     if isinstance(net, FFNet):
         fit_heads(net, data)
@@ -156,7 +158,7 @@ def fit_layer_weights(net: FFNet, data: Data, *, progress: Progress = silent) ->
     """Return layer weights fitted on validation images, or None if the configuration does not ask for them."""
     if not weights_are_fitted(net.config):
         return None
-    part = data.validation[:WEIGHT_IMAGES]
+    part = data.few(data.validation, WEIGHT_IMAGES)
     goodness_LNC = layer_goodness(net, part.images, progress=progress)
     return layer_weights_of(goodness_LNC, part.classes, net.counted)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -72,6 +72,16 @@ class Data:
     def shown(self) -> Split:
         """The images of `shown_split`."""
         return self.validation if len(self.validation) else self.train
+
+    def few(self, split: Split, count: int | None) -> Split:
+        """Return at most `count` images of one of the splits.
+
+        The first ones; in proportion from each class where pictures came from folders, since a given validation folder
+        is read class by class.
+        """
+        if count is None or count >= len(split) or self.splits == "by image":
+            return split[:count]
+        return split[torch.from_numpy(held_out(split.classes.numpy(), count, self.splits, seed=0))]
 
     @classmethod
     def from_arrays(
@@ -256,8 +266,8 @@ def split_data(
     (images, classes), tested = train, to_split(*test, config.size)
     if isinstance(validation, tuple):
         trained = to_split(images[: config.limit], classes[: config.limit], config.size)
-        validated = _first(to_split(*validation, config.size), config.validation)
-        return Data(name, trained, validated, tested, class_names, splits)
+        data = Data(name, trained, to_split(*validation, config.size), tested, class_names, splits)
+        return replace(data, validation=_some(data, config.validation))
     count = config.validation if config.validation is not None else validation
     if count >= len(images):
         raise FFLabelsError(
@@ -269,11 +279,12 @@ def split_data(
     return Data(name, trained, validated, tested, class_names, splits)
 
 
-def _first(given: Split, count: int | None) -> Split:
-    """Return the first of the given validation images, or all unless a number is set."""
-    if count is not None and count > len(given):
-        raise FFLabelsError("too few images given", where="data.validation", got=count, expected=f"up to {len(given)}")
-    return given[:count]
+def _some(data: Data, count: int | None) -> Split:
+    """Return as many of the given validation images as are set, or all."""
+    given = len(data.validation)
+    if count is not None and count > given:
+        raise FFLabelsError("too few images given", where="data.validation", got=count, expected=f"up to {given}")
+    return data.few(data.validation, count)
 
 
 def to_split(images: Bytes, classes: Classes, size: int | None) -> Split:

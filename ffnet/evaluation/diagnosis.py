@@ -127,7 +127,7 @@ def diagnose(net: FFNet, data: Data, *, count: int = 1000, seed: int = 0) -> Dia
     if not isinstance(net, FFNet):
         raise FFLabelsError("has no labels", where="net", got=type(net).__name__, expected="an FFNet")
     count, seed = check_integer(count, "count", least=1), check_seed(seed)
-    split, part = data.shown_split, data.shown[:count]
+    split, part = data.shown_split, data.few(data.shown, count)
     noise = torch.rand(part.images.shape, generator=torch.Generator().manual_seed(seed))
     on_images = _scores_by_layer(net, part.images)
     confusion = confusion_matrix(on_images[0].argmax(1), part.classes, data.classes)

@@ -167,15 +167,19 @@ def search(
     kept = open_storage(str(storage))
     errors: list[str] = []
     tried: list[dict[str, Any]] = []  # the try that this process is at
+    own: list[int] = []  # the numbers of all its tries
     with Interrupts(), storage_errors(str(storage)):
         study = optuna.create_study(study_name=name, storage=kept, direction="maximize", load_if_exists=True)
         what = _mark(config, spaces, inference)
         if study.user_attrs.setdefault("search", what) != what:
             raise FFLabelsError("holds another search", where=str(storage), hint="--storage or --name another")
         study.set_user_attr("search", what)
-        study.sampler = optuna.samplers.TPESampler(seed=(config.seed + len(study.trials)) % SEEDS, constant_liar=True)
 
         def objective(trial: optuna.Trial) -> float:
+            if not own:  # the number of its first try sets a process's seed, so no two processes share one
+                seed = (config.seed + trial.number) % SEEDS
+                study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+            own.append(trial.number)
             settings = {key: space.draw(trial, key) for key, space in spaces.items()}
             tried[:] = [trial.params]
             trial.set_user_attr("folder", str(_folder(config, settings, Path(out)).absolute()))

@@ -68,7 +68,8 @@ def export_net(
     """Write a net as a file that maps images to scores, if the file gives the same scores as the net.
 
     The file takes float32 images (N, C, H, W) in [0, 1], any number of them, and returns the score of each class (N,
-    classes). The class names are stored in it, as JSON under ``class_names``.
+    classes). The class names are stored in it, as JSON under ``class_names``. An ONNX file computes in float32,
+    whatever the net computes in.
 
     Parameters
     ----------
@@ -109,6 +110,11 @@ def export_net(
     scorer = Scorer(copy.deepcopy(net).cpu().eval(), method).eval()
     for layer in scorer.net.layers:
         layer.full_gradient = False
+    with torch.no_grad():
+        predicted = scorer(inputs).argmax(1)
+    if kind == "onnx":  # no runtime convolves in bfloat16, and few in float64
+        scorer.float()
+        scorer.net.dtype = torch.float32
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.export.export(scorer, (inputs[:2],), dynamic_shapes=({0: Dim("N")},))
@@ -124,7 +130,7 @@ def export_net(
         got, allowed = f"{difference:g} apart", f"at most {limit:g}"
         raise FFLabelsError("the file gives other scores than the net", where=str(path), got=got, expected=allowed)
     write_whole(path, data)
-    return Compared(len(inputs), int((exported.argmax(1) == expected.argmax(1)).sum()), difference)
+    return Compared(len(inputs), int((exported.argmax(1) == predicted).sum()), difference)
 
 
 def _method(net: Net, inference: str | None) -> str:

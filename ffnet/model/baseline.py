@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from fflabels.arrays import Shape
 from ffnet.config import Config
@@ -15,6 +15,7 @@ from ffnet.data.images import check_images_fit, to_unit
 from ffnet.labels.embed import Embedded
 from ffnet.model.forward_pass import ForwardPass
 from ffnet.model.net import Net
+from ffnet.model.regions import region_means
 from ffnet.model.size import REGIONS
 
 
@@ -44,7 +45,7 @@ class Baseline(Net):
 
     def last_maps(self, images_NCHW: Tensor) -> Tensor:
         """Return the last layer's pooled activity, (N, C, h, w), for images (N, C, H, W), bytes or floats in [0, 1]."""
-        forward_pass = ForwardPass(self.layers, Embedded(to_unit(images_NCHW).to(self.dtype)))
+        forward_pass = ForwardPass(self.layers, Embedded(to_unit(images_NCHW, self.accumulate_dtype).to(self.dtype)))
         for _, layer in forward_pass:
             forward_pass.y = layer(forward_pass.x)
         return forward_pass.x
@@ -102,9 +103,11 @@ class BPNet(Baseline):
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(config, shape, classes)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            self.head = nn.Linear(config.net.widths[-1], classes)
+        self.head = nn.utils.skip_init(nn.Linear, config.net.widths[-1], classes)
+        bound, rng = config.net.widths[-1] ** -0.5, np.random.default_rng([config.seed, 1])
+        with torch.no_grad():
+            for parameter in self.head.parameters():  # in the distribution of `torch.nn.Linear`
+                parameter.copy_(torch.from_numpy(rng.uniform(-bound, bound, parameter.shape)))
         if config.dtype == "float64":
             self.double()
 
@@ -146,7 +149,7 @@ class LocalNet(Baseline):
 
     def layer_logits(self, k: int, maps_NCHW: Tensor) -> Tensor:
         """Return the logits (N, classes) of layer k, from 0, given its pooled activity."""
-        regions_NCRR = F.adaptive_avg_pool2d(maps_NCHW.to(self.accumulate_dtype), REGIONS)
+        regions_NCRR = region_means(maps_NCHW.to(self.accumulate_dtype), (REGIONS, REGIONS))
         logits_NC: Tensor = self.heads[k](regions_NCRR.flatten(1))
         return logits_NC
 

@@ -297,13 +297,15 @@ class FFNet(Net):
         """Scale the weights of each layer by one number, so that mean y² over these embedded images is 1.
 
         The net must be in training mode, so that the norms use the statistics of these images. Biases are unchanged:
-        ``net.init=measured`` starts them at 0. The mean is over the images of all ranks.
+        ``net.init=measured`` starts them at 0. Means and statistics are over the images of all ranks.
         """
-        for layer, y_NCHW in zip(self.layers, self.activities(embedded), strict=True):
+        forward_pass = self.forward_pass(embedded)
+        for _, layer in forward_pass:
+            y_NCHW = layer.activity(layer.normalize(forward_pass.x, ranks))
             square = ranks.mean(mean_squares(y_NCHW).mean())
             scale = torch.where(square > 0, square, 1).rsqrt()
             layer.weight.mul_(scale)
-            y_NCHW.mul_(scale)  # what the next layer receives
+            forward_pass.y = y_NCHW.mul_(scale)
 
     @property
     def goodness(self) -> Goodness:

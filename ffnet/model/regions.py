@@ -23,6 +23,22 @@ def region_squares(y_NCHW: Tensor, regions: Regions) -> Tensor:
     return F.adaptive_avg_pool2d(y_NCHW.to(accumulate_dtype(y_NCHW)).square(), regions).flatten(1)
 
 
+def region_means(y_NCHW: Tensor, regions: Regions) -> Tensor:
+    """Return the mean activity of each region, (N, C, R, R); its gradient is summed in a fixed order on a GPU too."""
+    height, width = y_NCHW.shape[2:]
+    overlap = height % regions[0] or width % regions[1]
+    if not overlap or y_NCHW.device.type == "cpu":
+        return F.adaptive_avg_pool2d(y_NCHW, regions)
+    return _pooled_by_matrices(y_NCHW, regions)
+
+
+def _pooled_by_matrices(y_NCHW: Tensor, regions: Regions) -> Tensor:
+    """Return adaptive average pooling, as products with two matrices."""
+    sides = zip(y_NCHW.shape[2:], regions, strict=True)
+    rows_RH, columns_RW = (_pooling_matrix(side, count, y_NCHW) for side, count in sides)
+    return rows_RH @ y_NCHW @ columns_RW.T
+
+
 def times_slope(y_NCHW: Tensor, regions: Regions, slope_NC: Tensor) -> Tensor:
     """Return ∂loss/∂y = 2·y·∂loss/∂s ÷ pixels per region, given y and ∂loss/∂s with s from `region_squares`."""
     (height, width), (down, across) = y_NCHW.shape[2:], regions

@@ -40,7 +40,7 @@ class Section:
 
 def first_images(data: Data) -> tuple[str, Split]:
     """Return the first validation images, or training images if there are none, and the name of their split."""
-    return data.shown_split, data.shown[:MAX_IMAGES]
+    return data.shown_split, data.few(data.shown, MAX_IMAGES)
 
 
 def picture(data: bytes, caption: str, *, chart: bool = False) -> Picture:

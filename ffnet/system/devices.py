@@ -77,5 +77,10 @@ def memory_errors() -> Iterator[None]:
 @contextmanager
 def deterministic() -> Iterator[None]:
     """Make convolutions on a GPU add in a fixed order, so that a resumed run equals one that was never stopped."""
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+    cudnn = torch.backends.cudnn
+    before = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = False, True
+    try:
         yield
+    finally:
+        cudnn.benchmark, cudnn.deterministic = before

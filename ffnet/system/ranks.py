@@ -144,7 +144,22 @@ def join_ranks() -> Ranks:
                 hint="start several ranks by torchrun; for one process unset WORLD_SIZE",
             ) from None
         atexit.register(_leave)
+    else:
+        _check_group()
     return Ranks(dist.get_rank(), dist.get_world_size())
+
+
+def _check_group() -> None:
+    """Refuse a process group that cannot exchange tensors of the CPU."""
+    try:
+        dist.all_reduce(torch.zeros(1))
+    except RuntimeError as error:
+        if "device type cpu" not in str(error):
+            raise
+        raise FFLabelsError(
+            "exchanges no CPU tensors", where="process group", got=dist.get_backend(),
+            hint="call torch.distributed.init_process_group without a backend, or with cpu:gloo,cuda:nccl",
+        ) from None  # fmt: skip
 
 
 def _leave() -> None:

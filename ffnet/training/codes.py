@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from ffnet.data.dataset import Split
 from ffnet.data.images import to_unit
 from ffnet.training.draws import Draws
-from ffnet.training.layer_learner import LayerLearner
+from ffnet.training.layer_learner import LayerLearner, as_stored
 
 
 class CodeLearner(LayerLearner):
@@ -51,8 +51,8 @@ class CodeLearner(LayerLearner):
                     forward_pass.x, forward_pass.pooled, winners_BCHW, slope_BC, self.scratch
                 )
                 for code, gradient in zip(layer.learned_goodness, code_grads, strict=True):
-                    code.grad = gradient
-                self.ranks.begin_mean(layer.weight.grad, layer.bias.grad, *code_grads)
+                    code.grad = as_stored(gradient, code)
+                self.ranks.begin_mean(*(p.grad for p in layer.parameters() if p.grad is not None))
 
         # One optimizer step for all layers.
         self.finish_step()

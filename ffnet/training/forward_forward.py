@@ -26,7 +26,7 @@ from ffnet.model.net import FFNet
 from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training import negatives
 from ffnet.training.draws import Draws
-from ffnet.training.layer_learner import LayerLearner
+from ffnet.training.layer_learner import LayerLearner, as_stored
 from ffnet.training.losses import LogitScale, discriminates, get_loss
 from ffnet.training.peer import PeerNormalization, mean_activity
 
@@ -133,8 +133,8 @@ class FFLearner(LayerLearner):
                 forward_pass.x, y_NCHW, slope_NC, self.scratch, offset=offset
             )
             for parameter, gradient in zip(layer.learned_goodness, goodness_grads, strict=True):
-                parameter.grad = gradient
-            self.ranks.begin_mean(layer.weight.grad, layer.bias.grad, *goodness_grads)
+                parameter.grad = as_stored(gradient, parameter)
+            self.ranks.begin_mean(*(p.grad for p in layer.parameters() if p.grad is not None))
         return g_BK
 
     def _joint(self, layers: Iterator[tuple[int, LocalLayer]], forward_pass: ForwardPass, copies: int) -> Tensor:
@@ -152,7 +152,7 @@ class FFLearner(LayerLearner):
             # A goodness weight of a layer whose loss is not in the sum has no gradient: it does not change.
             gradients = torch.autograd.grad(torch.stack(losses).sum(), parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = None if gradient is None else as_stored(gradient, parameter)
         forward_pass.y = y_NCHW.detach()
         return g_BK
 

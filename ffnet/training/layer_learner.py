@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from ffnet.data.dataset import Split
 from ffnet.model.fast_cpu.scratch import Scratch
@@ -12,6 +13,11 @@ from ffnet.training.draws import Draws
 from ffnet.training.layer_metrics import LayerMetrics
 from ffnet.training.learner import Learner, Metrics, make_optimizer
 from ffnet.training.scale import scale_weights
+
+
+def as_stored(gradient: Tensor, parameter: nn.Parameter) -> Tensor:
+    """Return a gradient laid out in memory as its parameter is: on a CPU, fused Adam reads both in that order."""
+    return torch.empty_like(parameter).copy_(gradient)
 
 
 class LayerLearner(Learner):
@@ -49,6 +55,7 @@ class LayerLearner(Learner):
         self.ranks.finish()
         self.optimizer.step()
         self.metrics.end_step()
+        self.net.has_initial_weights = False
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the sums of this epoch."""

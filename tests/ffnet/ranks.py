@@ -43,6 +43,7 @@ CASES = {
         "train.relu_gradient=full",
         "train.weight_decay=3e-4",
     ],
+    "measured": ["net.init=measured", "net.norm=batch"],
     "regions": ["train.goodness=learned-contrast"],
     "codes": ["net.widths=[6,8,8]", "labels.goodness.set=code", "labels.goodness.learn=true", "labels.candidates=16"],
 }

@@ -82,12 +82,14 @@ def test_probabilities_add_up_and_agree_with_predictions(inference, tmp_path):
     assert (joblib.load(tmp_path / "model.joblib").predict_proba(X) == p).all()
 
 
-def test_two_classes_have_one_decision_value():
+@pytest.mark.parametrize(("labels", "inference"), [(None, "goodness"), ("fourier", "halving")])
+def test_two_classes_have_one_decision_value(labels, inference):
     X, y = three_digits()
     two = y != "two"
-    model = ffnet.FFClassifier(epochs=2, settings=SMALL).fit(X[two], y[two])
+    model = ffnet.FFClassifier(labels, epochs=2, inference=inference, settings=SMALL).fit(X[two], y[two])
     decision = model.decision_function(X)
     assert decision.shape == (len(X),)
+    assert np.isfinite(decision).all()  # a halving keeps the score of one class alone
     assert (model.classes_[(decision > 0).astype(int)] == model.predict(X)).all()
 
 

@@ -97,6 +97,20 @@ def test_files_predict_what_the_net_predicts(made, inference, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
+@pytest.mark.parametrize(("codes", "inference"), [(True, "goodness"), (False, "linear")])
+def test_an_onnx_file_of_any_net_computes_in_float32(dtype, codes, inference, tmp_path):
+    ours = fitted(f"dtype={dtype}", codes=codes)
+    expected = scores(ours, IMAGES, inference=inference).float().numpy()
+    found = export_net(ours, tmp_path / "net.onnx", IMAGES, inference=inference)
+    assert found.same >= 11
+    (given,) = onnxruntime.InferenceSession(tmp_path / "net.onnx").run(None, {"images": IMAGES.numpy()})
+    assert given.dtype == np.float32
+    np.testing.assert_allclose(given, expected, atol=(2e-2 if dtype == "bfloat16" else 1e-4) * np.abs(expected).max())
+    assert ours.dtype == getattr(torch, dtype)  # only a copy was converted
+
+
+@pytest.mark.slow
 def test_the_baseline_is_exported_too(tmp_path):
     baseline = ffnet.BPNet(
         ffnet.Config().override(["algorithm=bp", "net.widths=[4,6]", "net.pools=[2,2]"]), (1, 14, 14), 10

@@ -36,7 +36,11 @@ def test_a_folder_of_validation_images_is_the_validation_split(tmp_path, name):
     data = load(tmp_path)
     assert counts(data) == (16, 10, 6)
     assert data.validation.classes.tolist() == [0] * 5 + [1] * 5
-    assert counts(load(tmp_path, "data.validation=4")) == (16, 4, 6)
+    few = load(tmp_path, "data.validation=4")
+    assert counts(few) == (16, 4, 6)
+    assert few.validation.classes.tolist() == [0, 0, 1, 1]
+    assert data.few(data.validation, 6).classes.tolist() == [0, 0, 0, 1, 1, 1]
+    assert len(data.few(data.validation, 99)) == 10
     with pytest.raises(FFLabelsError, match=r"data.validation: too few images given; got 11; expected up to 10"):
         load(tmp_path, "data.validation=11")
 

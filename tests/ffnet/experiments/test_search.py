@@ -146,6 +146,19 @@ def test_a_number_that_need_not_be_whole_is_tried_between_whole_ends(data, searc
     assert 0 < best.settings["labels.intensity"] < 1
 
 
+def test_two_processes_that_begin_at_once_draw_different_values(data, search, tmp_path, monkeypatch):
+    optimize, space = searches.optuna.study.Study.optimize, {"train.lr": Space.of("train.lr", "1e-4..1e-2")}
+
+    def after_another_process(study, *arguments, **options):
+        study.ask()
+        optimize(study, *arguments, **options)
+
+    first = search(SMALL, space, trials=1, storage=tmp_path / "one", data=data)
+    monkeypatch.setattr(searches.optuna.study.Study, "optimize", after_another_process)
+    second = search(SMALL, space, trials=1, storage=tmp_path / "two", data=data)
+    assert first.settings != second.settings
+
+
 def test_a_value_is_told_as_it_is_typed():
     flips, pools = Space.of("train.flip", "true|false"), Space.of("net.pools", "[2, 1]|[1, 1]")
     assert (flips.typed(True), flips.typed(False), pools.typed([1, 1])) == ("true", "false", "[1, 1]")

@@ -45,3 +45,16 @@ def test_the_learned_contrast_begins_as_the_contrast_and_leaves_it():
         ffnet.BPNet(config("algorithm=bp", "train.goodness=learned-contrast"), SHAPE, 10).layers[0].goodness_weight
         is None
     )
+
+
+def test_the_head_of_a_baseline_follows_from_the_seed_and_has_numbers_of_its_own():
+    state = torch.random.get_rng_state()
+    one, again, other = (ffnet.BPNet(config("algorithm=bp", f"seed={seed}"), SHAPE, 10) for seed in (0, 0, 1))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.equal(one.head.weight, again.head.weight)
+    assert not torch.equal(one.head.weight, other.head.weight)
+    bound = one.head.in_features**-0.5
+    assert 0.9 * bound < float(one.head.weight.detach().abs().max()) <= bound
+    count = min(one.head.weight.numel(), one.layers[0].weight.numel())
+    pair = torch.stack([p.detach().flatten()[:count] for p in (one.head.weight, one.layers[0].weight)])
+    assert abs(float(torch.corrcoef(pair)[0, 1])) < 0.5

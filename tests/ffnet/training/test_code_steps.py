@@ -9,7 +9,7 @@ import ffnet
 from fflabels.errors import FFLabelsError
 from ffnet.inference.passes import layer_goodness
 from ffnet.model.fast_cpu import spectral
-from ffnet.model.regions import times_slope
+from ffnet.model.regions import _pooled_by_matrices, region_means, times_slope
 from ffnet.training.codes import CodeLearner
 
 POOLS = (2, 1, 1)
@@ -72,6 +72,17 @@ def test_every_pooling_and_stride_has_the_gradient_of_autograd(pools):
         x = x.detach()
         for name, parameter in learnt.named_parameters():
             torch.testing.assert_close(parameter.grad, layer[name].grad, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("sides", [(5, 7), (4, 6), (3, 9)])
+def test_means_of_regions_by_matrices_are_adaptive_pooling(sides):
+    y = torch.randn(2, 3, *sides, dtype=torch.float64, requires_grad=True)
+    grad = torch.randn(2, 3, 2, 2, dtype=torch.float64)
+    for pooled in (_pooled_by_matrices(y, (2, 2)), region_means(y, (2, 2))):
+        torch.testing.assert_close(pooled, torch.nn.functional.adaptive_avg_pool2d(y, 2))
+        (ours,) = torch.autograd.grad((pooled * grad).sum(), y)
+        (theirs,) = torch.autograd.grad((torch.nn.functional.adaptive_avg_pool2d(y, 2) * grad).sum(), y)
+        torch.testing.assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize("regions", ["[7,1,1]", "[1,7,7]", "[2,3,1]", "[1,2,5]"])

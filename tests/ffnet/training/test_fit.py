@@ -40,6 +40,18 @@ def test_every_preset_takes_its_steps(preset):
     assert not metrics.get("dead_layers")
 
 
+def test_measured_weights_are_scaled_before_the_first_training_alone():
+    data = ffnet.load_data(config("data.limit=64").data)
+    chosen = config("net.init=measured", "train.epochs=1", "train.batch=16", "train.lr=1e-30")
+    ours = ffnet.FFNet(chosen, data.shape, named_set("fourier:paper10"))
+    initial = ours.layers[1].weight.detach().clone()
+    ffnet.fit(ours, data)
+    scaled = ours.layers[1].weight.detach().clone()
+    assert not torch.equal(initial, scaled)
+    ffnet.fit(ours, data)
+    assert torch.equal(ours.layers[1].weight, scaled)
+
+
 def test_a_dead_layer_is_reported():
     ours = net()
     with torch.no_grad():
