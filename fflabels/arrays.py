@@ -53,6 +53,11 @@ def check_images(images: Array, where: str = "images") -> Shape:
         )
     if not xp.isdtype(images.dtype, "real floating"):
         raise FFLabelsError("not floating point", where=where, got=f"{images.dtype}", expected="floats in [0, 1]")
+    if not getattr(images.dtype, "isnative", True):
+        raise FFLabelsError(
+            "bytes in another order than this machine's", where=where, got=images.dtype.str,
+            hint="images.astype(images.dtype.newbyteorder('='))",
+        )  # fmt: skip
     _, c, h, w = images.shape
     return check_shape((c, h, w), where)
 

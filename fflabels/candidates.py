@@ -19,6 +19,7 @@ from fflabels.images import References
 from fflabels.labeler import Labeler
 from fflabels.progress import Progress, silent
 from fflabels.recipe import MAX_RECIPES, Recipe
+from fflabels.registry import as_labeler
 
 SAME = 0.999
 """Two draws whose effects are more similar than this count as the same label."""
@@ -84,7 +85,7 @@ class Candidates(Sequence[Recipe]):
 
 
 def propose(
-    labeler: Labeler[Any],
+    labeler: Labeler[Any] | str,
     n: int = 2000,
     *,
     shape: Shape,
@@ -130,7 +131,11 @@ def propose(
     n = check_integer(n, "candidates")
     if not 1 <= n <= MAX_RECIPES:
         raise FFLabelsError("bad number", where="candidates", got=n, expected=f"1 to {MAX_RECIPES}")
+    at_least = n if at_least is None else check_integer(at_least, "at_least")
+    if at_least > n:
+        raise FFLabelsError("more than are asked for", where="at_least", got=at_least, expected=f"up to {n}")
     seed, min_visibility = check_seed(seed), check_floor(min_visibility)
+    labeler = as_labeler(labeler)
     images = references_for(labeler, references, shape)
     shape, floor = images.shape, floor_of(labeler, min_visibility)
 
@@ -165,12 +170,12 @@ def propose(
                 repeated += 1
 
     # Too few.
-    if len(distinct.recipes) < (n if at_least is None else at_least):
+    if len(distinct.recipes) < at_least:
         raise TooFewCandidatesError(
             f"{labeler!r} runs dry",
             where="candidates",
             got=f"{len(distinct.recipes)} in {drawn} draws ({repeated} repeated, {invisible} invisible)",
-            expected=f"{n if at_least is None else at_least} distinct{'' if floor is None else ', visible'} recipes",
+            expected=f"{at_least} distinct{'' if floor is None else ', visible'} recipes",
             hint="ask for fewer, widen the labeler's parameters"
             + ("" if floor is None else ", or lower min_visibility"),
         )

@@ -64,12 +64,12 @@ class Reach:
 
 
 def compare(
-    labelers: Sequence[Labeler[Any] | str],
-    counts: Sequence[int] = COUNTS,
+    labelers: Sequence[Labeler[Any] | type[Labeler[Any]] | str] | Labeler[Any] | type[Labeler[Any]] | str,
+    counts: Sequence[int] | int = COUNTS,
     *,
     candidates: int = 2000,
     shape: Shape = DEFAULT_SHAPE,
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[str] | str | None = None,
     seed: int = 0,
     references: str | Array | References | None = None,
     min_visibility: float | None = None,
@@ -83,7 +83,7 @@ def compare(
     Parameters
     ----------
     labelers
-        Labelers or their names.
+        Labelers or their names, or a single one; so with counts and metrics.
     counts
         How many labels, one per class.
     candidates
@@ -111,6 +111,9 @@ def compare(
     >>> reach.kind, reach.n, reach.selected
     ('fourier', 3, 0.0)
     """
+    labelers = [labelers] if isinstance(labelers, (str, Labeler, type)) else labelers
+    metrics = [metrics] if isinstance(metrics, str) else metrics
+    counts = [counts] if isinstance(counts, int) else counts
     if not labelers or not counts:
         raise FFLabelsError("nothing to compare", where="labelers" if not labelers else "counts")
     candidates, counts = check_integer(candidates, "candidates"), [check_integer(n, "counts") for n in counts]
@@ -121,7 +124,7 @@ def compare(
         get_metric(metric)
     seed, min_visibility, intensity = check_seed(seed), check_floor(min_visibility), check_intensity(intensity)
     check_count(max(candidates, *counts), "candidates" if candidates >= max(counts) else "counts")
-    made = [registry.get_labeler(name) if isinstance(name, str) else name for name in labelers]
+    made = list(map(registry.as_labeler, labelers))
     if len({is_code(labeler) for labeler in made}) > 1:
         kinds = ", ".join(labeler.name for labeler in made)
         raise FFLabelsError("codes and pictures are not compared with each other", where="labelers", got=kinds)

@@ -100,7 +100,7 @@ def design(
     >>> len(labels), labels.scores.similarity["pearson"].max
     (3, 0.0)
     """
-    labeler = registry.get_labeler(labeler) if isinstance(labeler, str) else labeler
+    labeler = registry.as_labeler(labeler)
     measure = get_metric(metric)
     if method not in METHODS:
         raise FFLabelsError("unknown method", where="method", got=method, expected=", ".join(METHODS))

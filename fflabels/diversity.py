@@ -12,6 +12,7 @@ from fflabels.arrays import Array, Shape
 from fflabels.brief import Brief
 from fflabels.checks import check_count
 from fflabels.codes import references_for
+from fflabels.errors import FFLabelsError
 from fflabels.images import References
 from fflabels.labeler import Labeler
 from fflabels.metrics import Matrix, get_metric
@@ -19,6 +20,7 @@ from fflabels.metrics.metric import six_decimals
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from fflabels.recipe import Recipe
+from fflabels.registry import as_labeler
 
 
 class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +41,7 @@ class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def similarity(
     recipes: Sequence[Recipe],
-    labeler: Labeler[Any],
+    labeler: Labeler[Any] | str,
     *,
     shape: Shape,
     metric: str = "pearson",
@@ -52,7 +54,7 @@ def similarity(
     Parameters
     ----------
     recipes
-        n recipes of `labeler`.
+        n recipes of `labeler`, a labeler or its name.
     shape
         (C, H, W) of the images that they are drawn on; (W, 1, 1) for codes.
     metric
@@ -88,6 +90,12 @@ def similarity(
     """
     get_metric(metric)
     check_count(len(recipes), "recipes")
+    labeler = as_labeler(labeler)
+    for i, recipe in enumerate(recipes):
+        if not isinstance(recipe, labeler.recipe_type):
+            raise FFLabelsError(
+                "not a recipe of the labeler", where=f"recipes[{i}]", got=recipe, expected=labeler.recipe_type.__name__
+            )
     brief = Brief(labeler, references_for(labeler, references, shape), intensity)
     return brief.similarity(recipes, metric, progress)
 

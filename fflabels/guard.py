@@ -68,7 +68,7 @@ def _recipe(labeler: Labeler[Any], made: object) -> Recipe:
     """Return what a labeler made, if it is a hashable recipe of the labeler's type."""
     if not isinstance(made, labeler.recipe_type):
         raise LabelerFaultError(
-            "not a recipe of the labeler", where=source(labeler), got=made, expected=labeler.recipe_type.__name__
+            "not a recipe of the labeler", where=source(labeler), got=repr(made), expected=labeler.recipe_type.__name__
         )
     try:
         hash(made)

@@ -257,7 +257,7 @@ def convert_params(name: str, params_type: type[Params], params: Mapping[str, An
         if field is None:
             raise FFLabelsError(f"bad parameter: {error}", where=f"labeler {name}") from None
         raise FFLabelsError(
-            "bad parameter", where=f"labeler {name}", got=f"{field}={params[field]}",
+            "bad parameter", where=f"labeler {name}", got=f"{field}={params[field]!r}",
             expected=words(params_type, field),
         ) from None  # fmt: skip
 

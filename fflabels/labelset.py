@@ -81,12 +81,12 @@ class LabelSet:
     def __init__(
         self,
         recipes: Sequence[Recipe],
-        labeler: Labeler[Any] | str,
+        labeler: Labeler[Any] | type[Labeler[Any]] | str,
         provenance: Provenance | None = None,
         scores: Scores | None = None,
         selection: Selection | None = None,
     ) -> None:
-        labeler = registry.get_labeler(labeler) if isinstance(labeler, str) else labeler
+        labeler = registry.as_labeler(labeler)
         if not recipes or len(recipes) > MAX_RECIPES:
             raise FFLabelsError(
                 "bad number of recipes", where="recipes", got=len(recipes), expected=f"1 to {MAX_RECIPES}"
@@ -309,7 +309,13 @@ class LabelSet:
         write_whole(path, self.to_json())
 
     @classmethod
-    def load(cls, path: str | Path, *, changed: Changed = "warn") -> LabelSet:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        changed: Changed = "warn",
+        labeler: Labeler[Any] | type[Labeler[Any]] | None = None,
+    ) -> LabelSet:
         """Read a label-set file.
 
         Parameters
@@ -317,13 +323,16 @@ class LabelSet:
         changed
             What to do when the labeler draws otherwise than when the file was written: ``warn``, ``refuse`` or
             ``ignore``.
+        labeler
+            The labeler to draw it, or its class, with the parameters in the file: for one that no distribution has, as
+            in a notebook. Default: the one that the file names.
 
         Raises
         ------
         FFLabelsError
             When it is missing, too large, damaged, of another version, or made by a labeler that is not installed.
         """
-        return cls.from_json(read_file(path), where=str(path), changed=changed)
+        return cls.from_json(read_file(path), where=str(path), changed=changed, labeler=labeler)
 
     @classmethod
     def from_json(
@@ -332,14 +341,15 @@ class LabelSet:
         where: str = "label set",
         *,
         changed: Changed = "warn",
-        labeler: type[Labeler[Any]] | None = None,
+        labeler: Labeler[Any] | type[Labeler[Any]] | None = None,
     ) -> LabelSet:
-        """Read the content of a label-set file; see `load`. A `labeler` draws it in place of the one that it names."""
+        """Read the content of a label-set file; see `load`."""
         if changed not in get_args(Changed):
             raise FFLabelsError("unknown", where="changed", got=changed, expected=", ".join(get_args(Changed)))
         document = parse(data, where)
         mark = document.labeler
-        labeler_type = labeler or find_labeler(mark, where)
+        own = type(labeler) if isinstance(labeler, Labeler) else labeler
+        labeler_type = own or find_labeler(mark, where)
         recipes = make_recipes(labeler_type, document.recipes, mark, where)
         labels = cls(recipes, make_labeler(labeler_type, mark, where), document.provenance, document.scores)
         if changed != "ignore":

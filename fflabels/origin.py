@@ -89,7 +89,9 @@ def _missing(mark: LabelerMark, related: list[Entry], where: str) -> FFLabelsErr
     """Return the error of a set whose labeler is not there."""
     if not mark.distribution:
         made = f"made by the labeler {mark.name}, which no distribution has"
-        return FFLabelsError(made, where=where, hint="in a file? --labeler FILE.py:CLASS")
+        return FFLabelsError(
+            made, where=where, hint="in a file? --labeler FILE.py:CLASS; in Python LabelSet.load(path, labeler=CLASS)"
+        )
     made = f"made by the labeler {mark.name} of {mark}"
     if registry.hidden(mark.distribution, mark.name):
         hint = "set it to include the labeler, or unset it"
@@ -126,6 +128,8 @@ def make_recipes(
             if upgrade and isinstance(recipe, dict):
                 with registry.blaming(labeler_type):
                     recipe = labeler_type.upgrade(dict(recipe), mark.version)
+                if recipe is None:
+                    raise FFLabelsError("upgrade returned None", expected="the recipe's new fields")
             made.append(msgspec.convert(recipe, labeler_type.recipe_type))
         except (msgspec.ValidationError, FFLabelsError) as error:
             raise FFLabelsError(f"{error}{versions(labeler_type, mark)}", where=f"{where}: recipes[{i}]") from None

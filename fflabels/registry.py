@@ -247,6 +247,17 @@ def get_labeler(name: str, /, **params: Any) -> Labeler[Any]:
     return make(resolve(name), **params)
 
 
+def as_labeler(labeler: Labeler[Any] | type[Labeler[Any]] | str) -> Labeler[Any]:
+    """Return the labeler that an instance, a class or a name stands for."""
+    if isinstance(labeler, str):
+        return get_labeler(labeler)
+    if isinstance(labeler, Labeler):
+        return labeler
+    if isinstance(labeler, type) and issubclass(labeler, Labeler):
+        return labeler()
+    raise FFLabelsError("not a labeler", where="labeler", got=labeler, expected="a labeler, its class or its name")
+
+
 def file_of(spec: str) -> tuple[Path, str]:
     """Return the file and the class that ``path/to/file.py:Class`` names; refuse what names none."""
     match = IN_A_FILE.fullmatch(spec)
@@ -343,6 +354,9 @@ def find(name: str, where: str | None = None) -> Entry:
     if ours := [e for e in matching if _is_ours(e.distribution)]:  # built-in names are reserved
         matching = ours
     if not matching:
+        if Path(name).suffix == ".py":
+            hint = f"{name}:CLASS names a labeler in a file"
+            raise FFLabelsError("names no labeler in the file", where=where, got=name, hint=hint)
         names = {e.name for e in known} or {f"none: is fflabels installed? {install_command()}"}
         left_out = "; FFLABELS_PLUGINS limits which plugins are seen" if "FFLABELS_PLUGINS" in os.environ else ""
         raise FFLabelsError("unknown labeler", where=where, got=name, hint=nearest(name, names) + left_out)

@@ -41,7 +41,7 @@ NO_IMAGES = "no images"
 BUILT_IN = ("photographs", "digits")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class References:
     """Images (N, C, H, W), float32 in [0, 1], the name of where they come from, and their classes (N,) if known.
 
@@ -63,6 +63,14 @@ class References:
             if images.dtype != np.float32:
                 images = np.stack([Range().scale(*image) for image in stored])
         object.__setattr__(self, "images", images)
+        if self.classes is not None:
+            classes = on_host(self.classes, f"{self.name}: classes")
+            if classes.shape != (len(images),):
+                raise FFLabelsError(
+                    "not one class per image", where=f"{self.name}: classes", got=f"shape {classes.shape}",
+                    expected=f"({len(images)},)",
+                )  # fmt: skip
+            object.__setattr__(self, "classes", classes)
 
     @cached_property
     def digest(self) -> str:

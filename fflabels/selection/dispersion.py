@@ -182,7 +182,12 @@ def _result(
 
 
 def _checked(similarity: npt.ArrayLike) -> npt.NDArray[Any]:
-    matrix = np.asarray(similarity)
+    if isinstance(similarity, np.ma.MaskedArray):
+        raise FFLabelsError("a masked array", where="similarity", expected="numbers everywhere", hint="fill it")
+    try:
+        matrix = np.asarray(similarity)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise FFLabelsError(f"no matrix: {error}", where="similarity", expected="(N, N) numbers") from None
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
         raise FFLabelsError(
             "not a square matrix", where="similarity", got=f"shape {matrix.shape}", expected="(N, N), N ≥ 1"

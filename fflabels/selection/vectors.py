@@ -54,6 +54,9 @@ GRID = float(1 << 20)
 FLAT = 1e-6
 """A vector whose deviations from its mean are below this part of its largest entry is constant."""
 
+FLAT_64 = 1e-14
+"""The same for float64."""
+
 DISTINCT = 1 - 1 / GRID
 """Two vectors at least as similar are one."""
 
@@ -193,7 +196,7 @@ def _units(rows: Vectors) -> npt.NDArray[np.float32]:
     wide /= np.where(raw > 0, raw, 1)
     wide -= wide.mean(axis=1, keepdims=True)
     peak = np.abs(wide).max(axis=1, keepdims=True)
-    wide /= np.where(peak > FLAT, peak, np.inf)
+    wide /= np.where(peak > (FLAT_64 if rows.dtype.itemsize >= 8 else FLAT), peak, np.inf)
     length = np.sqrt(np.einsum("nd,nd->n", wide, wide))[:, None]
     return (wide / np.where(length > 0, length, 1)).astype(np.float32)
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -80,9 +81,11 @@ def draws(labeler: Labeler[Any]) -> None:
         recipe = draw(labeler, np.random.default_rng(0), shape)
         imprint = labeler.imprint(images(shape), recipe)
     except FFLabelsError as error:
-        raise CheckFailedError(f"on images of {_times(shape)}: {error}{hint}") from None
+        own = isinstance(error, LabelerFaultError)
+        raise CheckFailedError(f"on images of {_times(shape)}: {error}{'' if own else hint}") from None
     except Exception as error:
-        raise CheckFailedError(f"on images of {_times(shape)}: {_raised(error)}{hint}") from None
+        of_shape = isinstance(error, (IndexError, ValueError))
+        raise CheckFailedError(f"on images of {_times(shape)}: {_raised(error)}{hint if of_shape else ''}") from None
     _expect_alike(imprint, images(shape), "imprint", precise=False)
 
 
@@ -221,7 +224,7 @@ def determinism(labeler: Labeler[Any]) -> None:
             two = draw(fresh(labeler), np.random.default_rng(j), shape_of(labeler))
             second = _drawn(fresh(labeler), x, one)
         _expect(one == two, f"recipes of the generator seeded with {j}", f"{one!r}, {two!r}", "one and the same")
-        _expect(np.array_equal(first, second), f"{one!r}, drawn twice", _apart(first, second), "equal pixels")
+        _expect(_equal(first, second), f"{one!r}, drawn twice", _apart(first, second), "equal pixels")
 
 
 @check(since=1)
@@ -366,7 +369,7 @@ def threads(labeler: Labeler[Any]) -> None:
 
     with ThreadPoolExecutor(len(recipes)) as pool:
         for k, imprints in enumerate(pool.map(work, range(len(recipes)))):
-            same = all(np.array_equal(f, alone[k]) for f in imprints)
+            same = all(_equal(f, alone[k]) for f in imprints)
             _expect(same, f"{recipes[k]!r}, drawn beside other threads", "other pixels", "as drawn alone")
 
 
@@ -381,9 +384,8 @@ def spawned_processes(labeler: Labeler[Any]) -> None:
     _expect(recipes == here, "recipes proposed in a new process", recipes, repr(here))
     for recipe, imprint in zip(here, imprints, strict=True):
         expected = _drawn(labeler, x, recipe)
-        _expect(
-            np.array_equal(imprint, expected), f"{recipe!r} in a new process", _apart(imprint, expected), "equal pixels"
-        )
+        same = _equal(imprint, expected)
+        _expect(same, f"{recipe!r} in a new process", _apart(imprint, expected), "equal pixels")
 
 
 @check(since=1)
@@ -454,6 +456,8 @@ def _array_hint(error: Exception) -> str:
     """Return how to draw on tensors; names the function of NumPy that the standard does not have, if it was one."""
     name = getattr(error, "name", None) or ""
     missing = isinstance(error, AttributeError) and (hasattr(np, name) or hasattr(np.ndarray, name))
+    if missing and not isinstance(getattr(error, "obj", None), ModuleType):
+        return f"{STANDARD}, whose arrays have no method {name}; perhaps it has a function, xp.{name}(…)"
     return f"{STANDARD}, which has no {name}" if missing else STANDARD
 
 
@@ -478,6 +482,11 @@ def _expect_alike(imprint: Array, x: Array, where: str, *, precise: bool = True)
 def _expect_close(drawn: Images, expected: Images, where: str, how: str, tolerance: float = CLOSE) -> None:
     alike = drawn.shape == expected.shape and np.allclose(drawn, expected, rtol=0, atol=tolerance, equal_nan=True)
     _expect(bool(alike), where, _apart(drawn, expected), how)
+
+
+def _equal(one: Images, other: Images) -> bool:
+    """Return whether two drawings are equal pixel by pixel, NaN included: that is the fault of another check."""
+    return np.array_equal(one, other, equal_nan=True)
 
 
 def _apart(drawn: Images, expected: Images) -> str:

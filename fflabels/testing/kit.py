@@ -133,7 +133,7 @@ def check_labeler(
     FFLabelsError
         For a name that is no check's, or a labeler that cannot be made.
     """
-    return list(run_checks(as_labeler(labeler), checks_of(kit, golden), expected_failures))
+    return list(run_checks(registry.as_labeler(labeler), checks_of(kit, golden), expected_failures))
 
 
 def run_checks(
@@ -204,17 +204,6 @@ def check_names(names: Iterable[str]) -> None:
     for name in names:
         if name not in CHECKS:
             raise FFLabelsError("no such check", where="expected_failures", got=name, hint=nearest(name, CHECKS))
-
-
-def as_labeler(labeler: Labeler[Any] | type[Labeler[Any]] | str) -> Labeler[Any]:
-    """Return the labeler that an instance, a class or a name stands for."""
-    if isinstance(labeler, str):
-        return registry.get_labeler(labeler)
-    if isinstance(labeler, Labeler):
-        return labeler
-    if isinstance(labeler, type) and issubclass(labeler, Labeler):
-        return labeler()
-    raise FFLabelsError("not a labeler", where="labeler", got=labeler, expected="a labeler, its class or its name")
 
 
 def _expected(status: Status, message: str, reason: str) -> tuple[Status, str]:

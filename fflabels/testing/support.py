@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from fflabels.labeler import Labeler
+from fflabels.registry import as_labeler
 from fflabels.testing.kit import (
     CHECKS,
     FIRST,
@@ -15,7 +16,6 @@ from fflabels.testing.kit import (
     Check,
     CheckSkippedError,
     after_first,
-    as_labeler,
     check_names,
     checks_of,
 )
@@ -51,6 +51,7 @@ def parametrize_with_checks(
 
     expected = expected_failures or {}
     check_names(expected)
+    labelers = [labelers] if isinstance(labelers, (str, Labeler, type)) else labelers
     cases = []
     for labeler in map(as_labeler, labelers):
         for each in _for_tests(kit, golden):

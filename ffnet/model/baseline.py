@@ -103,7 +103,7 @@ class BPNet(Baseline):
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(config, shape, classes)
-        self.head = nn.utils.skip_init(nn.Linear, config.net.widths[-1], classes)
+        self.head = nn.utils.skip_init(nn.Linear, config.net.widths[-1], classes)  # type: ignore[no-untyped-call]
         bound, rng = config.net.widths[-1] ** -0.5, np.random.default_rng([config.seed, 1])
         with torch.no_grad():
             for parameter in self.head.parameters():  # in the distribution of `torch.nn.Linear`

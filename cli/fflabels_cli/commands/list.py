@@ -79,7 +79,8 @@ def _show(name: str, json_: bool) -> None:
 
 def _lines(entry: Entry, labeler_type: Any) -> list[str]:
     """Return what there is to say of a labeler before its parameters."""
-    lines = [f"{entry.name}, {entry.state}: {entry.distribution} {entry.version}, {entry.value}".rstrip()]
+    made_by = f"{entry.distribution} {entry.version}, " if entry.distribution else ""
+    lines = [f"{entry.name}, {entry.state}: {made_by}{entry.value}"]
     if doc := _doc(labeler_type):
         lines.append(doc)
     if labeler_type.named_sets:
