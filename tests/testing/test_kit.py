@@ -109,10 +109,8 @@ def test_a_function_that_numpy_alone_has_is_named():
             return (images * 0.5).astype(images.dtype)
 
     found = failures(AsType)["torch_tensors"]
-    assert (
-        "whose arrays have no method astype; perhaps it has a function, xp.astype(…); if your library takes NumPy arrays only, say numpy_only = True"
-        in found
-    )
+    function = "whose arrays have no method astype; perhaps it has a function, xp.astype(…)"
+    assert f"{function}; if your library takes NumPy arrays only, say numpy_only = True" in found
 
 
 def test_parameters_that_cannot_be_hashed_are_called_that():
