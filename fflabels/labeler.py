@@ -256,8 +256,9 @@ def convert_params(name: str, params_type: type[Params], params: Mapping[str, An
         field = next((f for f in values if f"`$.{f}" in str(error)), None)
         if field is None:
             raise FFLabelsError(f"bad parameter: {error}", where=f"labeler {name}") from None
+        given = repr(params[field]) if typed else params[field]
         raise FFLabelsError(
-            "bad parameter", where=f"labeler {name}", got=f"{field}={params[field]!r}",
+            "bad parameter", where=f"labeler {name}", got=f"{field}={given}",
             expected=words(params_type, field),
         ) from None  # fmt: skip
 

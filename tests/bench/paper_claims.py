@@ -1,7 +1,8 @@
 """Write docs/results/paper-claims.md: each claim of the paper, beside what was measured here.
 
 The words are in docs/results/paper-claims.toml, the figures in the files of stored rows and cells beside it. With
-`--runs FOLDER`, a folder of `ffnet experiment run paper-mnist-filters`, the curves of its runs are stored first.
+`--runs FOLDER`, a folder of `ffnet experiment run paper-mnist-filters`, the curves of its runs are stored first; with
+`--cifar10 FOLDER` those of `paper-cifar10-labels`.
 """
 
 import argparse
@@ -27,6 +28,8 @@ RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 CURVES = RESULTS / "paper-mnist-filters"
 RESULTS_FILE = "results.csv"
 PLOT = RESULTS.parent / "_static" / "paper-claims" / "mnist.png"
+CIFAR10 = "paper-cifar10-labels"
+CIFAR10_PLOT = PLOT.with_name("cifar10.png")
 HEAD = ("claim", "the paper", "what we ran", "here", "verdict")
 PAPER, TENFOLD = "5e-5 (paper)", "5e-4"
 """The rates of learning of the runs with 16 filters 5×5: levels of the experiment."""
@@ -118,6 +121,47 @@ def figures_of_finished():
     return shown
 
 
+def of_cifar10():
+    """Return the curves of the runs on CIFAR10, by the kind of label: those of the first seed of each."""
+    found = {}
+    for path in sorted((RESULTS / CIFAR10).glob("*.csv")):
+        with path.open() as file:
+            rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+        found.setdefault(path.stem.rpartition("-")[0], rows)
+    return found
+
+
+def figures_of_cifar10():
+    """Return the test accuracies by kind of label, and the discrimination of the layers in the last epoch."""
+    shown = {}
+    with (RESULTS / f"{CIFAR10}.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for kind in ("Fourier", "morphology"):
+        for column in ("goodness", "linear", "linear, untrained"):
+            values = [100 * float(row[f"test {column}"]) for row in rows if row["labels"] == kind]
+            spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+            shown[f"{kind}_{column.replace(', ', '_')}"] = f"{statistics.mean(values):.2f}{spread}"
+        last = of_cifar10()[kind][-1]
+        shown[f"{kind}_layers"] = ", ".join(f"{100 * last[f'discrimination_{k}']:.1f}" for k in range(2, 7))
+    return shown
+
+
+def plot_cifar10():
+    """Draw the discrimination of the layers against epochs, a panel for each kind of label, as in the paper's Fig. 5."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharex=True, sharey=True)
+    for axis, (kind, epochs) in zip(axes, of_cifar10().items(), strict=True):
+        for k, colour in zip(range(2, 7), plt.cm.viridis([0, 0.22, 0.45, 0.68, 0.9]), strict=True):
+            values = [100 * one[f"discrimination_{k}"] for one in epochs]
+            axis.plot([one["epoch"] for one in epochs], values, color=colour, label=f"layer {k}")
+        axis.axhline(50, color="gray", linestyle=":")
+        axis.set_title(f"{kind} labels: discrimination, %", fontsize=10)
+        axis.set_xlabel("epoch")
+        axis.grid(alpha=0.3)
+    axes[1].legend(frameon=False, fontsize=8, loc="upper left")
+    figure.tight_layout()
+    figure.savefig(CIFAR10_PLOT, dpi=110)
+
+
 def finished_table():
     """Return the test accuracies and the CPU seconds of every finished run."""
     rows = [
@@ -160,7 +204,7 @@ def page(runs):
     """Return the page."""
     tree = tomllib.loads((RESULTS / "paper-claims.toml").read_text())
     figures = {name: cell(*place) for name, place in tree["figures"].items()}
-    figures |= {**figures_of_runs(runs), **digits(runs), **figures_of_finished()}
+    figures |= {**figures_of_runs(runs), **digits(runs), **figures_of_finished(), **figures_of_cifar10()}
     rows = [
         [
             one["claim"],
@@ -174,7 +218,7 @@ def page(runs):
     counts = [f"*{verdict}* {sum(one['verdict'] == verdict for one in tree['claims'])}" for verdict in tree["verdicts"]]
     return "\n".join([tree["text"].strip().format(counts=", ".join(counts)), "", *markdown(HEAD, rows), "",
                       tree["recipe"].strip(), "", *epochs_table(runs), *finished_table(), "",
-                      tree["plot"].strip(), ""])  # fmt: skip
+                      tree["plot"].strip(), "", tree["cifar10"].strip().format_map(figures), ""])  # fmt: skip
 
 
 def epochs_table(runs):
@@ -213,8 +257,13 @@ def store(folder):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path)
+    parser.add_argument("--cifar10", type=Path)
     given = parser.parse_args()
     if given.runs:
         store(given.runs)
+    for path in sorted(given.cifar10.glob("*/metrics.csv")) if given.cifar10 else ():
+        (RESULTS / CIFAR10).mkdir(exist_ok=True)
+        shutil.copy(path, RESULTS / CIFAR10 / f"{path.parent.name}.csv")
     plot(curves())
+    plot_cifar10()
     (RESULTS / "paper-claims.md").write_text(page(curves()))

@@ -156,7 +156,7 @@ def test_one_hot_overwrites_the_first_pixels_alone():
         ),
         ("morph", {"families": ()}, "labeler morph: bad parameter; got families=\\(\\); expected list of"),
         ("fourier", {"waves": 0}, "labeler fourier: bad parameter; got waves=0; expected whole number, 1 to 64"),
-        ("fourier", {"waves": "3"}, "labeler fourier: bad parameter; got waves=3; expected whole number, 1 to 64"),
+        ("fourier", {"waves": "3"}, "labeler fourier: bad parameter; got waves='3'; expected whole number, 1 to 64"),
         ("onehot", {"classes": 0}, "labeler onehot: bad parameter"),
     ],
 )
