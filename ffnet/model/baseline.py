@@ -45,7 +45,7 @@ class Baseline(Net):
 
     def last_maps(self, images_NCHW: Tensor) -> Tensor:
         """Return the last layer's pooled activity, (N, C, h, w), for images (N, C, H, W), bytes or floats in [0, 1]."""
-        forward_pass = ForwardPass(self.layers, Embedded(to_unit(images_NCHW, self.accumulate_dtype).to(self.dtype)))
+        forward_pass = ForwardPass(self.layers, Embedded(to_unit(images_NCHW).to(self.dtype)))
         for _, layer in forward_pass:
             forward_pass.y = layer(forward_pass.x)
         return forward_pass.x

@@ -132,18 +132,13 @@ def of_cifar10():
 
 
 def figures_of_cifar10():
-    """Return the test accuracies by kind of label, and the discrimination of the layers in the last epoch."""
-    shown = {}
-    with (RESULTS / f"{CIFAR10}.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    for kind in ("Fourier", "morphology"):
-        for column in ("goodness", "linear", "linear, untrained"):
-            values = [100 * float(row[f"test {column}"]) for row in rows if row["labels"] == kind]
-            spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-            shown[f"{kind}_{column.replace(', ', '_')}"] = f"{statistics.mean(values):.2f}{spread}"
-        last = of_cifar10()[kind][-1]
-        shown[f"{kind}_layers"] = ", ".join(f"{100 * last[f'discrimination_{k}']:.1f}" for k in range(2, 7))
-    return shown
+    """Return the discrimination of layers 2 to 6, by kind of label, in the last epoch that both kinds have reached."""
+    kinds, shown = of_cifar10(), {}
+    epoch = min(len(epochs) for epochs in kinds.values())
+    for kind, epochs in kinds.items():
+        shares = (100 * epochs[epoch - 1][f"discrimination_{k}"] for k in range(2, 7))
+        shown[f"{kind}_layers"] = ", ".join(f"{share:.1f}" for share in shares)
+    return {**shown, "cifar10_epoch": str(epoch)}
 
 
 def plot_cifar10():
@@ -209,7 +204,7 @@ def page(runs):
         [
             one["claim"],
             one["paper"],
-            one["ran"],
+            one["ran"].format_map(figures),
             one["ours"].format_map(figures),
             f"**{one['verdict']}**" + (f": {one['because'].format_map(figures)}" if "because" in one else ""),
         ]

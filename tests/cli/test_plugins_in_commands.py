@@ -123,7 +123,7 @@ def test_a_set_of_a_labeler_in_a_file_is_trained_on(run, tmp_path):
     (tmp_path / "work" / "mine.py").write_text(TRAINABLE)
     assert run("fflabels", "select", "--labeler", "mine.py:Stripes", "--candidates", "30").returncode == 0
     done = run("ffnet", "train", "--labels", "labels-stripes-10.json", "--epochs", "1", "--set", "data.limit=100")
-    assert "which no distribution has (in a file? --labeler FILE.py:CLASS)" in done.stderr
+    assert "which no distribution has (in a file? --labeler FILE.py:CLASS; in Python" in done.stderr
     done = run("ffnet", "train", "--labels", "labels-stripes-10.json", "--labeler", "mine.py:Stripes", "--epochs", "1")
     assert done.returncode == 0, done.stderr
     [folder] = (tmp_path / "work" / "runs").iterdir()
