@@ -225,7 +225,10 @@ def test_a_labeler_in_a_file_serves_every_command_and_its_set_runs_no_code_by_it
         assert "run!" not in done.stdout
     done = run("score", "labels-rings-3.json", cwd=tmp_path / "elsewhere")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "made by the labeler rings, which no distribution has (in a file? --labeler FILE.py:CLASS; in Python" in done.stderr
+    assert (
+        "made by the labeler rings, which no distribution has (in a file? --labeler FILE.py:CLASS; in Python"
+        in done.stderr
+    )
 
 
 @pytest.mark.parametrize(
