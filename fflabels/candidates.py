@@ -19,7 +19,7 @@ from fflabels.images import References
 from fflabels.labeler import Labeler
 from fflabels.progress import Progress, silent
 from fflabels.recipe import MAX_RECIPES, Recipe
-from fflabels.registry import as_labeler
+from fflabels.registry import LabelerLike, as_labeler
 
 SAME = 0.999
 """Two draws whose effects are more similar than this count as the same label."""
@@ -85,7 +85,7 @@ class Candidates(Sequence[Recipe]):
 
 
 def propose(
-    labeler: Labeler[Any] | str,
+    labeler: LabelerLike,
     n: int = 2000,
     *,
     shape: Shape,

@@ -64,7 +64,7 @@ class Reach:
 
 
 def compare(
-    labelers: Sequence[Labeler[Any] | type[Labeler[Any]] | str] | Labeler[Any] | type[Labeler[Any]] | str,
+    labelers: Sequence[registry.LabelerLike] | registry.LabelerLike,
     counts: Sequence[int] | int = COUNTS,
     *,
     candidates: int = 2000,

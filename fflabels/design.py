@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ from fflabels.diversity import Summary, summarize
 from fflabels.errors import FFLabelsError
 from fflabels.guard import complete
 from fflabels.images import References
-from fflabels.labeler import DEFAULT_SHAPE, Labeler
+from fflabels.labeler import DEFAULT_SHAPE
 from fflabels.labelset import LabelSet
 from fflabels.many import Patterns, propose_many
 from fflabels.metrics import METRICS, Matrix, get_metric
@@ -44,7 +43,7 @@ CHANCE_LABELS = 200
 
 
 def design(
-    labeler: Labeler[Any] | str,
+    labeler: registry.LabelerLike,
     n: int,
     *,
     candidates: int = 2000,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,13 +13,12 @@ from fflabels.checks import check_count
 from fflabels.codes import references_for
 from fflabels.errors import FFLabelsError
 from fflabels.images import References
-from fflabels.labeler import Labeler
 from fflabels.metrics import Matrix, get_metric
 from fflabels.metrics.metric import six_decimals
 from fflabels.observer import DEFAULT_INTENSITY
 from fflabels.progress import Progress, silent
 from fflabels.recipe import Recipe
-from fflabels.registry import as_labeler
+from fflabels.registry import LabelerLike, as_labeler
 
 
 class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,7 +39,7 @@ class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def similarity(
     recipes: Sequence[Recipe],
-    labeler: Labeler[Any] | str,
+    labeler: LabelerLike,
     *,
     shape: Shape,
     metric: str = "pearson",

@@ -81,7 +81,7 @@ class LabelSet:
     def __init__(
         self,
         recipes: Sequence[Recipe],
-        labeler: Labeler[Any] | type[Labeler[Any]] | str,
+        labeler: registry.LabelerLike,
         provenance: Provenance | None = None,
         scores: Scores | None = None,
         selection: Selection | None = None,

@@ -62,6 +62,9 @@ class Entry:
         return f"{self.distribution}:{self.name}" if self.distribution else self.name
 
 
+LabelerLike: TypeAlias = Labeler[Any] | type[Labeler[Any]] | str
+"""A labeler, its class, or its name."""
+
 AnyLabeler: TypeAlias = Labeler[Any] | type[Labeler[Any]] | Entry
 
 _offered: dict[str, tuple[Entry, type[Labeler[Any]]]] = {}
@@ -247,7 +250,7 @@ def get_labeler(name: str, /, **params: Any) -> Labeler[Any]:
     return make(resolve(name), **params)
 
 
-def as_labeler(labeler: Labeler[Any] | type[Labeler[Any]] | str) -> Labeler[Any]:
+def as_labeler(labeler: LabelerLike) -> Labeler[Any]:
     """Return the labeler that an instance, a class or a name stands for."""
     if isinstance(labeler, str):
         return get_labeler(labeler)
