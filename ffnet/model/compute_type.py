@@ -13,7 +13,7 @@ from ffnet.system.devices import has_bfloat16
 FLOAT32_SAVING = 5.0
 """Where Fourier transforms save more multiplications than this factor, float32 with them is faster on a CPU than
 bfloat16 without. Measured on an AMD EPYC with avx512_bf16: at 11 (3×128 filters 7×7) a step takes half the time, at 7.5
-(3×64) two thirds, at 3 (3×3 filters) 1.4 times as long. Not measured on a processor with AMX."""
+(3×64) two thirds, at 3 (3×3 filters) 1.8 times as long. Not measured on a processor with AMX."""
 
 
 def with_dtype(config: Config, device: torch.device, shape: Shape | None = None) -> Config:
