@@ -13,7 +13,8 @@ from scipy.special import softmax
 
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError, MissingExtraError
-from ffnet.config import Config, Inference, typed
+from ffnet.config import Config, Inference
+from ffnet.config.toml import typed
 from ffnet.data.arrays import TableImages, images_of
 from ffnet.data.dataset import Data, Split
 from ffnet.fitting import fit, fit_forecast

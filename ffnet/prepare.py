@@ -13,8 +13,8 @@ from fflabels import LabelSet, guard
 from fflabels.errors import FFLabelsError
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
-from ffnet.data.checks import check_data_set
 from ffnet.data.dataset import Data
+from ffnet.data.images import check_images_fit
 from ffnet.labels.choose import check_count, choose_labels
 from ffnet.labels.codes import Codes
 from ffnet.labels.kinds import is_labeler
@@ -59,6 +59,40 @@ def check_run(config: Config, data: Data, ranks: Ranks = SINGLE) -> None:
     elif config.algorithm == "ff":
         _check_labels(config, data)
     _warn_of_missing_classes(data)
+
+
+def check_data_set(data: Data) -> None:
+    """Refuse splits whose images and classes a net cannot be trained on.
+
+    Raises
+    ------
+    FFLabelsError
+        For images that are not (N, C, H, W), of one shape, as bytes or floats in [0, 1]; for classes that are not (N,)
+        int64, or not below the number of class names. Names the split.
+    """
+    if repeated := sorted({name for name in data.class_names if data.class_names.count(name) > 1}):
+        raise FFLabelsError("two classes of one name", where=f"data set {data.name}", got=", ".join(repeated))
+    for name in ("train", "validation", "test"):
+        split = getattr(data, name)
+        images, classes = split.images, split.classes
+        where = f"data set {data.name}, {name}"
+        if images.ndim != 4:
+            shape = f"shape {tuple(images.shape)}"
+            raise FFLabelsError("not images", where=where, got=shape, expected="(N, C, H, W)")
+        try:
+            check_images_fit(images, data.shape)
+        except FFLabelsError as error:
+            raise FFLabelsError(str(error), where=where) from None
+        if classes.dtype != torch.int64 or classes.shape != (len(images),):
+            raise FFLabelsError(
+                "not one class per image", where=where, got=f"{classes.dtype} of shape {tuple(classes.shape)}",
+                expected=f"torch.int64 of shape ({len(images)},)", hint="classes.long() converts other integers",
+            )  # fmt: skip
+        if len(classes) and not (classes.min() >= 0 and classes.max() < data.classes):
+            raise FFLabelsError(
+                "no such class", where=where, got=f"classes from {classes.min()} to {classes.max()}",
+                expected=f"0 to {data.classes - 1}, one for each of the {data.classes} class names",
+            )  # fmt: skip
 
 
 def check_evaluation(config: Config, data: Data) -> None:

@@ -272,7 +272,7 @@ def refuse_typed(names: Iterable[str], where: str) -> None:
 
 def asks_for_pairs(settings: Sequence[str], keys: Iterable[str] = ()) -> bool:
     """Return whether a setting as typed (``section.key=value``) or one of these keys is for labels in images only."""
-    from ffnet.config import PAIRS_ONLY
+    from ffnet.config.config import PAIRS_ONLY
 
     return any(key in PAIRS_ONLY for key in (*keys, *(text.partition("=")[0].strip() for text in settings)))
 

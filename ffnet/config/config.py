@@ -275,15 +275,13 @@ def _choices(error: str) -> str | None:
 @functools.lru_cache(maxsize=1000)
 def type_of(key: str) -> Any:
     """Return msgspec's type of a setting, by ``section.key``; None if there is no such setting."""
-    kind = _inspected()
+    kind: Any = _inspected(Config)
     for name in key.split("."):
         kind = next((field.type for field in getattr(kind, "fields", ()) if field.name == name), None)
     return kind
 
 
-@functools.cache
-def _inspected() -> Any:
-    return msgspec.inspect.type_info(Config)
+_inspected = functools.cache(msgspec.inspect.type_info)
 
 
 def _place_of(path: str, table: Mapping[str, Any]) -> str:

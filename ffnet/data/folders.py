@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
 
 from fflabels.arrays import Shape
 from fflabels.errors import FFLabelsError
-from fflabels.images import SUFFIXES, Range, pictures, read_picture
+from fflabels.images import SUFFIXES, Range, pictures, read_file, read_picture
 from fflabels.images.notes import Notes
 from fflabels.images.resize import check_channels
+from fflabels.images.stored import Stored
 from ffnet.config import DataConfig
 from ffnet.data.dataset import Bytes, Classes, Data, split_data
-from ffnet.data.layout import check_text, class_names, split_folders, warn_of_unread
-from ffnet.data.ranges import with_range
+from ffnet.data.layout import check_text, class_names, picture_files, split_folders, warn_of_unread
 from ffnet.data.splits import SplitRule, held_out
 
 MOST_NAMED = 100
@@ -196,3 +197,21 @@ def read_good_pictures(
             picture = (picture.float() * weights[:, None, None]).sum(0, keepdim=True).round().to(torch.uint8)
         images.append(picture.expand(channels, -1, -1))
     return torch.stack(images) if images else torch.empty(0, *shape, dtype=torch.uint8), unread
+
+
+def with_range(config: DataConfig) -> DataConfig:
+    """Return the settings with ``auto`` replaced by the range of the folder's pictures, for single pictures later."""
+    folder = Path(config.name)
+    if config.range != "auto" or not folder.is_dir():
+        return config
+    return msgspec.structs.replace(config, range=str(Range.parse("auto", lambda: _pictures(folder))))
+
+
+def _pictures(folder: Path) -> Iterator[Stored]:
+    """Yield the pictures of a data set that can be read; reading the data set names the others."""
+    for path in picture_files(folder):
+        try:
+            stack = read_file(path)
+            yield from stack.pick(range(stack.count))
+        except ValueError:
+            continue

@@ -117,11 +117,7 @@ def _unread(folder: Path, splits: Sequence[Path], names: Sequence[str]) -> Itera
 
 def _subfolders(folder: Path) -> list[Path]:
     """Return the subfolders by name, without hidden ones, those of systems, and those that hold runs."""
-    return [path for path in class_folders(folder) if not _holds_runs(path)]
-
-
-def _holds_runs(folder: Path) -> bool:
-    return not pictures(folder) and any(p.name in OUTPUT for p in folder.rglob("*"))
+    return [p for p in class_folders(folder) if pictures(p) or not any(q.name in OUTPUT for q in p.rglob("*"))]
 
 
 def _is_file(path: Path) -> bool:

@@ -15,12 +15,10 @@ Loader: TypeAlias = Callable[[DataConfig], Data]
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set that has a name.
+    """A registered data set.
 
     Attributes
     ----------
-    name
-        What ``data.name`` calls it.
     load
         Returns it, split, as the configuration says.
     about
@@ -31,7 +29,6 @@ class DataSet:
         What differs from that preset, by ``section.key``.
     """
 
-    name: str
     load: Loader
     about: str
     preset: str
@@ -56,7 +53,7 @@ def register(
         raise FFLabelsError("the name is taken", where="data.name", got=name)
 
     def added(load: Loader) -> Loader:
-        DATASETS[name] = DataSet(name, load, about, preset, settings or {})
+        DATASETS[name] = DataSet(load, about, preset, settings or {})
         return load
 
     return added

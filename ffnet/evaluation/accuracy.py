@@ -16,7 +16,7 @@ from ffnet.evaluation.result import Accuracy, Evaluation, SplitName
 from ffnet.fitting import untrained
 from ffnet.inference.passes import decision_scores, goodness_scores, layer_goodness
 from ffnet.inference.predict import check_inference
-from ffnet.inference.registry import INFERENCES, InferenceMethod, get_inference
+from ffnet.inference.registry import INFERENCES, Answer, get_inference
 from ffnet.model.net import FFNet, Net
 from ffnet.prepare import check_net
 
@@ -77,45 +77,33 @@ def evaluate(
     check_net(net, data)
     check_inference(net, inference)
     names = [inference] if inference else [n for n, m in INFERENCES.items() if m.reported and isinstance(net, m.nets)]
-    methods = [get_inference(name) for name in names]
-    if control is None and isinstance(net, FFNet) and any(method.control for _, method, _ in methods):
+    if control is None and isinstance(net, FFNet) and any(get_inference(name)[1].control for name in names):
         control = untrained(net, data, progress=progress)
-    accuracies = {
-        name: _accuracy_of_method(net, part, data.classes, name, method, number, control, progress)
-        for name, method, number in methods
-    }
-    return Evaluation(split, len(part), accuracies)
+    results = {name: _accuracy_by(name, net, part, data.classes, control, progress) for name in names}
+    return Evaluation(split, len(part), {get_inference(name)[0]: result for name, result in results.items()})
 
 
-def _accuracy_of_method(
-    net: Net,
-    part: Split,
-    count: int,
-    name: str,
-    method: InferenceMethod,
-    number: int | None,
-    control: FFNet | None,
-    progress: Progress,
+def _accuracy_by(
+    inference: Inference, net: Net, part: Split, count: int, control: FFNet | None, progress: Progress
 ) -> Accuracy:
     """Return the accuracy of one inference method, with the comparisons that the method calls for."""
+    name, method, number = get_inference(inference)
+    layers: list[float] = []
+    untrained_NC = agreement = None
     if name == "goodness" and isinstance(net, FFNet):
         goodness_LNC = layer_goodness(net, part.images, progress=progress)
         layers = [accuracy(layer_NC.argmax(1), part.classes) for layer_NC in goodness_LNC]
-        untrained_accuracy = None
-        if control:
-            untrained_NC = goodness_scores(control, part.images, progress=progress)
-            untrained_accuracy = accuracy(untrained_NC.argmax(1), part.classes)
-        scores_NC = decision_scores(net, goodness_LNC)
-        return accuracy_of(scores_NC, part, count, layers=layers, untrained=untrained_accuracy)
-    answer = method.score(net, part.images, number, None)
-    untrained_accuracy = agreement = None
-    if method.control and control is not None:
-        untrained_answer = method.score(control, part.images, number, None)
-        untrained_accuracy = accuracy(untrained_answer.scores.argmax(1), part.classes)
+        untrained_NC = goodness_scores(control, part.images, progress=progress) if control else None
+        answer = Answer(decision_scores(net, goodness_LNC))
+    else:
+        answer = method.score(net, part.images, number, None)
+        if method.control and control:
+            untrained_NC = method.score(control, part.images, number, None).scores
     if method.stands_for:
-        exact_answer = INFERENCES[method.stands_for].score(net, part.images, None, None)
-        agreement = accuracy(answer.scores.argmax(1), exact_answer.scores.argmax(1))
-    result = accuracy_of(answer.scores, part, count, untrained=untrained_accuracy)
+        exact_NC = INFERENCES[method.stands_for].score(net, part.images, None, None).scores
+        agreement = accuracy(answer.scores.argmax(1), exact_NC.argmax(1))
+    before = None if untrained_NC is None else accuracy(untrained_NC.argmax(1), part.classes)
+    result = accuracy_of(answer.scores, part, count, layers=layers, untrained=before)
     return msgspec.structs.replace(result, agreement=agreement, passes=answer.passes)
 
 

@@ -31,7 +31,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from fflabels.errors import FFLabelsError, nearest
-from ffnet.config import Config, Fraction, Positive, result_settings, type_of
+from ffnet.config.config import Config, result_settings, type_of
+from ffnet.config.sections import Fraction, Positive
 from ffnet.presets import load_preset
 
 Settings = dict[str, Any]

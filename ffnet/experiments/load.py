@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from fflabels.errors import FFLabelsError, nearest
-from ffnet.config import read_toml
+from ffnet.config.toml import read_toml
 from ffnet.experiments.factors import OWN_COLUMNS, Experiment, Factor, Job, Level, Scale, When
 from ffnet.presets import merged
 

@@ -12,7 +12,8 @@ import msgspec
 from fflabels.errors import FFLabelsError, MissingExtraError
 from fflabels.progress import Progress, silent
 from fflabels.recipe import canonical_json, sha256
-from ffnet.config import Config, result_settings, type_of, typed
+from ffnet.config.config import Config, result_settings, type_of
+from ffnet.config.toml import typed
 from ffnet.data.dataset import Data
 from ffnet.data.load import load_data
 from ffnet.experiments.factors import slug
@@ -20,8 +21,8 @@ from ffnet.experiments.jobs import check_settings, start_or_resume, wait_until_u
 from ffnet.experiments.storage import open_storage, storage_errors
 from ffnet.prepare import check_names
 from ffnet.runs.locks import LockedError
+from ffnet.runs.session import Watcher
 from ffnet.runs.start import with_data
-from ffnet.runs.watcher import Watcher
 from ffnet.system.signals import Interrupted, Interrupts
 
 try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,7 +23,7 @@ from fflabels.labeler import Labeler
 from fflabels.labelset import Changed, find_named_set, is_built_in, named_set
 from fflabels.progress import Progress, silent
 from ffnet.config import Config
-from ffnet.labels.filed_codes import VERSION, documents, origin_of
+from ffnet.labels.filed_codes import VERSION, CodeSets, documents
 from ffnet.labels.kinds import CODES_FORMAT, is_codes_file, is_labeler
 
 FOR_CLASSES = "code:classes"
@@ -37,8 +36,7 @@ Source: TypeAlias = Callable[[int], LabelSet]
 """Width → its codes; an error where there are none of this width."""
 
 
-@dataclass(frozen=True)
-class Codes:
+class Codes(CodeSets[LabelSet]):
     """The codes of every layer.
 
     Parameters
@@ -46,12 +44,6 @@ class Codes:
     sets
         Width of a layer → the label set of that width, all with the same number of labels.
     """
-
-    sets: Mapping[int, LabelSet]
-
-    def __len__(self) -> int:
-        """Return the number of labels."""
-        return len(next(iter(self.sets.values())))
 
     def matrix(self, width: int) -> Tensor:
         """Return the codes of layers of this width, (L, C) float32.
@@ -62,10 +54,6 @@ class Codes:
         code_LC = values_LC - values_LC.mean(1, keepdims=True)
         code_LC *= 2 / np.abs(code_LC).sum(1, keepdims=True)
         return torch.from_numpy(code_LC.astype(np.float32))
-
-    def origin(self, width: int) -> str:
-        """Return one phrase on how the codes of a width were chosen, such as "code:hadamard"."""
-        return origin_of(self.sets[width])
 
     def save(self, path: Path) -> None:
         """Write all sets to one file, whole or not at all."""

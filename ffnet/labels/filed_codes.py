@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
@@ -14,20 +15,26 @@ from ffnet.labels.kinds import CODES_FORMAT
 
 VERSION = 1
 
+S = TypeVar("S", LabelSet, Contents)
+
 
 @dataclass(frozen=True)
-class FiledCodes:
-    """The codes of every layer as a file tells them, without their labelers' code: they cannot be drawn."""
+class CodeSets(Generic[S]):
+    """A label set for each width of the layers."""
 
-    sets: Mapping[int, Contents]
+    sets: Mapping[int, S]
 
     def __len__(self) -> int:
         """Return the number of labels."""
         return len(next(iter(self.sets.values())))
 
     def origin(self, width: int) -> str:
-        """Return one phrase on how the codes of a width were chosen."""
+        """Return one phrase on how the codes of a width were chosen, such as "code:hadamard"."""
         return origin_of(self.sets[width])
+
+
+class FiledCodes(CodeSets[Contents]):
+    """The codes of every layer as a file tells them, without their labelers' code: they cannot be drawn."""
 
     @classmethod
     def load(cls, path: Path) -> FiledCodes:

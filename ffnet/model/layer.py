@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ffnet.config import Convolution
+from ffnet.config.sections import Convolution
 from ffnet.model.fast_cpu import spectral
 from ffnet.model.fast_cpu.maps import max_pool, needs_pytorch_ops, pixels_first
 from ffnet.model.fast_cpu.scratch import Scratch

@@ -26,10 +26,6 @@ Running: TypeAlias = Mapping[str, Tensor]
 """Running statistics by name; training updates them in place."""
 
 
-def _nothing(channels: int) -> dict[str, Tensor]:
-    return {}
-
-
 @dataclass(frozen=True)
 class Norm:
     """A norm.
@@ -46,7 +42,7 @@ class Norm:
     """
 
     apply: Callable[[Tensor, Running, bool, Ranks], Tensor]
-    running: Callable[[int], dict[str, Tensor]] = _nothing
+    running: Callable[[int], dict[str, Tensor]] = lambda channels: {}
     in_place: Callable[[Tensor, Running], Tensor] | None = None
 
 

@@ -8,7 +8,8 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from fflabels.errors import FFLabelsError, nearest
-from ffnet.config import Config, convert, read_toml
+from ffnet.config.config import Config, convert
+from ffnet.config.toml import read_toml
 
 
 class Preset(NamedTuple):

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-from ffnet.config import BASELINE_SETTINGS, Config, result_settings
+from ffnet.config.config import BASELINE_SETTINGS, Config, result_settings
 from ffnet.data.load import KNOWN
 from ffnet.presets import quick_preset
 from ffnet.report.section import percent

@@ -144,11 +144,11 @@ def _missing(run: Run, data: Data | None) -> list[str]:
 def _results(run: Run) -> Section | None:
     if run.results is None:
         return None
-    rows = []
-    for part in run.results.parts:
-        for name, accuracy in part.accuracies.items():
-            row = [f"{part.split}, {part.images:,}", name, percent(accuracy.accuracy), percent(accuracy.untrained)]
-            rows.append(row)
+    rows = [
+        [f"{part.split}, {part.images:,}", name, percent(accuracy.accuracy), percent(accuracy.untrained)]
+        for part in run.results.parts
+        for name, accuracy in part.accuracies.items()
+    ]
     words = "One seed. Make choices on validation images; the test images of this run were evaluated "
     words += f"{run.test_reads} times. " if run.test_reads != 1 else "once. "
     if run.labels:

@@ -96,10 +96,7 @@ def newest_checkpoint(
 ) -> tuple[dict[str, Tensor], Position] | None:
     """Return the state and position of the newest good checkpoint, or None; for the rest see `newest_file`."""
     newest = newest_file(folder, settings, set_aside=set_aside)
-    if newest is None:
-        return None
-    content, header = newest
-    return load(content), Position(header.epoch, header.step)
+    return newest and (load(newest[0]), Position(newest[1].epoch, newest[1].step))
 
 
 def _parameters(learner: Learner) -> list[nn.Parameter]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from fflabels.errors import FFLabelsError
-from ffnet.config import used_settings
+from ffnet.config.config import used_settings
 from ffnet.evaluation.accuracy import SplitName
 from ffnet.evaluation.statistics import Gap, Welch
 from ffnet.runs.folder import Run, check_alike

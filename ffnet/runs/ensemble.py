@@ -157,6 +157,7 @@ class Ensemble:
             _check_inference(inference)
         names = [inference] if inference else list(SUMMED)
         kinds = [kind for kind in SCORES if any(kind in SUMMED[name] for name in names)]
+        kinds += [UNTRAINED] if "linear" in names else []
 
         # The scores of every net: validation images fit the weights, test images are read only when asked for.
         validation, test = self._split_scores(data, "validation", kinds, progress), None
@@ -170,7 +171,10 @@ class Ensemble:
         accuracies = {}
         for name in names:
             scores_NC = _ensemble_scores(name, validation, data.validation.classes, test)
-            untrained = self._untrained_accuracy(data, split) if name == "linear" else None
+            untrained = None
+            if name == "linear":
+                untrained_NC = _ensemble_scores(UNTRAINED, validation, data.validation.classes, test)
+                untrained = accuracy(untrained_NC.argmax(1), part.classes)
             accuracies[name] = accuracy_of(scores_NC, part, data.classes, untrained=untrained)
         return Evaluation(split, len(part), accuracies)
 
@@ -188,16 +192,6 @@ class Ensemble:
             scores[kind].append(self._run_scores(run, data, split, kind))
         progress(f"{split} images", len(pairs), len(pairs))
         return {kind: torch.stack(of_runs) for kind, of_runs in scores.items()}
-
-    def _untrained_accuracy(self, data: Data, split: SplitName) -> float:
-        """Return the accuracy of the linear classifiers on the untrained nets, with weights fitted in the same way."""
-        scores = {
-            name: {"linear": torch.stack([self._run_scores(run, data, name, UNTRAINED) for run in self.runs])}
-            for name in dict.fromkeys(("validation", split))
-        }
-        scores_NC = _ensemble_scores("linear", scores["validation"], data.validation.classes, scores.get("test"))
-        part: Split = getattr(data, split)
-        return accuracy(scores_NC.argmax(1), part.classes)
 
     def _run_scores(self, run: Run, data: Data, split: str, kind: str) -> Tensor:
         """Return the scores of one net on a split, (N, classes); they are cached."""
@@ -237,7 +231,7 @@ def _weighted_sum(scores: NetScores, name: str, weight_K: Tensor) -> Tensor:
 
 
 def _summands(scores: NetScores, name: str) -> Tensor:
-    return torch.cat([scores[kind] for kind in SUMMED[name]])
+    return torch.cat([scores[kind] for kind in SUMMED.get(name, (name,))])
 
 
 def _check_inference(inference: Inference) -> None:

@@ -51,13 +51,13 @@ def as_json(value: Any) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 
-def read_json(path: Path, kind: type[T], hint: str | None = None) -> T:
+def read_json(path: Path, kind: type[T], hint: str | None = None, error: type[FFLabelsError] = FFLabelsError) -> T:
     """Read a value of a type; errors name the file, and say what to do if there is a `hint`."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FFLabelsError(f"cannot be read: {reason}", where=str(path), hint=hint) from None
+    except (OSError, msgspec.DecodeError) as cause:
+        reason = getattr(cause, "strerror", None) or cause
+        raise error(f"cannot be read: {reason}", where=str(path), hint=hint) from None
 
 
 def remove_helpers(folder: Path) -> None:

@@ -25,17 +25,8 @@ from ffnet.labels.codes import Codes
 from ffnet.model.baseline import Baseline, BPNet, LocalNet
 from ffnet.model.net import FFNet, Net
 from ffnet.prepare import check_drawing
+from ffnet.runs import files
 from ffnet.runs.checkpoint import net_state, newest_checkpoint
-from ffnet.runs.files import (
-    AGAIN,
-    CHECKPOINTS,
-    FORECAST,
-    MODEL,
-    READS,
-    RESULTS,
-    UNTRAINED,
-    write_json,
-)
 from ffnet.runs.log import METRICS, read_lines
 from ffnet.runs.notebook import run_html
 from ffnet.runs.record import Record
@@ -122,7 +113,7 @@ class Run:
 
     def count_test_read(self) -> None:
         """Count one more reading of the test images; call this before they are read."""
-        write_json(self.folder / READS, Reads(self.test_reads + 1))
+        files.write_json(self.folder / files.READS, Reads(self.test_reads + 1))
 
     def data(self, root: str | None = None) -> Data:
         """Return the run's data set.
@@ -146,7 +137,7 @@ class Run:
         if isinstance(self.net, FFNet) and self.net.forecast is None:
             self.net.forecast = fit_forecast(self.net, data.train.images, progress=progress)
             try:
-                save_weights(self.net.forecast, self.folder / FORECAST)
+                save_weights(self.net.forecast, self.folder / files.FORECAST)
             except FFLabelsError as error:
                 warnings.warn(f"the forecast is fitted, but not kept for the next time: {error}", stacklevel=2)
 
@@ -158,11 +149,11 @@ class Run:
         """
         if not isinstance(self.net, FFNet):
             return None
-        if not (self.folder / UNTRAINED).exists():
+        if not (self.folder / files.UNTRAINED).exists():
             return untrained(self.net, data)
         check_seal(self.folder, self.about.format)
         net = FFNet(self.config, self.net.shape, self.net.labels, self.net.layer_labels).to(self.net.device)
-        load_weights(net, self.folder / UNTRAINED)
+        load_weights(net, self.folder / files.UNTRAINED)
         return net.eval()
 
     @memory_errors()
@@ -241,24 +232,24 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
     net = net.to(resolve_device(device))
     check_drawing(net)
     metrics = read_lines(folder / METRICS)
-    if (folder / MODEL).exists():
-        load_weights(net, folder / MODEL)
-        if labels and (folder / FORECAST).exists():
-            net.forecast = load_forecast(folder / FORECAST).to(net.device)
-    elif (folder / RESULTS).exists():
-        raise FFLabelsError("is missing", where=str(folder / MODEL), hint=AGAIN)
-    elif newest := newest_checkpoint(folder / CHECKPOINTS, settings_digest(folder)):
+    if (folder / files.MODEL).exists():
+        load_weights(net, folder / files.MODEL)
+        if labels and (folder / files.FORECAST).exists():
+            net.forecast = load_forecast(folder / files.FORECAST).to(net.device)
+    elif (folder / files.RESULTS).exists():
+        raise FFLabelsError("is missing", where=str(folder / files.MODEL), hint=files.AGAIN)
+    elif newest := newest_checkpoint(folder / files.CHECKPOINTS, settings_digest(folder)):
         state, position = newest
         net.load_state_dict(net_state(state))
         del metrics[position.epoch :]
-    results = Results.read(folder / RESULTS) if (folder / RESULTS).exists() else None
+    results = Results.read(folder / files.RESULTS) if (folder / files.RESULTS).exists() else None
     net.eval()
     return Run(folder, config, about, net, metrics, results)
 
 
 def is_finished(folder: Path) -> bool:
     """Return whether a folder holds a run's results and its trained net."""
-    return (folder / RESULTS).exists() and (folder / MODEL).exists()
+    return (folder / files.RESULTS).exists() and (folder / files.MODEL).exists()
 
 
 def build(

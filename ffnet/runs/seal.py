@@ -15,19 +15,7 @@ import msgspec
 
 from fflabels.errors import FFLabelsError
 from fflabels.recipe import sha256
-from ffnet.runs.files import (
-    ABOUT,
-    AGAIN,
-    CONFIG,
-    LABELS,
-    LAYER_LABELS,
-    MODEL,
-    RESULTS,
-    STARTED,
-    UNTRAINED,
-    DamagedError,
-    write_json,
-)
+from ffnet.runs import files
 
 SEAL = "seal.json"
 
@@ -37,7 +25,7 @@ SEALED_SINCE = 2
 UNSEALED = ("data.root", "device")
 """Settings that may change after the end: where the data are, and where to compute."""
 
-BEGUN = (LABELS, LAYER_LABELS, STARTED)
+BEGUN = (files.LABELS, files.LAYER_LABELS, files.STARTED)
 """Files that a run begins with: labels, and the weights of another run."""
 
 
@@ -72,10 +60,10 @@ def seal(folder: Path, results: bytes) -> None:
     Called by whatever rightly changes labels, weights or results of a run, and by nothing else. The results are written
     after the seal, so that a folder with results always has one.
     """
-    digests = {name: _digest(folder / name) for name in (*BEGUN, MODEL, UNTRAINED)}
-    files = {name: digest for name, digest in digests.items() if digest}
-    made = Seal(_settings(folder), _data(folder), {**files, RESULTS: sha256(results)})
-    write_json(folder / SEAL, msgspec.structs.replace(made, sha256=made.digest()))
+    digests = {name: _digest(folder / name) for name in (*BEGUN, files.MODEL, files.UNTRAINED)}
+    there = {name: digest for name, digest in digests.items() if digest}
+    made = Seal(_settings(folder), _data(folder), {**there, files.RESULTS: sha256(results)})
+    files.write_json(folder / SEAL, msgspec.structs.replace(made, sha256=made.digest()))
 
 
 def check_seal(folder: Path, format_: int) -> None:
@@ -95,20 +83,20 @@ def check_seal(folder: Path, format_: int) -> None:
     FFLabelsError
         When settings, the record of the data set or labels were changed: names the setting or the file.
     """
-    if not (folder / RESULTS).exists():
+    if not (folder / files.RESULTS).exists():
         return
     if not (folder / SEAL).exists():
         if format_ < SEALED_SINCE:
             return
-        raise DamagedError("is missing", where=str(folder / SEAL), hint=AGAIN)
+        raise files.DamagedError("is missing", where=str(folder / SEAL), hint=files.AGAIN)
     sealed = _read(folder / SEAL)
 
     # What the run began with: nothing can make it again.
-    _check_settings(_settings(folder), sealed.settings, folder / CONFIG)
+    _check_settings(_settings(folder), sealed.settings, folder / files.CONFIG)
     restore = "put back the file that the run was trained with, or train in a new folder"
     if _data(folder) != sealed.data:
         what = "the record of the data set was changed after the run ended"
-        raise FFLabelsError(what, where=str(folder / ABOUT), hint=restore)
+        raise FFLabelsError(what, where=str(folder / files.ABOUT), hint=restore)
 
     for name in BEGUN:
         if _digest(folder / name) != sealed.files.get(name):
@@ -119,7 +107,7 @@ def check_seal(folder: Path, format_: int) -> None:
     for name in sealed.files.keys() - set(BEGUN):
         if _digest(folder / name) not in (None, sealed.files[name]):
             what = "damaged, or of another run: not the file that the run ended with"
-            raise DamagedError(what, where=str(folder / name), hint=AGAIN)
+            raise files.DamagedError(what, where=str(folder / name), hint=files.AGAIN)
 
 
 def _check_settings(present: dict[str, Any], sealed: dict[str, Any], where: Path) -> None:
@@ -136,18 +124,15 @@ def _check_settings(present: dict[str, Any], sealed: dict[str, Any], where: Path
 
 
 def _read(path: Path) -> Seal:
-    try:
-        sealed = msgspec.json.decode(path.read_bytes(), type=Seal)
-    except (OSError, msgspec.DecodeError) as error:
-        raise DamagedError(f"cannot be read: {error}", where=str(path), hint=AGAIN) from None
+    sealed = files.read_json(path, Seal, files.AGAIN, files.DamagedError)
     if sealed.sha256 != sealed.digest():
-        raise DamagedError("damaged: the content does not match its hash", where=str(path), hint=AGAIN)
+        raise files.DamagedError("damaged: the content does not match its hash", where=str(path), hint=files.AGAIN)
     return sealed
 
 
 def _settings(folder: Path) -> dict[str, Any]:
     """Return the settings as they stand in config.toml, so that later versions of ffnet read the same."""
-    tree = tomllib.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    tree = tomllib.loads((folder / files.CONFIG).read_text(encoding="utf-8"))
     return {key: value for key, value in _flat(tree, "") if key not in UNSEALED}
 
 
@@ -160,7 +145,7 @@ def _flat(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _data(folder: Path) -> str:
-    record = msgspec.json.decode((folder / ABOUT).read_bytes(), type=dict[str, Any])
+    record = msgspec.json.decode((folder / files.ABOUT).read_bytes(), type=dict[str, Any])
     return sha256(msgspec.json.encode(record.get("data"), order="sorted"))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +13,19 @@ from torch.utils.data import Dataset
 
 from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
+from fflabels.progress import Progress, silent
 from fflabels.registry import running_no_files
 from ffnet.data.dataset import Data
+from ffnet.data.folders import with_range
 from ffnet.data.load import load_data
-from ffnet.data.ranges import with_range
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.labels.choose import choose_labels
 from ffnet.labels.kinds import offer_files
 from ffnet.model.compute_type import with_dtype
 from ffnet.prepare import check_drawing, check_evaluation, check_names, check_run, sets_of
+from ffnet.runs import files
 from ffnet.runs.checkpoint import name_last_checkpoint, newest_for, restore_state, save_state, write_checkpoint
 from ffnet.runs.clock import TrainingClock
-from ffnet.runs.files import (
-    ABOUT,
-    AGAIN,
-    CHECKPOINTS,
-    CONFIG,
-    LABELS,
-    LAYER_LABELS,
-    STARTED,
-    DamagedError,
-    DamagedWarning,
-    remove_helpers,
-    write_json,
-)
 from ffnet.runs.finish import finish
 from ffnet.runs.folder import Run, build, is_finished, load_run
 from ffnet.runs.locks import BEGUN, locked, new_run_folder
@@ -59,14 +50,41 @@ from ffnet.runs.start import (
     with_absolute_paths,
     with_data,
 )
-from ffnet.runs.watcher import Watcher
 from ffnet.system.devices import deterministic, memory_errors, resolve_device
 from ffnet.system.ranks import Ranks, join_ranks
 from ffnet.system.signals import Interrupted, Interrupts
 from ffnet.training.learner import Learner, Metrics
 from ffnet.training.loop import START, NotFiniteError, Position, check_finite, images_per_epoch, make_learner, steps
 
-__all__ = ["Watcher", "resume", "train"]
+
+def _ignore(*_: Any) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Functions that a training calls on rank 0, so that others can follow it.
+
+    Attributes
+    ----------
+    started
+        Called with the run when training begins; its folder exists then.
+    report
+        Called after every epoch with its metrics, images per second and seconds left.
+    progress
+        Called with the name of the work being done, steps done, and steps in all.
+
+    Examples
+    --------
+    >>> from ffnet.runs.session import Watcher
+    >>> watcher = Watcher(report=lambda metrics: print(f"epoch {metrics['epoch']}"))
+    >>> watcher.report({"epoch": 3, "loss": 0.5})
+    epoch 3
+    """
+
+    started: Callable[[Run], None] = _ignore
+    report: Callable[[Metrics], None] = _ignore
+    progress: Progress = silent
 
 
 def train(
@@ -159,12 +177,12 @@ def train(
                 start_from(source, net, data, folder)
             # Write what the run begins with, and train.
             if chosen:
-                chosen.save(folder / LABELS)
+                chosen.save(folder / files.LABELS)
             if net.layer_labels:
-                net.layer_labels.save(folder / LAYER_LABELS)
-            write_json(folder / ABOUT, run.about)
+                net.layer_labels.save(folder / files.LAYER_LABELS)
+            files.write_json(folder / files.ABOUT, run.about)
             origin = f"# preset {preset}\n".encode() if preset else b""
-            write_whole(folder / CONFIG, origin + config.to_toml())  # last: a folder with this file holds a run
+            write_whole(folder / files.CONFIG, origin + config.to_toml())  # last: a folder with this file holds a run
             (folder / BEGUN).unlink(missing_ok=True)
             ranks.broadcast_text(str(folder.resolve()))
             return _train(run, data, ranks, interrupts, watcher)
@@ -221,8 +239,9 @@ def resume(
     if finished := is_finished(folder):
         try:
             return load_run(folder, device=device)
-        except DamagedError as error:
-            warnings.warn(f"{str(error).removesuffix(f' ({AGAIN})')}; rebuilt", DamagedWarning, stacklevel=2)
+        except files.DamagedError as error:
+            reason = str(error).removesuffix(f" ({files.AGAIN})")
+            warnings.warn(f"{reason}; rebuilt", files.DamagedWarning, stacklevel=2)
     with Interrupts() as interrupts, memory_errors():
         ranks = join_ranks()
         with locked(folder) if ranks.first else nullcontext():
@@ -243,7 +262,7 @@ def _continue(
 ) -> Run:
     """Train in a run folder that exists."""
     if ranks.first:
-        remove_helpers(folder)
+        files.remove_helpers(folder)
     config, about, labels = read_settings(folder, changed="refuse")
     data = check_data(data or load_data(with_root(config, root).data, about.data.splits), about, folder)
     with running_no_files():
@@ -252,7 +271,7 @@ def _continue(
     check_evaluation(config, data)
     net = net.to(resolve_device(device or config.device))
     check_drawing(net)
-    if about.started or (folder / STARTED).exists():
+    if about.started or (folder / files.STARTED).exists():
         load_start_weights(net, folder)
     return _train(Run(folder, config, about, net), data, ranks, interrupts, watcher)
 
@@ -324,4 +343,4 @@ def _save_checkpoint(run: Run, learner: Learner, position: Position, settings: s
         if not tensor.isfinite().all():
             raise NotFiniteError(f"{name} is not finite", position.epoch, position.step)
     if ranks.first:
-        write_checkpoint(run.folder / CHECKPOINTS, state, position, settings)
+        write_checkpoint(run.folder / files.CHECKPOINTS, state, position, settings)

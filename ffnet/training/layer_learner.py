@@ -12,7 +12,6 @@ from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training.draws import Draws
 from ffnet.training.layer_metrics import LayerMetrics
 from ffnet.training.learner import Learner, Metrics, make_optimizer
-from ffnet.training.scale import scale_weights
 
 
 def as_stored(gradient: Tensor, parameter: nn.Parameter) -> Tensor:
@@ -64,3 +63,12 @@ class LayerLearner(Learner):
     def epoch_metrics(self) -> Metrics:
         """Return each layer's mean loss and discrimination accuracy, and the numbers of dead layers, from 1."""
         return self.metrics.take()
+
+
+def scale_weights(net: FFNet, train: Split, draws: Draws, ranks: Ranks = SINGLE) -> None:
+    """Scale each layer's weights so that mean y² is 1 on the first step's images (``net.init=measured``)."""
+    net.train()
+    share = ranks.share(len(draws.order_SB[0]))
+    images_BCHW, labels_BK = net.prepare(draws.images(train, 0, share)), draws.labels_SBK[0, share]
+    copies = 1 if net.has_codes else labels_BK.shape[1]
+    net.scale_weights(net.embed(images_BCHW.repeat(copies, 1, 1, 1), labels_BK.T.reshape(-1)), ranks)

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fflabels.errors import FFLabelsError
-from ffnet.config import Config, TrainConfig
+from ffnet.config import Config
+from ffnet.config.sections import TrainConfig
 from ffnet.data.dataset import Split
 from ffnet.model.baseline import BPNet, LocalNet
 from ffnet.model.net import FFNet, Net
 from ffnet.system.ranks import SINGLE, Ranks
-from ffnet.training.backprop import BPLearner
+from ffnet.training.baselines import BPLearner, LocalLearner
 from ffnet.training.codes import CodeLearner
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
 from ffnet.training.learner import Learner, Metrics
-from ffnet.training.local import LocalLearner
 
 
 def make_learner(net: Net, images: int, ranks: Ranks = SINGLE) -> Learner:

@@ -6,9 +6,8 @@ import tifffile
 
 from fflabels.errors import FFLabelsError, PictureWarning
 from ffnet.config import Config
-from ffnet.data.folders import read_pictures
+from ffnet.data.folders import read_pictures, with_range
 from ffnet.data.load import load_data
-from ffnet.data.ranges import with_range
 
 
 @pytest.fixture

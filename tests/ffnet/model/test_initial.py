@@ -15,7 +15,7 @@ from ffnet.model.initial import INITS, Filters, get_init
 from ffnet.model.layer import LocalLayer
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
-from ffnet.training.scale import scale_weights
+from ffnet.training.layer_learner import scale_weights
 
 
 @given(

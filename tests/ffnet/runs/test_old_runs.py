@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 import ffnet
 from fflabels.errors import FFLabelsError
-from ffnet.config import REMOVED
+from ffnet.config.config import REMOVED
 from ffnet.runs.settings import ElsewhereWarning
 
 FOLDERS = Path(__file__).resolve().parents[2] / "fixtures" / "runs"

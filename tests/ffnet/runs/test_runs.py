@@ -26,7 +26,7 @@ from ffnet.runs.locks import LockedError, is_locked, locked, new_run_folder
 from ffnet.runs.log import read_lines
 from ffnet.runs.session import Watcher
 from ffnet.runs.start import with_absolute_paths
-from ffnet.training.backprop import BPLearner
+from ffnet.training.baselines import BPLearner
 from ffnet.training.forward_forward import FFLearner
 
 PRODUCTS = ["model.safetensors", "untrained.safetensors", "metrics.jsonl", "metrics.csv", "results.json", "labels.json"]

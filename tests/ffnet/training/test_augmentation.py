@@ -12,7 +12,7 @@ from fflabels.errors import FFLabelsError
 from ffnet.data import augment as augmentation
 from ffnet.data.dataset import Split
 from ffnet.fitting import untrained
-from ffnet.training.backprop import BPLearner
+from ffnet.training.baselines import BPLearner
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
 

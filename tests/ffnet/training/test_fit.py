@@ -9,7 +9,7 @@ import ffnet
 from fflabels import named_set
 from fflabels.errors import FFLabelsError
 from ffnet.fitting import fit_linear
-from ffnet.training.backprop import BPLearner
+from ffnet.training.baselines import BPLearner
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
 from ffnet.training.loop import make_learner

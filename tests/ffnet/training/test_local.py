@@ -8,7 +8,7 @@ from torch.nn import functional as F
 import ffnet
 from fflabels.errors import FFLabelsError
 from ffnet.inference.predict import scores
-from ffnet.training.local import LocalLearner
+from ffnet.training.baselines import LocalLearner
 
 
 def local_net(*settings):

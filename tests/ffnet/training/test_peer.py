@@ -13,7 +13,7 @@ from fflabels.errors import FFLabelsError
 from ffnet.model.fast_cpu import spectral
 from ffnet.model.gradients import Offset, constant_gradient
 from ffnet.runs.checkpoint import restore_state, save_state
-from ffnet.training.backprop import BPLearner
+from ffnet.training.baselines import BPLearner
 from ffnet.training.forward_forward import FFLearner
 
 

@@ -1,6 +1,6 @@
-"""A training step with a linear classifier at each layer (`LocalNet`): no gradient crosses layers.
+"""Training steps of the baselines: back-propagation, and a linear classifier at each layer.
 
-Letters of shapes: B images of a step, C channels, H×W pixels.
+Letters of shapes: B images of a step, C channels or classes, H×W pixels.
 """
 
 from __future__ import annotations
@@ -12,14 +12,48 @@ from torch.nn.functional import cross_entropy
 from ffnet.data.dataset import Split
 from ffnet.data.images import to_unit
 from ffnet.labels.embed import Embedded
-from ffnet.model.baseline import LocalNet
+from ffnet.model.baseline import Baseline, BPNet, LocalNet
 from ffnet.model.forward_pass import ForwardPass
 from ffnet.system.ranks import SINGLE, Ranks
 from ffnet.training.draws import Draws
 from ffnet.training.learner import EpochSums, Learner, Metrics, make_optimizer
 
 
-class LocalLearner(Learner):
+class BaselineLearner(Learner):
+    """Sums the loss and the training accuracy of each classifier of a net, (classifiers, 2)."""
+
+    def __init__(self, net: Baseline, classifiers: int) -> None:
+        self.parameters = list(net.parameters())
+        self.optimizer = make_optimizer(self.parameters, net.config)
+        self.sums = EpochSums(self.parameters[0].detach(), classifiers, 2)
+
+    def epoch_metrics(self) -> Metrics:
+        """Return the last classifier's mean loss and training accuracy, each measured in its own step."""
+        loss, train_accuracy = self.sums.take_means()[-1]
+        return {"loss": loss, "train_accuracy": train_accuracy}
+
+
+class BPLearner(BaselineLearner):
+    """Trains a `BPNet` by cross-entropy, end to end."""
+
+    def __init__(self, net: BPNet) -> None:
+        super().__init__(net, 1)
+        self.net = net
+
+    def step(self, train: Split, draws: Draws, k: int) -> None:
+        """Train on the images of step k."""
+        self.net.train()
+        index_B = draws.order_SB[k]
+        classes_B, logits_BC = train.classes[index_B], self.net(draws.images(train, k))
+        loss, hits = cross_entropy(logits_BC, classes_B), (logits_BC.argmax(1) == classes_B).sum()
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.sums.totals += torch.stack([loss.detach(), hits / len(index_B)])
+        self.sums.end_step()
+
+
+class LocalLearner(BaselineLearner):
     """Trains a `LocalNet`: each layer and its classifier by the classifier's cross-entropy.
 
     Parameters
@@ -31,10 +65,8 @@ class LocalLearner(Learner):
     """
 
     def __init__(self, net: LocalNet, ranks: Ranks = SINGLE) -> None:
+        super().__init__(net, len(net.layers))
         self.net, self.ranks = net, ranks
-        self.parameters = list(net.parameters())
-        self.optimizer = make_optimizer(self.parameters, net.config)
-        self.sums = EpochSums(net.layers[0].weight.detach(), len(net.layers), 2)
 
     def step(self, train: Split, draws: Draws, k: int) -> None:
         """Train every layer on the images of step k."""
@@ -63,8 +95,3 @@ class LocalLearner(Learner):
         self.optimizer.step()
         self.sums.totals += self.ranks.mean(metrics)
         self.sums.end_step()
-
-    def epoch_metrics(self) -> Metrics:
-        """Return the last layer's mean loss and training accuracy, each measured in its own step."""
-        means = self.sums.take_means()
-        return {"loss": means[-1][0], "train_accuracy": means[-1][1]}
