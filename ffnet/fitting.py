@@ -124,11 +124,7 @@ def fit_heads(
     net.linear = fit_linear(net, data.train.to(net.device), progress=progress)
     if done:
         done("linear classifier")
-    net.layer_weights = None
-    if weights_are_fitted(net.config):
-        part = data.few(data.validation, WEIGHT_IMAGES)
-        goodness_LNC = layer_goodness(net, part.images, progress=progress)
-        net.layer_weights = layer_weights_of(goodness_LNC, part.classes, net.counted)
+    net.layer_weights = fit_layer_weights(net, data, progress=progress)
     if done:
         done("weights of goodness")
 
@@ -156,6 +152,15 @@ def fit_linear(net: FFNet, train: Split, *, progress: Progress = silent) -> Line
     """Return a linear classifier fitted to a net's features on a split, which is on the net's device."""
     train = train[: net.config.inference.linear_images]
     return fit_linear_head(net, train.images, train.classes, progress=progress)
+
+
+def fit_layer_weights(net: FFNet, data: Data, *, progress: Progress = silent) -> LayerWeights | None:
+    """Return layer weights fitted on validation images, or None if the configuration does not ask for them."""
+    if not weights_are_fitted(net.config):
+        return None
+    part = data.few(data.validation, WEIGHT_IMAGES)
+    goodness_LNC = layer_goodness(net, part.images, progress=progress)
+    return layer_weights_of(goodness_LNC, part.classes, net.counted)
 
 
 @torch.no_grad()

@@ -133,3 +133,9 @@ def reference_code_goodness(pooled, code):
     """Goodness of every label, (N, L), of the pooled activity; the codes have mean 0, positive entries sum to 1."""
     energy = (pooled.square().mean((2, 3)) + 1e-2).log()
     return (energy - energy.mean(1, keepdim=True)) @ code.T
+
+
+def small_data(*settings):
+    """Return settings and 40 digits."""
+    chosen = config("data.limit=40", "data.size=14", "train.epochs=1", "inference.linear_epochs=1", *settings)
+    return chosen, ffnet.load_data(chosen.data)

@@ -258,6 +258,14 @@ def test_the_presets_say_what_the_paper_says():
         assert (cifar.net.widths, cifar.net.pools) == ((128, 128, 256, 256, 256, 512), (2, 1, 2, 1, 1, 2))
         assert (cifar.labels.intensity, cifar.train.lr, cifar.train.batch, cifar.train.epochs) == (0.3, 1e-4, 32, 100)
         assert (cifar.train.schedule, cifar.net.norm, cifar.net.kernel) == ("constant", "batch", 3)
+    for name, preset in presets.items():
+        if preset.ours or preset.config.algorithm == "bp":
+            continue
+        net, train = preset.config.net, preset.config.train
+        assert (net.first_layer, net.init, net.detach) == ("random", "base", True), name
+        assert (train.goodness, train.loss, train.negatives, train.negatives_each) == ("sum", "bce", "uniform", 1), name
+        assert (train.theta, train.temperature, train.peer, train.relu_gradient) == (None, 1, 0.03, "full"), name
+        assert train.weight_decay == 3e-4, name
     for kind in ("fourier", "morph"):
         selected, by_chance = (presets[f"paper-cifar100-{kind}{end}"].config for end in ("", "-random"))
         assert (selected.labels.method, selected.labels.candidates) == ("best", 2000)

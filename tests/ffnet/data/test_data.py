@@ -12,7 +12,8 @@ from reference import make_folder
 
 import ffnet
 from fflabels.errors import FFLabelsError
-from ffnet.data.dataset import to_split
+from ffnet.config import DataConfig
+from ffnet.data.dataset import Data, Split, split_data, to_split
 from ffnet.data.folders import read_pictures
 from ffnet.presets import quick_preset
 
@@ -258,3 +259,21 @@ def test_floats_are_resized_as_bytes_are():
     small = to_split((images / 255).astype(np.float32), classes, 6).images
     assert small.dtype == torch.float32
     torch.testing.assert_close(small * 255, to_split(images, classes, 6).images.float(), atol=0.51, rtol=0)
+
+
+def test_pairs_of_a_split_are_made_of_its_own_digits(monkeypatch):
+    classes = torch.arange(100) % 10
+    parts = [Split(torch.full((100, 1, 2, 2), k, dtype=torch.uint8), classes) for k in range(3)]
+    monkeypatch.setattr("ffnet.data.sources.load_mnist", lambda _: Data("mnist", *parts, tuple("0123456789")))
+    data = ffnet.load_data("mnist-pairs")
+    assert [part.images.unique().tolist() for part in (data.train, data.validation, data.test)] == [[0], [1], [2]]
+
+
+@pytest.mark.parametrize("rule", ["by image", "by class"])
+def test_no_image_is_in_two_splits_and_none_is_lost(rule):
+    images, classes = np.arange(90, dtype=np.uint8)[:, None, None, None], np.arange(90) % 3
+    given = (images[:60], classes[:60]), (images[60:], classes[60:])
+    data = split_data(DataConfig(), "x", *given, tuple("abc"), 12, rule)
+    parts = [part.images.flatten().tolist() for part in (data.train, data.validation, data.test)]
+    assert [len(part) for part in parts] == [48, 12, 30]
+    assert sorted(itertools.chain.from_iterable(parts)) == list(range(90))

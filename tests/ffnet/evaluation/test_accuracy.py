@@ -2,13 +2,14 @@
 
 import pytest
 import torch
-from reference import config
+from reference import config, small_data
 
 import ffnet
 from fflabels import named_set
 from ffnet.data.dataset import Split
-from ffnet.evaluation.accuracy import accuracy_of
+from ffnet.evaluation.accuracy import accuracy_of, evaluate
 from ffnet.fitting import untrained
+from ffnet.inference.passes import layer_goodness
 
 
 def test_the_untrained_control_has_the_statistics_of_the_images_however_few_there_are():
@@ -51,3 +52,23 @@ def test_goodness_stands_beside_that_of_the_untrained_net_where_it_is_at_hand():
     assert ffnet.evaluate(net, data).goodness.untrained == expected
     assert ffnet.evaluate(net, data, inference="goodness", control=control).goodness.untrained == expected
     assert ffnet.evaluate(net, data, inference="goodness").goodness.untrained is None
+
+
+def test_the_accuracy_of_each_layer_is_of_its_goodness_alone():
+    chosen, data = small_data()
+    ours = ffnet.FFNet(chosen, data.shape, named_set("fourier:paper10")).eval()
+    found, goodness = evaluate(ours, data, inference="goodness").goodness, layer_goodness(ours, data.validation.images)
+    alone_and_summed = (*goodness, goodness[1:].sum(0))
+    right = [float((one.argmax(1) == data.validation.classes).double().mean()) for one in alone_and_summed]
+    assert [*found.layers, found.accuracy] == right
+    assert len(set(found.layers)) > 1
+
+
+def test_the_linear_classifier_stands_beside_that_of_the_untrained_net():
+    chosen, data = small_data()
+    ours, control = (ffnet.FFNet(chosen, data.shape, named_set("fourier:paper10")) for _ in range(2))
+    ffnet.fit(ours, data)
+    control = untrained(ours, data)
+    control.linear.bias.data[3] = 99.0  # it says 3 to all
+    found = evaluate(ours, data, inference="linear", control=control).linear
+    assert found.untrained == float((data.validation.classes == 3).double().mean()) != found.accuracy

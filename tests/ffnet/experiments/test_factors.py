@@ -19,10 +19,11 @@ from tiny_experiment import COMMAND, TINY, experiment
 from fflabels.errors import FFLabelsError
 from ffnet.evaluation.statistics import Gap
 from ffnet.experiments.factors import flat
-from ffnet.experiments.jobs import rows_of, run_jobs, status, write_rows
+from ffnet.experiments.jobs import finished_jobs, rows_of, run_jobs, status, write_rows
 from ffnet.experiments.load import list_experiments, load_experiment
 from ffnet.experiments.pivot import Effect, below_floor, discoveries, effects, report, write_report
 from ffnet.experiments.plots import accuracy_curves
+from ffnet.runs.folder import load_run
 from ffnet.runs.locks import locked
 
 GRID = """
@@ -269,15 +270,17 @@ def test_rows_and_differences_are_those_of_the_runs(done, tmp_path):
     assert [(row["goodness"], row["seed"]) for row in rows] == [
         ("log-contrast", 0), ("log", 0), ("log-contrast", 1), ("log", 1)
     ]  # fmt: skip
-    found = {effect.accuracy: effect for effect in effects(mine, rows)}
-    for column in ("validation goodness", "validation linear"):
-        log, base = ([row[column] for row in rows if row["goodness"] == kind] for kind in ("log", "log-contrast"))
-        gap = found[column].gap
-        assert gap.mean == pytest.approx(np.mean(np.subtract(log, base)))
-        if gap.low is not None:
-            test = ttest_rel(log, base)
-            assert found[column].p == pytest.approx(test.pvalue)
-            assert (gap.low, gap.high) == pytest.approx(tuple(test.confidence_interval(0.95)))
+    for job, row in zip(finished_jobs(jobs, folder), rows, strict=True):
+        part = load_run(folder / job.folder).results.validation
+        assert row["validation goodness"] == part.goodness.accuracy
+        assert row["validation goodness, last layer"] == part.goodness.layers[-1]
+        assert row["validation linear, untrained"] == part.linear.untrained
+    spread = [{**row, "validation goodness": value} for row, value in zip(rows, (0.5, 0.52, 0.4, 0.45), strict=True)]
+    [effect] = [effect for effect in effects(mine, spread) if effect.accuracy == "validation goodness"]
+    assert effect.gap.mean == pytest.approx(0.035)
+    test = ttest_rel([0.52, 0.45], [0.5, 0.4])
+    assert effect.p == pytest.approx(test.pvalue)
+    assert (effect.gap.low, effect.gap.high) == pytest.approx(tuple(test.confidence_interval(0.95)))
     text = report(mine, [*jobs, jobs[0]._replace(seed=9)], rows, "the command")
     assert "Primary comparison: log less log-contrast, goodness." in text
     assert "Not finished: 1 of 5." in text
@@ -406,12 +409,13 @@ def test_two_processes_killed_and_started_again_lose_no_run_and_repeat_none(tmp_
     folder = tmp_path / "experiments" / "mine" / "full"
     both = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) for _ in range(2)]
     deadline = time.monotonic() + 100
-    while not list(folder.glob("*/metrics.jsonl")) and time.monotonic() < deadline:  # until one has an epoch
+    while not list(folder.glob("*/results.json")) and time.monotonic() < deadline:  # until one of four is finished
         time.sleep(0.01)
     for process in both:
         process.send_signal(signal.SIGKILL)
         process.wait()
     finished = {path: path.read_bytes() for path in folder.glob("*/results.json")}
+    assert 1 <= len(finished) < 4
     done = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait(timeout=100) for process in done] == [0, 0]
     assert {one.state for one in status(load_experiment(tmp_path / "mine.toml").jobs(), folder)} == {"finished"}

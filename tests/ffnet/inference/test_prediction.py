@@ -1,10 +1,12 @@
 """Prediction by goodness, without a look at the classes."""
 
 import inspect
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from reference import SHAPE, batch, config, net
+from reference import SHAPE, batch, config, net, small_data
 
 import ffnet
 from fflabels import named_set
@@ -38,8 +40,12 @@ def test_prediction_has_no_place_for_classes_and_does_not_depend_on_them():
     methods = (layer_goodness, features, ffnet.goodness_scores, cascade_scores, halving_scores)
     for function in (ffnet.predict, ffnet.fit_forecast, *methods):
         assert not {"y", "labels", "classes", "targets"} & set(inspect.signature(function).parameters)
-    data = ffnet.load_data(ffnet.Config().data)
-    ours = ffnet.FFNet(config("net.pools=[2,2,1]"), data.shape, named_set("fourier:paper10"))
-    before = ffnet.predict(ours, data.test.images[:20])
-    data.test.classes[:] = data.test.classes[torch.randperm(len(data.test))]
-    assert torch.equal(before, ffnet.predict(ours, data.test.images[:20]))
+    _, data = small_data()
+    ours = ffnet.FFNet(config(), data.shape, named_set("fourier:paper10")).eval()
+    others = replace(data.validation, classes=(data.validation.classes + 3) % 10)
+    confusions = [
+        np.array(ffnet.evaluate(ours, one, inference="goodness").goodness.confusion)
+        for one in (data, replace(data, validation=others))
+    ]
+    assert np.array_equal(*(confusion.sum(0) for confusion in confusions))  # how often each class is predicted
+    assert not np.array_equal(*confusions)

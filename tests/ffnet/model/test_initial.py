@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import SHAPE, config, normalized
+from reference import SHAPE, config, net, normalized
 from torch.nn import functional as F
 
 import ffnet
@@ -94,3 +94,10 @@ def test_unknown_initial_weights_name_the_nearest():
     assert set(INITS) == {"torch", "base", "unit", "measured"}
     with pytest.raises(FFLabelsError, match=r"unknown initial weights; got measure.*measured"):
         get_init("measure")
+
+
+def test_initial_weights_follow_from_the_seed():
+    one, again, other = (net(f"seed={seed}").layers for seed in (0, 0, 1))
+    for layer in range(3):
+        assert torch.equal(one[layer].weight, again[layer].weight)
+        assert not torch.equal(one[layer].weight, other[layer].weight)

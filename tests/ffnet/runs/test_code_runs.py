@@ -285,3 +285,12 @@ def test_a_training_that_asks_for_other_codes_gets_them_whatever_it_starts_from(
         assert torch.equal(codes[1], codes[2])
         assert not torch.equal(codes[1], codes[0])
         torch.testing.assert_close(codes[3], codes[0], atol=1e-9, rtol=0)
+
+
+def test_codes_are_made_with_the_seed_of_the_run():
+    chosen = ffnet.Config().replaced({
+        "net.widths": [6, 12, 12], "labels.goodness.set": "code:hadamard,code", "labels.candidates": 16, "seed": 3,
+    })  # fmt: skip
+    sets = choose_codes(chosen, 10).sets
+    assert sets[12] == named_set("code:hadamard", 10, (12, 1, 1), 3)
+    assert sets[6] == design("code", 10, candidates=16, shape=(6, 1, 1), seed=3)

@@ -1,5 +1,6 @@
 """Run folders: killed anywhere and resumed they end the same; nothing that goes wrong loses what was there."""
 
+import copy
 import dataclasses
 import os
 import re
@@ -9,25 +10,31 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 import torch
 from reference import SMALL_RUN as SMALL
+from reference import small_data
 
 import fflabels
 import ffnet
+from fflabels import named_set
 from fflabels.errors import FFLabelsError
+from ffnet.evaluation.accuracy import evaluate
 from ffnet.runs import locks
 from ffnet.runs.checkpoint import newest_checkpoint
 from ffnet.runs.files import DamagedWarning
 from ffnet.runs.folder import settings_digest
 from ffnet.runs.locks import LockedError, is_locked, locked, new_run_folder
 from ffnet.runs.log import read_lines
-from ffnet.runs.session import Watcher
+from ffnet.runs.session import Watcher, _validation_metrics
 from ffnet.runs.start import with_absolute_paths
 from ffnet.training.baselines import BPLearner
 from ffnet.training.forward_forward import FFLearner
+from ffnet.training.loop import Position
 
 PRODUCTS = ["model.safetensors", "untrained.safetensors", "metrics.jsonl", "metrics.csv", "results.json", "labels.json"]
 
@@ -147,6 +154,7 @@ def test_killed_and_resumed_a_run_ends_bit_for_bit_as_one_left_alone(tmp_path, s
     else:
         code, told = end(start(*command))
         assert code == 0, told
+    assert command[0] == "resume", "the run was quicker than the first signal"
     code, told = end(whole)
     assert code == 0, told
     assert files(tmp_path / "whole") == files(folder), steps
@@ -589,3 +597,14 @@ def test_a_run_that_training_starts_from_cannot_name_code_to_run(tmp_path, monke
     with pytest.raises(FFLabelsError, match="a labeler file named in a run folder is not executed"):
         ffnet.train(start=hostile, dataset="cells", out="again", **{"data.limit": 40})
     assert not (tmp_path / "ran").exists()
+
+
+def test_the_validation_of_an_epoch_is_of_validation_images_in_evaluation_mode():
+    chosen, data = small_data("train.validate_every=1", "net.norm=batch", "inference.layers=sum")
+    ours = ffnet.FFNet(chosen, data.shape, named_set("fourier:paper10")).train()
+    before = copy.deepcopy(ours.state_dict())
+    found = _validation_metrics(SimpleNamespace(config=chosen, net=ours, labels=ours.labels), data, Position(1))
+    assert ours.training
+    assert all(torch.equal(a, b) for a, b in zip(ours.state_dict().values(), before.values(), strict=True))
+    known = evaluate(ours.eval(), replace(data, test=data.test[:0]), "validation", inference="goodness").goodness
+    assert found == {"validation": known.accuracy, "validation_layers": known.layers}

@@ -15,10 +15,10 @@ from ffnet.training.codes import CodeLearner
 POOLS = (2, 1, 1)
 
 
-def one_layer(x, layer, norm, pool):
+def one_layer(x, layer, norm, pool, stride=1):
     """The pooled activity of a layer, written for autograd."""
-    y = F.conv2d(normalized(x, norm), layer["weight"], layer["bias"], padding="same").relu()
-    return F.max_pool2d(y, pool)
+    padding = layer["weight"].shape[-1] // 2
+    return F.max_pool2d(F.conv2d(normalized(x, norm), layer["weight"], layer["bias"], stride, padding).relu(), pool)
 
 
 def parameters_of(net):
@@ -59,14 +59,25 @@ def test_ten_closed_form_steps_equal_autograd(monkeypatch, norm, learn, dtype, f
             torch.testing.assert_close(parameter, expected[name], rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("pools", ["[1,1,1]", "[2,2,1]", "[3,1,2]", "[2,7,1]"])
-def test_every_pooling_and_stride_has_the_gradient_of_autograd(pools):
-    net = code_net(f"net.pools={pools}", "dtype=float64", "labels.goodness.learn=true", "net.kernel=5")
+@pytest.mark.parametrize(
+    ("pools", "strides"),
+    [
+        ([1, 1, 1], [1, 1, 1]),
+        ([2, 2, 1], [1, 1, 1]),
+        ([3, 1, 2], [1, 1, 1]),
+        ([2, 7, 1], [1, 1, 1]),
+        ([1, 2, 1], [2, 1, 2]),
+    ],
+    ids=str,
+)
+def test_every_pooling_and_stride_has_the_gradient_of_autograd(pools, strides):
+    settings = (f"net.pools={pools}", f"net.strides={strides}", "labels.goodness.learn=true", "net.kernel=5")
+    net = code_net(*settings, "dtype=float64")
     layers, (images, labels) = parameters_of(net), batch()
     CodeLearner(net).learn(images, labels[:, 0])
     x = images
-    for layer, learnt, pool in zip(layers, net.layers, map(int, pools[1:-1].split(",")), strict=True):
-        x = one_layer(x, layer, "batch", pool)
+    for layer, learnt, pool, stride in zip(layers, net.layers, pools, strides, strict=True):
+        x = one_layer(x, layer, "batch", pool, stride)
         code = layer["goodness_weight"] * layer["goodness_weight"].shape[1] ** -0.25
         F.cross_entropy(4 * reference_code_goodness(x, code), labels[:, 0]).backward()
         x = x.detach()

@@ -2,21 +2,30 @@
 
 import pytest
 import torch
-from reference import SHAPE, config
+from reference import SHAPE, batch, config, net
 
 import fflabels
 import ffnet
+from ffnet.data.dataset import Split
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
-from ffnet.training.loop import learning_rate
+from ffnet.training.loop import learning_rate, make_learner, steps
 
 
 def test_draws_depend_on_seed_and_epoch_alone():
-    classes = torch.arange(100) % 10
-    first, again, other = (Draws(config(), classes, 10, epoch) for epoch in (0, 0, 1))
+    classes, places = torch.arange(100) % 10, ((0, 0), (0, 0), (0, 1), (1, 0))
+    first, again, later, other = (Draws(config(f"seed={seed}"), classes, 10, epoch) for seed, epoch in places)
     assert torch.equal(first.order_SB, again.order_SB)
     assert torch.equal(first.labels_SBK, again.labels_SBK)
-    assert not torch.equal(first.order_SB, other.order_SB)
+    for draws in (later, other):
+        assert not torch.equal(first.order_SB, draws.order_SB)
+
+
+@pytest.mark.parametrize(("drawn", "balanced"), [("balanced", True), ("uniform", False)])
+def test_wrong_labels_are_drawn_as_the_settings_say(drawn, balanced):
+    draws = Draws(config(f"train.negatives={drawn}", "train.batch=50"), torch.arange(1000) % 10, 10, 0)
+    right, wrong = (torch.stack([step.bincount(minlength=10) for step in draws.labels_SBK[:, :, k]]) for k in (0, 1))
+    assert bool((right == wrong).all(1).double().mean() > 0.5) is balanced
 
 
 def test_the_papers_cooldown():
@@ -48,3 +57,12 @@ def test_morphology_labels_of_an_epoch_wait_on_the_host():
         classes = torch.arange(40) % 10
         draws = Draws(learner.config, classes, 10, 0, labels_device=learner.labels_device or torch.device("meta"))
         assert draws.labels_SBK.device.type == where
+
+
+def test_the_rate_falls_within_an_epoch():
+    ours = net("train.schedule=linear", "train.epochs=2", "train.batch=8", "train.lr=1e-3")
+    split = Split((255 * batch(32)[0]).byte(), torch.arange(32) % 10)
+    learner, rates = make_learner(ours, 32), []
+    for _ in steps(learner, ours.config, split, 10):
+        rates.append(learner.optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([1e-3 * (1 - k / 8) for k in range(8)])

@@ -1,18 +1,23 @@
 """Whole trainings: presets, digits, back-propagation, and what goes wrong."""
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from reference import batch, config, net
+from reference import SHAPE, batch, config, net, small_data
 
 import ffnet
 from fflabels import named_set
 from fflabels.errors import FFLabelsError
-from ffnet.fitting import fit_linear
+from ffnet.data.dataset import Split
+from ffnet.fitting import fit_layer_weights, fit_linear
 from ffnet.training.baselines import BPLearner
 from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
 from ffnet.training.loop import make_learner
+from ffnet.training.losses import LogitScale, discriminates
 
 
 @pytest.mark.slow
@@ -118,3 +123,50 @@ def test_the_linear_classifier_is_fitted_on_at_most_as_many_images_as_asked_for(
     assert torch.equal(whole, more)
     assert torch.equal(few, fit_linear(nets[0], data.train[:30]).weight)
     assert not torch.equal(few, whole)
+
+
+def test_discrimination_counts_positives_above_and_negatives_below():
+    goodness, scale = torch.tensor([[3.0, 1.0, 5.0], [0.0, 1.0, 1.5]]), LogitScale(2.0, 1.0, 1.0)
+    assert discriminates(goodness, "bce", scale).tolist() == [0.75, 0.5]
+    for loss in ("softplus", "softmax"):
+        assert discriminates(goodness, loss, scale).tolist() == [0.5, 0.0]
+
+
+def test_metrics_of_an_epoch_are_means_over_steps_and_its_loss_is_of_the_layers_that_count():
+    ours = net("dtype=float64")
+    learner, alone = FFLearner(ours, 8), []
+    for step in range(3):
+        single = FFLearner(copy.deepcopy(ours), 8)
+        for one in (single, learner):
+            one.learn(*batch(seed=step))
+        alone.append(single.epoch_metrics())
+    found = learner.epoch_metrics()
+    for name in ("layer_loss", "discrimination"):
+        assert found[name] == pytest.approx(np.mean([metrics[name] for metrics in alone], 0))
+    assert found["loss"] == pytest.approx(sum(found["layer_loss"][1:]))
+
+
+def test_labels_and_nets_follow_from_the_training_images_alone():
+    chosen, data = small_data("labels.set=morph", "labels.candidates=16", "inference.layers=sum")
+    blind = replace(data, validation=data.validation[:0], test=data.test[:0])
+    nets = []
+    for one in (data, blind):
+        nets.append(ffnet.FFNet(chosen, data.shape, ffnet.label_set(chosen, one)))
+        ffnet.fit(nets[-1], one)
+    assert nets[0].labels == nets[1].labels
+    assert all(torch.equal(a, b) for a, b in zip(*(one.state_dict().values() for one in nets), strict=True))
+
+
+def test_layer_weights_are_fitted_on_validation_images():
+    chosen, data = small_data("inference.layers=weighted")
+    ours = ffnet.FFNet(chosen, data.shape, named_set("fourier:paper10")).eval()
+    found, blind = (fit_layer_weights(ours, one) for one in (data, replace(data, train=data.train[:0])))
+    assert torch.equal(found.weight_L, blind.weight_L)
+
+
+def test_back_propagation_reaches_every_layer_with_the_gradient_of_autograd():
+    chosen = config("algorithm=bp", "net.norm=layer", "dtype=float64")
+    ours = ffnet.BPNet(chosen, SHAPE, 10)
+    split = Split((255 * batch(8)[0]).byte(), torch.arange(8))
+    BPLearner(ours).step(split, Draws(chosen, split.classes, 10, 0), 0)
+    assert all(p.grad.abs().max() > 0 for p in ours.parameters())

@@ -5,7 +5,10 @@ import pytest
 import torch
 from reference import batch, net
 
+from ffnet.data.dataset import Split
+from ffnet.inference.passes import layer_goodness
 from ffnet.training import negatives
+from ffnet.training.draws import Draws
 from ffnet.training.forward_forward import FFLearner
 
 
@@ -54,3 +57,25 @@ def test_hard_negatives_follow_the_logits_and_are_never_right():
     assert (wrong != classes).all()
     share = (wrong[classes == 0] == 2).float().mean()
     assert abs(share - np.e / (1 + np.e)) < 0.02
+
+
+def test_hard_negatives_follow_the_table_of_their_own_image():
+    split = Split((255 * batch(32)[0]).byte(), torch.arange(32) % 10)
+    favourite = (split.classes + 1 + torch.arange(32) % 9) % 10
+    ours, seen = net("train.negatives=hard", "train.batch=8"), []
+    learner = FFLearner(ours, 32)
+    learner.table[torch.arange(32), favourite] = 60.0
+    learner.learn = lambda images, labels, index: seen.append((labels, index))
+    learner.step(split, Draws(ours.config, split.classes, 10, 0), 0)
+    labels, index = seen[0]
+    assert torch.equal(labels, torch.stack([split.classes[index], favourite[index]], 1))
+
+
+def test_the_table_of_hard_negatives_holds_alpha_times_the_last_layers_goodness_over_its_threshold():
+    ours = net("train.negatives=hard", "train.alpha=3", "train.goodness=sum", "dtype=float64")
+    images, pair = batch()
+    goodness = layer_goodness(ours, images)[-1]
+    learner = FFLearner(ours, 8)
+    learner.learn(images, pair, torch.arange(8))
+    expected = torch.zeros(8, 10).scatter(1, pair, (3 / (6 * 7 * 7) * goodness.gather(1, pair)).float())
+    torch.testing.assert_close(learner.table, expected)

@@ -10,7 +10,7 @@ from ffnet.training.draws import Draws
 def test_training_with_the_papers_recipe_equals_the_plain_network():
     config = ffnet.load_preset("paper-mnist").config.override(
         [
-            "data.name=digits", "data.limit=300", "net.widths=[6,8,8]", "net.kernel=5", "net.pools=[1,2,1]",
+            "data.name=digits", "data.limit=100", "net.widths=[6,8,8]", "net.kernel=5", "net.pools=[1,2,1]",
             "train.epochs=4", "train.lr=1e-3", "inference.linear_epochs=1",
             "net.first_layer=local", "train.peer=0", "train.relu_gradient=true", "train.weight_decay=0",
         ]
