@@ -2,7 +2,7 @@
 
 The words are in docs/results/paper-claims.toml, the figures in the files of stored rows and cells beside it. With
 `--runs FOLDER`, a folder of `ffnet experiment run paper-mnist-filters`, the curves of its runs are stored first; with
-`--cifar10 FOLDER` those of `paper-cifar10-labels`.
+`--cifar10 FOLDER` those of `paper-cifar10-labels`. `map_statistics.py` writes the statistics of activation maps.
 """
 
 import argparse
@@ -100,24 +100,52 @@ def digits(runs):
     return {"digits": ", ".join(f"{k}: {100 * recalls[k]:.1f}" for k in order)}
 
 
-def finished():
-    """Return the stored rows of the finished runs: levels, seed, accuracies as shares, CPU seconds."""
-    path = CURVES / RESULTS_FILE
+def rows_of_file(path):
+    """Return the rows of a file, by column; none if there is no such file."""
     if not path.exists():
         return []
     with path.open() as file:
         return list(csv.DictReader(file))
 
 
+def finished():
+    """Return the stored rows of the finished runs: levels, seed, accuracies as shares, CPU seconds."""
+    return rows_of_file(CURVES / RESULTS_FILE)
+
+
+def accuracies(prefix, rows):
+    """Return the test accuracies of rows that differ by seed alone, in %, by the prefix and the inference."""
+    shown = {f"{prefix}_n": str(len(rows))}
+    for name, column in (("", "goodness"), ("_linear", "linear"), ("_untrained", "linear, untrained")):
+        values = [100 * float(row[f"test {column}"]) for row in rows]
+        spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+        shown[prefix + name] = f"{statistics.mean(values):.2f}{spread}" if values else "–"
+    return shown
+
+
 def figures_of_finished():
     """Return the test accuracies of the finished runs with 3×16 filters 5×5, at the paper's rate and at ten times it."""
     shown = {}
     for prefix, rate in (("full", PAPER), ("tenfold", TENFOLD)):
-        chosen = [row for row in finished() if (row["net"], row["rate"]) == ("16 filters 5x5", rate)]
-        for name, column in (("", "goodness"), ("_linear", "linear"), ("_untrained", "linear, untrained")):
-            values = [100 * float(row[f"test {column}"]) for row in chosen]
-            spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-            shown[prefix + name] = f"{statistics.mean(values):.2f}{spread}" if values else "–"
+        rows = [row for row in finished() if (row["net"], row["rate"]) == ("16 filters 5x5", rate)]
+        shown |= accuracies(prefix, rows)
+    return shown
+
+
+def figures_of_maps():
+    """Return the statistics of the activation maps of the runs on CIFAR10, trained and untrained net, over seeds."""
+    shown = {}
+    for kind in ("Fourier", "morphology"):
+        for net in ("trained", "untrained"):
+            rows = [
+                row
+                for row in rows_of_file(RESULTS / "paper-maps.csv")
+                if row["net"] == net and row["run"].startswith(f"{CIFAR10}/{kind}-")
+            ]
+            border = statistics.mean(float(row["border"]) for row in rows)
+            between = [float(row[f"correlation {k} {k + 1}"]) for row in rows for k in range(2, 6)]
+            shown[f"{kind}_{net}_border"] = f"{100 * border:.0f}"
+            shown[f"{kind}_{net}_correlations"] = f"{min(between):.2f} … {max(between):.2f}".replace("-", "−")
     return shown
 
 
@@ -132,8 +160,14 @@ def of_cifar10():
 
 
 def figures_of_cifar10():
-    """Return the discrimination of layers 2 to 6, by kind of label, in the last epoch that both kinds have reached."""
+    """Return the discrimination of layers 2 to 6 and the test accuracies, by kind of label.
+
+    The discrimination is that of the first seed, in the last epoch that both kinds have reached.
+    """
     kinds, shown = of_cifar10(), {}
+    for kind in kinds:
+        rows = [row for row in rows_of_file(RESULTS / f"{CIFAR10}.csv") if row["labels"] == kind]
+        shown |= accuracies(f"cifar10_{kind}", rows)
     epoch = min(len(epochs) for epochs in kinds.values())
     for kind, epochs in kinds.items():
         shares = (100 * epochs[epoch - 1][f"discrimination_{k}"] for k in range(2, 7))
@@ -199,7 +233,8 @@ def page(runs):
     """Return the page."""
     tree = tomllib.loads((RESULTS / "paper-claims.toml").read_text())
     figures = {name: cell(*place) for name, place in tree["figures"].items()}
-    figures |= {**figures_of_runs(runs), **digits(runs), **figures_of_finished(), **figures_of_cifar10()}
+    figures |= {**figures_of_runs(runs), **digits(runs), **figures_of_finished()}
+    figures |= {**figures_of_cifar10(), **figures_of_maps()}
     rows = [
         [
             one["claim"],
