@@ -2,7 +2,8 @@
 
 The words are in docs/results/paper-claims.toml, the figures in the files of stored rows and cells beside it. With
 `--runs FOLDER`, a folder of `ffnet experiment run paper-mnist-filters`, the curves of its runs are stored first; with
-`--cifar10 FOLDER` those of `paper-cifar10-labels`. `map_statistics.py` writes the statistics of activation maps.
+`--cifar10 FOLDER` those of `paper-cifar10-labels`. `map_statistics.py` and `linear_heads.py` write the other
+figures of CIFAR10's nets.
 """
 
 import argparse
@@ -20,12 +21,15 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import msgspec
+import numpy as np
 
 from ffnet.experiments.load import load_experiment
 from ffnet.report.tables import markdown
+from ffnet.runs.log import as_csv
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 CURVES = RESULTS / "paper-mnist-filters"
+CONFUSIONS = CURVES / "confusion.json"
 RESULTS_FILE = "results.csv"
 PLOT = RESULTS.parent / "_static" / "paper-claims" / "mnist.png"
 CIFAR10 = "paper-cifar10-labels"
@@ -87,17 +91,34 @@ def figures_of_runs(runs):
         shares.append(", ".join(f"{100 * epochs[-1][f'discrimination_{k}']:.1f}" for k in (2, 3)))
         done.append(len(epochs))
     at = ", ".join(f"epoch {count}" for count in done)
-    return {"crossing": "; ".join(crossings), "discrimination": f"layers 2, 3: {'; '.join(shares)} % ({at})"}
+    return {
+        "runs": str(len(done)),
+        "crossing": "; ".join(crossings),
+        "discrimination": f"layers 2, 3: {'; '.join(shares)} % ({at})",
+    }
 
 
-def digits(runs):
-    """Return the recall of every digit on the test images, worst first, where a run is finished."""
-    path = CURVES / "confusion.json"
-    if not path.exists():
-        return {"digits": "–"}
-    recalls = [row[k] / sum(row) for k, row in enumerate(msgspec.json.decode(path.read_bytes()))]
-    order = sorted(range(10), key=recalls.__getitem__)
+def digits():
+    """Return the recall of every digit on the test images, worst first, over the finished runs at the paper's rate."""
+    tables = msgspec.json.decode(CONFUSIONS.read_bytes())
+    summed = sum(np.array(table) for name, table in tables.items() if named()[name][1] == PAPER)
+    recalls = summed.diagonal() / summed.sum(1)
+    order = recalls.argsort()
     return {"digits": ", ".join(f"{k}: {100 * recalls[k]:.1f}" for k in order)}
+
+
+def heads_table():
+    """Return the accuracies of linear classifiers on pooled features, for the nets of CIFAR10's first seeds."""
+    found = {
+        (row["run"].rpartition("/")[2], row["net"], row["pool"]): row
+        for row in rows_of_file(RESULTS / "paper-linear-heads.csv")
+    }
+    nets = [(f"{kind}-0", net) for kind in ("Fourier", "morphology") for net in ("trained", "untrained")]
+    rows = []
+    for pool, words in (("0", "all"), ("4", "4×4"), ("2", "2×2"), ("1", "1×1")):
+        shares = ((100 * float(found[*net, pool][name]) for name in ("train", "validation")) for net in nets)
+        rows.append([words, *(" / ".join(f"{share:.1f}" for share in pair) for pair in shares)])
+    return "\n".join(markdown(["pixels", *(f"{run[:-2]}, {net}" for run, net in nets)], rows))
 
 
 def rows_of_file(path):
@@ -124,10 +145,11 @@ def accuracies(prefix, rows):
 
 
 def figures_of_finished():
-    """Return the test accuracies of the finished runs with 3×16 filters 5×5, at the paper's rate and at ten times it."""
+    """Return the test accuracies of the runs with 3×16 filters 5×5, in float32, at the paper's rate and ten times it."""
     shown = {}
     for prefix, rate in (("full", PAPER), ("tenfold", TENFOLD)):
-        rows = [row for row in finished() if (row["net"], row["rate"]) == ("16 filters 5x5", rate)]
+        wanted = ("16 filters 5x5", rate, "float32")
+        rows = [row for row in finished() if (row["net"], row["rate"], row["dtype"]) == wanted]
         shown |= accuracies(prefix, rows)
     return shown
 
@@ -172,7 +194,7 @@ def figures_of_cifar10():
     for kind, epochs in kinds.items():
         shares = (100 * epochs[epoch - 1][f"discrimination_{k}"] for k in range(2, 7))
         shown[f"{kind}_layers"] = ", ".join(f"{share:.1f}" for share in shares)
-    return {**shown, "cifar10_epoch": str(epoch)}
+    return {**shown, "cifar10_epoch": str(epoch), "heads": heads_table()}
 
 
 def plot_cifar10():
@@ -199,10 +221,11 @@ def finished_table():
             row["seed"],
             *(f"{100 * float(row[f'test {name}']):.2f}" for name in ("goodness", "linear", "linear, untrained")),
             f"{float(row['cpu seconds']):.0f}",
+            row["dtype"],
         ]
         for row in finished()
     ]
-    head = ["finished run", "seed", "goodness, test", "linear, test", "linear, untrained", "CPU s"]
+    head = ["finished run", "seed", "goodness, test", "linear, test", "linear, untrained", "CPU s", "number type"]
     return ["", *markdown(head, rows)] if rows else []
 
 
@@ -217,7 +240,7 @@ def plot(runs):
         axes[0].plot([e["epoch"] for e in tried], shares, style, color="k", marker=".", label=label)
         for k, colour in ((2, "tab:red"), (3, "tab:blue")):
             values = [100 * one[f"discrimination_{k}"] for one in epochs]
-            axes[1].plot([one["epoch"] for one in epochs], values, style, color=colour, label=f"layer {k}, {rate}")
+            axes[1].plot([one["epoch"] for one in epochs], values, style, color=colour, label=f"layer {k}, {label}")
     axes[0].axhline(99.2, color="gray", linestyle=":", label="the paper's best, 3×128 filters 7×7")
     for axis, title in zip(axes, ("Goodness on the validation images, %", "Discrimination, %"), strict=True):
         axis.set_title(title, fontsize=10)
@@ -233,7 +256,7 @@ def page(runs):
     """Return the page."""
     tree = tomllib.loads((RESULTS / "paper-claims.toml").read_text())
     figures = {name: cell(*place) for name, place in tree["figures"].items()}
-    figures |= {**figures_of_runs(runs), **digits(runs), **figures_of_finished()}
+    figures |= {**figures_of_runs(runs), **digits(), **figures_of_finished()}
     figures |= {**figures_of_cifar10(), **figures_of_maps()}
     rows = [
         [
@@ -248,7 +271,7 @@ def page(runs):
     counts = [f"*{verdict}* {sum(one['verdict'] == verdict for one in tree['claims'])}" for verdict in tree["verdicts"]]
     return "\n".join([tree["text"].strip().format(counts=", ".join(counts)), "", *markdown(HEAD, rows), "",
                       tree["recipe"].strip(), "", *epochs_table(runs), *finished_table(), "",
-                      tree["plot"].strip(), "", tree["cifar10"].strip().format_map(figures), ""])  # fmt: skip
+                      tree["plot"].strip().format_map(figures), "", tree["cifar10"].strip().format_map(figures), ""])  # fmt: skip
 
 
 def epochs_table(runs):
@@ -267,21 +290,19 @@ def epochs_table(runs):
 
 
 def store(folder):
-    """Keep the curves of the runs in a folder, their results, and the confusion matrix of the first finished one."""
+    """Keep the curves of the runs in a folder, their results, and the confusion matrices of the finished ones."""
     CURVES.mkdir(exist_ok=True)
     if (folder / RESULTS_FILE).exists():  # written by `ffnet experiment report`
         with (folder / RESULTS_FILE).open() as file:
             rows = {(row["net"], row["rate"], row["seed"]): row for row in (*finished(), *csv.DictReader(file))}
-        with (CURVES / RESULTS_FILE).open("w") as file:
-            writer = csv.DictWriter(file, list(next(iter(rows.values()))), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows.values())
+        (CURVES / RESULTS_FILE).write_text(as_csv(list(rows.values())))
     for path in sorted(folder.glob("*/metrics.csv")):
         shutil.copy(path, CURVES / f"{path.parent.name}.csv")
         results = path.parent / "results.json"
-        if results.exists() and not (CURVES / "confusion.json").exists():
+        if results.exists():
             test = msgspec.json.decode(results.read_bytes())["test"]
-            (CURVES / "confusion.json").write_bytes(msgspec.json.encode(test["goodness"]["confusion"]))
+            tables = msgspec.json.decode(CONFUSIONS.read_bytes()) | {path.parent.name: test["goodness"]["confusion"]}
+            CONFUSIONS.write_bytes(msgspec.json.encode(tables))
 
 
 if __name__ == "__main__":

@@ -218,8 +218,8 @@ def rows_of_page(name):
         return [typed(row) for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("name", [*CODES, "codes-classes", "codes-yardsticks"])
-def test_pages_of_codes_have_the_tables_that_their_rows_make(name):
+@pytest.mark.parametrize("name", [*CODES, "codes-classes", "codes-yardsticks", "paper-cifar10-labels"])
+def test_pages_with_rows_have_the_tables_that_these_make(name):
     made = report(load_experiment(name), [], rows_of_page(name), f"ffnet experiment report {name}").splitlines()
     page = (RESULTS / f"{name}.md").read_text().splitlines()
     assert [line for line in made if line.startswith("|") and line not in page] == []
