@@ -260,16 +260,22 @@ def page(runs):
     figures |= {**figures_of_cifar10(), **figures_of_maps()}
     rows = [
         [
-            one["claim"],
+            f"{number}. {one['claim']}",
             one["paper"],
             one["ran"].format_map(figures),
             one["ours"].format_map(figures),
-            f"**{one['verdict']}**" + (f": {one['because'].format_map(figures)}" if "because" in one else ""),
+            f"**{one['verdict']}**",
         ]
-        for one in tree["claims"]
+        for number, one in enumerate(tree["claims"], 1)
+    ]
+    notes = [
+        f"- *{number}. {one['claim']}*, {one['verdict']}: {one['because'].format_map(figures)}."
+        for number, one in enumerate(tree["claims"], 1)
+        if "because" in one
     ]
     counts = [f"*{verdict}* {sum(one['verdict'] == verdict for one in tree['claims'])}" for verdict in tree["verdicts"]]
     return "\n".join([tree["text"].strip().format(counts=", ".join(counts)), "", *markdown(HEAD, rows), "",
+                      "Why, by number:", "", *notes, "",
                       tree["recipe"].strip(), "", *epochs_table(runs), *finished_table(), "",
                       tree["plot"].strip().format_map(figures), "", tree["cifar10"].strip().format_map(figures), ""])  # fmt: skip
 
