@@ -32,7 +32,7 @@ DECAY = 1e-3
 """Strength of the L2 penalty on the weights, for scores of unit standard deviation."""
 
 NetScores = dict[str, Tensor]
-"""The scores of every net, (nets, N, classes), by kind: goodness, linear."""
+"""The scores of every net, (nets, N, classes), by kind: goodness, linear, and linear on the untrained nets."""
 
 
 class Ensemble:

@@ -5,7 +5,7 @@ its earlier rows: the trained net and the untrained one, each with its own linea
 that the classifier predicts correctly count, as in the paper's Fig. 4.
 
 - *border*: the share of images whose summed map has its maximum in the outermost eighth of the pixels' rows or columns,
-  at either side; the share of pixels there is the share that chance gives.
+  at either side. *Border by chance* is the share of pixels there; the untrained net is the fairer comparison.
 - *concentration*: the share of the positive evidence that is in the strongest tenth of the pixels, mean over images.
 - *correlation*: Pearson correlation of the maps of two layers, at the size of the smaller one, mean over images.
 """
@@ -79,7 +79,8 @@ def main():
         data = run.data(given.data)
         for which, net in (("trained", run.net), ("untrained", run.control(data))):
             found = statistics(net, data.validation[: given.images])
-            row = {"run": name, "net": which, **{key: f"{value:.4g}" for key, value in found.items()}}
+            values = {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in found.items()}
+            row = {"run": name, "net": which, **values}
             rows[name, which] = row
             print(*row.items(), sep="\n")
     names = list(dict.fromkeys(itertools.chain.from_iterable(rows.values())))

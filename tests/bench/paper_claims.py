@@ -164,9 +164,9 @@ def figures_of_maps():
                 for row in rows_of_file(RESULTS / "paper-maps.csv")
                 if row["net"] == net and row["run"].startswith(f"{CIFAR10}/{kind}-")
             ]
-            border = statistics.mean(float(row["border"]) for row in rows)
             between = [float(row[f"correlation {k} {k + 1}"]) for row in rows for k in range(2, 6)]
-            shown[f"{kind}_{net}_border"] = f"{100 * border:.0f}"
+            for name in ("border", "concentration"):
+                shown[f"{kind}_{net}_{name}"] = f"{100 * statistics.mean(float(row[name]) for row in rows):.0f}"
             shown[f"{kind}_{net}_correlations"] = f"{min(between):.2f} … {max(between):.2f}".replace("-", "−")
     return shown
 
@@ -307,7 +307,8 @@ def store(folder):
         results = path.parent / "results.json"
         if results.exists():
             test = msgspec.json.decode(results.read_bytes())["test"]
-            tables = msgspec.json.decode(CONFUSIONS.read_bytes()) | {path.parent.name: test["goodness"]["confusion"]}
+            tables = msgspec.json.decode(CONFUSIONS.read_bytes()) if CONFUSIONS.exists() else {}
+            tables[path.parent.name] = test["goodness"]["confusion"]
             CONFUSIONS.write_bytes(msgspec.json.encode(tables))
 
 

@@ -66,7 +66,7 @@ def test_the_accuracy_of_each_layer_is_of_its_goodness_alone():
 
 def test_the_linear_classifier_stands_beside_that_of_the_untrained_net():
     chosen, data = small_data()
-    ours, control = (ffnet.FFNet(chosen, data.shape, named_set("fourier:paper10")) for _ in range(2))
+    ours = ffnet.FFNet(chosen, data.shape, named_set("fourier:paper10"))
     ffnet.fit(ours, data)
     control = untrained(ours, data)
     control.linear.bias.data[3] = 99.0  # it says 3 to all
