@@ -59,6 +59,9 @@ def run_commands(block, folder):
         command = line.removeprefix("$ ")
         if command.startswith(("fflabels ", "ffnet ")):
             words = shlex.split(command)
+            if words[:2] == ["ffnet", "train"]:  # a preset's thirty epochs and 2000 candidates would show no more
+                words += [] if "--epochs" in words else ["--epochs", "2"]
+                words += ["--set", "labels.candidates=100"] if {"fourier", "morph"} & set(words) else []
             if any(".py" in word for word in words):  # a module that the process would keep
                 arguments = [sys.executable, "-c", PROGRAM, *words]
                 environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
