@@ -41,3 +41,6 @@ class Stripes(Labeler):
         stripes = 0.5 + 0.5 * np.sin(np.arange(images.shape[-1]) * 6 / recipe.period)
         return array_namespace(images).broadcast_to(constant_like(stripes, images), images.shape)
 """
+
+SHORT = ("--epochs", "1", "--set=labels.candidates=16", "--set=data.limit=100", "--set=inference.linear_epochs=1")
+"""Options of a training that is over at once."""

@@ -16,7 +16,7 @@ from ffnet.evaluation.result import Accuracy, Evaluation, SplitName
 from ffnet.fitting import untrained
 from ffnet.inference.passes import decision_scores, goodness_scores, layer_goodness
 from ffnet.inference.predict import check_inference
-from ffnet.inference.registry import INFERENCES, Answer, get_inference
+from ffnet.inference.registry import INFERENCES, Answer, InferenceMethod, get_inference
 from ffnet.model.net import FFNet, Net
 from ffnet.prepare import check_net
 
@@ -77,17 +77,23 @@ def evaluate(
     check_net(net, data)
     check_inference(net, inference)
     names = [inference] if inference else [n for n, m in INFERENCES.items() if m.reported and isinstance(net, m.nets)]
-    if control is None and isinstance(net, FFNet) and any(get_inference(name)[1].control for name in names):
+    resolved = [get_inference(name) for name in names]
+    if control is None and isinstance(net, FFNet) and any(method.control for _, method, _ in resolved):
         control = untrained(net, data, progress=progress)
-    results = {name: _accuracy_by(name, net, part, data.classes, control, progress) for name in names}
-    return Evaluation(split, len(part), {get_inference(name)[0]: result for name, result in results.items()})
+    accuracies = {one[0]: _accuracy_by(one, net, part, data.classes, control, progress) for one in resolved}
+    return Evaluation(split, len(part), accuracies)
 
 
 def _accuracy_by(
-    inference: Inference, net: Net, part: Split, count: int, control: FFNet | None, progress: Progress
+    resolved: tuple[str, InferenceMethod, int | None],
+    net: Net,
+    part: Split,
+    count: int,
+    control: FFNet | None,
+    progress: Progress,
 ) -> Accuracy:
     """Return the accuracy of one inference method, with the comparisons that the method calls for."""
-    name, method, number = get_inference(inference)
+    name, method, number = resolved
     layers: list[float] = []
     untrained_NC = agreement = None
     if name == "goodness" and isinstance(net, FFNet):

@@ -16,6 +16,7 @@ from ffnet import load_run
 from ffnet.evaluation.accuracy import accuracy
 from ffnet.fitting import fit_linear
 from ffnet.inference.passes import linear_scores
+from ffnet.runs.log import as_csv
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "results" / "paper-linear-heads.csv"
 POOLS, SHOWN = (0, 4, 2, 1), 5000
@@ -49,15 +50,7 @@ def main():
                 row = {"run": name, "net": which, "pool": str(pool), **found}
                 rows[name, which, str(pool)] = row
                 print(*row.values(), flush=True)
-                write(rows)
-
-
-def write(rows):
-    """Write the rows, by run, net and pooling."""
-    with FILE.open("w") as file:
-        writer = csv.DictWriter(file, list(next(iter(rows.values()))), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for _, row in sorted(rows.items()))
+                FILE.write_text(as_csv([row for _, row in sorted(rows.items())]))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import torch
 from torch.nn import functional as F
 
 from ffnet import activation_maps, load_run
+from ffnet.runs.log import as_csv
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "results" / "paper-maps.csv"
 BORDER, STRONGEST, BATCH = 1 / 8, 1 / 10, 250
@@ -83,11 +84,7 @@ def main():
             row = {"run": name, "net": which, **values}
             rows[name, which] = row
             print(*row.items(), sep="\n")
-    names = list(dict.fromkeys(itertools.chain.from_iterable(rows.values())))
-    with FILE.open("w") as file:
-        writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for _, row in sorted(rows.items()))
+    FILE.write_text(as_csv([row for _, row in sorted(rows.items())]))
 
 
 if __name__ == "__main__":

@@ -42,10 +42,17 @@ SMOOTH = 5
 
 
 @lru_cache
-def cells(file):
-    """Return the stored cells of a page."""
-    with (RESULTS / f"{file}.csv").open() as stored:
-        return list(csv.DictReader(stored))
+def stored(path):
+    """Return the rows of a file of figures, by column; none if there is no such file."""
+    if not path.exists():
+        return []
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def as_numbers(rows):
+    """Return rows of numbers, without their empty cells."""
+    return [{name: float(value) for name, value in row.items() if value} for row in rows]
 
 
 def cell(file, table, row, column="here"):
@@ -53,7 +60,7 @@ def cell(file, table, row, column="here"):
     rows = (row, f"{row} | ")
     [one] = (
         one
-        for one in cells(file)
+        for one in stored(RESULTS / f"{file}.csv")
         if (one["table"], one["column"]) == (table, column)
         and (one["row"] == rows[0] or one["row"].startswith(rows[1]))
     )
@@ -64,12 +71,8 @@ def cell(file, table, row, column="here"):
 
 def curves():
     """Return the epochs of every run of the paper's recipe, by its name."""
-    found = {}
-    for path in sorted(set(CURVES.glob("*.csv")) - {CURVES / RESULTS_FILE}):
-        with path.open() as file:
-            rows = csv.DictReader(file)
-            found[path.stem] = [{name: float(value) for name, value in row.items() if value} for row in rows]
-    return found
+    paths = sorted(set(CURVES.glob("*.csv")) - {CURVES / RESULTS_FILE})
+    return {path.stem: as_numbers(stored(path)) for path in paths}
 
 
 @lru_cache
@@ -111,7 +114,7 @@ def heads_table():
     """Return the accuracies of linear classifiers on pooled features, for the nets of CIFAR10's first seeds."""
     found = {
         (row["run"].rpartition("/")[2], row["net"], row["pool"]): row
-        for row in rows_of_file(RESULTS / "paper-linear-heads.csv")
+        for row in stored(RESULTS / "paper-linear-heads.csv")
     }
     nets = [(f"{kind}-0", net) for kind in ("Fourier", "morphology") for net in ("trained", "untrained")]
     rows = []
@@ -121,17 +124,9 @@ def heads_table():
     return "\n".join(markdown(["pixels", *(f"{run[:-2]}, {net}" for run, net in nets)], rows))
 
 
-def rows_of_file(path):
-    """Return the rows of a file, by column; none if there is no such file."""
-    if not path.exists():
-        return []
-    with path.open() as file:
-        return list(csv.DictReader(file))
-
-
 def finished():
     """Return the stored rows of the finished runs: levels, seed, accuracies as shares, CPU seconds."""
-    return rows_of_file(CURVES / RESULTS_FILE)
+    return stored(CURVES / RESULTS_FILE)
 
 
 def accuracies(prefix, rows):
@@ -161,7 +156,7 @@ def figures_of_maps():
         for net in ("trained", "untrained"):
             rows = [
                 row
-                for row in rows_of_file(RESULTS / "paper-maps.csv")
+                for row in stored(RESULTS / "paper-maps.csv")
                 if row["net"] == net and row["run"].startswith(f"{CIFAR10}/{kind}-")
             ]
             between = [float(row[f"correlation {k} {k + 1}"]) for row in rows for k in range(2, 6)]
@@ -175,9 +170,7 @@ def of_cifar10():
     """Return the curves of the runs on CIFAR10, by the kind of label: those of the first seed of each."""
     found = {}
     for path in sorted((RESULTS / CIFAR10).glob("*.csv")):
-        with path.open() as file:
-            rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
-        found.setdefault(path.stem.rpartition("-")[0], rows)
+        found.setdefault(path.stem.rpartition("-")[0], as_numbers(stored(path)))
     return found
 
 
@@ -188,7 +181,7 @@ def figures_of_cifar10():
     """
     kinds, shown = of_cifar10(), {}
     for kind in kinds:
-        rows = [row for row in rows_of_file(RESULTS / f"{CIFAR10}.csv") if row["labels"] == kind]
+        rows = [row for row in stored(RESULTS / f"{CIFAR10}.csv") if row["labels"] == kind]
         shown |= accuracies(f"cifar10_{kind}", rows)
     epoch = min(len(epochs) for epochs in kinds.values())
     for kind, epochs in kinds.items():
@@ -299,9 +292,10 @@ def store(folder):
     """Keep the curves of the runs in a folder, their results, and the confusion matrices of the finished ones."""
     CURVES.mkdir(exist_ok=True)
     if (folder / RESULTS_FILE).exists():  # written by `ffnet experiment report`
-        with (folder / RESULTS_FILE).open() as file:
-            rows = {(row["net"], row["rate"], row["seed"]): row for row in (*finished(), *csv.DictReader(file))}
+        both = (*finished(), *stored(folder / RESULTS_FILE))
+        rows = {(row["net"], row["rate"], row["seed"]): row for row in both}
         (CURVES / RESULTS_FILE).write_text(as_csv(list(rows.values())))
+        stored.cache_clear()
     for path in sorted(folder.glob("*/metrics.csv")):
         shutil.copy(path, CURVES / f"{path.parent.name}.csv")
         results = path.parent / "results.json"

@@ -6,14 +6,12 @@ import subprocess
 import sys
 
 import pytest
-from installed import SOUND, TRAINABLE
+from installed import SHORT, SOUND, TRAINABLE
 
 pytestmark = pytest.mark.slow
 
 PROGRAM = "import sys; from fflabels_cli.app import {0}; sys.argv = ['{0}', *sys.argv[1:]]; {0}()"
 POOL = ("--n", "2", "--candidates", "4", "--shape", "1x16x16")
-SETTINGS = ("labels.candidates=16", "data.limit=100", "inference.linear_epochs=1")
-SMALL = ("--epochs", "1", *(f"--set={setting}" for setting in SETTINGS))
 
 PARAMETERS = '''
 import enum
@@ -94,7 +92,7 @@ def test_parameters_of_every_kind_are_typed_and_shown(install, run):
     [as_json] = json.loads(run("fflabels", "list", "stripes", "--json").stdout)
     assert as_json["parameters"][1] == {"name": "style", "type": "mean | median", "default": "mean", "doc": ""}
 
-    done = run("ffnet", "train", "--labels", "stripes", "--param", "name=b", "--param", "seed=3", *SMALL)
+    done = run("ffnet", "train", "--labels", "stripes", "--param", "name=b", "--param", "seed=3", *SHORT)
     assert done.returncode == 0, done.stderr
     assert "stripes (fflabels-stripes 0.3) labels" in done.stderr
 
@@ -123,9 +121,9 @@ def test_a_reserved_name_is_listed_as_such(install, run):
 def test_a_set_of_a_labeler_in_a_file_is_trained_on(run, tmp_path):
     (tmp_path / "work" / "mine.py").write_text(TRAINABLE)
     assert run("fflabels", "select", "--labeler", "mine.py:Stripes", "--candidates", "30").returncode == 0
-    done = run("ffnet", "train", "--labels", "labels-stripes-10.json", *SMALL)
+    done = run("ffnet", "train", "--labels", "labels-stripes-10.json", *SHORT)
     assert "which no distribution has (in a file? --labeler FILE.py:CLASS; in Python" in done.stderr
-    done = run("ffnet", "train", "--labels", "labels-stripes-10.json", "--labeler", "mine.py:Stripes", *SMALL)
+    done = run("ffnet", "train", "--labels", "labels-stripes-10.json", "--labeler", "mine.py:Stripes", *SHORT)
     assert done.returncode == 0, done.stderr
     [folder] = (tmp_path / "work" / "runs").iterdir()
     done = run("ffnet", "eval", folder, "--labeler", "mine.py:Stripes")
@@ -173,7 +171,7 @@ def test_code_of_a_file_that_ends_the_process_is_tried_in_another_one(run, tmp_p
 
 def test_a_run_is_shown_and_compared_though_its_plugin_is_gone_or_renamed(install, run, tmp_path):
     install("fflabels-stripes", TRAINABLE)
-    assert run("ffnet", "train", "--labels", "stripes", *SMALL, "--out", "one").returncode == 0
+    assert run("ffnet", "train", "--labels", "stripes", *SHORT, "--out", "one").returncode == 0
     for old in tmp_path.glob("fflabels_stripes*"):
         old.unlink() if old.is_file() else [*map(os.unlink, old.iterdir()), old.rmdir()]
     done = run("ffnet", "info", "one")

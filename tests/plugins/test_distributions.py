@@ -4,14 +4,13 @@ import json
 
 import pytest
 from conftest import ROOT
+from installed import SHORT
 
 pytestmark = pytest.mark.slow
 
 PLUGINS = ("gabor", "walsh", "wavelet")
 LABELERS = {"gabor": "gabor", "walsh": "walsh", "walsh-code": "walsh", "wavelet": "wavelet"}
 """Labeler → the plugin that has it."""
-SETTINGS = ("labels.candidates=40", "data.limit=100", "inference.linear_epochs=1")
-SMALL = ("--epochs", "1", *(part for setting in SETTINGS for part in ("--set", setting)))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +57,7 @@ def test_the_commands_take_them(installed, tmp_path):
 
 @pytest.mark.parametrize("labels", ["walsh", "wavelet"])
 def test_networks_train_on_them(installed, tmp_path, labels):
-    done = installed.command("ffnet", "train", "--labels", labels, *SMALL, cwd=tmp_path)
+    done = installed.command("ffnet", "train", "--labels", labels, *SHORT, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"run folder: runs/digits-{labels}-0" in done.stdout
 
@@ -67,7 +66,7 @@ def test_a_set_and_a_run_of_one_that_is_gone_say_what_to_install(environment, tm
     environment.pip("install", "./plugins/fflabels-walsh")
     chosen = ("--kind", "walsh", "--shape", "1x16x16", "--candidates", "40")
     environment.command("fflabels", "select", *chosen, cwd=tmp_path)
-    environment.command("ffnet", "train", "--labels", "labels-walsh-10.json", *SMALL, cwd=tmp_path)
+    environment.command("ffnet", "train", "--labels", "labels-walsh-10.json", *SHORT, cwd=tmp_path)
     environment.pip("uninstall", "--yes", "fflabels-walsh")
     missing = (
         "made by the labeler walsh of fflabels-walsh 0.1.0, which is not installed (pip install fflabels-walsh==0.1.0)"

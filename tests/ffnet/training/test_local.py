@@ -63,9 +63,11 @@ def test_its_own_inference_method_can_be_named():
 
 
 def test_a_run_trains_predicts_maps_and_is_loaded_again(tmp_path):
-    small = [*(s for s in SMALL_RUN if not s.startswith("labels")), "train.epochs=3"]
+    small = [s for s in SMALL_RUN if not s.startswith("labels")]
+    small += ["train.epochs=12", "train.checkpoint_seconds=600"]  # a checkpoint a step would take most of the time
     run = ffnet.train(ffnet.Config(algorithm="local").override(small), out=tmp_path / "run")
     assert list(run.results.test.accuracies) == ["local"]
+    assert run.results.test.accuracies["local"].accuracy > 0.15
     images = run.data().test.images[:5]
     again = ffnet.load_run(tmp_path / "run")
     assert torch.equal(again.predict(images), run.predict(images))
