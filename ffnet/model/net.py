@@ -185,7 +185,7 @@ class FFNet(Net):
         self, config: Config, shape: Shape, labels: LabelSet | Codes, layer_labels: LabelSet | None = None
     ) -> None:
         codes = labels if isinstance(labels, Codes) else None
-        check_kind(config, codes)
+        check_kind(config, labels)
         super().__init__(config, shape, label_channels=config.labels.layers.count, codes=codes)
         self.labels = labels
         first = config.net.first_layer
@@ -340,9 +340,14 @@ def _new_key(key: str) -> str:
     return key
 
 
-def check_kind(config: Config, codes: Codes | None) -> None:
+def check_kind(config: Config, labels: LabelSet | Codes) -> None:
     """Refuse codes where the configuration asks for labels in the image, and the reverse."""
-    if config.has_codes != (codes is not None):
-        got = "codes" if codes else "a label set for images"
-        expected = "codes" if config.has_codes else "a label set for images"
-        raise FFLabelsError("labels of the other kind", where="labels", got=got, expected=expected)
+    expected = "Codes: a label set per width of the layers" if config.has_codes else "a LabelSet for images"
+    if isinstance(labels, Codes):
+        fits, got = config.has_codes, "Codes"
+    elif labels.labeler.pattern == "code":
+        fits, got = False, "a LabelSet of codes"
+    else:
+        fits, got = not config.has_codes, "a LabelSet for images"
+    if not fits:
+        raise FFLabelsError("not what labels.goodness asks for", where="labels", got=got, expected=expected)

@@ -249,10 +249,15 @@ def test_nets_without_codes_have_no_regions():
 
 def test_a_net_is_given_labels_of_its_own_kind():
     data = ffnet.load_data(CONFIG.data)
-    with pytest.raises(FFLabelsError, match="labels of the other kind; got a label set for images; expected codes"):
-        ffnet.FFNet(CONFIG, data.shape, named_set("fourier:paper10"))
-    with pytest.raises(FFLabelsError, match="labels of the other kind; got codes; expected a label set for images"):
-        ffnet.FFNet(ffnet.Config().replaced(SMALL_TRAINED), data.shape, ffnet.label_set(CONFIG, data))
+    codes, images = CONFIG, ffnet.Config().replaced(SMALL_TRAINED)
+    for config, labels, found in (
+        (codes, named_set("fourier:paper10"), "a LabelSet for images; expected Codes"),
+        (codes, design("code", 10, shape=(16, 1, 1), candidates=20), "a LabelSet of codes; expected Codes"),
+        (images, design("code", 10, shape=(16, 1, 1), candidates=20), "a LabelSet of codes; expected a LabelSet for"),
+        (images, ffnet.label_set(CONFIG, data), "Codes; expected a LabelSet for images"),
+    ):
+        with pytest.raises(FFLabelsError, match=f"labels: not what labels.goodness asks for; got {found}"):
+            ffnet.FFNet(config, data.shape, labels)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "ffnet codes", "version": 9, "sets": {}}', "\xff"])
