@@ -42,5 +42,8 @@ class Stripes(Labeler):
         return array_namespace(images).broadcast_to(constant_like(stripes, images), images.shape)
 """
 
-SHORT = ("--epochs", "1", "--set=labels.candidates=16", "--set=data.limit=100", "--set=inference.linear_epochs=1")
+SHORT = (
+    "--epochs", "1", "--set=labels.candidates=16", "--set=data.limit=100", "--set=inference.linear_epochs=1",
+    "--set=net.widths=[4,4,4]",
+)  # fmt: skip
 """Options of a training that is over at once."""

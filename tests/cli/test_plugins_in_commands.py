@@ -2,15 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
+from commands import start
 from installed import SHORT, SOUND, TRAINABLE
 
 pytestmark = pytest.mark.slow
 
-PROGRAM = "import sys; from fflabels_cli.app import {0}; sys.argv = ['{0}', *sys.argv[1:]]; {0}()"
 POOL = ("--n", "2", "--candidates", "4", "--shape", "1x16x16")
 
 PARAMETERS = '''
@@ -42,8 +40,7 @@ def run(install, tmp_path):
     def command(program, *arguments, cwd=None, **environment):
         path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
         env = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment}
-        code = [sys.executable, "-c", PROGRAM.format(program), *map(str, arguments)]
-        return subprocess.run(code, capture_output=True, text=True, cwd=cwd or tmp_path / "work", env=env, timeout=300)
+        return start(program, *arguments, cwd=cwd or tmp_path / "work", env=env).end()
 
     return command
 
@@ -136,7 +133,7 @@ def test_an_experiment_on_a_labeler_in_a_file_resumes_in_a_new_process(run, tmp_
     (work / "mine.py").write_text(TRAINABLE)
     (work / "study.toml").write_text(
         "about = 'mine'\nseeds = 1\npreset = 'pairs-digits'\n[settings]\n"
-        "labels = { set = 'mine.py:Stripes', candidates = 16 }\ndata.limit = 100\ntrain.epochs = 1\n"
+        "labels = { set = 'mine.py:Stripes', candidates = 16 }\ndata.limit = 100\ntrain.epochs = 1\nnet.widths = [4, 4, 4]\n"
         "inference.linear_epochs = 1\n[factors.one]\nlevels.only = {}\n"
     )
     assert run("ffnet", "experiment", "run", "study.toml").returncode == 0

@@ -2,13 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
 import textwrap
 import time
 from pathlib import Path
 
 import pytest
+from commands import start
 
 pytestmark = pytest.mark.slow
 
@@ -115,17 +114,14 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def run(site, tmp_path):
-    program = "import sys; from fflabels_cli import app; sys.argv = sys.argv[1:]; getattr(app, sys.argv[0])()"
-
-    def fflabels(*arguments, **environment):
+    def command(*arguments, **environment):
         environment = {"PYTHONPATH": f"{site}", "PATH": "", "OMP_NUM_THREADS": "1", **environment}
-        command = [sys.executable, "-c", program, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=120)
+        return start(*arguments, cwd=tmp_path, env=environment).end(120)
 
-    return fflabels
+    return command
 
 
-FEW = ("--epochs", "1", "--set", "data.limit=100", "--set", "labels.candidates=16")
+FEW = ("--epochs", "1", "--set=data.limit=100", "--set=labels.candidates=16", "--set=net.widths=[4,4,4]")
 POOL = ("--n", "2", "--candidates", "3", "--shape", "1x16x16")
 
 

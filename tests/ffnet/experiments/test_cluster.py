@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from commands import start
 from tiny_experiment import COMMAND, TINY, experiment
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
@@ -76,8 +77,8 @@ def child_of(submitted):
 @pytest.mark.slow
 def test_the_command_shares_the_jobs_among_local_processes_and_reports(tmp_path):
     (tmp_path / "mine.toml").write_text(TINY)
-    command = [sys.executable, "-c", COMMAND, "experiment", "run", "mine.toml", "--on", "local", "--workers", "2"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    command = ["ffnet", "experiment", "run", "mine.toml", "--on", "local", "--workers", "2"]
+    done = start(*command, cwd=tmp_path).end()
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "experiments" / "mine" / "full"
     assert len((folder / "results.csv").read_text().splitlines()) == 5
@@ -91,8 +92,7 @@ def test_a_run_that_diverges_keeps_no_other_process_from_its_own(on, tmp_path):
     text = TINY.replace("seeds = 2", "seeds = 1").replace("train.epochs = 2", "train.epochs = 20")
     text += "levels.other = { settings = { train.alpha = 4.0 } }\n"
     (tmp_path / "mine.toml").write_text(text.replace('train.goodness = "log"', "train.lr = 1e36"))
-    command = [sys.executable, "-c", COMMAND, "experiment", "run", "mine.toml", "--workers", "2", *on]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = start("ffnet", "experiment", "run", "mine.toml", "--workers", "2", *on, cwd=tmp_path).end()
     assert done.returncode == 1
     assert "1 of 3 runs have no results" in done.stderr
     assert "Not finished: 1 of 3." in (tmp_path / "experiments/mine/full/report.md").read_text()

@@ -3,7 +3,6 @@
 import csv
 import itertools
 import signal
-import subprocess
 import sys
 import time
 
@@ -11,10 +10,11 @@ import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from commands import start
 from fflabels_cli.app import ffnet_group
 from reference import make_folder
 from scipy.stats import ttest_rel
-from tiny_experiment import COMMAND, TINY, experiment
+from tiny_experiment import TINY, experiment
 
 from fflabels.errors import FFLabelsError
 from ffnet.evaluation.statistics import Gap
@@ -405,19 +405,19 @@ def test_false_discoveries_are_controlled_as_by_hand():
 @pytest.mark.slow
 def test_two_processes_killed_and_started_again_lose_no_run_and_repeat_none(tmp_path):
     (tmp_path / "mine.toml").write_text(TINY)
-    command = [sys.executable, "-c", COMMAND, "experiment", "run", "mine.toml"]
+    command = ["ffnet", "experiment", "run", "mine.toml"]
     folder = tmp_path / "experiments" / "mine" / "full"
-    both = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) for _ in range(2)]
+    both = [start(*command, cwd=tmp_path) for _ in range(2)]
     deadline = time.monotonic() + 100
     while not list(folder.glob("*/results.json")) and time.monotonic() < deadline:  # until one of four is finished
         time.sleep(0.01)
     for process in both:
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.end()
     finished = {path: path.read_bytes() for path in folder.glob("*/results.json")}
     assert 1 <= len(finished) < 4, "none, or all, finished before the signal"
-    done = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait(timeout=100) for process in done] == [0, 0]
+    again = [start(*command, cwd=tmp_path) for _ in range(2)]
+    assert [process.end(100).returncode for process in again] == [0, 0]
     assert {one.state for one in status(load_experiment(tmp_path / "mine.toml").jobs(), folder)} == {"finished"}
     for path, content in finished.items():
         assert path.read_bytes() == content

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from functools import partial
@@ -16,8 +15,8 @@ from pathlib import Path
 
 import optuna
 import pytest
+from commands import start
 from reference import TWO_LAYERS
-from tiny_experiment import COMMAND
 
 import ffnet
 from fflabels import FFLabelsError
@@ -277,18 +276,14 @@ def started(tmp_path, storage, trials, epochs=2):
         f"train.epochs={epochs}",
     ]
     options = [word for setting in words for word in ("--set", setting)]
-    command = [sys.executable, "-c", COMMAND, "search", "--vary", "train.lr=log 1e-4..1e-2", "--trials", str(trials)]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    heed = partial(
-        signal.signal, signal.SIGINT, signal.default_int_handler
-    )  # ignored where tests run in the background
-    return subprocess.Popen([*command, *options, "--storage", storage], cwd=tmp_path, preexec_fn=heed, **streams)
+    command = ["ffnet", "search", "--vary", "train.lr=log 1e-4..1e-2", "--trials", str(trials)]
+    return start(*command, *options, "--storage", storage, cwd=tmp_path)
 
 
 def check_two_processes_search_together(tmp_path, storage):
     both = [started(tmp_path, storage, 3) for _ in range(2)]
-    outputs = [process.communicate(timeout=300) for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
+    done = [process.end() for process in both]
+    assert [each.returncode for each in done] == [0, 0], done
     study = optuna.load_study(study_name="ffnet", storage=storages.open_storage(storage))
     assert sorted(each.number for each in study.trials) == list(range(6))
     assert all(each.state == optuna.trial.TrialState.COMPLETE for each in study.trials)
@@ -338,12 +333,11 @@ def test_a_signal_ends_a_search_as_it_ends_a_training_and_the_try_is_finished_la
         time.sleep(0.1)
     time.sleep(0.5)
     process.send_signal(signum)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert (
-        errors.splitlines()[-1] == f"stopped by {signal.Signals(signum).name}; saved; continue with: the same command"
-    )
-    assert "Traceback" not in errors
+    done = process.end(60)
+    assert done.returncode == code
+    last = done.stderr.splitlines()[-1]
+    assert last == f"stopped by {signal.Signals(signum).name}; saved; continue with: the same command"
+    assert "Traceback" not in done.stderr
     assert len(list((tmp_path / "search").iterdir())) == 1
     storage = storages.open_storage(str(tmp_path / "j"))
     study = optuna.load_study(study_name="ffnet", storage=storage)

@@ -6,8 +6,6 @@ import os
 import re
 import resource
 import signal
-import subprocess
-import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -15,6 +13,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 import torch
+from commands import start
 from reference import SMALL_RUN as SMALL
 from reference import small_data
 
@@ -98,39 +97,25 @@ def test_a_run_stopped_and_resumed_ends_as_one_left_alone(tmp_path, settings):
     assert loaded.results == whole.results
 
 
-COMMAND = "import sys; from fflabels_cli.app import ffnet; sys.argv = ['ffnet', *sys.argv[1:]]; ffnet()"
-
-
-def start(*arguments, **options):
-    return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *arguments],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        **options,
-    )
-
-
 def train_command(out):
     settings = [part for setting in SMALL for part in ("--set", setting)]
-    return ["train", *settings, "--set", "train.epochs=12", "--out", str(out)]
+    return ["ffnet", "train", *settings, "--set", "train.epochs=12", "--out", str(out)]
 
 
 def kill_at(process, folder, step, signum):
-    """Send a signal as soon as a checkpoint of a step (4 an epoch) is there; return the exit code and stderr."""
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        found = [re.findall(r"\d+", p.stem) for p in (folder / "checkpoints").glob("epoch-*.safetensors")]
-        if any(4 * int(epoch) + int(done) >= step for epoch, done in found):
+    """Send a signal as soon as there is a new checkpoint of a step (4 an epoch) or a later one; wait for the end."""
+
+    def checkpoints():
+        found = (re.findall(r"\d+", path.stem) for path in (folder / "checkpoints").glob("epoch-*.safetensors"))
+        return {4 * int(epoch) + int(done) for epoch, done in found}
+
+    before, deadline = checkpoints(), time.monotonic() + 60
+    while process.returncode is None and time.monotonic() < deadline:
+        if any(new >= step for new in checkpoints() - before):
             process.send_signal(signum)
             break
         time.sleep(0.001)
-    return end(process)
-
-
-def end(process):
-    _, told = process.communicate(timeout=100)
-    return process.returncode, told
+    return process.end(100)
 
 
 @pytest.mark.slow
@@ -140,35 +125,33 @@ def end(process):
     ids=["killed first", "ended first"],
 )
 def test_killed_and_resumed_a_run_ends_bit_for_bit_as_one_left_alone(tmp_path, steps, signals):
-    whole = start(*train_command(tmp_path / "whole"))
+    whole = start(*train_command(tmp_path / "whole"), cwd=tmp_path)
     folder = tmp_path / "killed"
     command = train_command(folder)
     for step, signum in zip(steps, signals, strict=True):
-        code, told = kill_at(start(*command), folder, step, signum)
-        if code == 0:  # it was quicker than the signal
+        done = kill_at(start(*command, cwd=tmp_path), folder, step, signum)
+        if done.returncode == 0:  # it was quicker than the signal
             break
-        assert code == (143 if signum == signal.SIGTERM else -signum), (steps, told)
-        assert signum != signal.SIGTERM or f"continue with: ffnet resume {folder}" in told
-        command = ["resume", str(folder)]
+        assert done.returncode == (143 if signum == signal.SIGTERM else -signum), (steps, done.stderr)
+        assert signum != signal.SIGTERM or f"continue with: ffnet resume {folder}" in done.stderr
+        command = ["ffnet", "resume", str(folder)]
     else:
-        code, told = end(start(*command))
-        assert code == 0, told
-    assert command[0] == "resume", "the run was quicker than the first signal"
-    code, told = end(whole)
-    assert code == 0, told
+        done = start(*command, cwd=tmp_path).end()
+        assert done.returncode == 0, done.stderr
+    assert command[1] == "resume", "the run was quicker than the first signal"
+    done = whole.end()
+    assert done.returncode == 0, done.stderr
     assert files(tmp_path / "whole") == files(folder), steps
     assert len(files(folder)) == 6
 
 
 @pytest.mark.slow
 def test_ctrl_c_finishes_the_step_saves_and_says_how_to_continue(tmp_path):
-    process = start(
-        *train_command(tmp_path / "run"), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
-    )
-    code, told = kill_at(process, tmp_path / "run", 2, signal.SIGINT)
-    assert code == 130
-    assert "Traceback" not in told
-    assert "stopped by SIGINT; saved; continue with: ffnet resume" in told
+    process = start(*train_command(tmp_path / "run"), cwd=tmp_path)
+    done = kill_at(process, tmp_path / "run", 2, signal.SIGINT)
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    assert "stopped by SIGINT; saved; continue with: ffnet resume" in done.stderr
     assert not ffnet.load_run(tmp_path / "run").results
 
 
@@ -237,14 +220,12 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(tmp_path,
 def test_a_full_disk_at_a_checkpoint_is_one_clear_line_and_loses_nothing(tmp_path):
     out = tmp_path / "run"
 
-    def little_room():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
-
-    full = start(*train_command(out), "--set", "labels.layers.set=none", preexec_fn=little_room)
-    code, told = end(full)
-    assert code == 1
-    last = told.splitlines()[-1]
-    assert re.search(r"checkpoints/epoch-0+-step-0+1.safetensors: cannot be written: File too large", last), told
+    process = start(*train_command(out), "--set", "labels.layers.set=none", cwd=tmp_path)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (8000, 8000))
+    done = process.end()
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert re.search(r"checkpoints/epoch-0+-step-0+1.safetensors: cannot be written: File too large", last), done.stderr
     assert list((out / "checkpoints").iterdir()) == []
     assert ffnet.resume(out).results
 
