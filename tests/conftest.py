@@ -1,5 +1,6 @@
 """Tests of a package that is not installed are not collected, and the summary says so."""
 
+import dataclasses
 import shutil
 import sys
 import textwrap
@@ -30,6 +31,26 @@ collect_ignore_glob = [glob for globs in MISSING.values() for glob in globs]
 def pytest_terminal_summary(terminalreporter):
     for package, globs in MISSING.items():
         terminalreporter.write_line(f"NOT COLLECTED, {package} is not installed: tests/{' tests/'.join(globs)}")
+
+
+FEW = {"train": 300, "validation": 60, "test": 60}
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    """Let the embedded data sets have few images, in the tests' process."""
+    import ffnet.data.load  # noqa: F401 - registers them
+    from ffnet.data.registry import DATASETS
+
+    def few_of(load):
+        def load_few(config):
+            data = load(config)
+            return dataclasses.replace(data, **{split: getattr(data, split)[:count] for split, count in FEW.items()})
+
+        return load_few
+
+    for name in ("digits", "cells"):
+        monkeypatch.setitem(DATASETS, name, dataclasses.replace(DATASETS[name], load=few_of(DATASETS[name].load)))
 
 
 @pytest.fixture

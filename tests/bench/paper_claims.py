@@ -36,7 +36,7 @@ CIFAR10 = "paper-cifar10-labels"
 CIFAR10_PLOT = PLOT.with_name("cifar10.png")
 HEAD = ("claim", "the paper", "what we ran", "here", "verdict")
 PAPER, TENFOLD = "5e-5 (paper)", "5e-4"
-"""The rates of learning of the runs with 16 filters 5×5: levels of the experiment."""
+"""Two recipes of the runs with 16 filters 5×5: levels of the experiment."""
 SMOOTH = 5
 """Epochs that a layer has to be ahead, so that a single epoch's noise does not count."""
 
@@ -77,12 +77,12 @@ def curves():
 
 @lru_cache
 def named():
-    """Return the net, the rate of learning and the seed of every run, by the name of its folder."""
+    """Return the net, the recipe and the seed of every run, by the name of its folder."""
     return {job.folder: (*job.levels.values(), job.seed) for job in load_experiment("paper-mnist-filters").jobs()}
 
 
 def figures_of_runs(runs):
-    """Return what the claims say of the runs of the paper's net at the paper's rate."""
+    """Return what the claims say of the runs with 16 filters 5×5 and the paper's recipe."""
     names, crossings, shares, done = named(), [], [], []
     for name, epochs in runs.items():
         if names[name][:2] != ("16 filters 5x5", PAPER):
@@ -102,7 +102,7 @@ def figures_of_runs(runs):
 
 
 def digits():
-    """Return the recall of every digit on the test images, worst first, over the finished runs at the paper's rate."""
+    """Return the recall of every digit on the test images, worst first, over the finished runs of the paper's recipe."""
     tables = msgspec.json.decode(CONFUSIONS.read_bytes())
     summed = sum(np.array(table) for name, table in tables.items() if named()[name][1] == PAPER)
     recalls = summed.diagonal() / summed.sum(1)
@@ -140,11 +140,11 @@ def accuracies(prefix, rows):
 
 
 def figures_of_finished():
-    """Return the test accuracies of the runs with 3×16 filters 5×5, in float32, at the paper's rate and ten times it."""
+    """Return the test accuracies of the runs with 3×16 filters 5×5, in float32: the paper's recipe, and ten times its rate."""
     shown = {}
-    for prefix, rate in (("full", PAPER), ("tenfold", TENFOLD)):
-        wanted = ("16 filters 5x5", rate, "float32")
-        rows = [row for row in finished() if (row["net"], row["rate"], row["dtype"]) == wanted]
+    for prefix, recipe in (("full", PAPER), ("tenfold", TENFOLD)):
+        wanted = ("16 filters 5x5", recipe, "float32")
+        rows = [row for row in finished() if (row["net"], row["recipe"], row["dtype"]) == wanted]
         shown |= accuracies(prefix, rows)
     return shown
 
@@ -210,7 +210,7 @@ def finished_table():
     """Return the test accuracies and the CPU seconds of every finished run."""
     rows = [
         [
-            f"{row['net']}, {row['rate']}",
+            f"{row['net']}, {row['recipe']}",
             row["seed"],
             *(f"{100 * float(row[f'test {name}']):.2f}" for name in ("goodness", "linear", "linear, untrained")),
             f"{float(row['cpu seconds']):.0f}",
@@ -227,8 +227,8 @@ def plot(runs):
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharex=True)
     names = named()
     for (name, epochs), style in zip(runs.items(), itertools.cycle(("-", "--", ":", "-."))):
-        tried, (_, rate, seed) = [one for one in epochs if "validation" in one], names[name]
-        label = f"{rate}, seed {seed}"
+        tried, (_, recipe, seed) = [one for one in epochs if "validation" in one], names[name]
+        label = f"{recipe}, seed {seed}"
         shares = [100 * one["validation"] for one in tried]
         axes[0].plot([e["epoch"] for e in tried], shares, style, color="k", marker=".", label=label)
         for k, colour in ((2, "tab:red"), (3, "tab:blue")):
@@ -293,7 +293,7 @@ def store(folder):
     CURVES.mkdir(exist_ok=True)
     if (folder / RESULTS_FILE).exists():  # written by `ffnet experiment report`
         both = (*finished(), *stored(folder / RESULTS_FILE))
-        rows = {(row["net"], row["rate"], row["seed"]): row for row in both}
+        rows = {(row["net"], row["recipe"], row["seed"]): row for row in both}
         (CURVES / RESULTS_FILE).write_text(as_csv(list(rows.values())))
         stored.cache_clear()
     for path in sorted(folder.glob("*/metrics.csv")):

@@ -3,7 +3,7 @@
 import pytest
 from test_documents import IN_ORDER, PAGES, all_blocks, blocks, run_commands, run_python, with_blocks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_images")]
 
 
 @pytest.mark.parametrize("page", with_blocks("console", "bash"))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from commands import here
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_images")]
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
