@@ -413,6 +413,7 @@ def test_two_processes_killed_and_started_again_lose_no_run_and_repeat_none(tmp_
         time.sleep(0.01)
     for process in both:
         process.send_signal(signal.SIGKILL)
+    for process in both:
         process.end()
     finished = {path: path.read_bytes() for path in folder.glob("*/results.json")}
     assert 1 <= len(finished) < 4, "none, or all, finished before the signal"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import ranks
 import torch
+from commands import start
 from ranks import CASES, RUN, trained_state
 from safetensors.torch import load_file
 
@@ -91,11 +92,8 @@ def test_torchrun_starts_the_installed_command(tmp_path):
 
 
 def test_half_of_what_torchrun_sets_is_refused(tmp_path):
-    command = [Path(sys.executable).with_name("ffnet"), "train", "--epochs", "1"]
     environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "MASTER_ADDR")}
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment | {"WORLD_SIZE": "2"}, capture_output=True, text=True, timeout=120
-    )
+    done = start("ffnet", "train", "--epochs", "1", cwd=tmp_path, env=environment | {"WORLD_SIZE": "2"}).end()
     assert "environment: WORLD_SIZE is set, but not what torchrun sets with it" in done.stderr
 
 
