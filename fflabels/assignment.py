@@ -66,7 +66,7 @@ def assign(
     Raises
     ------
     FFLabelsError
-        When the classes are unknown, or the number of labels differs from that of classes.
+        For codes, unknown classes, another number of labels than of classes, or a negative seed.
 
     Examples
     --------

@@ -13,7 +13,7 @@ MAX_COMPARED = 20_000
 
 
 def check_integer(value: object, where: str, *, least: int | None = None) -> int:
-    """Return a whole number as Python's integer, which files take; refuse anything else, and one below `least`."""
+    """Return a whole number as a Python int, which JSON can hold; refuse other values and numbers below `least`."""
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
@@ -41,7 +41,7 @@ def check_floor(min_visibility: float | None) -> float | None:
 
 
 def check_intensity(intensity: float, where: str = "intensity") -> float:
-    """Return a label intensity K as Python's float; refuse one at which nothing, or no number, is drawn."""
+    """Return a label intensity K as Python's float; refuse one that is not above 0 and at most 1."""
     if not isinstance(intensity, Real) or not 0 < intensity <= 1:
         raise FFLabelsError("out of range", where=where, got=intensity, expected="above 0, at most 1")
     return float(intensity)

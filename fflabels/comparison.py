@@ -49,7 +49,7 @@ class Reach:
     reason
         Why the kind has no n labels; empty where it has.
     row
-        Which of the kinds compared this is, from 0: two of them may be equal.
+        Index of the labeler among those compared, from 0; two may have the same name and parameters.
     """
 
     kind: str

@@ -39,7 +39,7 @@ LEAST = 16
 """The shorter side of an elongated image is not reduced below this."""
 
 CHANCE_LABELS = 200
-"""By a slow metric, fewer sets if they have more labels than this in all, but at least one."""
+"""With a slow metric, the random sets have at most this many labels in all; there is always at least one set."""
 
 
 def design(

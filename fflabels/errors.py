@@ -52,7 +52,7 @@ class LabelerFaultError(FFLabelsError):
 
 
 class LabelsChangedWarning(UserWarning):
-    """A label set is drawn otherwise than when it was written, or by another version of its labeler."""
+    """A label set is drawn differently from when it was written, or by another version of its labeler."""
 
 
 class TooFewCandidatesError(FFLabelsError):

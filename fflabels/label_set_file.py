@@ -32,7 +32,7 @@ READABLE = (1, 2)
 MAX_BYTES = 64 << 20
 
 SAMPLED = 8
-"""Draws that the size of a file is judged by."""
+"""Draws that the size of a file is estimated from."""
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +49,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Contents:
-    """What a label-set file says of its labels, without their labeler's code: for an overview that draws none."""
+    """The content of a label-set file, read without its labeler: for overviews that draw no label."""
 
     labeler: LabelerMark
     n: int
@@ -155,7 +155,7 @@ def parse(data: bytes, where: str) -> Document:
         for metric, summary in scores.similarity.items():
             if summary.pair and not (0 <= min(summary.pair) < max(summary.pair) < labels):
                 place, expected = f"{where}: scores.similarity.{metric}.pair", f"two labels, from 0 to {labels - 1}"
-                raise FFLabelsError("no pair of labels", where=place, got=summary.pair, expected=expected)
+                raise FFLabelsError("not a pair of labels", where=place, got=summary.pair, expected=expected)
     if document.imprints:
         document.imprints.checked(len(document.recipes), where)
     return document
@@ -181,7 +181,7 @@ def is_label_set(path: Path) -> bool:
 
 
 def check_size(labeler: Labeler[Any], n: int, shape: Shape, seed: int, where: str = "n") -> None:
-    """Refuse so many labels that their file could not be read, before the work: judged by a few draws.
+    """Refuse a number of labels whose file would be too large to read, estimated from a few draws.
 
     `where` is the name of `n` for the error.
     """

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Changed: TypeAlias = Literal["warn", "refuse", "ignore"]
-"""What to do when a labeler draws otherwise than when a file was written."""
+"""What to do when a labeler draws differently from when a file was written."""
 
 
 @dataclass(frozen=True)
@@ -428,13 +428,13 @@ def open_set(name: str | Path, n: int | None = None, shape: Shape | None = None,
 
 
 def _check_unchanged(labels: LabelSet, document: Document, where: str, changed: Changed) -> None:
-    """Say that the labels are drawn otherwise than when a file was written, or by another version."""
+    """Warn, or raise, if the labels are drawn differently from when the file was written, or by another version."""
     labeler_type = type(labels.labeler)
     between = versions(labeler_type, document.labeler)
     if document.imprints and (other := document.imprints.changed(labels.labeler, labels.recipes)):
         what = (
-            f"{where}: {len(other)} of {len(labels)} labels of {registry.source(labels.labeler)} are drawn otherwise "
-            f"than when the set was written, label {other[0]} among them{between}"
+            f"{where}: {len(other)} of {len(labels)} labels of {registry.source(labels.labeler)} are drawn "
+            f"differently from when the set was written, label {other[0]} among them{between}"
         )
         if changed == "refuse":
             raise FFLabelsError(what)

@@ -53,7 +53,7 @@ LINE = 64
 """Bytes per cache line: NumPy adds arrays aligned to one twice as fast."""
 
 HELD_VALUES = 1 << 26
-"""Up to 256 MiB, the maps of all reference images are kept, and those of image-independent labels added to them."""
+"""If the maps of all reference images take at most 256 MiB, keep them and add the maps of each label to them."""
 
 PART_BYTES = 32 << 20
 """Of reference images, the part that is drawn on, embedded and looked at together."""
@@ -121,7 +121,7 @@ class Observer:
                 yield self._in_parts(embedded)
 
     def _in_parts(self, made: Callable[[Images], Images]) -> Images:
-        """Return the features (M, 128) of what is made of the reference images, of a part of them at a time: memory."""
+        """Return the features (M, 128) of `made(images)`, a part of the reference images at a time to save memory."""
         x = self.references.images.view()
         x.flags.writeable = False
         count = max(1, PART_BYTES // x[:1].nbytes)

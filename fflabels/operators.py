@@ -233,7 +233,7 @@ class Invert(Operator, frozen=True, tag="invert"):
 
 
 class Posterize(Operator, frozen=True, tag="posterize"):
-    """As few grey levels, evenly spaced from 0 to 1."""
+    """Reduce the image to `levels` grey levels, evenly spaced from 0 to 1."""
 
     family: ClassVar[Family] = "intensity"
     levels: Annotated[int, msgspec.Meta(ge=2, le=16)]

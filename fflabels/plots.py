@@ -38,7 +38,7 @@ def draw_comparison(reaches: Sequence[Reach], path: Path) -> None:
             axis.plot([r.n for r in line], [r.selected for r in line], "o-", color=colour, label=name, zorder=3)
             random = [r.random if r.random is not None else nan for r in line]
             axis.plot([r.n for r in line], random, "o:", color=colour, alpha=0.6, ms=3, zorder=2)
-        axis.set(title=metric, xlabel="labels n", xscale="log", ylim=(min(-0.02, *lowest), 1.02))
+        axis.set(title=metric, xlabel="labels n", xscale="log", ylim=(min([-0.02, *lowest]), 1.02))
         axis.set_xticks(counts, [str(n) for n in counts])
         axis.minorticks_off()
         axis.grid(alpha=0.3)

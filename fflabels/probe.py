@@ -195,18 +195,18 @@ def check_probe(labels: LabelSet, references: References, seed: int = 0) -> tupl
         When there are too few images (of a class), or too many labels.
     """
     if is_code(labels.labeler):
-        raise FFLabelsError("codes are in no image", where="probe", got=labels.labeler.name)
+        raise FFLabelsError("codes are not drawn in images", where="probe", got=labels.labeler.name)
     count = len(references.images)
+    if count < NEEDED:
+        raise FFLabelsError(
+            "too few reference images for the probe", where=references.name, got=count,
+            expected=f"at least {NEEDED}: it is trained on half of them and tested on the other half",
+        )  # fmt: skip
     most = MAX_FEATURES // (FILTERS * (CELLS**2 + 1) * count)
     if len(labels) > most:
         raise FFLabelsError(
             "too many labels for the probe", where=references.name, got=len(labels),
             expected=f"at most {most} on {count} images",
-        )  # fmt: skip
-    if count < NEEDED:
-        raise FFLabelsError(
-            "too few reference images for the probe", where=references.name, got=count,
-            expected=f"at least {NEEDED}: it is trained on half of them and tested on the other half",
         )  # fmt: skip
     order = np.random.default_rng(seed).permutation(count)
     if (classes := references.classes) is not None:

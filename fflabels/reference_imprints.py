@@ -26,7 +26,7 @@ SIDE = 16
 """Pixels a side of the fixed image, unless the set's own images are smaller or the labeler needs more."""
 
 TOLERANCE = 1
-"""Other processors round otherwise: bytes may differ by this much."""
+"""Bytes may differ by this much, because processors round differently."""
 
 MAX_BYTES = 1 << 20
 """The imprints of the first labels are kept, as many as fit in so many bytes; at least one."""

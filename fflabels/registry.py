@@ -192,7 +192,7 @@ def offer_file(spec: str) -> Entry:
     if module is None or module.origin is None or Path(module.origin).resolve() != path:
         use = f", or use the installed labeler: --kind {installed.name}" if installed else ""
         raise FFLabelsError(
-            "a module of the file's name is there already",
+            "a module with the file's name already exists",
             where=f"labeler {spec}",
             got=path.stem,
             hint=f"rename the file{use}",
@@ -365,7 +365,7 @@ def find(name: str, where: str | None = None) -> Entry:
         raise FFLabelsError("unknown labeler", where=where, got=name, hint=nearest(name, names) + left_out)
     if len(matching) > 1:
         offers = ", ".join(f"{e.distribution}:{e.name} ({e.version})" for e in matching)
-        raise FFLabelsError(f"{plain} exists in two distributions", where=where, hint=f"say which: {offers}")
+        raise FFLabelsError(f"{plain} exists in several distributions", where=where, hint=f"say which: {offers}")
     return matching[0]
 
 

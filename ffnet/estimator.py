@@ -178,7 +178,7 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Images) -> npt.NDArray[np.float64]:
         """Return the softmax of the scores of all classes, (N, classes).
 
-        With ``inference="linear"`` these are the probabilities that the linear classifier was fitted to. Those of
+        With ``inference="linear"`` these are the linear classifier's probabilities. Those of
         goodness are not calibrated; ``sklearn.calibration.CalibratedClassifierCV`` can do that.
         """
         probability_NC: npt.NDArray[np.float64] = softmax(self._scores(X).astype(np.float64), axis=1)

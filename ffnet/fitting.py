@@ -32,7 +32,7 @@ CACHE_BYTES = 4 << 30
 """Features of at most this size are computed once and kept; larger ones are computed in every epoch."""
 
 WEIGHT_IMAGES = 5000
-"""Layer weights are fitted on at most this many validation images; each image takes one pass per label."""
+"""Layer weights are fitted on at most this many validation images (one pass per label; with codes a single pass)."""
 
 MAX_ITERATIONS = 100
 """Iterations of that fit. It is convex, with one unknown per layer that counts."""
@@ -47,7 +47,7 @@ SHARPNESS = 2.0
 """A forecast is fitted to the softmax of goodness, scaled to this standard deviation between labels."""
 
 SAFE = 0.995
-"""Each round of a halving keeps the answer of goodness for this share of the images that fit its margins."""
+"""Each round of a halving keeps the answer of goodness for this share of the images that its margin is fitted on."""
 
 STATISTICS_STEPS = 50
 """Number of batches that give an untrained net its running statistics."""
@@ -62,7 +62,7 @@ def fit(net: Net, data: Data, *, report: Callable[[Metrics], None] | None = None
     ----------
     net
         `FFNet`, `BPNet` or `LocalNet`, on the device to train on; changed in place. The order of the images and the
-        negatives depend only on the seed in its configuration and on the epoch.
+        random numbers for negatives depend only on its seed and on the epoch (hard negatives also on its goodness).
     data
         The training split is used, and the validation split if layer weights are fitted.
     report
@@ -177,11 +177,11 @@ def layer_weights_of(goodness_LNC: Tensor, classes_N: Tensor, counted: range) ->
         The layers that are summed; the weights of the others stay 1.
     """
     weight_L = torch.ones_like(goodness_LNC[:, 0, 0])
-    weight_L[counted.start :] = likeliest_weights(goodness_LNC[counted.start :], classes_N).to(weight_L)
+    weight_L[counted.start :] = fit_score_weights(goodness_LNC[counted.start :], classes_N).to(weight_L)
     return LayerWeights(weight_L)
 
 
-def likeliest_weights(scores_KNC: Tensor, classes_N: Tensor, *, decay: float = 0.0) -> Tensor:
+def fit_score_weights(scores_KNC: Tensor, classes_N: Tensor, *, decay: float = 0.0) -> Tensor:
     """Return the weights (K,) float64 of a sum of scores, fitted by (regularised) logistic regression.
 
     Parameters
@@ -269,7 +269,7 @@ def fit_forecast(net: FFNet, images: Tensor, *, progress: Progress = silent) -> 
 def fit_linear_head(net: FFNet, images: Tensor, targets: Tensor, *, progress: Progress = silent) -> LinearHead:
     """Return a linear head trained with cross-entropy on a net's features.
 
-    AdamW's learning rate falls to 0 by a cosine. `targets` are the classes (N,) of the images, or class probabilities
+    AdamW with a cosine schedule that ends at 0. `targets` are the classes (N,) of the images, or class probabilities
     (N, classes).
     """
     # Compute the features once if they fit in memory, and the statistics that standardise them.

@@ -131,7 +131,7 @@ def check_drawing(net: Net) -> None:
     """Draw every label of a net once, on two images on its device; nets without labels have nothing to check.
 
     A labeler is tried with NumPy before it is imported. That says nothing of how it draws on tensors: a wrong range,
-    NaN or images changed in place would spoil the training without a word.
+    NaN or images changed in place would spoil the training silently.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def check_names(config: Config) -> None:
     get_init(config.net.init)
     if config.has_codes and get_goodness(config.train.goodness).energy is None:
         raise FFLabelsError(
-            "no sum over channels", where="train.goodness", got=config.train.goodness,
+            "not a sum over channels", where="train.goodness", got=config.train.goodness,
             expected=", ".join(name for name, goodness in GOODNESS.items() if goodness.energy),
         )  # fmt: skip
 

@@ -193,7 +193,7 @@ REFERENCES = load_references("digits", (1, 8, 8))
         (lambda: design("code", 7, shape=(4, 1, 1)), r"got 6 in \d+ draws .*; expected 7 distinct recipes"),
         (lambda: design("code", 3, shape=WIDE, candidates=20_001), "candidates: too many codes .*; got 20001"),
         (lambda: design("code", 3, shape=WIDE, candidates=2), "candidates: fewer than n; got 2; expected at least 3"),
-        (lambda: probe(named_scored(), REFERENCES), "probe: codes are in no image"),
+        (lambda: probe(named_scored(), REFERENCES), "probe: codes are not drawn in images"),
         (lambda: assign(named_scored(), REFERENCES), "labels: codes are not compared by images"),
     ],
 )  # fmt: skip

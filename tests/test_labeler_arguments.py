@@ -69,7 +69,7 @@ def test_a_labeler_that_no_distribution_has_is_given_to_load(tmp_path):
 def test_masked_matrices_and_what_is_no_matrix_are_refused():
     with pytest.raises(FFLabelsError, match="similarity: a masked array"):
         select(np.ma.masked_array(np.eye(3), mask=np.eye(3)), 2)
-    with pytest.raises(FFLabelsError, match="similarity: no matrix: "):
+    with pytest.raises(FFLabelsError, match="similarity: not a matrix: "):
         select([[1.0, 0.0], [0.0]], 2)
 
 

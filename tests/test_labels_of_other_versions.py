@@ -70,7 +70,7 @@ def test_a_file_of_version_1_is_read(data):
 def test_labels_that_are_drawn_otherwise_are_told_with_both_versions(data, install):
     install("fflabels-stripes", INVERTED, version="0.4")
     both = (
-        r"set: 3 of 3 labels of labeler stripes of fflabels-stripes 0.4 are drawn otherwise than when the set was "
+        r"set: 3 of 3 labels of labeler stripes of fflabels-stripes 0.4 are drawn differently from when the set was "
         r"written, label 0 among them \(written by fflabels-stripes 0.3; fflabels-stripes 0.4 is used now: "
         r"pip install fflabels-stripes==0.3\)"
     )

@@ -507,7 +507,7 @@ def test_nearly_black_images_are_named(images):
 
 @pytest.mark.parametrize("text", ["", "auto:1", "1:0", "nan:1", "0:inf", "3", "a:b"])
 def test_ranges_that_are_none_are_refused(text):
-    with pytest.raises(FFLabelsError, match=r"range: no range of values.*expected type, auto or LOW:HIGH"):
+    with pytest.raises(FFLabelsError, match=r"range: not a range of values.*expected type, auto or LOW:HIGH"):
         load_references(RNG.random((2, 8, 8)), (1, 8, 8), value_range=text)
 
 
@@ -525,7 +525,7 @@ def test_tensors_of_any_kind_are_read_or_refused():
     expected = load_references(images.numpy(), (1, 8, 8)).images
     np.testing.assert_array_equal(load_references(images.requires_grad_(), (1, 8, 8)).images, expected)
     np.testing.assert_allclose(load_references(images.bfloat16(), (1, 8, 8)).images, expected, atol=0.01)
-    with pytest.raises(FFLabelsError, match=r"references: no array"):
+    with pytest.raises(FFLabelsError, match=r"references: not an array"):
         load_references(images.to("meta"), (1, 8, 8))
 
 

@@ -84,6 +84,7 @@ def test_other_kinds_and_a_set_of_one(kind):
 @pytest.mark.parametrize(
     ("count", "classes", "message"),
     [
+        (0, None, "given: too few reference images for the probe; got 0; expected at least 4"),
         (3, None, "given: too few reference images for the probe; got 3; expected at least 4"),
         (5, [0, 0, 1, 1, 2], "got 3 classes, 1 images of the smallest; expected at least 2 classes, and 2 images of"),
         (5, [0] * 5, "got 1 classes"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from fflabels_cli import output
+from ffnet.evaluation.statistics import percent
 
 if TYPE_CHECKING:
     from ffnet.evaluation.accuracy import Evaluation
@@ -98,8 +99,8 @@ def description(run: Run | Record) -> Iterator[str]:
     learning, warning = "", None
     labels = run.labels
     if isinstance(labels, LabelSet | Contents):
-        scores = labels.scores.similarity if labels.scores else {}
-        largest = ", ".join(f"{metric} {similarity.max:.3f}" for metric, similarity in scores.items())
+        assert labels.scores is not None
+        largest = ", ".join(f"{metric} {found.max:.3f}" for metric, found in labels.scores.similarity.items())
         label_set = f"{output.describe(labels)}; {labels.provenance.method}; largest {largest}"
         layers = config.labels.layers
         beside = f"; {layers.set} in {layers.count} channels of later layers" if layers.count else ""
@@ -230,8 +231,3 @@ def print_beside_runs(runs: Sequence[Run], ensemble: Evaluation) -> None:
         accuracies = evaluation.accuracies if evaluation else {}
         rows.append([name, *(percent(accuracies[n].accuracy if n in accuracies else None) for n in names)])
     output.print_table(f"accuracy, %, {ensemble.split}", ("run", *names), rows)
-
-
-def percent(share: float | None) -> str:
-    """Return a share in percent, or a dash for None."""
-    return "–" if share is None else f"{100 * share:.1f}"

@@ -51,7 +51,7 @@ def class_folders(folder: Path) -> list[Path]:
 
 
 def look_into(path: Path) -> Folder:
-    """Return the pictures of a folder: those of two or more class folders, if most pictures are there.
+    """Return a folder's own pictures, or those in its subfolders if it has none or several subfolders hold more.
 
     What is left out is named in one `PictureWarning`.
 

@@ -30,7 +30,7 @@ STEPS = 1 << 16
 
 @lru_cache(maxsize=8)
 def photographs(shape: Shape) -> Images:
-    """Return 64 crops (64, C, H, W): of 24 of each of `PHOTOGRAPHS` the 8 of most contrast; the same every time."""
+    """Return 64 crops (64, C, H, W): from each of `PHOTOGRAPHS` the 8 of 24 with most contrast; always the same."""
     import skimage.data
 
     c, h, w = shape

@@ -145,12 +145,12 @@ def load_references(
         if not len(source.images):
             raise FFLabelsError("no images", where=source.name)
         references = References(to_shape(source.images, shape), source.name, source.classes)
-        return _with_contrast(references)
+        return _checked_contrast(references)
     if source is None or (isinstance(source, str) and source == "photographs"):
-        return _with_contrast(References(photographs(shape), "photographs"))
+        return _checked_contrast(References(photographs(shape), "photographs"))
     if isinstance(source, str) and source == "digits":
         images, _ = digits()
-        return _with_contrast(References(to_shape(images[evenly(len(images))], shape), "digits"))
+        return _checked_contrast(References(to_shape(images[evenly(len(images))], shape), "digits"))
     if isinstance(source, (str, Path)):
         path = _given(source)
         files = look_into(path).files if path.is_dir() else [path]
@@ -162,7 +162,7 @@ def load_references(
         scale = Range.parse(value_range, lambda: _every_image(stacks))
         name, where = "given", "references"
     count = sum(stack.count for stack in stacks)
-    return _with_contrast(References(_fitted(stacks, evenly(count), shape, scale, where), name))
+    return _checked_contrast(References(_fitted(stacks, evenly(count), shape, scale, where), name))
 
 
 def load_classed(
@@ -192,7 +192,7 @@ def load_classed(
     if isinstance(source, str) and source == "digits":
         images, classes = digits()
         chosen = _of_classes(classes, "digits", each)
-        return _with_contrast(References(to_shape(images[chosen], shape), "digits", classes[chosen]))
+        return _checked_contrast(References(to_shape(images[chosen], shape), "digits", classes[chosen]))
     if not isinstance(source, (str, Path)) or source == "photographs":
         return load_references(source, shape, value_range=value_range)
     path = _given(source)
@@ -202,7 +202,7 @@ def load_classed(
     scale = Range.parse(value_range, lambda: _every_image(everything))
     chosen = _of_classes(classes, _name(path), each)
     images = _fitted(stacks, chosen, shape, scale, str(path))
-    return _with_contrast(References(images, _name(path), classes[chosen]))
+    return _checked_contrast(References(images, _name(path), classes[chosen]))
 
 
 def on_host(images: Any, where: str) -> npt.NDArray[Any]:
@@ -211,7 +211,7 @@ def on_host(images: Any, where: str) -> npt.NDArray[Any]:
     Raises
     ------
     FFLabelsError
-        For what is no array of numbers, or has no values.
+        When it cannot be converted to a NumPy array. Its type is not checked.
     """
     try:
         return np.asarray(images)
@@ -220,7 +220,7 @@ def on_host(images: Any, where: str) -> npt.NDArray[Any]:
             return to_host(images)
         with suppress(Exception):
             return to_host(images.float())  # bfloat16, which NumPy lacks
-        raise FFLabelsError(f"no array: {error}", where=where, got=type(images).__name__) from None
+        raise FFLabelsError(f"not an array: {error}", where=where, got=type(images).__name__) from None
 
 
 def _given(source: str | Path) -> Path:
@@ -274,7 +274,7 @@ def _fitted(
     return images
 
 
-def _with_contrast(references: References) -> References:
+def _checked_contrast(references: References) -> References:
     if not np.isfinite(references.contrast):
         raise FFLabelsError("NaN or infinite pixels", where=references.name)
     if references.contrast < 1e-6:

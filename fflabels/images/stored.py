@@ -93,7 +93,7 @@ class Range:
         except ValueError:
             low = high = 0.0
         if not (np.isfinite([low, high]).all() and low < high):
-            raise FFLabelsError("no range of values", where=where, got=text, expected="type, auto or LOW:HIGH")
+            raise FFLabelsError("not a range of values", where=where, got=text, expected="type, auto or LOW:HIGH")
         return cls(low, high)
 
     def __str__(self) -> str:

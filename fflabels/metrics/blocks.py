@@ -35,14 +35,14 @@ FEW = 64
 """If fewer signatures than this fit in a block, and they are not additive, more rows than columns are kept."""
 
 BESIDE = 3
-"""As many signatures as this fit in the working memory that is then set aside for making and correlating them."""
+"""Room for this many signatures is then reserved as working memory for making and correlating them."""
 
 MANY = 3
 """With more blocks than these, signatures are made image by image instead of anew for every pair of blocks."""
 
 
 SUM_BYTES = 128 << 20
-"""The most memory for what is summed over images, for one block of pairs; for the summand; for either side's stack."""
+"""Limit for each of these: the sums of one block of pairs, one image's summand, and the stack of either side."""
 
 
 class Correlation(Protocol):

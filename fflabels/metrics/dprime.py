@@ -19,7 +19,7 @@ NEEDED = 32
 """The fewest different reference images. d′ is too high on few: of one set 2.4 on 64, up to 4.7 on 32, 6.6 on 16."""
 
 MOST = 100.0
-"""Beyond this d′ is called more than it: similarities are rounded, and the covariance has a floor."""
+"""A larger d′ is shown as "more than 100": it is not exact, because similarities are rounded."""
 
 BATCH = 512
 """Labels whose distances from all others are made at once: 80 MiB for 20,000."""

@@ -27,7 +27,7 @@ class Pearson(Correlation):
         self.size = int(np.prod(shape))
 
     def bytes_each(self) -> int:
-        """Return 4 a value."""
+        """Return 4 bytes per value."""
         return 4 * self.size
 
     def stack(self, signatures: Iterable[Signature], count: int) -> Block:

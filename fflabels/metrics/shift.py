@@ -33,7 +33,7 @@ class Shift(Correlation):
         self.height, self.width = shape[2:]
 
     def bytes_each(self) -> int:
-        """Return 8 a value of the half spectrum."""
+        """Return 8 bytes per value of the half spectrum."""
         return 8 * self.planes * self.height * (self.width // 2 + 1)
 
     def stack(self, signatures: Iterable[Signature], count: int) -> Block:
@@ -63,7 +63,7 @@ class Shift(Correlation):
                 yield rows, columns, np.maximum(everywhere.max((0, 1)), -everywhere.min((0, 1)))
 
     def bytes_of_sum(self) -> int:
-        """Return 8 a value of the half spectrum of one plane."""
+        """Return 8 bytes per value of one plane's half spectrum."""
         return 8 * self.height * (self.width // 2 + 1)
 
     def summand(self, a: Block, b: Block) -> Block:

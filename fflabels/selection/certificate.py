@@ -18,10 +18,10 @@ SECONDS = 60.0
 """The default time limit of a certificate."""
 
 SLICE = 4
-"""One threshold gets this part of the time that is left."""
+"""The search gives each threshold 1/SLICE of the remaining time."""
 
 CUTS_REACH = 2
-"""A bound by cuts is looked for about so many times as far among the similarities as the one by covers is."""
+"""The search by cuts tries thresholds up to about this many times the rank that covers alone have proved."""
 
 LEAST = 1.0
 """Seconds below which integer programming is not begun."""
@@ -46,7 +46,7 @@ def certify(
     chosen
         n indices.
     seconds
-        The time, on the clock; a step under way is not broken off at once.
+        The time limit in wall-clock seconds; a step in progress may overrun it.
     """
     count, n = len(matrix), len(chosen)
     deadline = time.monotonic() + seconds

@@ -142,7 +142,7 @@ def check_effort(seed: int, iterations: int | None) -> None:
 
 
 def check_certify(certify: bool | float, count: int) -> None:
-    """Refuse a time that is none, and more candidates than a proof can hold."""
+    """Refuse a time limit that is not a finite number ≥ 0, and more than `MAX_CERTIFIED` candidates."""
     if not isinstance(certify, Real) or not 0 <= certify < math.inf:
         raise FFLabelsError("not a time", where="certify", got=certify, expected="seconds, or True")
     if certify is not False and count > MAX_CERTIFIED:
@@ -187,7 +187,7 @@ def _checked(similarity: npt.ArrayLike) -> npt.NDArray[Any]:
     try:
         matrix = np.asarray(similarity)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise FFLabelsError(f"no matrix: {error}", where="similarity", expected="(N, N) numbers") from None
+        raise FFLabelsError(f"not a matrix: {error}", where="similarity", expected="(N, N) numbers") from None
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
         raise FFLabelsError(
             "not a square matrix", where="similarity", got=f"shape {matrix.shape}", expected="(N, N), N ≥ 1"

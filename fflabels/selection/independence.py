@@ -135,7 +135,7 @@ def safe_dual_bound(rows: Any, prices: npt.NDArray[np.float64]) -> float:
     rows
         (cliques, N): 1 where a clique holds a candidate.
     prices
-        One a clique; negative ones count as 0.
+        One per clique; negative ones count as 0.
     """
     paid = np.maximum(prices, 0)
     return float(paid.sum() + np.maximum(0, 1 - rows.T @ paid).sum())

@@ -117,7 +117,7 @@ def select_vectors(
         some = ", ".join(map(str, constant[:5])) + (" …" if len(constant) > 5 else "")
         warnings.warn(f"{len(constant)} constant vectors are left out: {some}", NoEffectWarning, stacklevel=2)
     if len(usable) < n:
-        raise TooFewCandidatesError("vectors that vary", where="n", got=len(usable), expected=f"at least {n}")
+        raise TooFewCandidatesError("too few vectors that vary", where="n", got=len(usable), expected=f"at least {n}")
     rng = np.random.default_rng(seed)
     budget = ITERATIONS if iterations is None else iterations
     chosen, greedy, used = _search_pools(x, scale, usable, n, budget, rng, progress)

@@ -37,10 +37,10 @@ SECONDS = 60.0
 SMALL: Shape = (1, 16, 16)
 
 LONGEST = 200
-"""Characters of what a plugin said last that are told."""
+"""Characters of a plugin's last output line that are shown."""
 
 TAIL = 64
-"""Lines that are kept of what it said."""
+"""Lines of its output that are kept."""
 
 
 def trouble_with(name: str, seconds: float = SECONDS) -> str | None:

@@ -62,7 +62,7 @@ CLOSE = 1e-5
 """How far the same label may differ, drawn alone or in a batch, by one library or another, in [0, 1]."""
 
 PACE = 0.05
-"""Seconds a candidate on 64 images of 1×32×32; 2000 candidates then take 100."""
+"""Seconds per candidate on 64 images of 1×32×32; 2000 candidates then take 100."""
 
 
 RESERVED = ("candidates", "intensity", "labeler", "metric", "n", "name", "references", "seed", "shape")
@@ -124,7 +124,7 @@ def contract(labeler: Labeler[Any]) -> None:
     _expect(labeler.api_version == API_VERSION, "api_version", labeler.api_version, f"{API_VERSION}")
     _expect(labeler.pattern in PATTERNS, "pattern", labeler.pattern, " or ".join(PATTERNS))
     if labeler.pattern == "code":
-        _expect(labeler.image_independent is True, "image_independent", False, "True: codes are in no image")
+        _expect(labeler.image_independent is True, "image_independent", False, "True: codes do not depend on the image")
     for flag in ("image_independent", "overwrites", "numpy_only"):
         _expect(isinstance(getattr(labeler, flag), bool), flag, getattr(labeler, flag), "True or False")
     floor = labeler.default_visibility
@@ -428,7 +428,7 @@ def pace(labeler: Labeler[Any]) -> str:
         taken.append(time.perf_counter() - begin)
     typical = sorted(taken)[len(taken) // 4]  # the machine's other work slows some of them
     _expect(typical <= PACE, "a candidate", f"{1000 * typical:.1f} ms", f"at most {1000 * PACE:.0f} ms")
-    return f"{1000 * typical:.1f} ms a candidate"
+    return f"{1000 * typical:.1f} ms per candidate"
 
 
 def shape_of(labeler: Labeler[Any], shape: Shape = SHAPE) -> Shape:

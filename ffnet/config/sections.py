@@ -145,7 +145,7 @@ class TrainConfig(Section, frozen=True):
     epochs: Positive = 30
     """Passes over the training images."""
     batch: Positive = 32
-    """Images per step; each is embedded with its right label and with wrong ones."""
+    """Images per step. With labels in the image, each is embedded with its right label and with wrong ones."""
     lr: Rate = 2e-3
     """Learning rate of Adam at the start."""
     schedule: Literal["cooldown", "constant", "linear", "cosine"] = "linear"
@@ -172,8 +172,8 @@ class TrainConfig(Section, frozen=True):
     weight_decay: NotNegative = 0.0
     """This times the weights is added to their gradient (coupled decay) [base: 3e-4]; biases do not decay."""
     negatives: Literal["uniform", "hard", "balanced"] = "hard"
-    """How wrong labels are drawn: ``uniform`` (paper); ``hard``, in proportion to how likely the last layer's
-    goodness made them when the image last carried them; ``balanced``, each as often wrong as right."""
+    """How wrong labels are drawn: ``uniform`` (paper); ``hard``, by a softmax over the last layer's scaled goodness of
+    each label, as of the last step that drew it on this image; ``balanced``, each about as often wrong as right."""
     negatives_each: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Wrong labels per image and step."""
     crop: Natural = 0
@@ -183,7 +183,7 @@ class TrainConfig(Section, frozen=True):
     validate_every: Natural = 0
     """Measure validation accuracy after every this many epochs; 0: only after the last epoch."""
     checkpoint_seconds: NotNegative = 60.0
-    """Write a checkpoint when the last one is this old; 0: after every step."""
+    """Besides the checkpoint after each epoch, write one when the last is this old; 0: after every step."""
 
 
 class InferenceConfig(Section, frozen=True):

@@ -132,7 +132,7 @@ def _refuse_damaged(splits: Collection[_Read], folder: Path) -> None:
     raise FFLabelsError(
         f"{len(damaged)} of {count} images cannot be read; got {listed}{more}",
         where=str(folder),
-        hint="mend or remove them",
+        hint="repair or remove them",
     )
 
 

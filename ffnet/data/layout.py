@@ -95,7 +95,7 @@ def check_text(name: str, what: str) -> None:
 
 
 def warn_of_unread(folder: Path, splits: Sequence[Path], names: Sequence[str]) -> None:
-    """Warn once, with counts, of pictures that are not read, and of files among the pictures that are none."""
+    """Warn once, with counts, of pictures that are not read, and of other files among the pictures."""
     unread = list(_unread(folder, splits, names))
     if unread:
         warnings.warn(f"{folder}: not read: {', '.join(unread)}", NotReadWarning, stacklevel=2)

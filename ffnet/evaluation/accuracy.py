@@ -57,7 +57,7 @@ def evaluate(
     Raises
     ------
     FFLabelsError
-        For an unknown split, or an inference method or data that do not fit the net.
+        For an unknown or empty split, or an inference method or data that do not fit the net.
 
     Examples
     --------

@@ -45,7 +45,7 @@ def goodness_maps(
 ) -> GoodnessMaps:
     """Return, for each layer that counts, which pixels favour a class over its rival [ours].
 
-    A pixel's value is Σ over channels of (L_yc − L_zc)·y_c²/(s_c + 0.01), divided by the number of pixels, after
+    With log-contrast, a pixel is, up to a constant, Σ over channels of (L_yc − L_zc)·y_c²/(s_c + 0.01) / pixels, after
     pooling: L are the codes of class and rival, y² is the squared activity, s its mean over the pixels. This is the
     share of the pixel in g_y − g_z, to first order. With ``inference.mirror`` the maps are the mean over both views.
 

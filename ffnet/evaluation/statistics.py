@@ -13,6 +13,11 @@ ROUNDING = 1e-9
 """Smaller differences of shares are rounding errors."""
 
 
+def percent(share: float | None) -> str:
+    """Return a share in percent, or a dash for None."""
+    return "–" if share is None else f"{100 * share:.1f}"
+
+
 class Gap(NamedTuple):
     """The mean of paired differences, its 95 % t-interval, and the number of pairs; no interval for a single pair.
 

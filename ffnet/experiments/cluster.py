@@ -25,10 +25,10 @@ except ModuleNotFoundError as error:
 Cluster: TypeAlias = Literal["slurm", "local"]
 
 LOGS = "cluster"
-"""The folder, in that of the runs, of what the cluster's processes print."""
+"""Subfolder with the logs of the cluster's processes."""
 
 REQUEUED = 1000
-"""Times that a job which reaches its time limit is queued again."""
+"""How often a job that reached its time limit is queued again, at most."""
 
 
 class Resources(NamedTuple):

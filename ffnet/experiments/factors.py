@@ -62,7 +62,7 @@ class Level(_Part, frozen=True, rename={"unless": "except"}):
     Attributes
     ----------
     preset, settings
-        What its jobs have: a preset that they start from, settings as in a configuration file or by ``section.key``.
+        The preset that its jobs start from; settings, as tables or by ``section.key``.
     seeds
         At most this many seeds; default: the experiment's.
     only, unless
@@ -89,9 +89,9 @@ class Factor(_Part, frozen=True):
     base
         The level that differences are taken to, the first unless given.
     compare
-        Whether reports show these differences; not of levels that are no alternatives, such as data sets.
+        Whether reports show these differences; false where levels are not alternatives, such as data sets.
     vary
-        In the file: settings with as many values each as they make levels, all settings changed together. A level is
+        Settings with a list of values each: level k takes value k of every setting, and is
         named after the first setting's value.
     replicate
         Whether levels are repetitions, such as pools of candidates: reports average the seeds of each, and take these
@@ -121,7 +121,7 @@ class Factor(_Part, frozen=True):
 
 
 class Scale(_Part, frozen=True):
-    """How large an experiment is made: what it is, in a line; settings for all jobs, seeds, only these levels."""
+    """A size of an experiment: one line about it, settings for all jobs, number of seeds, the levels to keep."""
 
     about: str = ""
     settings: Settings = {}
@@ -251,14 +251,14 @@ class Experiment(_Part, frozen=True):
 
     def _config(self, levels: Mapping[str, str], size: Scale, seed: int, data: str | None) -> Config:
         presets = [self.preset] if self.preset else []
-        settings: Settings = {**flat(self.settings), **flat(size.settings)}
+        settings: Settings = {**by_key(self.settings), **by_key(size.settings)}
         for name, level in levels.items():
             part = self.factors[name].levels[level]
             parts: list[Level | When] = [part]
             parts += [when for when in part.when if all(levels[k] == v for k, v in when.levels.items())]
             for each in parts:
                 presets += [each.preset] if each.preset else []
-                settings |= flat(each.settings)
+                settings |= by_key(each.settings)
         if not presets:
             raise FFLabelsError("no preset", where=self.where, got=", ".join(levels.values()), expected="preset = …")
         own = {"seed": seed, **({"data.root": data} if data else {})}
@@ -283,13 +283,13 @@ def slug(words: str) -> str:
     return "_".join("".join(c if c.isalnum() or c == "." else " " for c in words).split())
 
 
-def flat(settings: Mapping[str, Any], section: str = "") -> Settings:
+def by_key(settings: Mapping[str, Any], section: str = "") -> Settings:
     """Return settings by ``section.key``, given so or as tables; a setting that is a table itself stays whole."""
     by_name: Settings = {}
     for key, value in settings.items():
         name = f"{section}{key}"
         is_section = isinstance(value, Mapping) and not isinstance(type_of(name), msgspec.inspect.DictType)
-        by_name |= flat(value, f"{name}.") if is_section else {name: value}
+        by_name |= by_key(value, f"{name}.") if is_section else {name: value}
     return by_name
 
 

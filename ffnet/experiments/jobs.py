@@ -1,4 +1,4 @@
-"""Jobs at work: each is a run folder; what is finished is skipped, what another process holds is left to it."""
+"""Run jobs, one run folder each: skip finished ones and those that another process holds."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def run_jobs(
 ) -> list[Job]:
     """Start or resume all jobs that are not finished, one after the other; return those that other processes hold.
 
-    Several processes may share the folder: each takes the next job that nobody holds. A job whose loss is not finite
-    keeps none of the others from running.
+    Several processes may share the folder: each takes the next job that nobody holds. If a job's loss is not
+    finite, the others still run.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ AT_ONCE = 8
 SHOWN_CLASSES = 10
 """Classes, the first ones, whose images tell how well the class survives."""
 SHOWN = (8, 20)
-"""Images per class, at least and at most."""
+"""Range of the number of images per class; fewer if a class has fewer."""
 EMBEDDED = 4000
 """About this many embedded images are looked at."""
 OTHER_FILTERS = 1
@@ -233,7 +233,7 @@ def _embedded(
 
 
 def shown_images(data: Data, labels: int) -> Split:
-    """Return as many training images of each of the first classes, class by class in turn."""
+    """Return equally many training images of each of the first classes, one of each class in turn."""
     classes = data.train.classes.numpy()
     first = np.unique(classes)[:SHOWN_CLASSES]
     each = min(max(EMBEDDED // (labels * len(first)), SHOWN[0]), SHOWN[1])
@@ -285,9 +285,10 @@ def _within(features: Values, axis: int) -> Values:
 
 
 def _squares(means: Values, within: Values) -> tuple[Values, float]:
-    """Return squared Mahalanobis distances of all pairs of means, and the sum that each mean's chance adds.
+    """Return squared Mahalanobis distances of all pairs of means, and their bias per sample.
 
-    Means are (labels, classes, F), pairs of classes within a label; or (n, 1, F), pairs of the n.
+    The bias is the trace of the whitened covariance. Means are (labels, classes, F), for pairs of classes within a
+    label; or (n, 1, F), for pairs of the n.
     """
     values, vectors = np.linalg.eigh(within)
     shrunk = np.maximum(values, 0) + max(RIDGE * values[-1], 1e-12)

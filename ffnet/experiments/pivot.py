@@ -67,7 +67,7 @@ def sample(experiment: Experiment, rows: Sequence[Row], column: str) -> list[flo
 
 
 def _draw(experiment: Experiment, row: Row) -> tuple[Any, ...]:
-    """Return what is one draw of the sample: the levels of replicates or, without, the seed."""
+    """Return the key of one draw: the levels of replicate factors, or the seed if there are none."""
     return tuple(row[name] for name, factor in experiment.factors.items() if factor.replicate) or (row["seed"],)
 
 

@@ -70,7 +70,7 @@ class Space(NamedTuple):
         numbers = len(ends) == 2 and all(isinstance(end, int | float) for end in ends)
         if not numbers or not ends[0] < ends[1] or (log and ends[0] <= 0):
             raise FFLabelsError(
-                "no space", where=key, got=text, expected="a|b|c, LOW..HIGH or log LOW..HIGH, LOW first"
+                "not a search space", where=key, got=text, expected="a|b|c, LOW..HIGH or log LOW..HIGH, LOW first"
             )
         low, high = map(float, ends) if _takes_fractions(key) else ends
         return cls((), low, high, log)
@@ -142,13 +142,16 @@ def search(
     data
         Read as the settings say unless given.
     report
-        Called after every try.
+        Called after every trial.
+    progress
+        Called with the name of the work, steps done, and their total.
+
 
     Raises
     ------
     FFLabelsError
-        For an unknown setting or one of the data, a value that fits no other ones, a data set without validation
-        images, a storage of another search, or when no try has come to an end.
+        For an unknown setting, a setting of the data, a value that fits no other values, no validation images, the
+        storage of another search, or if no trial finished.
     Interrupted
         On SIGINT or SIGTERM, after the current step is done and saved; the try is made again by whoever comes next.
     """
@@ -221,7 +224,7 @@ def _takes_fractions(key: str) -> bool:
 
 
 def _check_values(config: Config, spaces: Mapping[str, Space], key: str) -> None:
-    """Refuse what cannot be, whatever the other settings are, before hours of work."""
+    """Refuse a value that is invalid with every tried combination of the other settings."""
     others = {name: space.examples for name, space in spaces.items() if name != key}
     for value in spaces[key].examples:
         refused = None
@@ -237,7 +240,7 @@ def _check_values(config: Config, spaces: Mapping[str, Space], key: str) -> None
 
 
 def _mark(config: Config, spaces: Mapping[str, Space], inference: str) -> str:
-    """Return a hash of what is searched, by what."""
+    """Return a hash of settings, spaces and inference method, which identifies the search."""
     free = {"device": "auto", "data.root": None}
     tree = [msgspec.to_builtins(config.replaced(free)), {key: list(space) for key, space in spaces.items()}, inference]
     return sha256(canonical_json(tree))

@@ -43,7 +43,7 @@ class Journal(JournalFileBackend):
         self._lines_lock = JournalFileSymlinkLock(str(path))
         content = path.read_bytes() if path.exists() else b""
         if content and not (content.startswith(BEGINS) or BEGINS.startswith(content)):
-            raise FFLabelsError("is no journal of a search", where=str(path), hint="--storage names another file")
+            raise FFLabelsError("not the journal of a search", where=str(path), hint="--storage names another file")
         for number, line in enumerate(content.split(b"\n")[:-1], 1):
             if not _is_entry(line):
                 hint = "remove this line to continue without it"
@@ -91,7 +91,7 @@ def open_storage(place: str) -> BaseStorage:
 
 
 def _database(url: str) -> RDBStorage:
-    """Return a storage in a database; of processes that make its tables at the same time, all but one try again."""
+    """Return a storage in a database; retry if another process is creating its tables."""
     from sqlalchemy.exc import IntegrityError, ProgrammingError
 
     for _ in range(ATTEMPTS - 1):

@@ -56,8 +56,8 @@ def cascade_scores(
 def halving_scores(net: FFNet, images: Tensor, *, chunk: int | None = None) -> Answer:
     """Drop labels by a forecast, then by the goodness of one layer after the other, until one is left.
 
-    Each round drops the labels that are further behind the best than a margin. In 99.5 % of the images that fitted the
-    margin, the final answer of goodness was within it. The first round also drops at least half of the labels.
+    Each round drops the labels that are further behind the best than a margin. For 99.5 % of the images that a margin
+    was fitted on, the final answer of goodness was within it. The first round also drops at least half of the labels.
 
     Parameters
     ----------

@@ -79,7 +79,7 @@ def choose_labels(config: Config, data: Data, *, progress: Progress = silent) ->
     # Assign its labels to classes, and score it at the shape of the data.
     check_count(config, len(labels), data)
     if settings.assign == "alike":
-        labels = assign(labels, _reference_classes(data), seed=config.seed, progress=progress)
+        labels = assign(labels, _reference_classes(data), seed=config.labels_seed, progress=progress)
     if labels.scores is None or labels.shape != data.shape:
         report = labels.score(data.shape, references, intensity=intensity, progress=progress)
         labels = replace(labels, scores=report.scores)

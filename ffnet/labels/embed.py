@@ -49,7 +49,7 @@ class Embedder(nn.Module):
     Raises
     ------
     FFLabelsError
-        If a label cannot be computed at this shape.
+        If a label cannot be drawn at this shape; of image-dependent labels only the first is tried.
     """
 
     patterns: Tensor | None

@@ -1,4 +1,4 @@
-"""A run's file of codes: its format, and its content as it stands. Imports no PyTorch."""
+"""A run's file of codes: its format and its raw content. Imports no PyTorch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CodeSets(Generic[S]):
 
 
 class FiledCodes(CodeSets[Contents]):
-    """The codes of every layer as a file tells them, without their labelers' code: they cannot be drawn."""
+    """The codes of every layer as stored in a file, read without their labelers: they cannot be drawn."""
 
     @classmethod
     def load(cls, path: Path) -> FiledCodes:

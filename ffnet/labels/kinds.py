@@ -46,7 +46,7 @@ def names_codes(name: str) -> bool:
 
 
 def offer_files(config: Config, source: Config | None = None) -> None:
-    """Run the labeler files that these settings name, but not `source`, and offer their labelers."""
+    """Run the labeler files that these settings name, except those that `source` names, and offer their labelers."""
     theirs = _named_files(source) if source else []
     for name in _named_files(config):
         if name not in theirs:

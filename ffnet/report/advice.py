@@ -7,7 +7,7 @@ from typing import Any
 
 from fflabels import LabelSet
 from ffnet.evaluation.accuracy import Accuracy
-from ffnet.report.section import percent
+from ffnet.evaluation.statistics import percent
 from ffnet.runs.folder import Run
 
 FAR_BELOW = 0.05

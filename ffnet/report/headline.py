@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from ffnet.config.config import BASELINE_SETTINGS, Config, result_settings
 from ffnet.data.load import KNOWN
+from ffnet.evaluation.statistics import percent
 from ffnet.presets import quick_preset
-from ffnet.report.section import percent
 from ffnet.runs.folder import Run
 from ffnet.runs.record import Record
 
@@ -63,7 +63,7 @@ def missing_baseline(run: Run, baseline: Run | Record | None) -> str:
     if run.config.data.name not in KNOWN and not Path(run.config.data.name).is_dir():
         return ""  # data from Python: no command names them
     command = _baseline_command(run.config)
-    return f"To compare with back-propagation: {command}, then ffnet report {run.folder} --beside bp."
+    return f"To compare with back-propagation: {command}, then ffnet report {shlex.quote(str(run.folder))} --beside bp."
 
 
 def _baseline_command(config: Config) -> str:

@@ -18,12 +18,13 @@ from ffnet.data.images import to_unit
 from ffnet.evaluation.activation_maps import ActivationMaps
 from ffnet.evaluation.diagnosis import diagnose
 from ffnet.evaluation.goodness_maps import code_correlations, goodness_maps
+from ffnet.evaluation.statistics import percent
 from ffnet.labels.codes import Codes
 from ffnet.model.net import FFNet, Net
 from ffnet.prepare import sets_of
 from ffnet.report import figures
 from ffnet.report.names import drawable, numbered
-from ffnet.report.section import MAX_IMAGES, Section, first_images, percent, picture
+from ffnet.report.section import MAX_IMAGES, Section, first_images, picture
 from ffnet.runs.folder import Run
 
 MAX_LABELS = 20

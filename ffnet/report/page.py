@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
@@ -12,10 +13,11 @@ from fflabels.files import write_whole
 from fflabels.progress import Progress, silent
 from ffnet.data.dataset import Data
 from ffnet.evaluation.activation_maps import activation_maps
+from ffnet.evaluation.statistics import percent
 from ffnet.inference.predict import scores
 from ffnet.report import headline
 from ffnet.report.advice import advice
-from ffnet.report.section import Section, first_images, percent, picture
+from ffnet.report.section import Section, first_images, picture
 from ffnet.runs.files import CONFIG, LABELS
 from ffnet.runs.folder import Run, check_alike
 from ffnet.runs.log import TIMINGS, read_lines
@@ -109,7 +111,7 @@ def verdict(run: Run) -> str:
         enters = f"{'at the input as an image, and ' if image else ''}after layer 1 as {layers.count} channels"
     if run.config.layer_local:
         hard = run.config.train.negatives == "hard"
-        negatives = ", with wrong labels that the last layer takes for right" if hard else " alone"
+        negatives = " and from wrong labels drawn by the last layer's goodness" if hard else " alone"
         return f"Pure forward–forward: each layer learns from its own activity{negatives}; the label enters {enters}."
     why = "the summed loss reaches back through all layers" if not net.detach else "layer 1 learns from layer 2's loss"
     return f"Not layer-local: {why}. The label enters {enters}."
@@ -133,10 +135,11 @@ def _missing(run: Run, data: Data | None) -> list[str]:
     """Return notes on what the page does not have."""
     notes = []
     if run.results is None:
-        notes.append(f"This run is not finished: ffnet resume {run.folder} continues it. There are no accuracies yet.")
+        folder = shlex.quote(str(run.folder))
+        notes.append(f"This run is not finished: ffnet resume {folder} continues it. There are no accuracies yet.")
     if data is None:
         notes.append(
-            "The run's data set was not at hand: the page has no mistakes, activation maps or label confusions."
+            "The run's data set was not available: the page has no mistakes, activation maps or label confusions."
         )
     return notes
 
@@ -153,7 +156,7 @@ def _results(run: Run) -> Section | None:
     words += f"{run.test_reads} times. " if run.test_reads != 1 else "once. "
     if run.labels:
         words += "Goodness: the label with the highest goodness. Linear: a linear classifier, fitted afterwards "
-        words += "to their activations. Untrained net: the same with random filters, which no training has changed."
+        words += "to the layers' activations. Untrained net: the same with the initial, random filters."
     return Section("Accuracy, %", words, table=(["images", "inference", "accuracy", "untrained net"], rows))
 
 
@@ -227,7 +230,7 @@ images = run.data().test.images[:8]  # or your own, (N, {", ".join(map(str, run.
 predicted = run.predict(images)  # numbers of classes
 names = [run.about.data.class_names[k] for k in predicted]
 """
-    words = f"ffnet predict {run.folder} IMAGE… does the same for image files and folders."
+    words = f"ffnet predict {shlex.quote(str(run.folder))} IMAGE… does the same for image files and folders."
     return Section("Use this net", words, code=code)
 
 

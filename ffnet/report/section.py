@@ -46,8 +46,3 @@ def first_images(data: Data) -> tuple[str, Split]:
 def picture(data: bytes, caption: str, *, chart: bool = False) -> Picture:
     """Return a PNG file with its caption."""
     return Picture(f"data:image/png;base64,{b64encode(data).decode()}", caption, chart)
-
-
-def percent(share: float | None) -> str:
-    """Return a share in percent, or a dash for None."""
-    return "–" if share is None else f"{100 * share:.1f}"

@@ -16,7 +16,7 @@ from ffnet.runs.folder import Run, check_alike
 from ffnet.runs.record import Record
 
 OF_BASELINES = {"bp", "local"}
-"""Inference methods of nets without labels, which have no other."""
+"""The only inference methods of nets without labels."""
 
 
 class Group(msgspec.Struct, frozen=True):

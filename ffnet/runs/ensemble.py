@@ -14,7 +14,7 @@ from fflabels.progress import Progress, silent
 from ffnet.config import Inference
 from ffnet.data.dataset import Data, Split
 from ffnet.evaluation.accuracy import Evaluation, SplitName, accuracy, accuracy_of
-from ffnet.fitting import likeliest_weights
+from ffnet.fitting import fit_score_weights
 from ffnet.inference.passes import goodness_scores, linear_scores
 from ffnet.inference.predict import renamed_method
 from ffnet.model.net import FFNet
@@ -223,7 +223,7 @@ def _ensemble_scores(name: str, validation: NetScores, classes_N: Tensor, test: 
 
 
 def _fit_weights(scores: NetScores, name: str, classes_N: Tensor) -> Tensor:
-    return likeliest_weights(_summands(scores, name), classes_N, decay=DECAY)
+    return fit_score_weights(_summands(scores, name), classes_N, decay=DECAY)
 
 
 def _weighted_sum(scores: NetScores, name: str, weight_K: Tensor) -> Tensor:

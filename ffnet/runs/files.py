@@ -21,7 +21,7 @@ STARTED = "start.safetensors"
 
 CHECKPOINTS = "checkpoints"
 
-AGAIN = "ffnet resume rebuilds it"
+REBUILD_HINT = "ffnet resume rebuilds it"
 """The hint of errors about damaged files."""
 
 T = TypeVar("T")

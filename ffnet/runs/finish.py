@@ -19,7 +19,7 @@ from ffnet.runs.weights import save_weights
 
 def finish(run: Run, data: Data, log: Log, progress: Progress) -> Run:
     """Fit the heads of the trained and of the untrained net, and evaluate every split once."""
-    # What an earlier end left is no longer true.
+    # Remove what an earlier finish wrote: it is out of date.
     for name in (RESULTS, SEAL, FORECAST):
         (run.folder / name).unlink(missing_ok=True)
 

@@ -139,7 +139,7 @@ class Run:
             try:
                 save_weights(self.net.forecast, self.folder / files.FORECAST)
             except FFLabelsError as error:
-                warnings.warn(f"the forecast is fitted, but not kept for the next time: {error}", stacklevel=2)
+                warnings.warn(f"the forecast was fitted but could not be saved: {error}", stacklevel=2)
 
     @memory_errors()
     def control(self, data: Data) -> FFNet | None:
@@ -237,7 +237,7 @@ def load_run(folder: str | Path, *, device: str = "cpu") -> Run:
         if labels and (folder / files.FORECAST).exists():
             net.forecast = load_forecast(folder / files.FORECAST).to(net.device)
     elif (folder / files.RESULTS).exists():
-        raise FFLabelsError("is missing", where=str(folder / files.MODEL), hint=files.AGAIN)
+        raise FFLabelsError("is missing", where=str(folder / files.MODEL), hint=files.REBUILD_HINT)
     elif newest := newest_checkpoint(folder / files.CHECKPOINTS, settings_digest(folder)):
         state, position = newest
         net.load_state_dict(net_state(state))

@@ -25,10 +25,10 @@ LOCK = ".lock"
 """The file that the process working in a run folder holds."""
 
 BEGUN = ".begun"
-"""Stands in a new folder until it holds a run: what a process that was killed has left there may be removed."""
+"""Marks a new folder until it holds a run, so that files of a killed process can be removed."""
 
 BEGINNING = (BEGUN, LABELS, LAYER_LABELS, STARTED, ABOUT)
-"""What a training writes before there is a run."""
+"""Files that a training writes before the folder holds a run."""
 
 BUSY = 0.5
 """Seconds to wait for a lock: a process that works holds it longer, one that only looks (`is_locked`) does not."""

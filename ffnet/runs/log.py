@@ -1,4 +1,4 @@
-"""A run's log: metrics per epoch as JSON lines and as CSV. Timings are in a file of their own: they never repeat."""
+"""A run's log: metrics per epoch as JSON lines and as CSV. Timings, which never repeat, have their own file."""
 
 from __future__ import annotations
 

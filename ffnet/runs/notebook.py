@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ffnet.evaluation.statistics import percent
+
 if TYPE_CHECKING:
     from ffnet.runs.results import Results
 
@@ -33,7 +35,7 @@ def run_html(metrics: Sequence[Mapping[str, Any]], results: Results | None, titl
 
 
 def _cell(share: float | None) -> str:
-    return f"<td>{'–' if share is None else f'{100 * share:.1f}'}</td>"
+    return f"<td>{percent(share)}</td>"
 
 
 def _curve(values: Sequence[float], text: str) -> str:

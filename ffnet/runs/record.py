@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Record:
-    """A run as its folder tells it; no plugin is needed, and nothing can be computed.
+    """A run as recorded in its folder. Needs no plugin; cannot predict or evaluate.
 
     Attributes
     ----------

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ffnet.evaluation.result import Evaluation
-from ffnet.runs.files import AGAIN, READS, DamagedError, read_json
+from ffnet.runs.files import READS, REBUILD_HINT, DamagedError, read_json
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class Results(msgspec.Struct, frozen=True):
             return cls(parts.get("validation"), parts.get("test"))
         except (OSError, msgspec.DecodeError, LookupError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise DamagedError(f"cannot be read: {reason}", where=str(path), hint=AGAIN) from None
+            raise DamagedError(f"cannot be read: {reason}", where=str(path), hint=REBUILD_HINT) from None
 
 
 class Reads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -25,7 +25,7 @@ SEALED_SINCE = 2
 UNSEALED = ("data.root", "device")
 """Settings that may change after the end: where the data are, and where to compute."""
 
-BEGUN = (files.LABELS, files.LAYER_LABELS, files.STARTED)
+INPUTS = (files.LABELS, files.LAYER_LABELS, files.STARTED)
 """Files that a run begins with: labels, and the weights of another run."""
 
 
@@ -55,12 +55,12 @@ class Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def seal(folder: Path, results: bytes) -> None:
-    """Seal a run folder with the results that are written next, or renew its seal.
+    """Write the seal of a run folder, for results that the caller writes next.
 
-    Called by whatever rightly changes labels, weights or results of a run, and by nothing else. The results are written
-    after the seal, so that a folder with results always has one.
+    Only `ffnet.runs.finish` calls this. The results are written after the seal, so that a folder with results always
+    has one.
     """
-    digests = {name: _digest(folder / name) for name in (*BEGUN, files.MODEL, files.UNTRAINED)}
+    digests = {name: _digest(folder / name) for name in (*INPUTS, files.MODEL, files.UNTRAINED)}
     there = {name: digest for name, digest in digests.items() if digest}
     made = Seal(_settings(folder), _data(folder), {**there, files.RESULTS: sha256(results)})
     files.write_json(folder / SEAL, msgspec.structs.replace(made, sha256=made.digest()))
@@ -88,7 +88,7 @@ def check_seal(folder: Path, format_: int) -> None:
     if not (folder / SEAL).exists():
         if format_ < SEALED_SINCE:
             return
-        raise files.DamagedError("is missing", where=str(folder / SEAL), hint=files.AGAIN)
+        raise files.DamagedError("is missing", where=str(folder / SEAL), hint=files.REBUILD_HINT)
     sealed = _read(folder / SEAL)
 
     # What the run began with: nothing can make it again.
@@ -98,16 +98,16 @@ def check_seal(folder: Path, format_: int) -> None:
         what = "the record of the data set was changed after the run ended"
         raise FFLabelsError(what, where=str(folder / files.ABOUT), hint=restore)
 
-    for name in BEGUN:
+    for name in INPUTS:
         if _digest(folder / name) != sealed.files.get(name):
             where = str(folder / name)
             raise FFLabelsError("not the file that the run began with", where=where, hint=restore)
 
-    # What was made of it. A file that is missing is named by whoever needs it.
-    for name in sealed.files.keys() - set(BEGUN):
+    # What training made. A missing file is reported by the code that reads it.
+    for name in sealed.files.keys() - set(INPUTS):
         if _digest(folder / name) not in (None, sealed.files[name]):
             what = "damaged, or of another run: not the file that the run ended with"
-            raise files.DamagedError(what, where=str(folder / name), hint=files.AGAIN)
+            raise files.DamagedError(what, where=str(folder / name), hint=files.REBUILD_HINT)
 
 
 def _check_settings(present: dict[str, Any], sealed: dict[str, Any], where: Path) -> None:
@@ -124,9 +124,11 @@ def _check_settings(present: dict[str, Any], sealed: dict[str, Any], where: Path
 
 
 def _read(path: Path) -> Seal:
-    sealed = files.read_json(path, Seal, files.AGAIN, files.DamagedError)
+    sealed = files.read_json(path, Seal, files.REBUILD_HINT, files.DamagedError)
     if sealed.sha256 != sealed.digest():
-        raise files.DamagedError("damaged: the content does not match its hash", where=str(path), hint=files.AGAIN)
+        raise files.DamagedError(
+            "damaged: the content does not match its hash", where=str(path), hint=files.REBUILD_HINT
+        )
     return sealed
 
 

@@ -240,7 +240,7 @@ def resume(
         try:
             return load_run(folder, device=device)
         except files.DamagedError as error:
-            reason = str(error).removesuffix(f" ({files.AGAIN})")
+            reason = str(error).removesuffix(f" ({files.REBUILD_HINT})")
             warnings.warn(f"{reason}; rebuilt", files.DamagedWarning, stacklevel=2)
     with Interrupts() as interrupts, memory_errors():
         ranks = join_ranks()

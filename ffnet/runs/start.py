@@ -1,4 +1,4 @@
-"""What a training starts from: its settings from a few words, and the weights of another run."""
+"""What a training starts from: settings built from a few arguments, and the weights of another run."""
 
 from __future__ import annotations
 

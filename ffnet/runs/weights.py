@@ -13,7 +13,7 @@ from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from ffnet.model.heads import Forecast
 from ffnet.model.net import Net
-from ffnet.runs.files import AGAIN, CONFIG, DamagedError
+from ffnet.runs.files import CONFIG, REBUILD_HINT, DamagedError
 
 
 def on_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -26,7 +26,7 @@ def save_weights(module: nn.Module, path: Path) -> None:
     write_whole(path, save(on_host(module.state_dict())))
 
 
-def load_weights(net: Net, path: Path, hint: str = AGAIN) -> None:
+def load_weights(net: Net, path: Path, hint: str = REBUILD_HINT) -> None:
     """Load a net's state from a file.
 
     Raises

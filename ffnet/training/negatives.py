@@ -65,7 +65,7 @@ def hard(classes_B: Tensor, noise_BK: Tensor, logits_BC: Tensor) -> Tensor:
     noise_BK
         Uniform draws in [0, 1).
     logits_BC
-        α·goodness of each label when the image was last seen with it; 0 before.
+        α·goodness/max(1, θ) of each label in the last layer, from the last step that drew it on this image; 0 before.
     """
     share_BC = logits_BC.scatter(1, classes_B[:, None], -torch.inf).softmax(1).cumsum(1)
     drawn_BK = torch.searchsorted(share_BC, noise_BK * share_BC[:, -1:], right=True)

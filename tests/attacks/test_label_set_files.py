@@ -172,9 +172,9 @@ def test_a_file_cannot_name_code_to_run(monkeypatch, tmp_path, distribution, nam
         (
             ("similarity", "pearson", "pair"),
             [7, 99],
-            "scores.similarity.pearson.pair: no pair of labels; got \\(7, 99\\)",
+            "scores.similarity.pearson.pair: not a pair of labels; got \\(7, 99\\)",
         ),
-        (("similarity", "pearson", "pair"), [1, 1], "no pair of labels"),
+        (("similarity", "pearson", "pair"), [1, 1], "not a pair of labels"),
         (("intensity",), 7.0, "scores.intensity: out of range; got 7.0; expected above 0, at most 1"),
         (("visibility",), [1.0], "scores.visibility: not one per label; got 1; expected 3"),
     ],

@@ -178,6 +178,9 @@ def test_compare_prints_a_row_a_kind_and_draws_it(tmp_path):
     assert "note: onehot, n = 300: onehot: more classes than pixels; got 300 classes" in shown
     with Image.open(tmp_path / "kinds.png") as plot:
         assert plot.width > 800
+    none = here("fflabels", "compare", "onehot", "--n", 300, *SMALL, "--plot", "none.png", cwd=tmp_path)
+    assert (none.returncode, none.stderr) == (1, "")
+    assert "plot: none.png" in none.stdout
     rows = json.loads(good("compare", "morph", "--n", 5, "--metric", "shift", *SMALL, "--json", cwd=tmp_path))
     assert [(r["kind"], r["metric"], r["n"], r["candidates"]) for r in rows] == [("morph", "shift", 5, 60)]
     assert 0 < rows[0]["selected"] < rows[0]["random"] < 1
@@ -236,7 +239,7 @@ def test_a_labeler_in_a_file_serves_every_command_and_its_set_runs_no_code_by_it
     [
         ("code/rings.py:Squares", "cannot be imported: AttributeError: module 'rings' has no attribute 'Squares'"),
         ("code/rings.py:RingRecipe", "labeler code/rings.py:RingRecipe: not a labeler; got <class 'rings.RingRecipe'>"),
-        ("code/wave.py:Rings", "a module of the file's name is there already; got wave (rename the file)"),
+        ("code/wave.py:Rings", "a module with the file's name already exists; got wave (rename the file)"),
         ("code/broken.py:Rings", "labeler code/broken.py:Rings: the process ended with code 7"),
         ("code/morph.py:Rings", f"the name is taken; got morph (fflabels {fflabels.__version__} has it)"),
         ("code/none.py:Rings", "Error: labeler code/none.py:Rings: no such file"),

@@ -209,7 +209,7 @@ def _content(path):
 
 def test_two_owners_are_both_named(run):
     done = run("fflabels", "select", "--kind", "twice", *POOL)
-    assert "twice exists in two distributions (say which: ffl-twice:twice (1.2), ffl-twice-too:twice" in done.stderr
+    assert "twice exists in several distributions (say which: ffl-twice:twice (1.2), ffl-twice-too:twice" in done.stderr
     assert run("fflabels", "select", "--kind", "ffl-twice-too:twice", *POOL).returncode == 0
 
 

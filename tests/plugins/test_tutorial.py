@@ -69,7 +69,7 @@ def test_the_template_passes_every_check_as_written(environment, tmp_path):
 def test_a_new_plugin_never_replaces_anything(environment, tmp_path):
     (tmp_path / "fflabels-mine").mkdir()
     for name, message in {
-        "mine": "Error: fflabels-mine: is there already (--out names another folder)\n",
+        "mine": "Error: fflabels-mine: already exists (--out names another folder)\n",
         "morph": f"Error: NAME: the name is taken; got morph (by fflabels {fflabels.__version__})\n",
         "none": "Error: NAME: the name is taken; got none (None is a word of Python)\n",
         "cli": "Error: NAME: the name is taken; got cli (a module fflabels_cli is installed)\n",

@@ -67,7 +67,7 @@ def test_constant_vectors_are_left_out_and_named():
     assert not {4, 7} & set(found.indices.tolist())
     with (
         pytest.warns(NoEffectWarning),
-        pytest.raises(TooFewCandidatesError, match="vectors that vary; got 48; expected at least 49"),
+        pytest.raises(TooFewCandidatesError, match="too few vectors that vary; got 48; expected at least 49"),
     ):
         select_vectors(x, 49)
 

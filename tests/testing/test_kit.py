@@ -77,7 +77,7 @@ def test_the_tag_says_what_a_label_is_a_pattern_over():
         "failed", "pattern: does not hold; got picturesque; expected picture or channels or code"
     )  # fmt: skip
     status, message = _outcome(CHECKS["contract"], Blind())
-    assert message == "image_independent: does not hold; got False; expected True: codes are in no image"
+    assert message == "image_independent: does not hold; got False; expected True: codes do not depend on the image"
 
 
 def test_codes_of_a_constant_weight_keep_the_contract():
@@ -146,7 +146,7 @@ def test_a_golden_file_holds_later_versions_to_what_was_drawn(tmp_path):
 
     [result] = [r for r in check_labeler(Inverted, golden=path) if r.check == "golden"]
     assert result.status == "failed"
-    assert "4 of 4 labels of labeler stripes are drawn otherwise than when the set was written" in result.message
+    assert "4 of 4 labels of labeler stripes are drawn differently from when the set was written" in result.message
     path.unlink()
     assert failures(Stripes, golden=path) == {"golden": f"{path}: cannot be read: No such file or directory"}
     assert "golden" not in [r.check for r in check_labeler(Draws)]

@@ -15,7 +15,7 @@ from fflabels_cli import options
 @click.option("--references", metavar="SOURCE", required=True, help="Images with classes, as many as labels.")
 @options.value_range
 @options.shape(None)
-@options.metric("shift", "Similarity of labels. By shift, waves of one frequency are the same label.")
+@options.metric("shift", "How labels are compared. shift: waves of the same frequency count as one label.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the search.")
 @options.plugin_code
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The label-set file to write.")

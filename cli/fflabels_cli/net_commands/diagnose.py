@@ -32,8 +32,9 @@ def command(run: str, pairs: int, images: int, data: str | None, device: str | N
     import msgspec
 
     from fflabels.errors import FFLabelsError
-    from fflabels_cli import net_output, output
+    from fflabels_cli import output
     from ffnet import FFNet, diagnose, load_run
+    from ffnet.evaluation.statistics import percent
 
     loaded = load_run(run, device=device or "auto")
     if not isinstance(loaded.net, FFNet):
@@ -61,7 +62,7 @@ def command(run: str, pairs: int, images: int, data: str | None, device: str | N
     rows = [
         [
             "all layers" if line.layer == 0 else f"layer {line.layer}",
-            *(net_output.percent(share) for share in (line.images, line.noise, line.other, line.favourite)),
+            *(percent(share) for share in (line.images, line.noise, line.other, line.favourite)),
         ]
         for line in diagnosis.shortcuts
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,10 @@ def command(
     loaded.check_trained()
     if loaded.results is None:
         done, of = len(loaded.metrics), loaded.config.train.epochs
-        click.echo(f"Warning: {run} is not finished: {done} of {of} epochs; ffnet resume {run} continues it", err=True)
+        click.echo(
+            f"Warning: {run} is not finished: {done} of {of} epochs; ffnet resume {shlex.quote(run)} continues it",
+            err=True,
+        )
 
     # Predict some images at a time; those that cannot be read are named.
     bad = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from fflabels_cli import options
@@ -17,7 +19,7 @@ from fflabels_cli import options
 def command(run: str, epochs: int | None, data: str | None, device: str | None, tensorboard: bool, json_: bool) -> None:
     """Continue a run that was stopped or killed. On the same device the result is the same, bit for bit."""
     if epochs is not None:
-        again = f"ffnet train --start {run} --epochs {epochs}"
+        again = f"ffnet train --start {shlex.quote(run)} --epochs {epochs}"
         raise click.ClickException(f"a run keeps its settings; {again} continues from it")
     from fflabels_cli import net_output
     from ffnet import resume

@@ -127,7 +127,7 @@ def command(
 
 
 def _refuse_words(words: tuple[str, ...]) -> None:
-    """Say which option a word without one belongs to."""
+    """Refuse a positional argument, and suggest the option that it belongs to."""
     from ffnet.presets import list_presets
 
     if not words:

@@ -31,7 +31,7 @@ def write_plugin(name: str, folder: Path) -> Path:
             "the name is taken", where="NAME", got=name, hint=f"by {owner.distribution} {owner.version}"
         )
     if os.path.lexists(folder):
-        raise FFLabelsError("is there already", where=str(folder), hint="--out names another folder")
+        raise FFLabelsError("already exists", where=str(folder), hint="--out names another folder")
     module = "fflabels_" + name.replace("-", "_")
     title = name.title().replace("-", "")
     if keyword.iskeyword(title) or find_spec(module):

@@ -58,5 +58,5 @@ def test_pictures_that_are_not_read_do_not_count_for_auto(folder):
 
 
 def test_a_range_that_is_none_is_refused():
-    with pytest.raises(FFLabelsError, match=r"data.range: no range of values.*expected type, auto or LOW:HIGH"):
+    with pytest.raises(FFLabelsError, match=r"data.range: not a range of values.*expected type, auto or LOW:HIGH"):
         Config().replaced({"data.range": "12"})

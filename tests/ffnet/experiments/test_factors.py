@@ -18,7 +18,7 @@ from tiny_experiment import TINY, experiment
 
 from fflabels.errors import FFLabelsError
 from ffnet.evaluation.statistics import Gap
-from ffnet.experiments.factors import flat
+from ffnet.experiments.factors import by_key
 from ffnet.experiments.jobs import finished_jobs, rows_of, run_jobs, status, write_rows
 from ffnet.experiments.load import list_experiments, load_experiment
 from ffnet.experiments.pivot import Effect, below_floor, discoveries, effects, report, write_report
@@ -90,11 +90,11 @@ def test_a_base_is_looked_for_beside_its_file_and_is_not_the_file_itself(tmp_pat
 
 
 def test_settings_are_taken_as_tables_or_by_their_whole_name():
-    assert flat({"train": {"lr": 1, "batch": 2}, "net.norm": "rms", "dtype": "auto"}) == {
+    assert by_key({"train": {"lr": 1, "batch": 2}, "net.norm": "rms", "dtype": "auto"}) == {
         "train.lr": 1, "train.batch": 2, "net.norm": "rms", "dtype": "auto"
     }  # fmt: skip
-    assert flat({"labels": {"params": {"waves": 2}}}) == {"labels.params": {"waves": 2}}
-    assert flat({"labels": {"layers": {"set": "none"}, "goodness.learn": True}, "labels.params": {}}) == {
+    assert by_key({"labels": {"params": {"waves": 2}}}) == {"labels.params": {"waves": 2}}
+    assert by_key({"labels": {"layers": {"set": "none"}, "goodness.learn": True}, "labels.params": {}}) == {
         "labels.layers.set": "none", "labels.goodness.learn": True, "labels.params": {}
     }  # fmt: skip
 

@@ -111,7 +111,7 @@ def test_a_trial_that_diverges_does_not_end_the_search(data, search, tmp_path):
 
 @pytest.mark.parametrize("text", ["", "1", "2..1", "1..1", "a..b", "log 0..1", "log -1..1", "1..2..3", "log a"])
 def test_what_is_no_space_is_refused(text):
-    with pytest.raises(FFLabelsError, match=r"train.lr: no space; .*expected a\|b\|c, LOW..HIGH"):
+    with pytest.raises(FFLabelsError, match=r"train.lr: not a search space; .*expected a\|b\|c, LOW..HIGH"):
         Space.of("train.lr", text)
 
 
@@ -221,9 +221,9 @@ def test_a_line_that_another_process_left_cut_is_dropped_when_the_next_one_is_wr
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"my notes\n", "is no journal of a search"),
-        (b"\x89PNG\r\n\x1a\n", "is no journal of a search"),
-        (b'{"a": 1}\n', "is no journal of a search"),
+        (b"my notes\n", "not the journal of a search"),
+        (b"\x89PNG\r\n\x1a\n", "not the journal of a search"),
+        (b'{"a": 1}\n', "not the journal of a search"),
         (b'{"op_code": "mine"}\n', "line 1: damaged"),
         (b'{"op_code":0,"worker_id":"x"}\n7\n', "line 2: damaged"),
         (b'{"op_code":0,"worker_id":"x"}\n{"op_code":4,"wor{"op_code":5}\n', "line 2: damaged.*remove this line"),

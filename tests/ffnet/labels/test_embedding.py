@@ -54,6 +54,8 @@ def test_labels_that_are_alike_go_to_classes_that_look_alike(tmp_path):
     seen = fflabels.References(images, "digits", classes)
     assert set(found.recipes) == set(recipes)
     assert agreement(found, seen) > 0.3 > agreement(LabelSet(recipes, "fourier"), seen)
+    first, second = (ffnet.label_set(chosen.override(["labels.seed=5", f"seed={k}"]), data) for k in (0, 1))
+    assert first == second
     blind = replace(data, validation=data.validation[:0], test=data.test[:0])
     assert ffnet.label_set(chosen, blind) == found
     few = replace(data, train=data.train[data.train.classes != 3])

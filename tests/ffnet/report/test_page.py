@@ -127,14 +127,14 @@ def test_advice(runs):
 
 def test_an_unfinished_run_has_a_page_that_says_so(unfinished, data):
     page = write_report(unfinished, data).read_text()
-    assert "This run is not finished: ffnet resume" in page
+    assert f"This run is not finished: ffnet resume {unfinished.folder} continues it" in page
     assert "Accuracy, %" not in page
     assert "Learning" in page
 
 
 def test_a_page_without_images_says_so(runs, tmp_path):
     page = write_report(runs["ff0"], out=tmp_path / "page.html").read_text()
-    assert "data set was not at hand" in page
+    assert "data set was not available" in page
     assert "Class activation maps" not in page
     assert "Accuracy, %" in page
 
@@ -167,7 +167,7 @@ def test_names_are_text_and_no_markup(runs, tmp_path):
             {"train.negatives": "uniform"},
             "Pure forward–forward: each layer learns from its own activity alone; the label enters only at the input",
         ),
-        ({}, "Pure .* own activity, with wrong labels that the last layer takes for right; the label enters only"),
+        ({}, "Pure .* own activity and from wrong labels drawn by the last layer's goodness; the label enters only"),
         ({"labels.layers.set": "imprint"}, "Pure forward–forward: .* the label enters at every layer"),
         ({"labels.layers.set": "imprint", "labels.intensity": 0}, "Pure .* the label enters after layer 1"),
         ({"net.first_layer": "with_next"}, "Not layer-local: layer 1 learns from layer 2's loss"),

@@ -215,7 +215,7 @@ def test_pictures_have_no_goodness_maps(tmp_path):
         ({"net.widths": [1, 8, 8]}, r"net.widths: .*; got 1; expected 2 or more"),
         (
             {"train.goodness": "contrast"},
-            r"train.goodness: no sum over channels; got contrast; expected .*log-contrast",
+            r"train.goodness: not a sum over channels; got contrast; expected .*log-contrast",
         ),
         ({"labels.intensity": 0.2}, r"labels.intensity: only for labels in the image; got 0.2; expected 0.35, because"),
         ({"labels.layers.set": "waves"}, r"labels.layers.set: only for labels in the image; got waves; expected none"),

@@ -11,7 +11,7 @@ from scipy.special import log_softmax
 
 import ffnet
 from fflabels.errors import FFLabelsError
-from ffnet.fitting import likeliest_weights
+from ffnet.fitting import fit_score_weights
 from ffnet.inference.passes import goodness_scores, linear_scores
 from ffnet.runs.ensemble import DECAY
 
@@ -49,7 +49,7 @@ def test_weights_are_those_of_the_greatest_likelihood(decay):
         return -log_softmax(whole, 1)[np.arange(300), classes].mean() + decay * weight @ weight
 
     expected = minimize(loss, np.ones(3), method="BFGS", options={"gtol": 1e-10}).x / spread
-    found = likeliest_weights(torch.from_numpy(scores), torch.from_numpy(classes), decay=decay).numpy()
+    found = fit_score_weights(torch.from_numpy(scores), torch.from_numpy(classes), decay=decay).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
@@ -57,9 +57,9 @@ def test_what_is_said_of_all_classes_alike_changes_no_weight():
     generator = torch.Generator().manual_seed(0)
     scores, classes = torch.randn(3, 200, 4, generator=generator), torch.arange(200) % 4
     scores[:, torch.arange(200), classes] += torch.tensor([[1.0], [0.5], [2.0]])
-    expected = likeliest_weights(scores, classes, decay=DECAY)
+    expected = fit_score_weights(scores, classes, decay=DECAY)
     moved = torch.cat([scores, torch.zeros(1, 200, 4)]) + 9 * torch.randn(4, 200, 1, generator=generator)
-    found = likeliest_weights(moved, classes, decay=DECAY)
+    found = fit_score_weights(moved, classes, decay=DECAY)
     torch.testing.assert_close(found[:3], expected, rtol=1e-4, atol=1e-5)
     assert found[3] == 0
 
@@ -67,7 +67,7 @@ def test_what_is_said_of_all_classes_alike_changes_no_weight():
 def test_images_that_are_all_told_apart_leave_the_weights_finite_and_alike():
     classes = torch.arange(40) % 4
     one = 9.0 * torch.nn.functional.one_hot(classes, 4)
-    found = likeliest_weights(torch.stack([one, one, torch.ones_like(one)]), classes, decay=DECAY)
+    found = fit_score_weights(torch.stack([one, one, torch.ones_like(one)]), classes, decay=DECAY)
     assert found[2] == 0
     assert 0 < found[0] < 5
     torch.testing.assert_close(found[0], found[1])
@@ -81,7 +81,7 @@ def test_what_the_nets_say_is_summed_with_these_weights(runs):
     for method, kinds in of.items():
         said = [(kind, run.net) for kind in kinds for run in runs]
         on_validation = torch.stack([kind(net, data.validation.images) for kind, net in said])
-        weights = likeliest_weights(on_validation, data.validation.classes, decay=DECAY)
+        weights = fit_score_weights(on_validation, data.validation.classes, decay=DECAY)
         expected = sum(weight * kind(net, images).double() for weight, (kind, net) in zip(weights, said, strict=True))
         torch.testing.assert_close(together.scores(images, inference=method), expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(together.predict(images), expected.argmax(1))
@@ -118,7 +118,7 @@ def test_validation_images_are_read_half_by_half_with_the_weights_of_the_other_h
     )
     classes, right = data.validation.classes, 0
     for begin in (0, 1):
-        weights = likeliest_weights(said[:, 1 - begin :: 2], classes[1 - begin :: 2], decay=DECAY)
+        weights = fit_score_weights(said[:, 1 - begin :: 2], classes[1 - begin :: 2], decay=DECAY)
         predicted = torch.einsum("k,knc->nc", weights, said[:, begin::2].double()).argmax(1)
         right += int((predicted == classes[begin::2]).sum())
     together = ffnet.Ensemble(runs)
@@ -131,7 +131,7 @@ def test_the_untrained_nets_stand_beside_with_weights_of_their_own(runs):
     found = ffnet.Ensemble(runs).evaluate(data, "test", inference="linear")
     controls = [run.control(data) for run in runs]
     chosen_by = torch.stack([linear_scores(net, data.validation.images) for net in controls])
-    weights = likeliest_weights(chosen_by, data.validation.classes, decay=DECAY)
+    weights = fit_score_weights(chosen_by, data.validation.classes, decay=DECAY)
     seen = torch.stack([linear_scores(net, data.test.images) for net in controls]).double()
     predicted = torch.einsum("k,knc->nc", weights, seen).argmax(1)
     assert found.linear.untrained == float((predicted == data.test.classes).double().mean())

@@ -150,7 +150,7 @@ def test_the_record_names_the_plugin(run):
 
 CHANGED = "drawn = images - drawn"
 DRAWN_OTHERWISE = (
-    r"labels.json: 10 of 10 labels .* drawn otherwise .*written by fflabels-stripes 0.3; fflabels-stripes 0.4"
+    r"labels.json: 10 of 10 labels .* drawn differently .*written by fflabels-stripes 0.3; fflabels-stripes 0.4"
 )
 
 
