@@ -98,6 +98,8 @@ def to_host(images: Array) -> npt.NDArray[Any]:
     """
     if hasattr(images, "detach"):  # PyTorch
         images = images.detach().cpu()
+        if str(images.dtype) == "torch.bfloat16":  # which NumPy lacks
+            images = images.float()
     elif hasattr(images, "get"):  # CuPy
         images = images.get()
     return np.asarray(images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import msgspec
 import numpy as np
@@ -113,7 +113,7 @@ def compare(
     """
     labelers = [labelers] if isinstance(labelers, (str, Labeler, type)) else labelers
     metrics = [metrics] if isinstance(metrics, str) else metrics
-    counts = [counts] if isinstance(counts, int) else counts
+    counts = [counts] if isinstance(counts, SupportsIndex) else counts
     if not labelers or not counts:
         raise FFLabelsError("nothing to compare", where="labelers" if not labelers else "counts")
     candidates, counts = check_integer(candidates, "candidates"), [check_integer(n, "counts") for n in counts]

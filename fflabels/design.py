@@ -115,7 +115,8 @@ def design(
     # A labeler whose n labels are the only ones leaves nothing to choose.
     shape = check_shape(shape)
     recipes = complete(labeler, n, shape)
-    judged = shape if recipes else judged_shape(shape)
+    judged = shape if recipes else judged_shape(shape, labeler.min_side)
+    reduced = reduced_from(shape, labeler.min_side)
     brief = Brief(
         labeler, references_for(labeler, references, judged, value_range=value_range), intensity, min_visibility, seed
     )
@@ -140,7 +141,7 @@ def design(
                 "too many to compare pair by pair", where="candidates", got=candidates,
                 expected=f"at most {MAX_COMPARED}, or {plain} and the method best without a certificate",
             )  # fmt: skip
-        return _design_from_many(brief, n, candidates, metric, iterations, progress, reduced_from(shape))
+        return _design_from_many(brief, n, candidates, metric, iterations, progress, reduced)
 
     # Candidates, their similarities, the selection; then its scores.
     pool = brief.candidates(candidates, at_least=n, progress=progress)
@@ -151,26 +152,29 @@ def design(
         chosen = _break_tie(
             brief, pool, lambda some: matrix[np.ix_(some, some)], chosen, tie_breaker, iterations, progress
         )
-    provenance = Provenance(method + reduced_from(shape), metric, seed, len(pool), pool.drawn, pool.min_visibility)
+    provenance = Provenance(method + reduced, metric, seed, len(pool), pool.drawn, pool.min_visibility)
     return _scored(brief, pool, chosen, provenance, {metric: matrix}, progress)
 
 
-def judged_shape(shape: Shape) -> Shape:
+def judged_shape(shape: Shape, min_side: int = 1) -> Shape:
     """Return the shape that labels are chosen and scored at: smaller than that of large images [ours].
 
     What this costs in accuracy is measured in docs/selection.md.
     """
     c, h, w = check_shape(shape)
-    longest = max(h, w)
-    if longest <= LARGE:
+    longest, reduced = max(h, w), max(REDUCED, min_side)
+    if longest <= max(LARGE, reduced):
         return c, h, w
-    least = min(h, w, LEAST)
-    return c, max(least, round(h * REDUCED / longest)), max(least, round(w * REDUCED / longest))
+    least = min(h, w, max(LEAST, min_side))
+    new_h, new_w = (max(least, round(side * reduced / longest)) for side in (h, w))
+    if new_h == new_w:  # must not look square if it is not: some labels need square images
+        new_h, new_w = new_h + (h > w), new_w + (w > h)
+    return c, new_h, new_w
 
 
-def reduced_from(shape: Shape) -> str:
+def reduced_from(shape: Shape, min_side: int = 1) -> str:
     """Return what the provenance says of large images; nothing for others."""
-    return "" if judged_shape(shape) == shape else f", reduced from {'x'.join(map(str, shape))}"
+    return "" if judged_shape(shape, min_side) == shape else f", reduced from {'x'.join(map(str, shape))}"
 
 
 def _design_from_many(

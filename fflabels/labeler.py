@@ -140,7 +140,7 @@ class Labeler(Generic[R]):
         """
         if self.pattern == "code":
             raise FFLabelsError("no shape is known", where=f"labeler {self.name}", expected="--shape Wx1x1, W channels")
-        return DEFAULT_SHAPE
+        return nearest_shape(self, DEFAULT_SHAPE)
 
     def patterns(self, recipes: Sequence[R], shape: Shape) -> np.ndarray[Any, Any]:
         """Return what image-independent labels draw, (n, C, H, W) float32 in [0, 1]; override to draw many at once."""

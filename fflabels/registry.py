@@ -77,8 +77,8 @@ def _allow(_: Entry | str) -> None:
 LONGEST_MESSAGE = 300
 """Characters of an exception of a plugin that are shown."""
 
-LIBRARIES = {"fflabels", "numpy", "scipy", "skimage", "torch", "msgspec", "array_api_compat"}
-"""Folders of code that a plugin calls: an error that shows there began in the plugin's own."""
+LIBRARIES = ("fflabels", "numpy", "scipy", "skimage", "torch", "msgspec", "array_api_compat")
+"""Packages that a plugin calls: an error that shows there began in the plugin's own code."""
 
 _calling: ContextVar[AnyLabeler | str] = ContextVar("_calling", default="")
 _no_files: ContextVar[bool] = ContextVar("_no_files", default=False)
@@ -187,7 +187,10 @@ def offer_file(spec: str) -> Entry:
         raise FFLabelsError("a labeler file named in a run folder is not executed", where=f"labeler {spec}", hint=hint)
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
-    module = importlib.util.find_spec(path.stem)
+    try:
+        module = importlib.util.find_spec(path.stem)
+    except ValueError:  # of __main__, whose name is taken
+        module = None
     installed = next((entry for entry in entries() if entry.value == f"{path.stem}:{name}"), None)
     if module is None or module.origin is None or Path(module.origin).resolve() != path:
         use = f", or use the installed labeler: --kind {installed.name}" if installed else ""
@@ -305,8 +308,8 @@ def blaming(labeler: AnyLabeler) -> Iterator[None]:
             raise
         text = str(error).removeprefix(f"labeler {labeler.name}: ")
         raise FFLabelsError(short(text, LONGEST_MESSAGE), where=where) from error
-    except (Exception, SystemExit) as error:
-        if lacks_memory(error):
+    except BaseException as error:  # a plugin may raise anything
+        if lacks_memory(error) or isinstance(error, (KeyboardInterrupt, GeneratorExit)):
             raise
         raise LabelerFaultError(_fault(error), where=source(labeler)) from error
     finally:
@@ -319,7 +322,9 @@ def _fault(error: BaseException) -> str:
     if isinstance(error, ValueError) and "read-only" in str(error):
         text = f"changes its images in place ({text})"
     files = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    own = [(path, line) for path, line in files if path.is_file() and not LIBRARIES & {p.name for p in path.parents}]
+    modules = [sys.modules[name] for name in LIBRARIES if name in sys.modules]
+    folders = {Path(module.__file__).parent for module in modules if module.__file__}
+    own = [(path, line) for path, line in files if path.is_file() and folders.isdisjoint(path.parents)]
     return f"{text} ({own[-1][0].name}:{own[-1][1]})" if own else text
 
 
@@ -438,9 +443,18 @@ def owner(labeler: Labeler[Any] | type[Labeler[Any]]) -> tuple[str, str]:
     labeler_type = labeler if isinstance(labeler, type) else type(labeler)
     value = f"{labeler_type.__module__}:{labeler_type.__qualname__}"
     for entry in entries():
-        if entry.name == labeler.name and entry.value == value:
+        if entry.name == labeler.name and (entry.value == value or _leads_to(entry, labeler_type)):
             return entry.distribution, entry.version
     return "", ""
+
+
+def _leads_to(entry: Entry, labeler_type: type[Labeler[Any]]) -> bool:
+    """Return whether an entry point names a class that its module has imported from another one."""
+    module, _, path = entry.value.partition(":")
+    found: Any = sys.modules.get(module)
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found is labeler_type
 
 
 def version_of(distribution: str) -> str:

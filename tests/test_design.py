@@ -161,10 +161,22 @@ def test_what_is_no_whole_number_is_refused(arguments, message):
 
 @pytest.mark.parametrize(
     ("shape", "judged"),
-    [((3, 224, 224), "3x64x64"), ((1, 400, 200), "1x64x32"), ((8, 4, 200), "8x4x64"), ((1, 20, 400), "1x16x64")],
-)
+    [
+        ((3, 224, 224), "3x64x64"), ((1, 400, 200), "1x64x32"), ((8, 4, 200), "8x4x64"), ((1, 20, 400), "1x16x64"),
+        ((1, 256, 255), "1x65x64"), ((1, 128, 129), "1x64x65"),
+    ],
+)  # fmt: skip
 def test_the_shorter_side_of_large_images_stays_16_pixels_or_as_it_is(shape, judged):
     assert "x".join(map(str, judged_shape(shape))) == judged
+
+
+def test_large_images_are_not_reduced_below_what_a_labeler_draws_on():
+    class Large(type(get_labeler("fourier"))):
+        min_side = 80
+
+    assert judged_shape((1, 200, 150), 80) == (1, 81, 80)
+    assert design(Large(), 2, candidates=4, shape=(1, 224, 224)).scores.shape == (1, 80, 80)
+    assert LabelSet(propose(Large(), 2, shape=(1, 80, 80)).recipes, Large()).score().scores.shape == (1, 80, 80)
 
 
 def test_labels_of_elongated_images_can_be_designed():

@@ -250,6 +250,37 @@ def test_what_a_plugin_refuses_names_it_too(install):
         design("stripes", 2, candidates=4, shape=(1, 8, 8))
 
 
+def test_a_class_that_its_package_imports_from_a_module_has_its_distribution(install, tmp_path):
+    module = install("fflabels-stripes", "from stripes_inside import Stripes")
+    (tmp_path / "stripes_inside.py").write_text(SOUND)
+    assert registry.owner(get_labeler("stripes")) == ("fflabels-stripes", "0.3")
+    assert design("stripes", 2, candidates=4, shape=(1, 8, 8)).labeler == get_labeler("fflabels-stripes:stripes")
+    assert module in sys.modules
+
+
+def test_any_exception_of_a_plugin_is_its_fault(install):
+    code = SOUND.replace("imprint = np", "raise __import__('asyncio').CancelledError('odd'); np")
+    install("fflabels-stripes", code)
+    with pytest.raises(FFLabelsError, match=r"labeler stripes of fflabels-stripes 0.3: CancelledError: odd"):
+        design("stripes", 2, candidates=4, shape=(1, 8, 8))
+
+
+def test_the_line_of_a_fault_is_told_in_any_folder(tmp_path, monkeypatch):
+    (tmp_path / "torch").mkdir()
+    monkeypatch.syspath_prepend(tmp_path / "torch")
+    (tmp_path / "torch" / "stripes_of_a_file.py").write_text(SOUND.replace("imprint = np", "raise KeyError('b'); np"))
+    labeler = get_labeler(f"{tmp_path}/torch/stripes_of_a_file.py:Stripes")
+    with pytest.raises(FFLabelsError, match=r"KeyError: 'b' \(stripes_of_a_file.py:\d+\)"):
+        design(labeler, 2, candidates=4, shape=(1, 8, 8))
+    registry.withdraw("stripes")
+
+
+def test_a_file_with_the_name_of_the_main_program_is_refused(tmp_path):
+    (tmp_path / "__main__.py").write_text(SOUND)
+    with pytest.raises(FFLabelsError, match="a module with the file's name already exists; got __main__"):
+        get_labeler(f"{tmp_path}/__main__.py:Stripes")
+
+
 def test_a_long_message_is_cut(install):
     install("fflabels-stripes", SOUND.replace("imprint = np", "raise ValueError('x' * 5000); np"))
     with pytest.raises(FFLabelsError) as caught:

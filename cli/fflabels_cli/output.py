@@ -258,11 +258,14 @@ def check_output(path: Path, suffix: str = "", *, force: bool = False, inputs: I
     check_writable(path)
     if suffix and path.suffix.lower() != suffix:
         raise FFLabelsError("wrong ending", where=str(path), expected=f"a name ending in {suffix}")
+    read = [Path(file).resolve() for file in inputs if Path(file).exists()]
+    folder = next((file for file in read if file.is_dir() and file in path.resolve().parents), None)
+    if folder and path.suffix.lower() in SUFFIXES:
+        hint = "choose a name in another folder"
+        raise FFLabelsError("would be one of the pictures to read", where=str(path), got=f"in {folder}", hint=hint)
     if not path.exists():
         return
-    read = [Path(file).resolve() for file in inputs if Path(file).exists()]
-    picture = path.suffix.lower() in SUFFIXES and not is_our_picture(path)  # read, if it is in a folder of pictures
-    if any(path.samefile(file) or (picture and file in path.resolve().parents) for file in read):
+    if any(path.samefile(file) for file in read):
         raise FFLabelsError("is also an input: not replaced", where=str(path), hint="choose another name")
     kinds: dict[str, tuple[str, Callable[[Path], bool]]] = {
         "": ("exists and is not a label set", is_label_set),

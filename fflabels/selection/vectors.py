@@ -192,13 +192,15 @@ def _blocks(x: Rows) -> Iterator[slice]:
 def _units(rows: Vectors) -> npt.NDArray[np.float32]:
     """Return rows centred and of unit length, of any magnitude; zeros where they are constant."""
     wide = rows.astype(np.float64)
-    raw = np.abs(wide).max(axis=1, keepdims=True)
-    wide /= np.where(raw > 0, raw, 1)
-    wide -= wide.mean(axis=1, keepdims=True)
+    _, exponent = np.frexp(np.abs(wide).max(axis=1, keepdims=True))
+    wide = np.ldexp(wide, -exponent)  # exact
+    for _ in range(2):  # the first mean is rounded
+        wide -= wide.mean(axis=1, keepdims=True)
     peak = np.abs(wide).max(axis=1, keepdims=True)
     wide /= np.where(peak > (FLAT_64 if rows.dtype.itemsize >= 8 else FLAT), peak, np.inf)
     length = np.sqrt(np.einsum("nd,nd->n", wide, wide))[:, None]
-    return (wide / np.where(length > 0, length, 1)).astype(np.float32)
+    units: npt.NDArray[np.float32] = (wide / np.where(length > 0, length, 1)).astype(np.float32)
+    return units
 
 
 def _similarities(x: Rows, index: Chosen) -> npt.NDArray[np.float32]:

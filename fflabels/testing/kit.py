@@ -185,10 +185,8 @@ def _outcome(each: Check, labeler: Labeler[Any]) -> tuple[Status, str]:
         return "passed", each(labeler)
     except CheckSkippedError as reason:
         return "skipped", str(reason)
-    except CheckFailedError as reason:
+    except (CheckFailedError, FFLabelsError) as reason:
         return "failed", one_line(short(str(reason), LONGEST))
-    except FFLabelsError as reason:
-        return "failed", str(reason)
     except KeyboardInterrupt as error:
         if not error.args:  # the user's; Python gives it no text
             raise

@@ -170,6 +170,17 @@ def test_a_narrow_terminal_cuts_no_number(monkeypatch, capsys, columns):
     assert {"fourier", "0.123456", "12.345678", "pearson"} <= set(capsys.readouterr().out.split())
 
 
+def test_no_picture_is_written_among_those_that_are_read(tmp_path):
+    (tmp_path / "my pictures").mkdir()
+    for k in range(3):
+        Image.effect_noise((20, 20), 60 + k).save(tmp_path / "my pictures" / f"{k}.png")
+    options = ("select", "--n", 2, "--kind", "fourier", *SMALL, "--references", "my pictures", "--plot")
+    refused = here("fflabels", *options, "my pictures/sheet.png", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "Error: my pictures/sheet.png: would be one of the pictures to read; got in " in refused.stderr
+    assert here("fflabels", *options, "sheet.png", cwd=tmp_path).returncode == 0
+
+
 def test_compare_prints_a_row_a_kind_and_draws_it(tmp_path):
     kinds = ("fourier", "fourier waves=2 frequencies=continuous", "onehot")
     shown = good("compare", *kinds, "--n", 5, "--n", 300, *SMALL, "--plot", "kinds.png", cwd=tmp_path)

@@ -117,6 +117,14 @@ def test_a_large_offset_is_taken_off_before_anything_is_lost(dtype, monkeypatch)
     assert found.score == pytest.approx(largest(x, found.indices), abs=2e-6)
 
 
+def test_little_variation_on_a_large_offset_is_compared_exactly():
+    x = 1e8 + 1e-5 * vectors(6, 16).astype(np.float64)
+    found = select_vectors(x, 6)
+    exact = x.astype(np.longdouble) - x.astype(np.longdouble).mean(1, keepdims=True)
+    exact /= np.sqrt((exact**2).sum(1, keepdims=True))
+    assert found.score == pytest.approx(float(np.abs(exact @ exact.T - np.eye(6)).max()), abs=2e-6)
+
+
 def test_tensors_are_vectors_too():
     torch = pytest.importorskip("torch")
     x = vectors(100, 16)

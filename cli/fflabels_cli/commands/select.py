@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,9 +158,8 @@ def command(
     click.echo(f"least visible label: {least}; {seconds:.1f} s")
     if labels.scores.shape != shape:
         full = "x".join(map(str, shape))
-        click.echo(
-            f"note: chosen and scored on images reduced from {full}; fflabels score {out} --shape {full} rescores"
-        )
+        again = f"fflabels score {shlex.quote(str(out))} --shape {full}"
+        click.echo(f"note: chosen and scored on images reduced from {full}; {again} rescores")
     if labels.provenance.method == "complete":
         click.echo(f"note: {labeler!r} leaves nothing to choose, with any method and any number of candidates")
     if labels.provenance.candidates and labels.provenance.candidates < candidates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -21,4 +22,4 @@ def command(name: str, out: Path | None) -> None:
 
     folder = write_plugin(name, out or Path(f"fflabels-{name}"))
     click.echo(f"plugin: {folder}")
-    click.echo(f"next: pip install -e {folder}, then fflabels plugins check {name}")
+    click.echo(f"next: pip install -e {shlex.quote(str(folder))}, then fflabels plugins check {name}")
