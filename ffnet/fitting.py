@@ -85,7 +85,7 @@ def fit(net: Net, data: Data, *, report: Callable[[Metrics], None] | None = None
     [1, 2]
     """
     check_net(net, data)
-    check_run(net.config, data)
+    check_run(net.config, data, layer_labels=net.layer_labels)
     check_drawing(net)
     train = data.train.to(net.device)
     history: list[Metrics] = []

@@ -34,8 +34,10 @@ class MissingClassWarning(UserWarning):
     """Some class has no training image."""
 
 
-def check_run(config: Config, data: Data, ranks: Ranks = SINGLE) -> None:
+def check_run(config: Config, data: Data, ranks: Ranks = SINGLE, layer_labels: LabelSet | None = None) -> None:
     """Refuse settings that cannot be trained, before labels are designed or a folder is made.
+
+    Where the labels of later layers are there already, as `layer_labels`, their name is not looked up.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def check_run(config: Config, data: Data, ranks: Ranks = SINGLE) -> None:
         if config.labels.n:
             check_count(config, config.labels.n, data)
     elif config.algorithm == "ff":
-        _check_labels(config, data)
+        _check_labels(config, data, layer_labels)
     _warn_of_missing_classes(data)
 
 
@@ -235,10 +237,11 @@ def _warn_of_missing_classes(data: Data) -> None:
     )  # fmt: skip
 
 
-def _check_labels(config: Config, data: Data) -> None:
+def _check_labels(config: Config, data: Data, layer_labels: LabelSet | None) -> None:
     if config.labels.n and is_labeler(config.labels.set):
         check_count(config, config.labels.n, data)
-    choose_layer_labels(config, data.classes)
+    if layer_labels is None:
+        choose_layer_labels(config, data.classes)
     missing = _missing_classes(data)
     if config.labels.assign == "alike" and len(missing):
         raise FFLabelsError(

@@ -225,9 +225,9 @@ def print_confusion(confusion: Sequence[Sequence[int]], names: Sequence[str], pe
 def print_beside_runs(runs: Sequence[Run], ensemble: Evaluation) -> None:
     """Print the accuracies of each run, from its results, above those of their ensemble."""
     names = list(dict.fromkeys(("goodness", "linear", *ensemble.accuracies)))
-    evaluations = {str(run.folder): getattr(run.results, ensemble.split) for run in runs}
+    evaluations = [(str(run.folder), getattr(run.results, ensemble.split)) for run in runs]
     rows = []
-    for name, evaluation in {**evaluations, "together": ensemble}.items():
+    for name, evaluation in [*evaluations, ("together", ensemble)]:
         accuracies = evaluation.accuracies if evaluation else {}
         rows.append([name, *(percent(accuracies[n].accuracy if n in accuracies else None) for n in names)])
     output.print_table(f"accuracy, %, {ensemble.split}", ("run", *names), rows)

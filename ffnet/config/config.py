@@ -37,7 +37,7 @@ NO_EFFECT = (
     "data.root", "data.offline", "train.checkpoint_seconds", "train.validate_every", "inference.chunk",
     "inference.test",
 )  # fmt: skip
-"""Settings that never change a result."""
+"""Settings that never change a result, but for the rounding of sums (``inference.chunk``)."""
 
 
 PAIRS_ONLY = (
@@ -325,6 +325,8 @@ def _migrated(tree: dict[str, Any], where: str) -> dict[str, Any]:
 
     # net.label_every_layer and net.offered_waves.
     net = kept.get("net", {})
+    if not isinstance(net, dict):
+        return kept
     every_layer, waves = net.pop("label_every_layer", False), net.pop("offered_waves", 0)
     if every_layer:
         layers = {"set": "waves:reed-solomon", "channels": waves} if waves else {"set": "imprint"}

@@ -31,7 +31,7 @@ class ActivationMaps:
         the layer. A value is the pixel's contribution to the class's logit; positive is evidence for the class.
     total
         The sum over layers at the size of the images, (N, H, W) float32. Each layer is resized so that its sum stays
-        the same (within a hundredth if the sizes do not divide).
+        the same (within a few hundredths if the sizes do not divide).
     """
 
     classes: Tensor
@@ -103,7 +103,7 @@ def _maps(activities: dict[int, Tensor], logits_NC: Tensor, classes_N: Tensor) -
 
 
 def summed(layers: Mapping[int, Tensor], height: int, width: int) -> Tensor:
-    """Return the sum of maps, each resized bilinearly with the same sum (within a hundredth if sizes do not divide)."""
+    """Return the sum of maps, each resized bilinearly with the same sum (nearly, if sizes do not divide)."""
     total_NHW = torch.zeros(1, height, width)
     for map_NHW in layers.values():
         large_NHW = F.interpolate(map_NHW[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]

@@ -17,6 +17,7 @@ from ffnet.evaluation.activation_maps import ActivationMaps, checked_classes, su
 from ffnet.inference.passes import decision_scores, layer_goodness
 from ffnet.model.net import FFNet, Net
 from ffnet.model.regions import times_slope
+from ffnet.model.scores import scored_layers
 from ffnet.system.devices import memory_errors
 
 
@@ -87,7 +88,7 @@ def goodness_maps(
         all_views = views(images, net.config.inference.mirror)
         for mirrored, view_NCHW in enumerate(all_views):
             for k, y_NCHW in enumerate(net.activities(view_NCHW)):
-                if k in net.counted:
+                if k in scored_layers(net):
                     map_NHW = _layer_maps(net, k, y_NCHW, classes_N, rivals_N) / len(all_views)
                     map_NHW = map_NHW.flip(-1) if mirrored else map_NHW
                     layers[k + 1] = layers[k + 1] + map_NHW if mirrored else map_NHW

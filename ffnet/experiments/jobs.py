@@ -134,6 +134,8 @@ def check_settings(config: Config, out: Path) -> None:
     decided = {"dtype": wanted.dtype, "data.range": wanted.data.range}
     free = tuple(key for key, value in decided.items() if value == "auto")
     present = read_config(out)[0]
+    if present.data.name not in KNOWN and Path(present.data.name).name == Path(wanted.data.name).name:
+        free += ("data.name",)  # the folder may have moved; whether the images are the same, a run checks by their hash
     same = result_settings(present, without=free) == result_settings(wanted, without=free)
     if not same or present.inference.test != wanted.inference.test:
         raise FFLabelsError(

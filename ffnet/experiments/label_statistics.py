@@ -15,9 +15,10 @@ import numpy.typing as npt
 from scipy.stats import rankdata, spearmanr
 
 from fflabels import LabelSet, References
+from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from fflabels.labeler import Labeler
-from fflabels.metrics.dprime import dprime
+from fflabels.metrics.dprime import NEEDED, dprime
 from fflabels.observer import RIDGE, Observer
 from fflabels.probe import probe
 from fflabels.recipe import Recipe, canonical_json, sha256
@@ -25,7 +26,7 @@ from ffnet.data.dataset import Data, Split
 from ffnet.data.images import to_unit
 from ffnet.data.load import load_data
 from ffnet.evaluation.statistics import LEVEL
-from ffnet.experiments.factors import Experiment, Job
+from ffnet.experiments.factors import Experiment, Job, slug
 from ffnet.labels.choose import references_of
 from ffnet.report import figures
 from ffnet.report.tables import markdown
@@ -120,8 +121,9 @@ def show_statistics(
             for key, title in STATISTICS.items()
         }
         picture = figures.scatter_by_kind(points, f"{PREDICTED[0]}, %", f"{data}: a point is a label set")
-        write_whole(folder / f"scatter-{data}.png", picture)
-        lines += [f"![{data}: accuracy against each statistic](scatter-{data}.png)", ""]
+        name = f"scatter-{slug(data)}.png"
+        write_whole(folder / name, picture)
+        lines += [f"![{data}: accuracy against each statistic]({name})", ""]
     return lines
 
 
@@ -180,6 +182,11 @@ def statistics(labels: LabelSet, data: Data, intensity: float) -> dict[str, floa
     references = references_of(data)
     report = labels.score(references.shape, references, intensity=intensity)
     assert report.scores.visibility
+    if "dprime" not in report.matrices:
+        raise FFLabelsError(
+            "too few training images for the statistics of labels", where=f"data set {data.name}",
+            got=len(references.images), expected=f"at least {NEEDED}",
+        )  # fmt: skip
     upper = np.triu_indices(len(labels), 1)
     apart = np.array([dprime(float(s)) for s in report.matrices["dprime"][upper]])
     pixels = pixel_distances(labels.labeler, labels.recipes, references, intensity)[upper]

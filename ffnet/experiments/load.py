@@ -14,11 +14,10 @@ from ffnet.config.toml import read_toml
 from ffnet.experiments.factors import OWN_COLUMNS, Experiment, Factor, Job, Level, Scale, When
 from ffnet.presets import merged
 
-ACCURACIES = tuple(
-    f"{method}{of}"
-    for method in ("goodness", "linear", "prediction", "bp", "local")
-    for of in ("", ", last layer", ", untrained")
-)
+ACCURACIES = (
+    "goodness", "goodness, last layer", "goodness, untrained", "linear", "linear, untrained", "prediction", "bp",
+    "local",
+)  # fmt: skip
 """The accuracies that rows can have; not every run has all of them."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fflabels.files import write_whole
 from ffnet.data.dataset import first_of_each_class
+from ffnet.data.load import KNOWN
 from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.experiments.factors import Experiment, Job, Plot, slug
 from ffnet.experiments.jobs import Row, data_root
@@ -91,7 +92,9 @@ def _of_runs(kind: Plot, runs: dict[str, Run], title: str, root: str | None) -> 
         by_data.setdefault(f"{run.about.data.name}-{'x'.join(map(str, run.net.shape))}", {})[name] = run
     pictures = {}
     for data, own in by_data.items():
-        images = first_of_each_class(next(iter(own.values())).data(root).shown, EXPLAINED).images
+        first = next(iter(own.values()))
+        shown = first.data(root if first.config.data.name in KNOWN else None).shown
+        images = first_of_each_class(shown, EXPLAINED).images
         maps = {name: activation_maps(run.net, images) for name, run in own.items()}
         file = kind if len(by_data) == 1 else f"{kind}-{slug(data)}"
         pictures[file] = figures.activation_side_by_side(images, maps, title)

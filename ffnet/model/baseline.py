@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fflabels.arrays import Shape
+from fflabels.checks import check_integer
 from ffnet.config import Config
 from ffnet.data.augment import views
 from ffnet.data.images import check_images_fit, to_unit
@@ -61,7 +62,7 @@ class Baseline(Net):
         `chunk` images pass through the net at once; default: ``inference.chunk``.
         """
         check_images_fit(images, self.shape)
-        chunk = chunk or self.config.inference.chunk
+        chunk = self.config.inference.chunk if chunk is None else check_integer(chunk, "chunk", least=1)
         with self.evaluating():
             parts = [self.mean_logits(images[k : k + chunk].to(self.device)) for k in range(0, len(images), chunk)]
         return torch.cat(parts) if parts else torch.empty(0, self.classes)

@@ -225,6 +225,7 @@ class FFNet(Net):
         self.offered_code = state.get("offered_code")
         if self.offered_code is not None:
             self._draw_label_channels(torch.float32)
+        self.has_initial_weights = False
         return super().load_state_dict(state, *args, **kwargs)
 
     @property

@@ -108,11 +108,13 @@ def accuracy_by_point(
             bars = axis.barh([name], means, xerr=spreads, color="0.7" if "untrained" in name else COLOURS[0], capsize=3)
             axis.bar_label(bars, fmt="%.1f", label_type="center", color="w")
         else:
-            axis.errorbar(measured, means, spreads, marker="o", capsize=3, color=colour, label=name)
+            places = [points.index(p) for p in measured]
+            axis.errorbar(places, means, spreads, marker="o", capsize=3, color=colour, label=name)
     if single:
         axis.invert_yaxis()
         axis.set(xlabel=y)
     else:
+        axis.set_xticks(range(len(points)), points)
         axis.legend(frameon=False)
         axis.set(xlabel=x, ylabel=y)
     axis.set_title(title, fontsize="medium", wrap=True)
@@ -170,16 +172,17 @@ def effects(panels: Mapping[str, Mapping[str, Mapping[str, Gap]]], names: Sequen
     """
     figure = Figure(figsize=(4.2 + 2.4 * len(panels), 1.4 + 0.21 * len(names)), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    every = dict.fromkeys(kind for kinds in panels.values() for kind in kinds)
+    looks = {kind: (COLOURS[k % len(COLOURS)], MARKS[k % len(MARKS)]) for k, kind in enumerate(every)}
     for axis, (accuracy, kinds) in zip(axes, panels.items(), strict=True):
         axis.axvline(0, color="0.4", lw=1)
-        for k, (kind, gaps) in enumerate(kinds.items()):
-            look, mark = {"color": COLOURS[k % len(COLOURS)]}, MARKS[k % len(MARKS)]
+        for kind, gaps in kinds.items():
+            colour, mark = looks[kind]
             for name, gap in gaps.items():
                 place = names.index(name)
                 if gap.low is not None and gap.high is not None:
-                    axis.plot([100 * gap.low, 100 * gap.high], [place, place], lw=1, **look)
-                axis.plot(100 * gap.mean, place, mark, ms=4, **look)
-            axis.plot([], [], mark, ms=4, label=kind, **look)
+                    axis.plot([100 * gap.low, 100 * gap.high], [place, place], lw=1, color=colour)
+                axis.plot(100 * gap.mean, place, mark, ms=4, color=colour)
         # Fit the axis to the differences: an interval from few seeds may be far wider, and is cut off.
         means = [100 * gap.mean for gaps in kinds.values() for gap in gaps.values()]
         margin = 0.25 * (max(*means, 0) - min(*means, 0)) or 1.0
@@ -188,6 +191,8 @@ def effects(panels: Mapping[str, Mapping[str, Mapping[str, Gap]]], names: Sequen
         _plain(axis)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.4, -0.6)
+    for kind, (colour, mark) in looks.items():
+        axes[0].plot([], [], mark, ms=4, color=colour, label=kind)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     _title(figure, title)
     return png(figure)

@@ -235,7 +235,7 @@ names = [run.about.data.class_names[k] for k in predicted]
 
 
 def _settings(run: Run) -> Section:
-    return Section("Settings", text=(run.folder / CONFIG).read_text())
+    return Section("Settings", text=(run.folder / CONFIG).read_text(encoding="utf-8"))
 
 
 def _provenance(run: Run) -> Section:

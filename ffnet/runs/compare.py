@@ -101,9 +101,12 @@ def group_runs(runs: Sequence[Run | Record], split: SplitName = "validation") ->
 
 
 def _settings_of(run: Run | Record) -> dict[str, Any]:
-    """Return the settings that a run uses, without its seed, and a hash of those of the run that it started from."""
+    """Return the settings that a run uses, without its seed, and a hash of those of the run that it started from.
+
+    Without the name of its data, too: `check_alike` has compared the images.
+    """
     start = run.about.started
-    return {**used_settings(run.config, without=("seed",)), "start": start and start.settings[:8]}
+    return {**used_settings(run.config, without=("seed", "data.name")), "start": start and start.settings[:8]}
 
 
 def differences(groups: Sequence[Group]) -> list[Difference]:

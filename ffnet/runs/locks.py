@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import re
 import shutil
@@ -15,7 +16,7 @@ from fflabels.errors import FFLabelsError
 from fflabels.files import write_whole
 from ffnet.config import Config
 from ffnet.data.layout import check_text
-from ffnet.runs.files import ABOUT, CONFIG, HELPER, LABELS, LAYER_LABELS, STARTED
+from ffnet.runs.files import ABOUT, CONFIG, LABELS, LAYER_LABELS, STARTED, remove_helpers
 from ffnet.system.signals import Interrupted
 
 RUNS = Path("runs")
@@ -47,7 +48,9 @@ def is_locked(folder: Path) -> bool:
             return False
     except filelock.Timeout:
         return True
-    except PermissionError:
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
         return _is_locked_by_another_user(folder / LOCK)
 
 
@@ -96,11 +99,11 @@ def new_run_folder(out: str | Path | None, config: Config) -> Iterator[Path]:
 
 def _remove_beginning(folder: Path) -> None:
     """Remove the files of a training that ended before there was a run: no others."""
+    remove_helpers(folder)
     if not (folder / BEGUN).exists() or (folder / CONFIG).exists():
         return
-    for path in folder.iterdir():
-        if path.name in BEGINNING or HELPER.fullmatch(path.name):
-            path.unlink()
+    for name in reversed(BEGINNING):  # the mark last: this process may be killed, too
+        (folder / name).unlink(missing_ok=True)
 
 
 def _new_folder(out: str | Path | None, config: Config) -> tuple[Path, bool]:

@@ -148,6 +148,8 @@ def train(
     if dataset is not None and data is not None:
         raise FFLabelsError("given twice", where="dataset", got=f"{dataset}, and data", hint="leave one of them out")
     preset, _, _, config = starting_settings(config, source, dataset=dataset, labels=labels, values=values)
+    if labels is not None and config.algorithm != "ff":
+        raise FFLabelsError("not used", where="labels", got=labels, expected=f"none with algorithm={config.algorithm}")
     offer_files(config, source.config if source else None)  # on all ranks; what only a run names is not run
     computing_device = resolve_device(config.device)
     config, data = with_data(with_absolute_paths(config), data, values)
@@ -166,10 +168,12 @@ def train(
                 check_run(config, data, ranks)
                 check_evaluation(config, data)
                 config = with_dtype(config, computing_device, data.shape)
-                chosen = same_labels(source, config, data) if source else None
+                kept = source if source and same_labels(source, config, data) else None
+                chosen = kept.net.labels if kept else None
                 if chosen is None and config.algorithm == "ff":
                     chosen = choose_labels(config, data, progress=watcher.progress)
-                net = build(config, data.shape, chosen, data.classes).to(computing_device)
+                layer_labels = kept.net.layer_labels if kept else None
+                net = build(config, data.shape, chosen, data.classes, layer_labels).to(computing_device)
             check_drawing(net)
             about = About.of(data, computing_device, ranks.size, sets_of(net), started=mark_of(source))
             run = Run(folder, config, about, net)
@@ -266,8 +270,9 @@ def _continue(
     config, about, labels = read_settings(folder, changed="refuse")
     data = check_data(data or load_data(with_root(config, root).data, about.data.splits), about, folder)
     with running_no_files():
-        check_run(config, data, ranks)
-        net = build(config, data.shape, labels, data.classes, read_layer_labels(folder, changed="refuse"))
+        layer_labels = read_layer_labels(folder, changed="refuse")
+        check_run(config, data, ranks, layer_labels)
+        net = build(config, data.shape, labels, data.classes, layer_labels)
     check_evaluation(config, data)
     net = net.to(resolve_device(device or config.device))
     check_drawing(net)

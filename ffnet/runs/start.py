@@ -9,14 +9,12 @@ from typing import Any, TypeAlias
 import torch
 from torch.utils.data import Dataset
 
-from fflabels import LabelSet
 from fflabels.errors import FFLabelsError
 from fflabels.recipe import canonical_json, sha256
 from ffnet.config import Config, result_settings
 from ffnet.config.sections import DataConfig
 from ffnet.data.dataset import Data
 from ffnet.data.load import KNOWN
-from ffnet.labels.codes import Codes
 from ffnet.labels.kinds import names_codes
 from ffnet.model.baseline import BPNet, LocalNet
 from ffnet.model.net import Net
@@ -80,6 +78,8 @@ def starting_settings(
     if labels is not None and not codes and preset.config.has_codes:
         preset = preset._replace(config=preset.config.replaced({"labels.goodness": {}}))
     given = {"data.name": dataset, "labels.goodness.set" if codes else "labels.set": labels, **values}
+    if source and dataset not in (None, source.config.data.name) and values.get("data.range") is None:
+        given["data.range"] = "type"  # the other folder's range is not this one's
     changed = {name: value for name, value in given.items() if value is not None}
     return preset._replace(config=preset.config.replaced(changed))
 
@@ -111,10 +111,16 @@ def with_data(
     return config, given
 
 
-def same_labels(run: Run, config: Config, data: Data) -> LabelSet | Codes | None:
-    """Return a run's labels, if its classes and the settings of labels are those of a new training; else None."""
-    same = list(data.class_names) == run.about.data.class_names and config.labels == run.config.labels
-    return run.net.labels if same and run.net.shape == data.shape else None
+def same_labels(run: Run, config: Config, data: Data) -> bool:
+    """Return whether a new training takes a run's labels: its classes and the settings of labels are the same."""
+    theirs = run.config
+    return (
+        theirs.algorithm == config.algorithm == "ff"
+        and theirs.labels == config.labels
+        and theirs.code_lengths == config.code_lengths
+        and run.net.shape == data.shape
+        and run.about.data.class_names == list(data.class_names)
+    )
 
 
 @torch.no_grad()

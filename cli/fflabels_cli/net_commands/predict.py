@@ -115,7 +115,7 @@ def _predictions(files: Sequence[Path], scores_NC: Tensor, names: Sequence[str])
     import math
     import os
 
-    sorted_NC, order_NC = scores_NC.sort(1, descending=True)
+    sorted_NC, order_NC = scores_NC.sort(dim=1, descending=True, stable=True)  # of equal scores the first, as argmax
     leads = (sorted_NC[:, 0] - sorted_NC[:, 1]).tolist()
     for file, (first, second), lead in zip(files, order_NC[:, :2].tolist(), leads, strict=True):
         alone = not math.isfinite(lead)

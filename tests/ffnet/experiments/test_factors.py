@@ -154,6 +154,7 @@ def test_every_built_in_experiment_has_jobs_at_every_scale_and_says_what_is_comp
         (("levels.norm =", 'levels."ra te" = {}\nlevels.norm ='), "two jobs of one name|without a job of its own"),
         (("[factors.data]", "[factors.data"), "not TOML"),
         (("[factors.data]", "[factors.dtype]"), "factors.dtype: the name of another column of the rows"),
+        (("seeds = 3", 'accuracies = ["linear, last layer"]'), r"accuracies: matches nothing; got linear, last layer"),
         (("seeds = 3", 'accuracies = ["gooodness"]'), r"accuracies: matches nothing; got gooodness .*'goodness'"),
         (("seeds = 3", 'floors = { "digits, norms" = 0.5 }'), r"floors: matches nothing; got digits, norms .*norm'"),
     ],
@@ -418,7 +419,8 @@ def test_two_processes_killed_and_started_again_lose_no_run_and_repeat_none(tmp_
     finished = {path: path.read_bytes() for path in folder.glob("*/results.json")}
     assert 1 <= len(finished) < 4, "none, or all, finished before the signal"
     again = [start(*command, cwd=tmp_path) for _ in range(2)]
-    assert [process.end(100).returncode for process in again] == [0, 0]
+    done = [process.end(100) for process in again]
+    assert [each.returncode for each in done] == [0, 0], done
     assert {one.state for one in status(load_experiment(tmp_path / "mine.toml").jobs(), folder)} == {"finished"}
     for path, content in finished.items():
         assert path.read_bytes() == content

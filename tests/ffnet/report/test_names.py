@@ -22,6 +22,31 @@ def test_no_name_is_a_formula_or_makes_matplotlib_warn():
     assert picture.startswith(b"\x89PNG")
 
 
+def drawn(monkeypatch, draw, *arguments):
+    """Return the axes of a picture."""
+    found = []
+    monkeypatch.setattr(figures, "png", lambda figure: found.extend(figure.axes) or b"")
+    draw(*arguments)
+    return found
+
+
+def test_points_are_in_their_order_though_a_line_lacks_one(monkeypatch):
+    lines = {"bp": {"64": [0.5], "128": [0.6]}, "goodness": {"32": [0.1], "64": [0.2], "128": [0.3]}}
+    [axis] = drawn(monkeypatch, figures.accuracy_by_point, lines, ["32", "64", "128"], "x", "y", "title")
+    assert [tick.get_text() for tick in axis.get_xticklabels()] == ["32", "64", "128"]
+    [first, second] = [line.lines[0].get_xdata().tolist() for line in axis.containers]
+    assert (first, second) == ([1, 2], [0, 1, 2])
+
+
+def test_a_factor_looks_the_same_in_every_panel(monkeypatch):
+    panels = {"goodness": {"labels": {"a": Gap(0.1, 0, 0.2, 3)}, "norm": {"b": Gap(0.1, 0, 0.2, 3)}},
+              "bp": {"norm": {"b": Gap(0.1, 0, 0.2, 3)}}}  # fmt: skip
+    axes = drawn(monkeypatch, figures.effects, panels, ["a", "b"], "points", "title")
+    norm = [{line.get_color() for line in axis.lines if list(line.get_ydata()) == [1]} for axis in axes]
+    assert norm[0] == norm[1]
+    assert axes[0].get_legend_handles_labels()[1] == ["labels", "norm"]
+
+
 def test_effects_of_many_factors_have_a_look_each():
     gaps = {f"factor {k}": {f"level {k}": Gap(0.01 * k, 0.0, 0.02, 3)} for k in range(9)}
     names = [f"level {k}" for k in range(9)]

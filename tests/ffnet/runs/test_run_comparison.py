@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from reference import SMALL_TRAINED as SMALL
+from reference import make_folder
 from scipy import stats
 
 import ffnet
@@ -94,6 +95,17 @@ def test_runs_that_cannot_be_compared_are_named(runs, tmp_path):
     other = ffnet.train(Config().replaced({**SMALL, "data.limit": 100, "train.epochs": 1}), out=tmp_path / "other")
     with pytest.raises(FFLabelsError, match="another data set"):
         group_runs([runs["ff0"], other])
+
+
+@pytest.mark.slow
+def test_the_same_images_in_two_folders_are_one_data_set(tmp_path):
+    made = []
+    for seed, name in enumerate(("here", "there")):
+        config = Config().replaced({**SMALL, "train.epochs": 1, "seed": seed, "data.size": 16, "data.limit": None})
+        folder = make_folder(tmp_path / name)
+        made.append(ffnet.train(config, dataset=str(folder), out=tmp_path / f"run {seed}"))
+    [group] = group_runs(made)
+    assert group.seeds == [0, 1]
 
 
 @pytest.mark.slow

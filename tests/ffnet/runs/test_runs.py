@@ -276,6 +276,10 @@ def test_what_a_killed_process_left_before_there_was_a_run_is_in_nobodys_way(tmp
         (tmp_path / name).touch()
     ffnet.train(config("train.epochs=1"), out=tmp_path)
     assert not (tmp_path / ".begun").exists()
+    (tmp_path / "early").mkdir()
+    (tmp_path / "early" / "..begun.0a1b2c3d").touch()  # killed while it marked the folder
+    with new_run_folder(tmp_path / "early", config()):
+        pass
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "labels.json").write_text("mine")
     for _ in range(2):
