@@ -126,9 +126,7 @@ def test_halving_works_where_its_forecast_cannot_be_kept(stopped, monkeypatch):
         raise FFLabelsError("cannot be written: Read-only file system", where=str(path))
 
     monkeypatch.setattr(folders, "save_weights", read_only)
-    with pytest.warns(
-        UserWarning, match=r"fitted but could not be saved: .*forecast.safetensors: cannot be"
-    ):
+    with pytest.warns(UserWarning, match=r"fitted but could not be saved: .*forecast.safetensors: cannot be"):
         found = run.evaluate(run.data(), "validation", inference="halving")
     assert 0 <= found.accuracies["halving"].accuracy <= 1
 
