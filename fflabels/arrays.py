@@ -37,7 +37,7 @@ MAX_SIDE = 1 << 14
 MAX_SIZE = 1 << 26
 
 
-def check_images(images: Array) -> Shape:
+def check_images(images: Array, where: str = "images") -> Shape:
     """Return (C, H, W) of a batch of images, or say why `images` is not one.
 
     Parameters
@@ -49,17 +49,17 @@ def check_images(images: Array) -> Shape:
     xp = array_namespace(images)
     if images.ndim != 4:
         raise FFLabelsError(
-            "not a batch of images", where="images", got=f"shape {tuple(images.shape)}", expected="(N, C, H, W)"
+            "not a batch of images", where=where, got=f"shape {tuple(images.shape)}", expected="(N, C, H, W)"
         )
     if not xp.isdtype(images.dtype, "real floating"):
-        raise FFLabelsError("not floating point", where="images", got=f"{images.dtype}", expected="floats in [0, 1]")
+        raise FFLabelsError("not floating point", where=where, got=f"{images.dtype}", expected="floats in [0, 1]")
     if not getattr(images.dtype, "isnative", True):
         raise FFLabelsError(
-            "bytes in another order than this machine's", where="images", got=images.dtype.str,
+            "bytes in another order than this machine's", where=where, got=images.dtype.str,
             hint="images.astype(images.dtype.newbyteorder('='))",
         )  # fmt: skip
     _, c, h, w = images.shape
-    return check_shape((c, h, w), "images")
+    return check_shape((c, h, w), where)
 
 
 def check_shape(shape: object, where: str = "shape") -> Shape:

@@ -128,7 +128,8 @@ def compare(
     if len({is_code(labeler) for labeler in made}) > 1:
         kinds = ", ".join(labeler.name for labeler in made)
         raise FFLabelsError("codes and pictures are not compared with each other", where="labelers", got=kinds)
-    images = references_for(made[0], references, judged_shape(shape))
+    least = max(labeler.min_side for labeler in made)
+    images = references_for(made[0], references, judged_shape(shape, least))
     floor_of(made[0], min_visibility)
     for metric in metrics or ():
         METRICS[metric].check(images, intensity)

@@ -322,8 +322,7 @@ def _fault(error: BaseException) -> str:
     if isinstance(error, ValueError) and "read-only" in str(error):
         text = f"changes its images in place ({text})"
     files = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    modules = [sys.modules[name] for name in LIBRARIES if name in sys.modules]
-    folders = {Path(module.__file__).parent for module in modules if module.__file__}
+    folders = {Path(f).parent for name in LIBRARIES if (f := getattr(sys.modules.get(name), "__file__", None))}
     own = [(path, line) for path, line in files if path.is_file() and folders.isdisjoint(path.parents)]
     return f"{text} ({own[-1][0].name}:{own[-1][1]})" if own else text
 
@@ -442,9 +441,10 @@ def owner(labeler: Labeler[Any] | type[Labeler[Any]]) -> tuple[str, str]:
     """Return the distribution and the version that a labeler's class comes from; empty strings if from none."""
     labeler_type = labeler if isinstance(labeler, type) else type(labeler)
     value = f"{labeler_type.__module__}:{labeler_type.__qualname__}"
-    for entry in entries():
-        if entry.name == labeler.name and (entry.value == value or _leads_to(entry, labeler_type)):
-            return entry.distribution, entry.version
+    named = [entry for entry in entries() if entry.name == labeler.name]
+    exact = [entry for entry in named if entry.value == value]
+    for entry in exact or [entry for entry in named if _leads_to(entry, labeler_type)]:
+        return entry.distribution, entry.version
     return "", ""
 
 

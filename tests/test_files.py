@@ -180,9 +180,15 @@ def test_an_input_is_never_an_output(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "mine.jpg")
     Image.new("RGB", (8, 8)).save(tmp_path / "mine.png")
     for name, suffix in (("mine.png", ".png"), ("mine.jpg", "")):
-        with pytest.raises(FFLabelsError, match=r"is also an input: not replaced"):
+        with pytest.raises(FFLabelsError, match=r"would be one of the pictures to read; got in "):
             check_output(tmp_path / name, suffix, force=True, inputs=[tmp_path])
-    check_output(tmp_path / "x.png", ".png", inputs=[tmp_path])  # our own sheet in the folder
+    for name in ("x.png", "new.png", "class/new.png"):  # our own sheet, too: the next run would read it
+        (tmp_path / "class").mkdir(exist_ok=True)
+        with pytest.raises(FFLabelsError, match=r"would be one of the pictures to read; got in "):
+            check_output(tmp_path / name, ".png", inputs=[tmp_path])
+    (tmp_path / "class" / "deeper").mkdir()
+    check_output(tmp_path / "class" / "deeper" / "new.png", ".png", inputs=[tmp_path])
+    check_output(tmp_path / "page.html", ".html", inputs=[tmp_path])
     with pytest.raises(FFLabelsError, match=r"cannot write to standard output"):
         check_output(Path("-"))
 

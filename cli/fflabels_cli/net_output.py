@@ -99,8 +99,8 @@ def description(run: Run | Record) -> Iterator[str]:
     learning, warning = "", None
     labels = run.labels
     if isinstance(labels, LabelSet | Contents):
-        assert labels.scores is not None
-        largest = ", ".join(f"{metric} {found.max:.3f}" for metric, found in labels.scores.similarity.items())
+        scores = labels.scores.similarity if labels.scores else {}
+        largest = ", ".join(f"{metric} {similarity.max:.3f}" for metric, similarity in scores.items())
         label_set = f"{output.describe(labels)}; {labels.provenance.method}; largest {largest}"
         layers = config.labels.layers
         beside = f"; {layers.set} in {layers.count} channels of later layers" if layers.count else ""

@@ -259,7 +259,8 @@ def check_output(path: Path, suffix: str = "", *, force: bool = False, inputs: I
     if suffix and path.suffix.lower() != suffix:
         raise FFLabelsError("wrong ending", where=str(path), expected=f"a name ending in {suffix}")
     read = [Path(file).resolve() for file in inputs if Path(file).exists()]
-    folder = next((file for file in read if file.is_dir() and file in path.resolve().parents), None)
+    around = path.resolve().parents[:2]  # pictures of a folder and of its class folders are read
+    folder = next((file for file in read if file.is_dir() and file in around), None)
     if folder and path.suffix.lower() in SUFFIXES:
         hint = "choose a name in another folder"
         raise FFLabelsError("would be one of the pictures to read", where=str(path), got=f"in {folder}", hint=hint)

@@ -44,7 +44,7 @@ class GoodnessMaps(ActivationMaps):
 def goodness_maps(
     net: Net, images: Tensor, classes: Tensor | None = None, rivals: Tensor | None = None
 ) -> GoodnessMaps:
-    """Return, for each layer that counts, which pixels favour a class over its rival [ours].
+    """Return, for each layer whose goodness decides, which pixels favour a class over its rival [ours].
 
     With log-contrast, a pixel is, up to a constant, Σ over channels of (L_yc − L_zc)·y_c²/(s_c + 0.01) / pixels, after
     pooling: L are the codes of class and rival, y² is the squared activity, s its mean over the pixels. This is the

@@ -113,8 +113,14 @@ def start_or_resume(config: Config, out: Path, watcher: Watcher | None = None, d
 
 
 def data_root(config: Config) -> str | None:
-    """Return where torchvision's data sets are now, which a run may have had elsewhere; None for other data."""
-    return config.data.root if config.data.name in KNOWN else None
+    """Return where torchvision's data sets, or a folder of images, are now: a run may have had them elsewhere.
+
+    None for data from Python.
+    """
+    if config.data.name in KNOWN:
+        return config.data.root
+    folder = with_absolute_paths(config).data.name
+    return folder if Path(folder).is_dir() else None
 
 
 def check_settings(config: Config, out: Path) -> None:
@@ -134,8 +140,9 @@ def check_settings(config: Config, out: Path) -> None:
     decided = {"dtype": wanted.dtype, "data.range": wanted.data.range}
     free = tuple(key for key, value in decided.items() if value == "auto")
     present = read_config(out)[0]
-    if present.data.name not in KNOWN and Path(present.data.name).name == Path(wanted.data.name).name:
-        free += ("data.name",)  # the folder may have moved; whether the images are the same, a run checks by their hash
+    before, now = Path(present.data.name), Path(wanted.data.name)
+    if present.data.name not in KNOWN and before.name == now.name and not before.is_dir():
+        free += ("data.name",)  # the folder has moved; a run that is resumed compares its images' hash
     same = result_settings(present, without=free) == result_settings(wanted, without=free)
     if not same or present.inference.test != wanted.inference.test:
         raise FFLabelsError(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from fflabels.files import write_whole
 from ffnet.data.dataset import first_of_each_class
-from ffnet.data.load import KNOWN
 from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.experiments.factors import Experiment, Job, Plot, slug
 from ffnet.experiments.jobs import Row, data_root
@@ -64,7 +63,8 @@ def draw_plots(
             pictures: dict[str, bytes] = {kind: accuracy_curves(experiment, rows, columns, title)}
         else:
             runs = {name: load_run(folder / job.folder) for name, job in list(first.items())[:MOST]}
-            pictures = _of_runs(kind, runs, title, data_root(finished[0].config))
+            roots = {name: data_root(job.config) for name, job in first.items()}
+            pictures = _of_runs(kind, runs, title, roots)
             if len(first) > MOST:
                 lines += [f"The first {MOST} of {len(first)} combinations.", ""]
         for name, picture in pictures.items():
@@ -73,7 +73,7 @@ def draw_plots(
     return lines
 
 
-def _of_runs(kind: Plot, runs: dict[str, Run], title: str, root: str | None) -> dict[str, bytes]:
+def _of_runs(kind: Plot, runs: dict[str, Run], title: str, roots: dict[str, str | None]) -> dict[str, bytes]:
     """Draw the runs themselves, by file name: the first one's confusion matrix, or all learning curves or maps.
 
     Activation maps of several data sets are a picture each.
@@ -92,9 +92,8 @@ def _of_runs(kind: Plot, runs: dict[str, Run], title: str, root: str | None) -> 
         by_data.setdefault(f"{run.about.data.name}-{'x'.join(map(str, run.net.shape))}", {})[name] = run
     pictures = {}
     for data, own in by_data.items():
-        first = next(iter(own.values()))
-        shown = first.data(root if first.config.data.name in KNOWN else None).shown
-        images = first_of_each_class(shown, EXPLAINED).images
+        first = next(iter(own))
+        images = first_of_each_class(own[first].data(roots[first]).shown, EXPLAINED).images
         maps = {name: activation_maps(run.net, images) for name, run in own.items()}
         file = kind if len(by_data) == 1 else f"{kind}-{slug(data)}"
         pictures[file] = figures.activation_side_by_side(images, maps, title)

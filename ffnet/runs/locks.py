@@ -49,7 +49,7 @@ def is_locked(folder: Path) -> bool:
     except filelock.Timeout:
         return True
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if not isinstance(error, PermissionError) and error.errno != errno.EROFS:
             raise
         return _is_locked_by_another_user(folder / LOCK)
 

@@ -165,14 +165,14 @@ def train(
             config = config.replaced({"data.range": with_range(config.data).range})
             data = data or load_data(config.data)
             with running_no_files():
-                check_run(config, data, ranks)
+                kept = source if source and same_labels(source, config, data) else None
+                layer_labels = kept.net.layer_labels if kept else None
+                check_run(config, data, ranks, layer_labels)
                 check_evaluation(config, data)
                 config = with_dtype(config, computing_device, data.shape)
-                kept = source if source and same_labels(source, config, data) else None
                 chosen = kept.net.labels if kept else None
                 if chosen is None and config.algorithm == "ff":
                     chosen = choose_labels(config, data, progress=watcher.progress)
-                layer_labels = kept.net.layer_labels if kept else None
                 net = build(config, data.shape, chosen, data.classes, layer_labels).to(computing_device)
             check_drawing(net)
             about = About.of(data, computing_device, ranks.size, sets_of(net), started=mark_of(source))

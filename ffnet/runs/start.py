@@ -72,14 +72,16 @@ def starting_settings(
         case str():
             preset = load_preset(start)
         case _ if source:
-            preset = Preset("", "", True, source.config)
+            name, theirs = values.get("data.name") or dataset, source.config.data.name
+            # The range of one folder is not that of another.
+            elsewhere = name and Path(name).expanduser().resolve() != Path(theirs).resolve()
+            changes = {"data.range": "type"} if elsewhere else {}
+            preset = Preset("", "", True, source.config.replaced(changes))
         case _:
             preset = quick_preset(dataset or "digits", pairs=not codes if labels else pairs)
     if labels is not None and not codes and preset.config.has_codes:
         preset = preset._replace(config=preset.config.replaced({"labels.goodness": {}}))
     given = {"data.name": dataset, "labels.goodness.set" if codes else "labels.set": labels, **values}
-    if source and dataset not in (None, source.config.data.name) and values.get("data.range") is None:
-        given["data.range"] = "type"  # the other folder's range is not this one's
     changed = {name: value for name, value in given.items() if value is not None}
     return preset._replace(config=preset.config.replaced(changed))
 

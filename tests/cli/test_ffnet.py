@@ -511,7 +511,7 @@ def test_a_run_starts_from_another_and_says_how_to_continue(trained):
 
 
 def test_settings_are_explained(tmp_path):
-    assert shown("settings", "train.batch", cwd=tmp_path).startswith("train.batch = 32\n    Images per step;")
+    assert shown("settings", "train.batch", cwd=tmp_path).startswith("train.batch = 32\n    Images per step.")
     assert json.loads(shown("settings", "data", "--json", cwd=tmp_path))[0]["key"] == "data.name"
     found = ffnet("settings", "lr", cwd=tmp_path)
     assert (found.returncode, found.stderr) == (

@@ -35,6 +35,8 @@ def here(program, *arguments, cwd):
 class start:  # noqa: N801 - used as a function
     """Start a command of ours in a process of its own, forked from one that has imported it and run nothing.
 
+    What Python and PyTorch read of the environment when they start has no effect; no handlers run at its exit.
+
     Parameters
     ----------
     program, arguments
@@ -62,7 +64,7 @@ class start:  # noqa: N801 - used as a function
         return self._process.exitcode
 
     def send_signal(self, signum):
-        if self.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signum)
 
     def end(self, timeout=300):
@@ -77,7 +79,7 @@ class start:  # noqa: N801 - used as a function
 
 
 def _command(arguments, cwd, environment, outputs):
-    """Be the command: as a new process would be with this environment and this output."""
+    """Be the command, with this environment and this output."""
     os.environ.clear()
     os.environ.update(environment)
     sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))

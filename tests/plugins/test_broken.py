@@ -115,7 +115,7 @@ def site(tmp_path_factory):
 @pytest.fixture
 def run(site, tmp_path):
     def command(*arguments, **environment):
-        environment = {"PYTHONPATH": f"{site}", "PATH": "", "OMP_NUM_THREADS": "1", **environment}
+        environment = {"PYTHONPATH": f"{site}", "PATH": "", **environment}
         return start(*arguments, cwd=tmp_path, env=environment).end(120)
 
     return command

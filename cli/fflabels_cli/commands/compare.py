@@ -83,6 +83,8 @@ def command(
 
         output.check_output(plot, ".png", force=force, inputs=[references])
     labelers = [_labeler(kind) for kind in kinds or BUILT_IN]
+    least = max(labeler.min_side for labeler in labelers)
+    judged, reduced = judged_shape(shape, least), reduced_from(shape, least)
 
     # Select and score the sets.
     with output.Bars() as progress:
@@ -93,7 +95,7 @@ def command(
             shape=shape,
             metrics=metrics or None,
             seed=seed,
-            references=references_for(labelers[0], references, judged_shape(shape), value_range=value_range),
+            references=references_for(labelers[0], references, judged, value_range=value_range),
             min_visibility=min_visibility,
             intensity=intensity,
             progress=progress,
@@ -105,8 +107,7 @@ def command(
     if json_:
         output.print_json([dataclasses.asdict(reach) for reach in reaches])
         return
-    reduced = reduced_from(shape)
-    size = "x".join(map(str, judged_shape(shape))) + (reduced and f"{reduced},")
+    size = "x".join(map(str, judged)) + (reduced and f"{reduced},")
     title = f"largest similarity of any two of n labels at {size}, selected (and at random)"
     output.print_table(title, *_table(reaches), words=1)
     for note in dict.fromkeys(f"{_name(r)}, n = {r.n}: {r.reason}" for r in reaches if r.reason):

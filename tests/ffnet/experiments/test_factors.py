@@ -458,6 +458,25 @@ def test_a_range_that_the_runs_find_themselves_keeps_nobody_from_going_on(tmp_pa
     assert len(rows_of(jobs, tmp_path / "runs")) == 1
 
 
+@pytest.mark.slow
+def test_an_experiment_on_images_goes_on_after_their_folder_has_moved(tmp_path):
+    for place in ("a", "c"):
+        make_folder(tmp_path / place / "pictures")
+    text = TINY.replace("data.limit = 60", 'data.name = "PLACE/pictures"\ndata.size = 16')
+
+    def jobs_at(place):
+        return experiment(tmp_path, text.replace("PLACE", str(tmp_path / place))).jobs()[:1]
+
+    run_jobs(jobs_at("a"), tmp_path / "runs")
+    with pytest.raises(FFLabelsError, match="holds a run of other settings"):  # the first folder is still there
+        rows_of(jobs_at("c"), tmp_path / "runs")
+    (tmp_path / "a").rename(tmp_path / "b")
+    [job] = jobs_at("b")
+    (tmp_path / "runs" / job.folder / "results.json").unlink()  # as if it had been stopped at the end
+    run_jobs([job], tmp_path / "runs")
+    assert len(rows_of([job], tmp_path / "runs")) == 1
+
+
 def test_a_level_that_cannot_be_trained_is_refused_before_any_run(tmp_path):
     text = TINY.replace('train.goodness = "log" }', 'train.goodness = "logg" }')
     with pytest.raises(FFLabelsError, match="unknown goodness; got logg"):

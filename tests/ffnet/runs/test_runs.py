@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import errno
 import os
 import re
 import resource
@@ -302,9 +303,10 @@ def test_what_comes_into_a_folder_after_a_training_failed_there_is_kept(tmp_path
     assert (tmp_path / "labels.json").read_text() == "mine"
 
 
-def test_a_lock_that_may_only_be_read_tells_whether_it_is_held(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_lock_that_may_only_be_read_tells_whether_it_is_held(tmp_path, monkeypatch, number):
     def denied(*_, **__):
-        raise PermissionError
+        raise OSError(number, "")
 
     with locked(tmp_path):
         pass

@@ -58,7 +58,7 @@ def test_labels_without_use_are_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_another_folder_has_a_range_of_its_own(tmp_path):
+def test_another_folder_has_a_range_of_its_own(tmp_path, monkeypatch):
     first = ffnet.train(
         dataset=str(make_folder(tmp_path / "dark")), out=tmp_path / "a",
         **{**SMALL, "data.limit": None, "data.range": "0:100", "data.size": 16},
@@ -66,7 +66,9 @@ def test_another_folder_has_a_range_of_its_own(tmp_path):
     make_folder(tmp_path / "light")
     other = ffnet.train(start=first, dataset=str(tmp_path / "light"), out=tmp_path / "b", **TINY)
     same = ffnet.train(start=first, out=tmp_path / "c", **TINY)
-    assert [run.config.data.range for run in (first, other, same)] == ["0:100", "type", "0:100"]
+    monkeypatch.chdir(tmp_path)
+    typed = ffnet.train(start=first, dataset="dark", out="d", **TINY)
+    assert [run.config.data.range for run in (first, other, same, typed)] == ["0:100", "type", "0:100", "0:100"]
 
 
 @pytest.mark.slow
@@ -77,6 +79,7 @@ def test_a_stopped_run_needs_the_file_of_its_label_channels_no_more(tmp_path, mo
     (tmp_path / "waves.json").unlink()
     (tmp_path / "run" / "results.json").unlink()  # as if it had been stopped at the end
     assert ffnet.resume("run").results
+    assert ffnet.train(start="run", out="more", **TINY).results
     history = ffnet.fit(ffnet.load_run("run").net, ffnet.load_run("run").data())
     assert len(history) == 1
 
@@ -87,7 +90,6 @@ def test_a_loaded_net_is_fitted_from_its_weights(tmp_path):
     ffnet.train(labels="fourier", out=tmp_path / "run", **settings)
     run = ffnet.load_run(tmp_path / "run")
     before = run.net.layers[0].weight.detach().clone()
-    ffnet.fit(ffnet.load_run(tmp_path / "run").net, run.data())
     run.net.config = run.config.replaced(TINY)
     ffnet.fit(run.net, run.data())
     torch.testing.assert_close(run.net.layers[0].weight.detach(), before, atol=1e-6, rtol=0)
