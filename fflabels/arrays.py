@@ -83,6 +83,8 @@ def parse_shape(text: str) -> Shape:
 
 def constant_like(values: Any, images: Array, dtype: Any = None) -> Array:
     """Return host values (NumPy) as an array of the library, device and (unless given) dtype of `images`."""
+    if isinstance(values, np.ndarray) and not values.flags.writeable:
+        values = values.copy()  # PyTorch warns of memory that it could write
     return array_namespace(images).asarray(values, dtype=dtype or images.dtype, device=device(images))
 
 

@@ -266,3 +266,16 @@ def test_a_built_in_set_that_cannot_be_made_is_refused_at_once(arguments, messag
 def test_what_is_no_shape_is_refused_when_scoring(labels):
     with pytest.raises(FFLabelsError, match="shape"):
         labels.score((1, 6))
+
+
+def test_a_labeler_that_takes_numpy_arrays_embeds_bfloat16_images():
+    torch = pytest.importorskip("torch")
+
+    class OnNumPy(type(get_labeler("fourier"))):
+        numpy_only = True
+
+    labels = LabelSet(named_set("fourier:paper10").recipes, OnNumPy())
+    images = torch.rand(3, 1, 16, 16, dtype=torch.bfloat16)
+    embedded = labels.embed(images, [0, 1, 2])
+    assert embedded.dtype == torch.bfloat16
+    torch.testing.assert_close(embedded.float(), labels.embed(images.float(), [0, 1, 2]), atol=0.01, rtol=0)

@@ -133,6 +133,12 @@ def test_a_goodness_map_in_regions_is_what_its_pixels_add():
         torch.testing.assert_close(maps.layers[k + 1], expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize(("layers", "shown"), [("sum", [2, 3]), ("last", [3])])
+def test_goodness_maps_are_of_the_layers_that_decide(layers, shown):
+    net = code_net(f"inference.layers={layers}").eval()
+    assert sorted(ffnet.goodness_maps(net, batch()[0][:3]).layers) == shown
+
+
 def test_the_loss_of_a_layer_moves_that_layer_alone():
     net = code_net("dtype=float64", "labels.goodness.learn=true")
     images, labels = batch()

@@ -74,3 +74,10 @@ def test_a_run_trains_predicts_maps_and_is_loaded_again(tmp_path):
     assert ffnet.activation_maps(again.net, images).total.shape == (5, 16, 16)
     with pytest.raises(FFLabelsError):
         again.predict(images, inference="goodness")
+
+
+@pytest.mark.parametrize("chunk", [-1, 0])
+def test_a_chunk_of_no_image_is_refused(chunk):
+    net = ffnet.LocalNet(ffnet.Config().override(["algorithm=local"]), (1, 16, 16), 10)
+    with pytest.raises(FFLabelsError, match=f"chunk: out of range; got {chunk}|chunk: .*{chunk}"):
+        ffnet.predict(net, torch.rand(2, 1, 16, 16), chunk=chunk)
