@@ -390,8 +390,8 @@ def make_labeler(name: str, params: tuple[tuple[str, str], ...]) -> Labeler[Any]
     from fflabels.errors import FFLabelsError
     from fflabels.labeler import convert_params
 
-    full_names = {entry.full_name for entry in registry.entries()}
-    if name.rpartition(":")[0] in registry.list_labelers() and name not in full_names:
+    is_full = any(entry.full_name == name for entry in registry.entries())
+    if not is_full and name.rpartition(":")[0] in registry.list_labelers():
         raise FFLabelsError(
             "a built-in set, nothing to select from", where="kind", got=name, hint="fflabels score and show take it"
         )

@@ -146,7 +146,6 @@ def search(
     progress
         Called with the name of the work, steps done, and their total.
 
-
     Raises
     ------
     FFLabelsError
