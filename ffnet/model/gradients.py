@@ -41,6 +41,15 @@ class FullGradientReLU(torch.autograd.Function):
         return grad_y
 
 
+def without_negligible(slope: Tensor) -> Tensor:
+    """Return ∂loss/∂s with 0 for values near the smallest normal number, 10⁻³⁰ in float32 [ours].
+
+    They change no weight, but their products with activities are subnormal numbers, and a convolution that meets a few
+    of those takes ten times as long on some CPUs.
+    """
+    return torch.where(slope.abs() < 1e8 * torch.finfo(slope.dtype).tiny, 0, slope)
+
+
 def before_pooling(grad_NCHW: Tensor, winners_NCHW: Tensor, width: int, size: tuple[int, int]) -> Tensor:
     """Return the gradient with respect to the input of a max pooling, given that with respect to its result.
 

@@ -20,7 +20,14 @@ from ffnet.config.sections import Convolution
 from ffnet.model.fast_cpu import spectral
 from ffnet.model.fast_cpu.maps import max_pool, needs_pytorch_ops, pixels_first
 from ffnet.model.fast_cpu.scratch import Scratch
-from ffnet.model.gradients import FullGradientReLU, Offset, before_pooling, constant_gradient, convolution_gradient
+from ffnet.model.gradients import (
+    FullGradientReLU,
+    Offset,
+    before_pooling,
+    constant_gradient,
+    convolution_gradient,
+    without_negligible,
+)
 from ffnet.model.initial import Filters, get_init
 from ffnet.model.norms import get_norm
 from ffnet.model.regions import WHOLE, Regions, region_squares, times_slope
@@ -178,7 +185,7 @@ class LocalLayer(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return the loss's gradient with respect to weight and bias, in closed form.
 
-        On a CPU, samples without a gradient are left out; that of a saturated sigmoid is exactly 0.
+        On a CPU, samples without a gradient are left out; that of a saturated sigmoid is 0 or taken as 0.
 
         Parameters
         ----------
@@ -210,6 +217,7 @@ class LocalLayer(nn.Module):
         # On a CPU, keep only the samples that have a gradient.
         samples_S = None
         if slope_NC.device.type == "cpu":
+            slope_NC = without_negligible(slope_NC)
             learning_NC = slope_NC if offset_NC is None else slope_NC.abs() + offset_NC.abs()
             samples_S = learning_NC.any(1).nonzero()[:, 0]
             if not len(samples_S):
@@ -266,7 +274,7 @@ class LocalLayer(nn.Module):
         scratch
             Memory to reuse.
         """
-        grad_NCHW = times_slope(pooled_NCHW, self.regions, slope_NC)
+        grad_NCHW = times_slope(pooled_NCHW, self.regions, without_negligible(slope_NC))
         if winners_NCHW is not None:
             size = self.activity_size(*normal_NCHW.shape[2:])
             grad_NCHW = before_pooling(grad_NCHW, winners_NCHW, self.pool, size)
