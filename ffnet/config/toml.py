@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import tomllib
 from collections.abc import Mapping
@@ -19,13 +20,14 @@ def read_toml(data: bytes, where: str) -> dict[str, Any]:
 
 
 def typed(text: str) -> Any:
-    """Return the value of a text: TOML, else the text as a bare word; None for an empty text."""
+    """Return the value of a text: TOML, else the text as a bare word, as of a date; None for an empty text."""
     if not text.strip():
         return None
     try:
-        return tomllib.loads(f"x = {text}")["x"]
+        value = tomllib.loads(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:
         return text
+    return text if isinstance(value, (datetime.date, datetime.time)) else value
 
 
 def refused_value(tree: Mapping[str, Any], error: str) -> str | None:

@@ -165,7 +165,7 @@ def _learning(run: Run) -> Section | None:
         return None
     discrimination = "Discrimination: how often a layer gives the right label higher goodness than a wrong one."
     words = "" if run.config.algorithm != "ff" else discrimination
-    drawn = picture(figures.learning_curves(run.metrics), "loss and accuracy per epoch", chart=True)
+    drawn = picture(figures.learning_curves(run.metrics), "learning curves", chart=True)
     return Section("Learning", words, (drawn,))
 
 

@@ -21,3 +21,8 @@ def test_settings_are_checked_by_name():
             ffnet.Config().override([setting])
     with pytest.raises(FFLabelsError, match=r"unknown goodness.*did you mean 'contrast'"):
         net("train.goodness=contrats")
+
+
+@pytest.mark.parametrize("name", ["2024-01-01", "12:30:00", "2024-01-01T12:30:00"])
+def test_a_folder_may_be_named_after_a_date(name):
+    assert ffnet.Config().override([f"data.name={name}"]).data.name == name

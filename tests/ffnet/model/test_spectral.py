@@ -1,5 +1,7 @@
 """The fast paths of a step against the plain ones: convolution by Fourier transforms, samples without a gradient."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from fflabels import named_set
 from ffnet.model.fast_cpu import spectral
 from ffnet.model.fast_cpu.maps import mean_squares
 from ffnet.model.fast_cpu.scratch import Scratch
+from ffnet.model.gradients import without_negligible
 from ffnet.model.layer import LocalLayer, pixels_first
 from ffnet.training.forward_forward import FFLearner
 
@@ -90,20 +93,43 @@ def test_a_step_of_a_net_equals_the_direct_one(widths, kernel, pools, norm, good
 
 
 @pytest.mark.parametrize("forced", [True, False], ids=["spectral", "direct"])
+@pytest.mark.parametrize("near_zero", [0.0, 1e-305])
 @pytest.mark.parametrize("silent", [0, 3, 8])
-def test_samples_without_a_gradient_are_left_out_and_nothing_changes(monkeypatch, forced, silent):
+def test_samples_without_a_gradient_are_left_out_and_nothing_changes(monkeypatch, forced, silent, near_zero):
     monkeypatch.setattr(spectral, "pays", lambda *_: forced)
     generator = torch.Generator().manual_seed(0)
     layer = LocalLayer(3, 5, kernel=3, norm="none", generator=generator).double()
     x = torch.randn(8, 3, 9, 9, generator=generator, dtype=torch.float64)
     slope = torch.randn(8, 5, generator=generator, dtype=torch.float64)
-    slope[torch.randperm(8, generator=generator)[:silent]] = 0
+    slope[torch.randperm(8, generator=generator)[:silent]] = near_zero
     y = layer(x)
     expected = torch.autograd.grad(y, [layer.weight, layer.bias], y.detach() * slope[:, :, None, None] * 2 / 81)
     with torch.no_grad():
         found = layer.gradient(x, layer.activity(x), slope)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-13)
+        assert one.any() or silent == 8
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_slopes_whose_gradient_would_be_subnormal_count_as_zero(dtype):
+    tiny = torch.finfo(dtype).tiny
+    slope = torch.tensor([1.0, -1e-20, 1e9 * tiny, -1e9 * tiny, 1e7 * tiny, -tiny, tiny / 2, 0, math.nan], dtype=dtype)
+    kept = without_negligible(slope)
+    torch.testing.assert_close(kept[:4], slope[:4], rtol=0, atol=0)
+    assert not kept[4:-1].any()
+    assert kept[-1].isnan()  # a training that fails is not hidden
+
+
+@pytest.mark.parametrize("pool", [1, 2])
+def test_code_gradients_have_no_subnormal_part(pool):
+    generator = torch.Generator().manual_seed(0)
+    layer = LocalLayer(3, 5, kernel=3, pool=pool, norm="none", generator=generator)
+    x, slope = torch.randn(4, 3, 8, 8, generator=generator), torch.full((4, 5), 1e-38)
+    with torch.no_grad():
+        of_weight, of_bias = layer.gradient_after_pooling(x, *layer.pooled_activity(x), slope)
+    assert not of_weight.any()
+    assert not of_bias.any()
 
 
 def test_the_nets_of_the_paper_take_the_fast_path_and_small_ones_do_not():
