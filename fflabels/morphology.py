@@ -12,7 +12,7 @@ long contiguous slices; a run of length w takes about log2 w of them, by doublin
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, reduce
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
@@ -246,17 +246,15 @@ def _over_union(
 ) -> tuple[Array, int]:
     """Return the extremum over a union of pieces, and its lowest offset, which the first element now stands for."""
     known: dict[tuple[tuple[int, int], ...], Array] = {}
-    windows = [
-        (sum(_flat(run.start, row) for run in piece), _over_piece(flat, piece, row, extremum, known))
-        for piece in footprint
-    ]
-    lowest = min(start for start, _ in windows)
-    length = min(a.shape[0] - (start - lowest) for start, a in windows)
-    start, result = windows[0]
-    result = result[start - lowest : start - lowest + length]
-    for start, a in windows[1:]:
-        result = extremum(result, a[start - lowest : start - lowest + length])
-    return result, lowest
+    starts = [sum(_flat(run.start, row) for run in piece) for piece in footprint]
+    ends = [sum(_flat(_end(run), row) for run in piece) for piece in footprint]
+    lowest = min(starts)
+    length = flat.shape[0] - (max(ends) - lowest)
+    windows = (
+        _over_piece(flat, piece, row, extremum, known)[start - lowest : start - lowest + length]
+        for start, piece in zip(starts, footprint, strict=True)
+    )
+    return reduce(extremum, windows), lowest
 
 
 def _over_piece(

@@ -52,8 +52,9 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         A labeler (which designs a set on the training images), a built-in set such as ``fourier:paper10``, or a
         label-set file; labels for the image, or codes (``code``). Default: the preset's, else ``fourier``.
     preset
-        Name of the preset that the settings start from; see `ffnet.list_presets`. Its data set is ignored. Default: the
-        settings of `Config`, which embed labels in the image only, without label channels.
+        Name of the preset that the settings start from; see `ffnet.list_presets`. Its data set is ignored, and
+        layers that it weights on validation images are summed, since there are none. Default: the settings of `Config`,
+        which embed labels in the image only, without label channels.
     epochs
         Number of training epochs. Default: the preset's, else 30.
     inference
@@ -128,12 +129,18 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             For missing or infinite values, and not one class per image (by scikit-learn).
         """
+        # A fit that fails leaves no net, rather than an earlier one with the new classes.
+        vars(self).pop("net_", None)
+
         # Check the data.
         X, y = validate_data(self, X, y, dtype=None, allow_nd=True)
         check_classification_targets(y)
         self._table = TableImages.of(X.astype(np.float64), self.image_shape) if X.ndim == 2 else None
         images = self._table.draw(X.astype(np.float64)) if self._table else images_of(X)
         if not self._table:
+            if self.image_shape is not None and tuple(self.image_shape) != tuple(images.shape[1:]):
+                got, shape = tuple(self.image_shape), tuple(images.shape[1:])
+                raise FFLabelsError("not that of the images", where="image_shape", got=got, expected=f"{shape}")
             self.n_features_in_ = images[0].numel()
         self.classes_, index = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -212,6 +219,8 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seed = check_random_state(seed).randint(2**31)
         values: dict[str, Any] = {"data": {}, "train.epochs": self.epochs, "seed": int(seed), "device": self.device}
         start = starting_settings(self.preset or Config(), labels=self.labels, values=values).config
+        if start.inference.layers == "weighted":
+            start = start.replaced({"inference.layers": "sum"})
         config = start.override(self.settings)
         if config.data != start.data:
             raise FFLabelsError("the data are X and y", where="settings", got="data.…", expected="other settings")

@@ -464,7 +464,7 @@ def test_class_numbers_are_kept(tmp_path, numbers, expected):
     assert load_classed(tmp_path / "x.npz", (1, 8, 8)).classes.tolist() == expected
 
 
-@pytest.mark.parametrize("classes", [[-1, 0, 1], [0.5, 1, 2], [1j, 0, 0]])
+@pytest.mark.parametrize("classes", [[-1, 0, 1], [0.5, 1, 2], [1j, 0, 0], [0, 1, np.nan]])
 def test_class_numbers_that_are_none_are_refused(tmp_path, classes):
     np.savez(tmp_path / "x.npz", images=RNG.random((3, 8, 8)), classes=np.array(classes))
     with pytest.raises(FFLabelsError, match=r"x.npz: classes: not class numbers"):

@@ -344,7 +344,7 @@ def _numbered(classes_N: npt.NDArray[Any], where: str) -> npt.NDArray[np.int64]:
     """Return class numbers as they are, and names numbered in their order."""
     if classes_N.dtype.kind in "USb":
         return np.unique(classes_N, return_inverse=True)[1].astype(np.int64)
-    whole = classes_N.astype(np.int64) if classes_N.dtype.kind in "iuf" else None
+    whole = classes_N.astype(np.int64) if classes_N.dtype.kind in "iuf" and np.isfinite(classes_N).all() else None
     if whole is None or (whole != classes_N).any() or whole.min(initial=0) < 0:
         raise FFLabelsError(
             "not class numbers", where=where, got=str(classes_N.dtype), expected="integers from 0, or names"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -86,7 +87,8 @@ class Range:
         if text == "type":
             return cls()
         if text == "auto":
-            return cls(0.0, _round_up(max((largest(image.values) for image in images()), default=1.0)))
+            values = (largest(image.values) for image in images())  # reading them refuses NaN and infinity
+            return cls(0.0, _round_up(max(filter(math.isfinite, values), default=1.0)))
         match = re.fullmatch(r"([-+.\deE]+):([-+.\deE]+)", text)
         try:
             low, high = (float(value) for value in match.groups()) if match else (0.0, 0.0)

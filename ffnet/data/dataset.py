@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
 from fflabels.arrays import Shape
 from fflabels.checks import check_integer
 from fflabels.errors import FFLabelsError
-from fflabels.images import to_shape
+from fflabels.images import Range, to_shape
+from fflabels.images.pictures import from_pillow
 from ffnet.config import DataConfig
 from ffnet.data.arrays import images_of
 from ffnet.data.splits import SplitRule, held_out
@@ -123,7 +125,7 @@ class Data:
         images = images_of(X).numpy()
         values = _classes(y, "y")
         names = tuple(map(str, np.unique(values) if class_names is None else class_names))
-        classes = _indices(values, names, len(images), named=class_names is not None)
+        classes = _indices(values, names, len(images), "y", named=class_names is not None)
         order = np.random.default_rng(0).permutation(len(images))  # they may come class by class
         images, classes = images[order], classes[order]
         if test is None:
@@ -137,7 +139,12 @@ class Data:
                 raise FFLabelsError(
                     "test images of another shape", where="test", got=tests.shape[1:], expected=f"{images.shape[1:]}"
                 )
-            tested = tests, _indices(_classes(test[1], "test"), names, len(tests), named=class_names is not None)
+            tested_as = _classes(test[1], "test")
+            tested = tests, _indices(tested_as, names, len(tests), "test", named=class_names is not None)
+        if validation is not None and validation >= len(images):
+            raise FFLabelsError(
+                "leaves no training image", where="validation", got=validation, expected=f"below {len(images)}"
+            )
         config = DataConfig(validation=validation)
         return split_data(config, name, (images, classes), tested, names, len(images) // 8, "by class")
 
@@ -147,7 +154,8 @@ class Data:
     ) -> Data:
         """Return a data set of the items (image, class) of a PyTorch data set, all read at once.
 
-        Images are tensors (C, H, W), bytes or floats in [0, 1], or pictures of Pillow. Class names are those of its
+        Images are tensors (C, H, W), bytes or floats in [0, 1], or pictures of Pillow, which are read as files are:
+        turned upright, laid on white, grey or in colour. Class names are those of its
         attribute ``classes`` unless given. `test` is a data set, too. For the rest see `from_arrays`.
         """
         names = getattr(dataset, "classes", None) if class_names is None else class_names
@@ -189,41 +197,44 @@ def _classes(y: Any, where: str) -> npt.NDArray[Any]:
     return values
 
 
-def _indices(y: npt.NDArray[Any], names: tuple[str, ...], count: int, *, named: bool) -> Classes:
+def _indices(y: npt.NDArray[Any], names: tuple[str, ...], count: int, where: str, *, named: bool) -> Classes:
     """Return the index of each class; `named` tells that integers are already indices of the names."""
     if y.shape != (count,):
-        raise FFLabelsError("not one class per image", where="y", got=f"shape {y.shape}", expected=f"({count},)")
+        raise FFLabelsError("not one class per image", where=where, got=f"shape {y.shape}", expected=f"({count},)")
     if named and y.dtype.kind in "biu":
         if count and not (y.min() >= 0 and y.max() < len(names)):
             got, expected = f"{y.min()} to {y.max()}", f"0 to {len(names) - 1}, as there are names"
-            raise FFLabelsError("out of range", where="y", got=got, expected=expected)
+            raise FFLabelsError("out of range", where=where, got=got, expected=expected)
         return y.astype(np.int64)
     place = {name: k for k, name in enumerate(names)}
     if unknown := sorted({str(value) for value in y} - set(place)):
-        raise FFLabelsError("a class without a name", where="y", got=unknown[0], expected=", ".join(names))
+        raise FFLabelsError("a class without a name", where=where, got=unknown[0], expected=", ".join(names))
     return np.array([place[str(value)] for value in y], np.int64)
 
 
 def _items(dataset: Any) -> tuple[Any, npt.NDArray[Any]]:
     """Return images (N, C, H, W) and classes of the items of a PyTorch data set."""
-    pairs = [dataset[k] for k in range(len(dataset))]
+    iterable = isinstance(dataset, IterableDataset)
+    pairs = list(dataset) if iterable else [dataset[k] for k in range(len(dataset))]
     if not pairs:
         raise FFLabelsError("no images", where="dataset")
     if isinstance(pairs[0][0], Tensor | np.ndarray):
         images = [np.asarray(image) for image, _ in pairs]
     else:
-        images = [_pixels(picture) for picture, _ in pairs]
+        images = _pixels([picture for picture, _ in pairs])
     if len(shapes := {image.shape for image in images}) > 1:
         raise FFLabelsError("images of several shapes", where="dataset", got=", ".join(map(str, sorted(shapes)[:3])))
     return np.stack(images), np.array([label.item() if isinstance(label, Tensor) else label for _, label in pairs])
 
 
-def _pixels(picture: Any) -> npt.NDArray[Any]:
-    """Return a picture of Pillow as (C, H, W): grey if it is grey, else red, green and blue."""
-    if picture.mode not in ("1", "L", "RGB"):  # palettes hold indices, others transparency or inks
-        picture = picture.convert("L" if picture.mode in ("LA", "La") else "RGB")
-    pixels = np.asarray(picture)
-    return pixels.transpose(2, 0, 1) if pixels.ndim == 3 else pixels[None]
+def _pixels(items: Sequence[Any]) -> list[npt.NDArray[Any]]:
+    """Return pictures of Pillow as (C, H, W): bytes if all have 8 bits, else floats in [0, 1]."""
+    stored = [from_pillow(picture, f"dataset[{k}]") for k, picture in enumerate(items)]
+    if all(image.values.dtype == np.uint8 for image in stored):
+        return [image.values for image in stored]
+    for k, image in enumerate(stored):
+        Range().check(image, f"dataset[{k}]")
+    return [Range().scale(*image) for image in stored]
 
 
 def first_of_each_class(split: Split, count: int) -> Split:

@@ -20,6 +20,7 @@ from fflabels.images.stored import Stored
 from ffnet.config import DataConfig
 from ffnet.data.dataset import Bytes, Classes, Data, split_data
 from ffnet.data.layout import check_text, class_names, picture_files, split_folders, warn_of_unread
+from ffnet.data.registry import DATASETS
 from ffnet.data.splits import SplitRule, held_out
 
 MOST_NAMED = 100
@@ -200,10 +201,21 @@ def read_good_pictures(
 
 
 def with_range(config: DataConfig) -> DataConfig:
-    """Return the settings with ``auto`` replaced by the range of the folder's pictures, for single pictures later."""
+    """Return the settings with ``auto`` replaced by the range of the folder's pictures, for single pictures later.
+
+    Raises
+    ------
+    FFLabelsError
+        For a registered data set, whose range is known, and for ``auto`` without a folder.
+    """
     folder = Path(config.name)
-    if config.range != "auto" or not folder.is_dir():
+    if config.range != "type" and config.name in DATASETS:
+        why = f"does not apply to {config.name}"
+        raise FFLabelsError(why, where="data.range", got=config.range, hint="it is for images of your own")
+    if config.range != "auto":
         return config
+    if not folder.is_dir():
+        raise FFLabelsError("needs a folder of pictures", where="data.range", got="auto", expected="type or LOW:HIGH")
     return msgspec.structs.replace(config, range=str(Range.parse("auto", lambda: _pictures(folder))))
 
 

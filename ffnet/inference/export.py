@@ -90,8 +90,8 @@ def export_net(
     Raises
     ------
     FFLabelsError
-        For another format or inference method, and when the file gives other scores than the net: then no file is
-        written.
+        For another format or inference method, labels whose drawing PyTorch cannot export, and when the file gives
+        other scores than the net: then no file is written.
     MissingExtraError
         When ONNX is not installed.
     """
@@ -117,7 +117,7 @@ def export_net(
         scorer.net.dtype = torch.float32
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(scorer, (inputs[:2],), dynamic_shapes=({0: Dim("N")},))
+        program = _traced(scorer, inputs[:2])
         data = _WRITERS[kind](program, json.dumps(list(class_names)))
 
     # Compare, then keep the file.
@@ -131,6 +131,15 @@ def export_net(
         raise FFLabelsError("the file gives other scores than the net", where=str(path), got=got, expected=allowed)
     write_whole(path, data)
     return Compared(len(inputs), int((exported.argmax(1) == predicted).sum()), difference)
+
+
+def _traced(scorer: Scorer, images: Tensor) -> ExportedProgram:
+    """Return a program that takes any number of images."""
+    try:
+        return torch.export.export(scorer, (images,), dynamic_shapes=({0: Dim("N")},))
+    except Exception as error:  # the labels of a plugin may be drawn by anything
+        why = str(error).strip().partition("\n")[0]
+        raise FFLabelsError(f"PyTorch cannot export it: {why}", where=f"inference {scorer.inference}") from error
 
 
 def _method(net: Net, inference: str | None) -> str:

@@ -167,7 +167,7 @@ class LabelledPairs(Dataset[tuple[Tensor, Tensor, int]]):
         classes_N = np.array([int(label) for _, label in samples])
         count = len(self.transform.labels)
         wrong_N = (classes_N + 1 + self._draws(np.asarray(indices)) % (count - 1)) % count
-        images = [image for image, _ in samples]
+        images = [torch.as_tensor(image) for image, _ in samples]
         if len({image.shape for image in images}) > 1:
             one_by_one = zip(images, classes_N.tolist(), wrong_N.tolist(), strict=True)
             return [(self.transform(x, c)[0], self.transform(x, w)[0], c) for x, c, w in one_by_one]

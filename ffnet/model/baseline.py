@@ -52,7 +52,14 @@ class Baseline(Net):
         return forward_pass.x
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Return logits (N, classes) for images (N, C, H, W), bytes or floats in [0, 1]."""
+        """Return logits (N, classes) for images (N, C, H, W), bytes or floats in [0, 1].
+
+        With ``inference.mirror`` the mean over both views.
+        """
+        return torch.stack([self.view_logits(v) for v in views(images_NCHW, self.config.inference.mirror)]).mean(0)
+
+    def view_logits(self, images_NCHW: Tensor) -> Tensor:
+        """Return logits (N, classes) for the images as they are: those of training."""
         return self.logits_of_maps(self.last_maps(images_NCHW))
 
     @torch.no_grad()
@@ -64,16 +71,13 @@ class Baseline(Net):
         check_images_fit(images, self.shape)
         chunk = self.config.inference.chunk if chunk is None else check_integer(chunk, "chunk", least=1)
         with self.evaluating():
-            parts = [self.mean_logits(images[k : k + chunk].to(self.device)) for k in range(0, len(images), chunk)]
+            parts = [self(images[k : k + chunk].to(self.device)) for k in range(0, len(images), chunk)]
         return torch.cat(parts) if parts else torch.empty(0, self.classes)
-
-    def mean_logits(self, images_NCHW: Tensor) -> Tensor:
-        """Return logits (N, classes); with ``inference.mirror`` the mean over both views."""
-        return torch.stack([self(view) for view in views(images_NCHW, self.config.inference.mirror)]).mean(0)
 
     def scores(self, inference: str, images_NCHW: Tensor) -> Tensor:
         """Return logits (N, classes), by the only inference method: see `Net.scores`."""
-        return self.mean_logits(images_NCHW)
+        logits_NC: Tensor = self(images_NCHW)
+        return logits_NC
 
     def evidence(self, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
         """Return the last layer's pooled activity, and the logits: see `Net.evidence`."""

@@ -219,6 +219,34 @@ def test_what_does_not_fit_is_said(X, y, message):
         ffnet.FFClassifier().fit(X, y)
 
 
+def test_a_fit_that_fails_leaves_nothing_fitted():
+    X, y = three_digits(30)
+    model = ffnet.FFClassifier("fourier", epochs=1, settings=SMALL).fit(X, y)
+    with pytest.raises(FFLabelsError, match="unknown labeler"):
+        model.set_params(labels="fourir").fit(X, np.array(list("abc"))[np.arange(len(X)) % 3])
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_a_shape_that_images_do_not_have_is_refused():
+    X, y = three_digits(30)
+    with pytest.raises(
+        FFLabelsError, match=r"image_shape: not that of the images; got \(1, 9, 9\); expected \(1, 8, 8\)"
+    ):
+        ffnet.FFClassifier(image_shape=(1, 9, 9)).fit(X, y)
+    ffnet.FFClassifier("fourier", epochs=1, settings=SMALL, image_shape=(1, 8, 8)).fit(X, y)
+
+
+def test_layers_that_a_preset_weights_on_validation_images_are_summed():
+    X, y = three_digits(30)
+    few = {"net.widths": [4, 8], "net.pools": [2, 1], "labels.goodness.regions": [], "inference.linear_epochs": 1}
+    assert ffnet.load_preset("quick-cifar10").config.inference.layers == "weighted"
+    model = ffnet.FFClassifier(preset="quick-cifar10", epochs=1, settings=few).fit(X, y)
+    assert model.net_.config.inference.layers == "sum"
+    with pytest.raises(FFLabelsError, match="validation"):
+        model.set_params(**{"inference.layers": "weighted"}).fit(X, y)
+
+
 def test_settings_win_and_are_a_list():
     X, y = np.random.default_rng(0).random((20, 8, 8))[::-1], np.arange(20) % 2
     model = ffnet.FFClassifier(settings=[*SETTINGS, "train.epochs=2"]).fit((X * 255).astype(np.uint8)[::-1], y)

@@ -10,6 +10,7 @@ import torch
 from reference import net
 
 import ffnet
+from fflabels import morphology
 from fflabels.errors import FFLabelsError, MissingExtraError
 from ffnet.data.dataset import Data, Split
 from ffnet.fitting import fit_heads
@@ -118,6 +119,31 @@ def test_the_baseline_is_exported_too(tmp_path):
     assert export_net(baseline, tmp_path / "net.onnx", IMAGES).same == 12
 
 
+class Operated(torch.nn.Module):
+    """An operator, as a module."""
+
+    def __init__(self, operator, footprint):
+        super().__init__()
+        self.operator, self.footprint = operator, footprint
+
+    def forward(self, images):
+        return getattr(morphology, self.operator)(images, self.footprint, 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operator", ["opening", "gradient", "black_tophat"])
+@pytest.mark.parametrize("footprint", ["square", "disk", "line45"])
+def test_morphology_is_exported_for_any_number_of_images(operator, footprint):
+    module = Operated(operator, footprint)
+    program = torch.export.export(module, (IMAGES[:2],), dynamic_shapes=({0: torch.export.Dim("N")},)).module()
+    for images in (IMAGES[:1], IMAGES):
+        assert torch.equal(program(images), module(images))
+
+
+def refuse(*_, **__):
+    raise RuntimeError("a call of NumPy\nin 40 lines")
+
+
 @pytest.mark.slow
 def test_what_cannot_be_exported_is_said_and_nothing_written(tmp_path, monkeypatch):
     ours = fitted()
@@ -130,6 +156,10 @@ def test_what_cannot_be_exported_is_said_and_nothing_written(tmp_path, monkeypat
         settings = {"path": "net.pt2", "images": IMAGES, **arguments}
         with pytest.raises(FFLabelsError, match=message):
             export_net(ours, tmp_path / settings.pop("path"), settings.pop("images"), **settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.export, "export", refuse)
+        with pytest.raises(FFLabelsError, match=r"^inference goodness: PyTorch cannot export it: a call of NumPy$"):
+            export_net(ours, tmp_path / "net.pt2", IMAGES, inference="goodness")
     monkeypatch.setitem(ffnet.inference.export._READERS, "pt2", lambda _, images: torch.zeros(len(images), 10))
     with pytest.raises(FFLabelsError, match="the file gives other scores than the net"):
         export_net(ours, tmp_path / "net.pt2", IMAGES)

@@ -94,7 +94,17 @@ def test_arrays_become_a_data_set():
     ]:
         with pytest.raises(FFLabelsError, match=message):
             ffnet.Data.from_arrays(*arguments)
-    for validation, message in ((0.1, "validation: .*0.1"), (-5, "validation: out of range; got -5; expected 0 or")):
+    for test, message in [
+        ((X[:5], y[:4]), r"test: not one class per image; got shape \(4,\); expected \(5,\)"),
+        ((X[:5], y[:5] + 5), "test: a class without a name; got 5"),
+    ]:
+        with pytest.raises(FFLabelsError, match=message):
+            ffnet.Data.from_arrays(X, y, test=test)
+    for validation, message in [
+        (0.1, "validation: .*0.1"),
+        (-5, "validation: out of range; got -5; expected 0 or"),
+        (40, "^validation: leaves no training image; got 40; expected below 40"),
+    ]:
         with pytest.raises(FFLabelsError, match=message):
             ffnet.Data.from_arrays(X, y, validation=validation)
 
@@ -108,8 +118,37 @@ def test_pictures_of_any_mode_become_grey_or_red_green_and_blue():
         images = ffnet.Data.from_dataset([(picture, k % 2) for k in range(8)]).train.images
         assert images.shape[1:] == (channels, 16, 16)
         assert set(images.flatten().tolist()) == {200}
+    clear = Image.new("RGBA", (16, 16), (255, 0, 0, 0))
+    assert set(ffnet.Data.from_dataset([(clear, k % 2) for k in range(8)]).train.images.flatten().tolist()) == {255}
     with pytest.raises(FFLabelsError, match="dataset: no images"):
         ffnet.Data.from_dataset([])
+
+
+def test_pictures_of_more_than_8_bits_keep_their_grey_levels():
+    levels = np.arange(256, dtype=np.uint16).reshape(16, 16) * 257
+    for pixels in (levels, (levels / 65535).astype(np.float32)):
+        data = ffnet.Data.from_dataset([(Image.fromarray(pixels), k % 2) for k in range(8)])
+        assert data.shape == (1, 16, 16)
+        np.testing.assert_allclose(data.train.images[0, 0].numpy(), levels / 65535, atol=1e-6)
+    half_deep = [Image.fromarray(levels), *[Image.fromarray((levels // 257).astype(np.uint8))] * 7]
+    mixed = ffnet.Data.from_dataset([(picture, k % 2) for k, picture in enumerate(half_deep)])
+    for images in (mixed.train.images, mixed.test.images):
+        np.testing.assert_allclose(images.numpy(), np.broadcast_to(levels / 65535, images.shape), atol=1e-6)
+    loud = [(Image.fromarray(np.full((16, 16), 7, np.float32)), k % 2) for k in range(8)]
+    with pytest.raises(FFLabelsError, match=r"dataset\[0\]: values out of range; got 7 to 7"):
+        ffnet.Data.from_dataset(loud)
+
+
+def test_a_data_set_that_can_only_be_iterated_is_read():
+    X, y = images_of_three()
+
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return zip(X, y, strict=True)
+
+    data, expected = ffnet.Data.from_dataset(Stream()), ffnet.Data.from_arrays(X, y)
+    assert torch.equal(data.train.images, expected.train.images)
+    assert torch.equal(data.train.classes, expected.train.classes)
 
 
 def test_arrays_are_split_class_by_class():

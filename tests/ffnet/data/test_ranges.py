@@ -57,6 +57,36 @@ def test_pictures_that_are_not_read_do_not_count_for_auto(folder):
     assert with_range(config_of(folder, "auto")).range == "0:4095"
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("place", [0, 5])
+def test_auto_leaves_pixels_that_are_no_numbers_to_the_reader(tmp_path, bad, place):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for k in range(6):
+            pixels = np.full((8, 8), 400, np.float32)
+            pixels[0, 0] = bad if k == place else 0
+            tifffile.imwrite(tmp_path / name / f"{k}.tif", pixels)
+    config = config_of(tmp_path, "auto")
+    assert with_range(config).range == "0:511"
+    with pytest.raises(FFLabelsError, match=rf"cat/{place}.tif.*NaN or infinite pixels"):
+        load_data(config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"data.name": "digits", "data.range": "auto"}, "data.range: does not apply to digits; got auto"),
+        ({"data.name": "digits", "data.range": "0:9"}, "data.range: does not apply to digits; got 0:9"),
+        ({"data.name": "mine", "data.range": "auto"}, "data.range: needs a folder of pictures; got auto"),
+    ],
+)
+def test_a_range_where_none_applies_is_refused(settings, message, tmp_path, monkeypatch):
+    (tmp_path / "digits").mkdir()  # the data set has the name, not the folder
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FFLabelsError, match=message):
+        with_range(Config().replaced(settings).data)
+
+
 def test_a_range_that_is_none_is_refused():
     with pytest.raises(FFLabelsError, match=r"data.range: not a range of values.*expected type, auto or LOW:HIGH"):
         Config().replaced({"data.range": "12"})

@@ -49,6 +49,21 @@ def both_sides():
     return net, one.eval(), data
 
 
+@pytest.mark.parametrize("kind", [ffnet.BPNet, ffnet.LocalNet])
+def test_a_baseline_reads_both_sides_and_learns_from_one(kind):
+    config = ffnet.Config().override([f"algorithm={kind.inference}", "net.widths=[4,6]", "net.pools=[2,2]"])
+    both, one = (kind(config.override([f"inference.mirror={m}"]), (1, 16, 16), 10) for m in ("true", "false"))
+    for parameter in one.parameters():
+        torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(0))
+    both.load_state_dict(one.state_dict())
+    images = torch.rand(4, 1, 16, 16)
+    with torch.no_grad():
+        mean = (one.eval()(images) + one(images.flip(3))) / 2
+        torch.testing.assert_close(both.eval()(images), mean)
+        torch.testing.assert_close(both.logits(images), mean)
+        torch.testing.assert_close(both.view_logits(images), one(images))
+
+
 @pytest.mark.parametrize("method", ["goodness", "linear"])
 def test_both_sides_are_the_mean_of_an_image_and_its_mirror_image(both_sides, method):
     net, one, data = both_sides

@@ -159,3 +159,10 @@ def test_an_item_asked_for_twice_in_a_batch_counts_twice():
     expected = [apart.__getitems__([3])[0][1] for _ in range(4)]
     found = [one for _, one, _ in together.__getitems__([3, 3, 3])] + [together[3][1]]
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_pairs_of_images_in_numpy_arrays():
+    images = torch.rand(8, 1, 16, 16)
+    tensors, arrays = ([(x, k) for k, x in enumerate(given)] for given in (images, images.numpy()))
+    for one, other in zip(ffnet.LabelledPairs(tensors, LABELS), ffnet.LabelledPairs(arrays, LABELS), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one[:2], other[:2], strict=True))
