@@ -130,7 +130,8 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             For missing or infinite values, and not one class per image (by scikit-learn).
         """
         # A fit that fails leaves no net, rather than an earlier one with the new classes.
-        vars(self).pop("net_", None)
+        if hasattr(self, "net_"):
+            del self.net_
 
         # Check the data.
         X, y = validate_data(self, X, y, dtype=None, allow_nd=True)
