@@ -130,8 +130,7 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             For missing or infinite values, and not one class per image (by scikit-learn).
         """
         # A fit that fails leaves no net, rather than an earlier one with the new classes.
-        if hasattr(self, "net_"):
-            del self.net_
+        self.__dict__.pop("net_", None)
 
         # Check the data.
         X, y = validate_data(self, X, y, dtype=None, allow_nd=True)
