@@ -83,8 +83,11 @@ def parse_shape(text: str) -> Shape:
 
 def constant_like(values: Any, images: Array, dtype: Any = None) -> Array:
     """Return host values (NumPy) as an array of the library, device and (unless given) dtype of `images`."""
-    if isinstance(values, np.ndarray) and not values.flags.writeable:
-        values = values.copy()  # PyTorch warns of memory that it could write
+    if isinstance(values, np.ndarray):
+        # PyTorch takes neither the bytes of other machines nor steps backwards, and warns of memory that is read-only.
+        backwards = any(stride < 0 for stride in values.strides)
+        if not values.flags.writeable or backwards or not values.dtype.isnative:
+            values = values.astype(values.dtype.newbyteorder("="), order="C")
     return array_namespace(images).asarray(values, dtype=dtype or images.dtype, device=device(images))
 
 

@@ -237,7 +237,7 @@ def _break_tie(
     matrix = similarity_of(some)
     both = np.where(matrix > 0, 1 + matrix, alike)
     better = select(both, len(chosen.indices), seed=brief.seed, iterations=iterations, progress=progress)
-    if better.score >= 1:
+    if better.score > 1:  # a pair of the set found is correlated
         return chosen
     np.fill_diagonal(both, -np.inf)
     used = chosen.iterations + better.iterations

@@ -102,7 +102,7 @@ def contact_sheet(
         left, top = 2 * GAP + k % columns * cell_w, head + k // columns * cell_h
         draw.text((left, top), label_text(k, names), fill=QUIET, font=font)
         imprint = checked_imprint(labels.labeler, images[:1], labels.recipes[k])[0]
-        drawn = imprint[:, None] if in_layers else [*labels.embed(images, np.full(len(images), k), intensity), imprint]
+        drawn = imprint[:, None] if in_layers else [*_embedded(labels, k, images, intensity), imprint]
         for i, image in enumerate(drawn):
             apart = 2 * GAP if i and i == len(tiles) else 0
             put(_thumbnail(image), left + i * (tw + GAP) + apart, top + CAPTION - GAP)
@@ -128,9 +128,14 @@ def strip(labels: LabelSet, k: int, images: npt.NDArray[np.float32], intensity: 
     if labels.labeler.pattern == "channels":
         shown = list(imprint[0][:, None])
     else:
-        shown = [*imprint, *labels.embed(images, np.full(len(images), k), intensity)]
+        shown = [*imprint, *_embedded(labels, k, images, intensity)]
     tiles = [np.pad(_thumbnail(np.asarray(one)), ((0, 0), (0, GAP), (0, 0)), constant_values=255) for one in shown]
     return Image.fromarray(np.concatenate(tiles, axis=1)[:, :-GAP])
+
+
+def _embedded(labels: LabelSet, k: int, images: npt.NDArray[np.float32], intensity: float) -> Any:
+    """Return images with label k; drawn alone, since a set's patterns are all drawn together."""
+    return LabelSet([labels.recipes[k]], labels.labeler).embed(images, np.zeros(len(images), np.int64), intensity)
 
 
 def save_sheet(sheet: Image, path: str | Path) -> None:

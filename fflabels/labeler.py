@@ -242,8 +242,8 @@ def convert_params(name: str, params_type: type[Params], params: Mapping[str, An
     if not typed:
         info = msgspec.inspect.type_info(params_type)
         assert isinstance(info, msgspec.inspect.StructType)
-        sequences = {f.name for f in info.fields if _takes_several(f.type)}
-        values = {k: _typed_value(name, k, v, several=k in sequences) for k, v in values.items()}
+        kinds = {f.name: f.type for f in info.fields}
+        values = {k: _typed_value(name, k, v, kinds[k]) for k, v in values.items()}
     try:
         converted = msgspec.convert(values, params_type, strict=typed)
         if bad := first_not_finite(msgspec.to_builtins(converted)):
@@ -263,10 +263,12 @@ def convert_params(name: str, params_type: type[Params], params: Mapping[str, An
         ) from None  # fmt: skip
 
 
-def _typed_value(labeler: str, name: str, text: str, *, several: bool) -> Any:
-    """Return what a user typed for a parameter: JSON, a list, or the text itself."""
+def _typed_value(labeler: str, name: str, text: str, kind: msgspec.inspect.Type) -> Any:
+    """Return what a user typed for a parameter: null where it may be unset, JSON, a list, or the text itself."""
+    if text == "null" and msgspec.inspect.NoneType() in getattr(kind, "types", ()):
+        return None
     if not text.lstrip().startswith(("[", "{")):
-        return text.split(",") if several else text
+        return text.split(",") if _takes_several(kind) else text
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError as error:

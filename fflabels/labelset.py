@@ -280,8 +280,13 @@ class LabelSet:
         """The label intensity K that the set was scored at, or 0.35."""
         return (self.scores and self.scores.intensity) or DEFAULT_INTENSITY
 
-    def to_json(self) -> bytes:
+    def to_json(self, *, shape: Shape | None = None) -> bytes:
         """Return the label-set file: sorted keys, no times, and a hash of the content.
+
+        Parameters
+        ----------
+        shape
+            (C, H, W) of the images that the labels are for; default: the set's own `shape`.
 
         Raises
         ------
@@ -295,7 +300,7 @@ class LabelSet:
             provenance=self.provenance,
             scores=self.scores,
             recipes=[msgspec.to_builtins(recipe) for recipe in self.recipes],
-            imprints=ReferenceImprints.draw(self.labeler, self.recipes, self.shape),
+            imprints=ReferenceImprints.draw(self.labeler, self.recipes, shape or self.shape),
         )
         content = msgspec.to_builtins(document, enc_hook=plain_number)
         content["sha256"] = sha256(canonical_json(content))
@@ -304,9 +309,9 @@ class LabelSet:
             raise too_large(len(data), len(self), "recipes")
         return data
 
-    def save(self, path: str | Path) -> None:
-        """Write the label-set file, whole or not at all."""
-        write_whole(path, self.to_json())
+    def save(self, path: str | Path, *, shape: Shape | None = None) -> None:
+        """Write the label-set file, whole or not at all; `shape` as for `to_json`."""
+        write_whole(path, self.to_json(shape=shape))
 
     @classmethod
     def load(

@@ -426,6 +426,11 @@ def _checked(labeler_type: object, entry: Entry, where: str) -> type[Labeler[Any
         raise FFLabelsError(
             "its name differs from its entry point's", where=where, got=repr(name), expected=repr(entry.name)
         )
+    if not (isinstance(labeler_type.params_type, type) and issubclass(labeler_type.params_type, msgspec.Struct)):
+        raise FFLabelsError(
+            "params_type is not a class of parameters", where=where, got=repr(labeler_type.params_type),
+            expected="a subclass of fflabels.Params",
+        )  # fmt: skip
     needed = [field.name for field in msgspec.structs.fields(labeler_type.params_type) if field.required]
     if needed:
         raise FFLabelsError("parameters without a default", where=where, got=", ".join(needed), expected="one for each")

@@ -1,13 +1,16 @@
 """design: the whole pipeline, its provenance, its baseline, and what it refuses."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fflabels import FFLabelsError, LabelSet, design, get_labeler, named_set, propose, select, similarity
-from fflabels.design import judged_shape
+from fflabels.design import _break_tie, chance_sets, judged_shape
+from fflabels.progress import silent
 from fflabels.scores import Provenance
+from fflabels.selection.dispersion import Selection
 
 SHAPE = (1, 16, 16)
 
@@ -35,6 +38,24 @@ def test_it_beats_chance_under_its_metric(labels):
         assert found.scores.similarity[metric].max < found.scores.random[metric].max
     chance = design("morph", 12, candidates=120, shape=SHAPE, seed=2, method="random")
     assert labels.scores.similarity["pearson"].max < chance.scores.similarity["pearson"].max
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_a_random_set_is_not_one_of_those_that_make_its_chance_baseline(seed):
+    chosen = select(np.eye(50), 6, seed=seed, method="random").indices.tolist()
+    assert chosen not in [sorted(some) for some in chance_sets(50, 6, seed)]
+
+
+def test_among_sets_that_are_uncorrelated_the_least_alike_is_taken_though_some_are_shifted_copies():
+    """Twelve labels without correlation, of which all but two are copies of one another, shifted."""
+    alike = np.full((12, 12), 0.1, np.float32)
+    alike[2:, 2:] = 1
+    np.fill_diagonal(alike, 1)
+    brief = SimpleNamespace(seed=0, similarity=lambda some, *_: alike[np.ix_(some, some)])
+    first = Selection(np.arange(2, 6), 0.0, "best", 0.0, 0)
+    perfect = lambda some: np.eye(len(some), dtype=np.float32)  # noqa: E731
+    found = _break_tie(brief, list(range(12)), perfect, first, "shift", None, silent)
+    assert {0, 1} < set(found.indices.tolist())
 
 
 def test_every_label_is_visible(labels):

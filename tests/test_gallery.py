@@ -58,3 +58,11 @@ def test_labels_of_several_channels_show_every_channel():
     for k, channel in enumerate(channels):  # each pixel is enlarged four times
         tile = tiles[::4, k * (gallery.SIDE + gallery.GAP) :][:, : gallery.SIDE : 4]
         np.testing.assert_allclose(tile / 255, channel, atol=1 / 255)
+
+
+def test_each_label_is_drawn_alone(monkeypatch):
+    drawn, labels = [], named_set("fourier:paper10")
+    imprint = type(labels.labeler).imprint
+    monkeypatch.setattr(type(labels.labeler), "imprint", lambda self, *args: drawn.append(1) or imprint(self, *args))
+    contact_sheet(labels, shape=(1, 16, 16))
+    assert len(drawn) <= 2 * len(labels)

@@ -5,7 +5,10 @@ import pytest
 
 from fflabels import (
     FFLabelsError,
+    Labeler,
     LabelSet,
+    Params,
+    Recipe,
     References,
     compare,
     design,
@@ -16,6 +19,9 @@ from fflabels import (
     select_vectors,
     similarity,
 )
+from fflabels.arrays import constant_like
+from fflabels.labeler import convert_params
+from fflabels.registry import offer
 
 FOURIER = get_labeler("fourier")
 SMALL = {"shape": (1, 8, 8), "references": "digits"}
@@ -94,3 +100,38 @@ def test_images_of_another_byte_order_are_refused_as_such():
     images = np.zeros((2, 1, 8, 8), other)
     with pytest.raises(FFLabelsError, match="images: bytes in another order than this machine's"):
         labels.embed(images, np.zeros(2, np.int64), 0.5)
+
+
+class Optional(Params, frozen=True):
+    bands: tuple[int, ...] | None = (1, 2)
+    title: str | None = "a"
+    text: str = "b"
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ({"bands": "null", "title": "null", "text": "null"}, Optional(bands=None, title=None, text="null")),
+        ({"bands": "3,4", "title": "nul"}, Optional(bands=(3, 4), title="nul")),
+    ],
+)
+def test_null_unsets_what_may_be_unset(typed, expected):
+    assert convert_params("mine", Optional, typed, typed=False) == expected
+
+
+@pytest.mark.parametrize("dtype", [">f4", "<f4"])
+@pytest.mark.parametrize("turn", [np.flipud, np.rot90, np.asarray])
+def test_patterns_lie_in_memory_as_they_may(turn, dtype):
+    torch = pytest.importorskip("torch")
+    pattern = turn(np.arange(12, dtype=dtype).reshape(3, 4))
+    found = constant_like(pattern, torch.zeros(1, 1, 3, 4))
+    assert found.dtype == torch.float32
+    np.testing.assert_array_equal(found.numpy(), pattern)
+
+
+def test_a_class_of_parameters_is_required():
+    class Bad(Labeler):
+        name, recipe_type, params_type = "bad", Recipe, dict
+
+    with pytest.raises(FFLabelsError, match=r"params_type is not a class of parameters; got <class 'dict'>"):
+        offer(Bad)

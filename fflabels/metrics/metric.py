@@ -128,7 +128,8 @@ class Metric:
         if matrix.size and not (least <= matrix.min() <= matrix.max() <= 1):
             raise FFLabelsError(
                 "similarities out of range", where=f"metric {self.name}",
-                got=f"{matrix.min():g} to {matrix.max():g}", expected=f"{least} to 1",
+                got=f"{matrix.min():.9g} to {matrix.max():.9g}", expected=f"{least} to 1",
+                hint="fflabels.metrics.finished clips what rounding leaves",
             )  # fmt: skip
         if not np.array_equal(matrix, matrix.T):
             raise FFLabelsError(

@@ -27,6 +27,9 @@ ITERATIONS = 40_000
 STARTS = 32
 """Greedy constructions, each from another candidate, of which the best is kept."""
 
+RANDOM = 1000
+"""The stream of random numbers of ``random``: not one of the chance baseline's sets, which have 0, 1, …"""
+
 EXHAUSTIVE = 20_000
 """Up to this many subsets, all are compared, unless they have more than `EXHAUSTIVE_PAIRS` pairs in total."""
 
@@ -154,7 +157,7 @@ def check_certify(certify: bool | float, count: int) -> None:
 def _chosen(
     matrix: npt.NDArray[Any], n: int, seed: int, iterations: int | None, method: Method, progress: Progress
 ) -> Selection:
-    count, rng = len(matrix), np.random.default_rng(seed)
+    count, rng = len(matrix), np.random.default_rng([seed, RANDOM] if method == "random" else seed)
     if n in (1, count):
         only = _result(matrix, rng.choice(count, n, replace=False) if method == "random" else np.arange(n), method)
         return replace(only, bound=only.score)

@@ -91,6 +91,7 @@ def check_apart(
             if reason:
                 yield CheckResult(check, "skipped", reason)
                 continue
+            line = b""
             try:
                 line = lines.get(timeout=seconds)
             except queue.Empty:
@@ -99,7 +100,7 @@ def check_apart(
             else:
                 result = msgspec.json.decode(line, type=CheckResult) if line else _ended(check, process, said)
             yield result
-            if result.status == "failed" and (check == LOADS or process.poll() is not None):
+            if result.status == "failed" and (check == LOADS or not line):
                 reason = f"not run after {check}"
     finally:
         _end(process)

@@ -245,6 +245,37 @@ def test_a_labeler_in_a_file_serves_every_command_and_its_set_runs_no_code_by_it
     )
 
 
+CHANNELS = """
+import numpy as np
+from fflabels import Labeler, Recipe
+from fflabels.arrays import array_namespace, constant_like
+
+class Slopes(Recipe, frozen=True):
+    values: tuple[float, ...]
+
+class Ramps(Labeler[Slopes]):
+    name = "ramps"
+    recipe_type = Slopes
+    pattern = "channels"
+    image_independent = True
+
+    def propose(self, rng, shape):
+        return Slopes(tuple(rng.uniform(1, 4, size=shape[0]).tolist()))
+
+    def imprint(self, images, recipe):
+        ramp = np.arange(images.shape[3]) / images.shape[3]
+        ramps = np.stack([np.broadcast_to(ramp * slope % 1, images.shape[2:]) for slope in recipe.values])
+        return array_namespace(images).broadcast_to(constant_like(ramps, images), images.shape)
+"""
+
+
+def test_candidates_are_generated_at_the_shape_that_was_typed(tmp_path):
+    (tmp_path / "ramps.py").write_text(CHANNELS)
+    done = run("generate", "--labeler", "ramps.py:Ramps", "--candidates", 5, "--shape", "4x16x16", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "candidates: candidates-ramps.json" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

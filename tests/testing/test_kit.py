@@ -4,13 +4,15 @@ import re
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 from faulty import FAULTY, Colours, Draws, Intensity, Online, Shade, StripeParams, Stripes, Untagged, Writing
 
 from fflabels import FFLabelsError, Labeler, LabelSet, Params, design, get_labeler, list_labelers
-from fflabels.testing import KIT, check_labeler, parametrize_with_checks
-from fflabels.testing.kit import CHECKS, _outcome, checks_of
+from fflabels.testing import KIT, CheckFailedError, LabelerTests, check_labeler, parametrize_with_checks
+from fflabels.testing.apart import LOADS, check_apart
+from fflabels.testing.kit import CHECKS, _outcome, after_first, checks_of
 
 pytest_plugins = ["fflabels.testing.fixtures"]
 
@@ -102,6 +104,16 @@ def test_one_cause_is_one_failure():
     assert [check for check, (status, _) in late.items() if status == "failed"] == ["no_mutation", "spawned_processes"]
 
 
+def test_an_expected_failure_hides_no_other():
+    class Late(Stripes):
+        def embed(self, images, imprints, intensity):
+            raise RuntimeError("no embedding today")
+
+    found = failures(Late, expected_failures={"no_mutation": "known"})
+    assert found["no_mutation"] == "known"
+    assert found["intensity"].startswith("RuntimeError: no embedding today")
+
+
 @pytest.mark.slow
 def test_a_function_that_numpy_alone_has_is_named():
     class AsType(Shade):
@@ -124,6 +136,24 @@ def test_parameters_that_cannot_be_hashed_are_called_that():
             return Stripes().propose(rng, shape)
 
     assert "expected numbers, texts and tuples, no lists" in failures(Listed)["parameters"]
+    alone = {check.name: after_first(check) for check in checks_of()}
+    alone["determinism"](Listed())
+    with pytest.raises(CheckFailedError, match="no lists"):
+        alone["parameters"](Listed())
+
+
+def test_the_tests_that_an_author_wrote_are_kept():
+    class TestMine(LabelerTests):
+        labeler = Stripes
+
+        def test_pace(self):
+            return "mine"
+
+        def test_golden(self):
+            return "mine, too"
+
+    assert (TestMine().test_pace(), TestMine().test_golden()) == ("mine", "mine, too")
+    assert TestMine().test_determinism() is None
 
 
 def test_a_labeler_of_other_images_is_refused_elsewhere():
@@ -163,6 +193,36 @@ def test_a_file_written_in_a_thread_is_blocked_and_seen(tmp_path, monkeypatch):
     status, message = _outcome(CHECKS["no_outside_access"], Writing())
     assert (status, message) == ("failed", "access: does not hold; got open 'written.txt'; expected none")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_slow_reader_gets_every_result(tmp_path, monkeypatch):
+    (tmp_path / "shades.py").write_text(SHADES)
+    monkeypatch.chdir(tmp_path)
+    results = []
+    for result in check_apart("shades.py:Shades", [LOADS, "image_independence", "determinism"]):
+        results.append((result.check, result.status))
+        time.sleep(1)  # the process ends meanwhile
+    assert results == [(LOADS, "passed"), ("image_independence", "failed"), ("determinism", "passed")]
+
+
+SHADES = """
+from fflabels import Labeler, Recipe
+
+class ShadeRecipe(Recipe, frozen=True):
+    factor: float
+
+class Shades(Labeler[ShadeRecipe]):
+    name = "shades"
+    recipe_type = ShadeRecipe
+    image_independent = True
+
+    def propose(self, rng, shape):
+        return ShadeRecipe(rng.uniform(0.2, 0.8))
+
+    def imprint(self, images, recipe):
+        return images * recipe.factor
+"""
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ def command(
             progress=progress,
         )
     provenance = Provenance("candidates", None, seed, len(pool), pool.drawn, pool.min_visibility)
-    LabelSet(pool.recipes, labeler, provenance).save(out)
+    LabelSet(pool.recipes, labeler, provenance).save(out, shape=shape)
 
     # Show how many draws were left out.
     counts = {"candidates": len(pool), "drawn": pool.drawn, "repeated": pool.repeated, "invisible": pool.invisible}
