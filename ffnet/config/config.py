@@ -102,7 +102,8 @@ class Config(Section, frozen=True):
                 raise FFLabelsError("not a section", where=name, got=value, expected=kind.__name__, hint=hint)
         check_numbers(self)
         depth = len(self.net.widths)
-        for name in ("net.strides", "net.pools", "labels.goodness.regions"):
+        of_labels = ["labels.goodness.regions"] if self.algorithm == "ff" else []  # the others use no labels
+        for name in ("net.strides", "net.pools", *of_labels):
             count = len(operator.attrgetter(name)(self))
             if count not in (0, depth):
                 expected = f"{depth}, as net.widths"

@@ -31,7 +31,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from fflabels.errors import FFLabelsError, nearest
-from ffnet.config.config import Config, result_settings, type_of
+from ffnet.config.config import Config, type_of, used_settings
 from ffnet.config.sections import Fraction, Positive
 from ffnet.presets import load_preset
 
@@ -204,7 +204,7 @@ class Experiment(_Part, frozen=True):
             if any(seed >= (self.factors[name].levels[level].seeds or seeds) for name, level in levels.items()):
                 continue
             config = self._config(levels, size, seed, data)
-            key = msgspec.json.encode(result_settings(config), order="deterministic")
+            key = msgspec.json.encode(used_settings(config), order="deterministic")
             if key not in seen:
                 jobs.append(Job(levels, seed, config))
             seen.add(key)
@@ -241,7 +241,8 @@ class Experiment(_Part, frozen=True):
         ]
         for chosen in itertools.product(*choices):
             levels = dict(zip(self.factors, chosen, strict=True))
-            if self.change != "product" and sum(levels[name] != f.base_level for name, f in self.factors.items()) > 1:
+            changed = [levels[name] for name in self.shown_factors if levels[name] != self.factors[name].base_level]
+            if self.change != "product" and len(changed) > 1:
                 continue
             parts = [self.factors[name].levels[level] for name, level in levels.items()]
             wanted = all(levels[other] in names for part in parts for other, names in part.only.items())

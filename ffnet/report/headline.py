@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+from fflabels.errors import FFLabelsError
 from ffnet.config.config import BASELINE_SETTINGS, Config, result_settings
 from ffnet.data.load import KNOWN
 from ffnet.evaluation.statistics import percent
@@ -41,7 +42,13 @@ def sentence(run: Run) -> str:
 
 
 def bars(run: Run, baseline: Run | Record | None = None) -> list[Bar]:
-    """Return the accuracies of a run, of its untrained net and of a baseline, and that of guessing."""
+    """Return the accuracies of a run, of its untrained net and of a baseline, and that of guessing.
+
+    Raises
+    ------
+    FFLabelsError
+        When the baseline was not evaluated on the images that the run was evaluated on.
+    """
     if run.results is None:
         return []
     part = run.results.parts[-1]
@@ -50,7 +57,12 @@ def bars(run: Run, baseline: Run | Record | None = None) -> list[Bar]:
         bars.append(Bar(ALGORITHMS.get(name, name), percent(accuracy.accuracy), True))
         if accuracy.untrained is not None:
             bars.append(Bar(f"{name}, untrained net", percent(accuracy.untrained), False))
-    if baseline and (other := getattr(baseline.results, part.split)):
+    if baseline:
+        other = getattr(baseline.results, part.split) if baseline.results else None
+        if other is None:
+            raise FFLabelsError(
+                "has no accuracy to show beside", where=str(baseline.folder), expected=f"{part.split} images"
+            )
         for name, accuracy in other.accuracies.items():
             bars.append(Bar(ALGORITHMS.get(name, f"{name}, {baseline.folder.name}"), percent(accuracy.accuracy), False))
     return [*bars, Bar("guessing", percent(1 / len(run.about.data.class_names)), False)]
@@ -70,6 +82,7 @@ def _baseline_command(config: Config) -> str:
     """Return the command that trains the same net by back-propagation, on the same data for as long."""
     usual, own = (result_settings(one) for one in (quick_preset(config.data.name).config, config))
     words = ["ffnet", "train", "--dataset", config.data.name]
+    words += ["--data", config.data.root] if config.data.root else []
     for key, value in own.items():
         if key in BASELINE_SETTINGS - NOT_SHARED and value != usual[key]:
             text = value if isinstance(value, str) else "" if value is None else json.dumps(value)

@@ -11,6 +11,7 @@ from pathlib import Path
 from fflabels.errors import MissingExtraError
 from fflabels.files import write_whole
 from fflabels.progress import Progress, silent
+from ffnet.config import Config
 from ffnet.data.dataset import Data
 from ffnet.evaluation.activation_maps import activation_maps
 from ffnet.evaluation.statistics import percent
@@ -163,10 +164,17 @@ def _results(run: Run) -> Section | None:
 def _learning(run: Run) -> Section | None:
     if not run.metrics:
         return None
-    discrimination = "Discrimination: how often a layer gives the right label higher goodness than a wrong one."
-    words = "" if run.config.algorithm != "ff" else discrimination
+    words = _discrimination(run.config) if run.config.algorithm == "ff" else ""
     drawn = picture(figures.learning_curves(run.metrics), "learning curves", chart=True)
     return Section("Learning", words, (drawn,))
+
+
+def _discrimination(config: Config) -> str:
+    if not config.has_codes and config.train.loss == "bce":
+        return (
+            "Discrimination: how often goodness is above the threshold with the right label, below it with a wrong one."
+        )
+    return "Discrimination: how often a layer gives the right label higher goodness than a wrong one."
 
 
 def _layers(run: Run) -> Section | None:

@@ -250,7 +250,7 @@ def _checked_nets(runs: Sequence[Run]) -> list[FFNet]:
     for run in runs:
         if not isinstance(run.net, FFNet):
             raise FFLabelsError("not forward-forward", where=str(run.folder), got=f"algorithm {run.config.algorithm}")
-        if (settings := (run.config, run.net.labels)) in seen:
+        if (settings := (run.config, run.net.labels, run.about.started)) in seen:
             where, got = str(run.folder), f"seed {run.config.seed}"
             raise FFLabelsError("the same settings and seed twice", where=where, got=got)
         seen.append(settings)

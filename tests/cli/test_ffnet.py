@@ -97,6 +97,7 @@ def test_every_option_reaches_the_settings(tmp_path, arguments, setting, value):
         config = config[name]
     assert config == value
     assert kept["epochs_done"] == 1
+    assert kept["results"] == json.loads((tmp_path / "run" / "results.json").read_text())
     assert kept["layer_local"] is ("bp" not in arguments)
 
 

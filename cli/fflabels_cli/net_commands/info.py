@@ -31,7 +31,7 @@ def command(run: str, json_: bool) -> None:
                 "epochs_done": len(loaded.metrics),
                 "metrics": loaded.metrics,
                 "test_reads": loaded.test_reads,
-                "results": msgspec.to_builtins(loaded.results),
+                "results": loaded.results and loaded.results.to_builtins(),
             }
         )
         return

@@ -124,6 +124,24 @@ vary = { "train.crop" = [0, 2] }
     with pytest.raises(FFLabelsError, match="vary: two levels are named 8-8-8"):
         experiment(tmp_path, text.replace("[16, 32, 64]", "[8, 8, 8]"))
     assert len(experiment(tmp_path, text.replace("one at a time", "product")).jobs(seeds=2)) == 24
+    pools = text + "[factors.pool]\nreplicate = true\nvary = { 'labels.seed' = [0, 1] }\n"
+    changes = [tuple(job.levels.values())[:3] for job in experiment(tmp_path, pools).jobs()]
+    assert changes == [tuple(job.levels.values()) for job in jobs for _ in range(2)]
+
+
+def test_nets_without_labels_are_not_trained_again_for_settings_of_labels(tmp_path):
+    text = """
+about = "algorithms by intensity"
+preset = "pairs-digits"
+seeds = 1
+[factors.algorithm]
+levels.ff = {}
+levels.bp = { settings = { algorithm = "bp" } }
+[factors.intensity]
+vary = { "labels.intensity" = [0.2, 0.3] }
+"""
+    jobs = experiment(tmp_path, text).jobs()
+    assert [tuple(job.levels.values()) for job in jobs] == [("ff", "0.2"), ("ff", "0.3"), ("bp", "0.2")]
 
 
 @pytest.mark.parametrize("name", list_experiments())
@@ -401,6 +419,9 @@ def test_false_discoveries_are_controlled_as_by_hand():
     passing = [rank for rank, (p, _) in enumerate(tested, 1) if p <= 0.05 * rank / len(tested)]
     assert discoveries(found) == {k for _, k in tested[: max(passing)]}
     assert discoveries([]) == set()
+    # The differences of another factor change nothing, however small their p-values are.
+    others = [Effect("other", "l", {}, "a", Gap(0.9, 0.8, 1, 3), 1e-9, False)] * 50
+    assert discoveries([*found, *others]) == discoveries(found) | set(range(len(found), len(found) + 50))
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import dataclasses
 import html
+import itertools
 import re
 import shlex
 import shutil
@@ -17,6 +18,7 @@ import ffnet
 from fflabels.errors import FFLabelsError
 from ffnet.config import Config
 from ffnet.report.advice import advice
+from ffnet.report.headline import _baseline_command
 from ffnet.report.page import verdict, write_report
 from ffnet.runs.folder import load_run
 
@@ -74,6 +76,25 @@ def test_without_a_baseline_the_page_says_how_to_make_one(runs, tmp_path):
     assert "back-propagation</dt>" in page.read_text()
 
 
+def test_the_command_for_a_baseline_fits_nets_of_any_depth_and_names_the_folder_of_the_data():
+    config = ffnet.load_preset("paper-cifar10-fourier").config.replaced({"data.root": "some where"})
+    words = shlex.split(_baseline_command(config))
+    assert words[:6] == ["ffnet", "train", "--dataset", "cifar10", "--data", "some where"]
+    settings = [word for option, word in itertools.pairwise(words) if option == "--set"]
+    baseline = ffnet.load_preset("quick-cifar10").config.override(["algorithm=bp", *settings])
+    assert baseline.net.widths == config.net.widths
+
+
+def test_what_discrimination_is_depends_on_the_loss(runs, tmp_path):
+    for loss, words in (
+        ("bce", "above the threshold with the right label"),
+        ("softmax", "higher goodness than a wrong"),
+    ):
+        config = runs["ff0"].config.override([f"train.loss={loss}"])
+        page = write_report(dataclasses.replace(runs["ff0"], config=config), out=tmp_path / f"{loss}.html").read_text()
+        assert words in page
+
+
 def test_a_run_on_data_from_python_names_no_command_for_a_baseline(data, tmp_path):
     given = ffnet.Data.from_arrays(data.train.images[:60], data.train.classes[:60], name="mine")
     config = ffnet.Config().replaced({**SMALL, "train.epochs": 1, "data.limit": None})
@@ -86,6 +107,9 @@ def test_a_baseline_is_a_finished_run_on_the_same_data(runs, unfinished, tmp_pat
         write_report(runs["ff0"], out=tmp_path / "page.html", baseline=unfinished)
     about = runs["bp"].about
     other = msgspec.structs.replace(about, data=msgspec.structs.replace(about.data, sha256="0"))
+    unread = dataclasses.replace(runs["bp"], results=msgspec.structs.replace(runs["bp"].results, test=None))
+    with pytest.raises(FFLabelsError, match="has no accuracy to show beside; expected test images"):
+        write_report(runs["ff0"], out=tmp_path / "page.html", baseline=unread)
     with pytest.raises(FFLabelsError, match="another data set"):
         write_report(runs["ff0"], out=tmp_path / "page.html", baseline=dataclasses.replace(runs["bp"], about=other))
 

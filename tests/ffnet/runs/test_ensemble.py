@@ -1,7 +1,9 @@
 """Several runs as an ensemble."""
 
+import dataclasses
 import shutil
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from fflabels.errors import FFLabelsError
 from ffnet.fitting import fit_score_weights
 from ffnet.inference.passes import goodness_scores, linear_scores
 from ffnet.runs.ensemble import DECAY
+from ffnet.runs.settings import StartMark
 
 pytestmark = pytest.mark.slow
 
@@ -168,6 +171,9 @@ def test_what_cannot_answer_together_is_refused_by_name_and_no_look_is_counted(r
     copy = ffnet.load_run(tmp_path / "copy")
     with pytest.raises(FFLabelsError, match=r"copy: the same settings and seed twice; got seed 0"):
         ffnet.Ensemble([runs[0], copy])
+    mark = msgspec.structs.replace(copy.about, started=StartMark("first", 1, "0" * 64))
+    continued = dataclasses.replace(copy, about=mark)  # another training, though its settings are the same
+    assert len(ffnet.Ensemble([runs[0], continued]).nets) == 2
     with pytest.raises(FFLabelsError, match=r"bp: not forward-forward; got algorithm bp"):
         ffnet.Ensemble([runs[0], trained(tmp_path / "bp", "algorithm=bp")])
     other = trained(tmp_path / "fewer", "labels.set=onehot", "data.validation=100")
