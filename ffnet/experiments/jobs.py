@@ -18,6 +18,7 @@ from ffnet.labels.kinds import offer_files
 from ffnet.prepare import check_names
 from ffnet.runs.files import CONFIG
 from ffnet.runs.folder import Run, is_finished
+from ffnet.runs.label_files import changed_file
 from ffnet.runs.locks import LockedError, is_locked
 from ffnet.runs.log import METRICS, TIMINGS, as_csv, read_lines
 from ffnet.runs.record import Record, read_record
@@ -132,7 +133,8 @@ def check_settings(config: Config, out: Path) -> None:
     Raises
     ------
     FFLabelsError
-        When the folder holds a run, and its settings are not these.
+        When the folder holds a run, and its settings are not these, or the label-set file that they name has other
+        labels now.
     """
     if not (out / CONFIG).exists():
         return
@@ -148,6 +150,9 @@ def check_settings(config: Config, out: Path) -> None:
         raise FFLabelsError(
             "holds a run of other settings", where=str(out), hint="move it away, or choose another --out"
         )
+    if file := changed_file(present, out):
+        hint = f"{file} has changed since; move the run away, or choose another --out"
+        raise FFLabelsError("holds a run with other labels", where=str(out), hint=hint)
 
 
 def status(jobs: Sequence[Job], folder: Path) -> list[Status]:

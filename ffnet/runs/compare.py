@@ -13,6 +13,7 @@ from ffnet.config.config import used_settings
 from ffnet.evaluation.accuracy import SplitName
 from ffnet.evaluation.statistics import Gap, Welch
 from ffnet.runs.folder import Run, check_alike
+from ffnet.runs.label_files import digests
 from ffnet.runs.record import Record
 
 OF_BASELINES = {"bp", "local"}
@@ -103,10 +104,12 @@ def group_runs(runs: Sequence[Run | Record], split: SplitName = "validation") ->
 def _settings_of(run: Run | Record) -> dict[str, Any]:
     """Return the settings that a run uses, without its seed, and a hash of those of the run that it started from.
 
-    Without the name of its data, too: `check_alike` has compared the images.
+    Without the name of its data, too: `check_alike` has compared the images. Beside the name of a label-set file it
+    has a hash of the labels, since a file can change between runs.
     """
-    start = run.about.started
-    return {**used_settings(run.config, without=("seed", "data.name")), "start": start and start.settings[:8]}
+    start, settings = run.about.started, used_settings(run.config, without=("seed", "data.name"))
+    files = {key: f"{settings[key]} ({digest[:8]})" for key, digest in digests(run.config, run.folder).items()}
+    return {**settings, **files, "start": start and start.settings[:8]}
 
 
 def differences(groups: Sequence[Group]) -> list[Difference]:

@@ -16,6 +16,7 @@ from reference import make_folder
 from scipy.stats import ttest_rel
 from tiny_experiment import TINY, experiment
 
+from fflabels import design
 from fflabels.errors import FFLabelsError
 from ffnet.evaluation.statistics import Gap
 from ffnet.experiments.factors import by_key
@@ -422,6 +423,21 @@ def test_false_discoveries_are_controlled_as_by_hand():
     # The differences of another factor change nothing, however small their p-values are.
     others = [Effect("other", "l", {}, "a", Gap(0.9, 0.8, 1, 3), 1e-9, False)] * 50
     assert discoveries([*found, *others]) == discoveries(found) | set(range(len(found), len(found) + 50))
+
+
+@pytest.mark.slow
+def test_results_made_with_other_labels_are_refused(tmp_path):
+    labels = tmp_path / "labels.json"
+    design("fourier", 10, candidates=20, shape=(1, 16, 16)).save(labels)
+    text = TINY.replace("[factors.goodness]", f'labels.set = "{labels}"\nlabels.assign = "alike"\n\n[factors.goodness]')
+    jobs = experiment(tmp_path, text).jobs(seeds=1)[:1]
+    run_jobs(jobs, tmp_path / "out")
+    assert len(rows_of(jobs, tmp_path / "out")) == 1  # its labels are in another order than those of the file
+    design("fourier", 10, candidates=20, shape=(1, 16, 16), seed=1).save(labels)
+    with pytest.raises(FFLabelsError, match=r"holds a run with other labels \(.*labels.json has changed since"):
+        rows_of(jobs, tmp_path / "out")
+    labels.unlink()  # the run has its own copy
+    assert len(rows_of(jobs, tmp_path / "out")) == 1
 
 
 @pytest.mark.slow

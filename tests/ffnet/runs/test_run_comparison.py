@@ -10,7 +10,7 @@ from reference import make_folder
 from scipy import stats
 
 import ffnet
-from fflabels import FFLabelsError
+from fflabels import FFLabelsError, design
 from ffnet.config import Config
 from ffnet.runs.compare import Group, differences, group_runs
 from ffnet.runs.folder import Results, load_run
@@ -83,6 +83,18 @@ def test_accuracies_are_of_the_split_that_is_asked_for(runs):
     without = replace(runs["ff0"], results=Results(None, runs["ff0"].results.test))
     with pytest.raises(FFLabelsError, match=r"no accuracy on validation images .--split test"):
         group_runs([without], "validation")
+
+
+@pytest.mark.slow
+def test_runs_with_a_label_set_file_that_changed_are_no_repeats(tmp_path):
+    runs, labels = [], tmp_path / "labels.json"
+    for seed, drawn in ((0, 0), (1, 1), (2, 1)):
+        design("fourier", 10, candidates=20, shape=(1, 16, 16), seed=drawn).save(labels)
+        config = Config().replaced({**SMALL, "labels.set": str(labels), "train.epochs": 1, "seed": seed})
+        runs.append(ffnet.train(config, out=tmp_path / str(seed)))
+    groups = group_runs(runs)
+    assert [group.seeds for group in groups] == [[0], [1, 2]]
+    assert len({group.name for group in groups}) == 2
 
 
 @pytest.mark.slow
