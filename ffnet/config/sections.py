@@ -162,7 +162,7 @@ class TrainConfig(Section, frozen=True):
     temperature: Rate = 1.0
     """Divides the logit of the BCE loss; 1 in the paper."""
     alpha: Rate = 8.0
-    """Multiplies goodness in the softmax and softplus losses."""
+    """Multiplies goodness in the softmax and softplus losses, and where ``negatives=hard`` draws wrong labels."""
     peer: NotNegative = 0.0
     """Strength of peer normalisation, which pulls the mean activities of a layer's channels towards each other
     (`ffnet.training.peer`) [base: 0.03]; 0: off."""
