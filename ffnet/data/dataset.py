@@ -155,8 +155,8 @@ class Data:
         """Return a data set of the items (image, class) of a PyTorch data set, all read at once.
 
         Images are tensors (C, H, W), bytes or floats in [0, 1], or pictures of Pillow, which are read as files are:
-        turned upright, laid on white, grey or in colour. Class names are those of its
-        attribute ``classes`` unless given. `test` is a data set, too. For the rest see `from_arrays`.
+        turned upright, laid on white, grey or in colour. Class names are those of its attribute ``classes`` unless
+        given. `test` is a data set, too. For the rest see `from_arrays`.
         """
         names = getattr(dataset, "classes", None) if class_names is None else class_names
         tested = None if test is None else _items(test)
@@ -229,6 +229,9 @@ def _items(dataset: Any) -> tuple[Any, npt.NDArray[Any]]:
 
 def _pixels(items: Sequence[Any]) -> list[npt.NDArray[Any]]:
     """Return pictures of Pillow as (C, H, W): bytes if all have 8 bits, else floats in [0, 1]."""
+    for picture in items:
+        if not getattr(picture, "filename", ""):  # no file from which the low bytes of colours can be read
+            picture.load()
     stored = [from_pillow(picture, f"dataset[{k}]") for k, picture in enumerate(items)]
     if all(image.values.dtype == np.uint8 for image in stored):
         return [image.values for image in stored]

@@ -1,6 +1,7 @@
 """Natural calls from Python: they work, or the error says what to write."""
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
@@ -134,6 +135,10 @@ def test_pictures_of_more_than_8_bits_keep_their_grey_levels():
     mixed = ffnet.Data.from_dataset([(picture, k % 2) for k, picture in enumerate(half_deep)])
     for images in (mixed.train.images, mixed.test.images):
         np.testing.assert_allclose(images.numpy(), np.broadcast_to(levels / 65535, images.shape), atol=1e-6)
+    deep = np.random.default_rng(0).integers(0, 65536, (16, 16, 3)).astype(np.uint16)
+    coded = b"P6 16 16 65535\n" + deep.astype(">u2").tobytes()  # read from memory: Pillow keeps 8 bits of colours
+    colours = ffnet.Data.from_dataset([(Image.open(io.BytesIO(coded)), k % 2) for k in range(8)]).train.images[0]
+    np.testing.assert_allclose(colours.permute(1, 2, 0).numpy(), deep / 65535 * 255, atol=1)
     loud = [(Image.fromarray(np.full((16, 16), 7, np.float32)), k % 2) for k in range(8)]
     with pytest.raises(FFLabelsError, match=r"dataset\[0\]: values out of range; got 7 to 7"):
         ffnet.Data.from_dataset(loud)
