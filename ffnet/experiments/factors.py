@@ -147,8 +147,9 @@ class Experiment(_Part, frozen=True):
     split
         The images that reports show accuracies of.
     accuracies
-        Which accuracies reports show; default: all that the runs have. ``prediction``: by each run's default inference
-        method, so that nets with and without a goodness can be compared.
+        Which accuracies reports show, with the split before the name for another than `split`; default: all that the
+        runs have. ``prediction``: by each run's default inference method, so that nets with and without a goodness can
+        be compared.
     change
         ``product``: all combinations of levels. ``one at a time``: base levels but for one factor.
     paper

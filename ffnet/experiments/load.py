@@ -115,7 +115,8 @@ def _check(experiment: Experiment) -> None:
 
 def _check_report(experiment: Experiment, jobs: Sequence[Job]) -> None:
     """Refuse accuracies that no run has, floors of no combination, and a plot without an axis."""
-    _known(experiment.accuracies, dict.fromkeys(ACCURACIES), f"{experiment.where}: accuracies")
+    known = [*ACCURACIES, *(f"{split} {name}" for split in ("validation", "test") for name in ACCURACIES)]
+    _known(experiment.accuracies, dict.fromkeys(known), f"{experiment.where}: accuracies")
     combinations = {", ".join(job.levels[name] for name in experiment.shown_factors): None for job in jobs}
     _known(list(experiment.floors), combinations, f"{experiment.where}: floors")
     if "accuracy" in experiment.show and not experiment.shown_factors:

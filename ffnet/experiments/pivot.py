@@ -19,6 +19,9 @@ from ffnet.report.tables import format_gap, markdown
 Levels: TypeAlias = tuple[str, ...]
 
 REPORT, EFFECTS = "report.md", "effects.png"
+SPLITS = ("validation ", "test ")
+"""Columns of accuracies begin with the split."""
+
 RATE = 0.05
 """False discoveries among the differences that are marked, at most (Benjamini and Hochberg 1995)."""
 
@@ -50,11 +53,15 @@ class Effect(NamedTuple):
 
 
 def accuracy_columns(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
-    """Return the columns that reports show: accuracies on the experiment's split."""
-    present = list(dict.fromkeys(name for row in rows for name in row if name.startswith(f"{experiment.split} ")))
-    measured = [name for name in present if not name.endswith(PREDICTION)]
-    wanted = [f"{experiment.split} {name}" for name in experiment.accuracies] or measured
-    return [name for name in wanted if name in present]
+    """Return the columns that reports show: accuracies on the experiment's split, and others that it names in full."""
+    present = list(dict.fromkeys(name for row in rows for name in row if name.startswith(SPLITS)))
+    measured = [name for name in present if name.startswith(f"{experiment.split} ") and not name.endswith(PREDICTION)]
+    return [name for name in _wanted(experiment) or measured if name in present]
+
+
+def _wanted(experiment: Experiment) -> list[str]:
+    """Return the columns of the accuracies that an experiment names."""
+    return [name if name.startswith(SPLITS) else f"{experiment.split} {name}" for name in experiment.accuracies]
 
 
 def sample(experiment: Experiment, rows: Sequence[Row], column: str) -> list[float]:
@@ -127,7 +134,7 @@ def discoveries(differences: Sequence[Effect]) -> set[int]:
 def below_floor(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     """Return the combinations whose mean accuracy, the first that reports show, is below their floor."""
     means: dict[str, list[float]] = {}
-    wanted = [f"{experiment.split} {name}" for name in experiment.accuracies] or accuracy_columns(experiment, rows)
+    wanted = _wanted(experiment) or accuracy_columns(experiment, rows)
     for row in rows:
         if wanted and wanted[0] in row:
             means.setdefault(", ".join(_levels(row, experiment.shown_factors)), []).append(row[wanted[0]])

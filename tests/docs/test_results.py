@@ -233,7 +233,8 @@ def test_pages_of_codes_have_the_means_of_their_rows(name):
     table = text.splitlines()[2:]
     assert len(table) == len({tuple(row[factor] for factor in factors) for row in rows})
     for line in table:
-        *levels, n, goodness, linear, untrained, _ = (cell.strip() for cell in line.strip("|").split("|"))
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        levels, (n, goodness, linear, untrained) = cells[: len(factors)], cells[len(factors) : len(factors) + 4]
         own = [row for row in rows if [row[factor] for factor in factors] == levels]
         assert int(n) == len(own)
         for shown_, column in ((goodness, "goodness"), (linear, "linear"), (untrained, "linear, untrained")):
