@@ -54,8 +54,9 @@ def check_writable(path: str | Path) -> None:
     try:
         probe.touch(exist_ok=False)
         probe.unlink()
-    except OSError as error:
-        raise FFLabelsError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
+    except (OSError, UnicodeEncodeError) as error:  # the latter where the system's names are ASCII
+        reason = getattr(error, "strerror", None) or error
+        raise FFLabelsError(f"cannot be written: {reason}", where=str(path)) from error
 
 
 def is_our_picture(path: Path) -> bool:

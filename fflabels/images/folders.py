@@ -42,6 +42,11 @@ def is_picture(path: Path) -> bool:
     return _named_so(path) and path.is_file()
 
 
+def is_broken_link(path: Path) -> bool:
+    """Return whether a path is a link, and not a hidden one, to what is not there."""
+    return path.is_symlink() and not path.exists() and not path.name.startswith(".")
+
+
 def class_folders(folder: Path) -> list[Path]:
     """Return the subfolders of a folder by name, without hidden ones and those of systems."""
     return sorted(

@@ -57,6 +57,9 @@ BASELINE_SETTINGS = frozenset({
 """Settings that change a result of nets without labels (``algorithm`` bp or local)."""
 
 
+EXAMPLES = {"float": "0.3", "int": "3", "array": "[16,32,64]", "bool": "true or false"}
+"""How values of msgspec's types are written."""
+
 _SECTIONS: dict[str, type[Section]] = {
     "labels": LabelsConfig, "data": DataConfig, "net": NetConfig, "train": TrainConfig, "inference": InferenceConfig,
 }  # fmt: skip
@@ -263,7 +266,10 @@ def convert(tree: Mapping[str, Any], where: str) -> Config:
         if isinstance(error.__cause__, FFLabelsError):
             raise FFLabelsError(str(error.__cause__), where=where) from None
         raise FFLabelsError(
-            f"bad setting: {error}", where=where, got=refused_value(tree, str(error)), hint=_choices(str(error))
+            f"bad setting: {error}",
+            where=where,
+            got=refused_value(tree, str(error)),
+            hint=_choices(str(error)) or _example(str(error)),
         ) from None
 
 
@@ -271,6 +277,12 @@ def _choices(error: str) -> str | None:
     """Return a hint that lists the words a setting accepts, if msgspec refused a word; else None."""
     match = re.match(r"Invalid enum value '(.*)' - at `\$\.([\w.]+)`", error)
     return nearest(match[1], type_of(match[2]).values) if match else None
+
+
+def _example(error: str) -> str | None:
+    """Return a hint on how a number, a list or a truth value is written, if msgspec refused a text for one."""
+    match = re.match(r"Expected `(float|int|array|bool)[^`]*`.*, got `str`", error)
+    return f"written as {EXAMPLES[match[1]]}" if match else None
 
 
 @functools.lru_cache(maxsize=1000)

@@ -10,13 +10,17 @@ from pathlib import Path
 
 from fflabels.errors import FFLabelsError
 from fflabels.images import SUFFIXES, class_folders, pictures
-from fflabels.images.folders import counted, is_picture
+from fflabels.images.folders import counted, is_broken_link, is_picture
+from ffnet.data.registry import DATASETS
 from ffnet.data.splits import SplitRule
 
 SPLIT_FOLDERS = {
     "train": "train", "test": "test", "val": "validation", "valid": "validation", "validation": "validation",
 }  # fmt: skip
 """Names of folders that hold a split, in lower case, and which split it is."""
+
+RUN = ("run.json", "config.toml")
+"""Files that every run folder has."""
 
 OUTPUT = ("run.json", ".lock")
 """A folder without pictures of its own, and with one of these files in it or below, holds runs."""
@@ -85,6 +89,14 @@ def picture_files(folder: Path) -> list[Path]:
     return [path for part in parts.values() for class_folder in _subfolders(part) for path in pictures(class_folder)]
 
 
+def picture_folders(name: str) -> list[Path]:
+    """Return the folder of a data set and those of its splits; none for a data set that is no folder."""
+    folder = Path(name)
+    if name in DATASETS or not folder.is_dir():
+        return []
+    return [folder, *(path for path in _subfolders(folder) if path.name.lower() in SPLIT_FOLDERS)]
+
+
 def check_text(name: str, what: str) -> None:
     """Refuse a name that is not Unicode, as from an archive of another system: run folders and pages hold Unicode."""
     try:
@@ -108,6 +120,9 @@ def _unread(folder: Path, splits: Sequence[Path], names: Sequence[str]) -> Itera
     others = [p for path in classes for p in path.iterdir() if _is_file(p) and p.suffix.lower() not in SUFFIXES]
     if endings := Counter(p.suffix.lower() or "no ending" for p in others):
         yield f"{counted(len(others), 'file')} of other kinds ({', '.join(sorted(endings))})"
+    links = [p for path in (*splits, *classes) for p in path.iterdir() if is_broken_link(p)]
+    if links:
+        yield f"{counted(len(links), 'broken link')} ({links[0].relative_to(folder)}{', …' * (len(links) > 1)})"
     if beside := sum(len(pictures(path)) for path in dict.fromkeys([folder, *splits])):
         yield f"{counted(beside, 'image')} beside the class folders"
     for path in _subfolders(folder) if folder not in splits else ():
@@ -117,7 +132,14 @@ def _unread(folder: Path, splits: Sequence[Path], names: Sequence[str]) -> Itera
 
 def _subfolders(folder: Path) -> list[Path]:
     """Return the subfolders by name, without hidden ones, those of systems, and those that hold runs."""
-    return [p for p in class_folders(folder) if pictures(p) or not any(q.name in OUTPUT for q in p.rglob("*"))]
+    return [p for p in class_folders(folder) if not _holds_runs(p)]
+
+
+def _holds_runs(folder: Path) -> bool:
+    """Return whether a folder is a run's, perhaps with pictures of its own such as cam.png, or holds runs."""
+    if all((folder / name).is_file() for name in RUN):
+        return True
+    return not pictures(folder) and any(path.name in OUTPUT for path in folder.rglob("*"))
 
 
 def _is_file(path: Path) -> bool:

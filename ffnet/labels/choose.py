@@ -109,10 +109,13 @@ def check_count(config: Config, count: int, data: Data) -> None:
     """Refuse a number of labels other than the number of classes."""
     if count != data.classes:
         name = config.labels.goodness.set if config.has_codes else config.labels.set
-        hint = "labels.set=fourier designs as many; on the command line --labels fourier"
+        hint: str | None = "labels.set=fourier designs as many; on the command line --labels fourier"
+        hint = None if config.has_codes else hint
+        if config.labels.n is not None:
+            hint = "leave out labels.n (--n)"
         raise FFLabelsError(
             "not one label per class", where=f"labels {name}", got=count, expected=f"{data.classes} for {data.name}",
-            hint=None if config.has_codes else hint,
+            hint=hint,
         )  # fmt: skip
 
 

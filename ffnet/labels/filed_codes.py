@@ -68,4 +68,4 @@ def documents(path: Path) -> list[tuple[int, str, bytes]]:
     except (OSError, ValueError, LookupError, AttributeError) as error:
         if isinstance(error, FFLabelsError):
             raise
-        raise FFLabelsError(f"cannot be read: {error}", where=str(path)) from None
+        raise FFLabelsError(f"cannot be read: {getattr(error, 'strerror', None) or error}", where=str(path)) from None

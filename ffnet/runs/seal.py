@@ -99,9 +99,9 @@ def check_seal(folder: Path, format_: int) -> None:
         raise FFLabelsError(what, where=str(folder / files.ABOUT), hint=restore)
 
     for name in INPUTS:
-        if _digest(folder / name) != sealed.files.get(name):
-            where = str(folder / name)
-            raise FFLabelsError("not the file that the run began with", where=where, hint=restore)
+        if (present := _digest(folder / name)) != sealed.files.get(name):
+            what = "not the file that the run began with" if present else "is missing"
+            raise FFLabelsError(what, where=str(folder / name), hint=restore)
 
     # What training made. A missing file is reported by the code that reads it.
     for name in sealed.files.keys() - set(INPUTS):

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from commands import here
 from fflabels_cli import app
 from PIL import Image
+from reference import make_folder
 from test_fflabels import good, run
 
 from fflabels.errors import install_command
@@ -190,6 +191,12 @@ def test_predict_answers_for_the_good_images_and_names_all_others(trained):
     assert [one["image"] for one in json.loads(found.stdout)] == ["good.png"]
     found = ffnet("predict", "runs/digits-fourier-0", "bad.png", cwd=cwd)
     assert (found.returncode, found.stdout) == (1, "")
+    (cwd / "some").mkdir()
+    (cwd / "some" / "gone.png").symlink_to("nowhere.png")
+    shutil.copy(cwd / "good.png", cwd / "some")
+    found = ffnet("predict", "runs/digits-fourier-0", "some", cwd=cwd)
+    assert (found.returncode, "good.png" in found.stdout) == (1, True)
+    assert "some/gone.png: cannot be read as an image" in found.stderr
 
 
 def test_predict_takes_names_that_are_not_utf8(trained):
@@ -299,6 +306,24 @@ def test_validation_may_be_called_val(trained):
     cwd, _ = trained
     texts = {name: shown("eval", "runs/digits-fourier-0", "--split", name, cwd=cwd) for name in ("val", "validation")}
     assert texts["val"] == texts["validation"]
+
+
+def test_pictures_of_a_run_replace_no_file_of_the_user_and_join_no_class(tmp_path):
+    make_folder(tmp_path / "animals", each=12)
+    settings = ("--set", "net.widths=[4,4,4]", "--set", "data.size=16", "--epochs", 1, "--labels", "fourier")
+    done = ffnet(
+        "train", "--dataset", "animals", *settings, "--set", "labels.candidates=8", "--out", "run", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    found = ffnet("cam", "run", "--out", "animals/cat/new.png", "--force", cwd=tmp_path)
+    assert (found.returncode, "would be one of the pictures to read" in found.stderr) == (1, True)
+    for command, name in (("cam", "cam.png"), ("report", "report.html")):
+        (tmp_path / "run" / name).write_text("mine")
+        found = ffnet(command, "run", cwd=tmp_path)
+        assert (found.returncode, "not replaced" in found.stderr) == (1, True)
+        assert (tmp_path / "run" / name).read_text() == "mine"
+        assert ffnet(command, "run", "--force", cwd=tmp_path).returncode == 0
+        assert ffnet(command, "run", cwd=tmp_path).returncode == 0  # its own it replaces
 
 
 def test_tensorboard_gets_every_epoch(tmp_path):
@@ -418,6 +443,9 @@ def test_presets(tmp_path):
         (["train", "--labels", "fourier:paper10", "--set", "data.size=8"], "Error: wave: frequency above the sampling limit; got (fy, fx) = (0, 6)"),
         (["train", "--labels", "fourier:paper10", "--n", "5"], "Error: labels fourier:paper10: a set of another size; got 10; expected 5"),
         (["train", "--labels", "fourier:paper10", "--param", "waves=2"], "Error: --param: a finished set takes no parameters; got fourier:paper10"),
+        (["train", "--set", "labels.intensity=.3"], "got .3 (written as 0.3)"),
+        (["train", "--set", "net.widths=16,32,64"], "got 16,32,64 (written as [16,32,64])"),
+        (["train", "--labels", "fourier", "--n", "4"], "got 4; expected 10 for digits (leave out labels.n (--n))"),
         (["train", "--algorithm", "bp", "--labels", "fourier"], "Error: algorithm bp uses no labels: leave out --labels"),
         (["train", "--seed", 99999999999999999999], "Error: settings: bad setting: "),
         (["train", "--out", "/proc/x"], "Error: out /proc/x: cannot be made: "),
@@ -465,6 +493,9 @@ def test_a_mistake_is_one_clear_line_and_leaves_nothing_behind(tmp_path, argumen
         (["compare", "RUN", "RUN"], "Error: runs: the same run twice"),
         (["resume", "RUN", "--epochs", "9"], "ffnet train --start runs/digits-fourier-0 --epochs 9 continues from it"),
         (["resume", "a run", "--epochs", "9"], "ffnet train --start 'a run' --epochs 9 continues from it"),
+        (["report", "RUN", "--out", "cam.txt"], "Error: cam.txt: wrong ending"),
+        (["predict", "text.png", "RUN"], "Error: text.png: not a run folder"),
+        (["eval", "RUN", "--inference", "bp"], "Error: inference: for another kind of net; got bp"),
         (["report", "half"], "half/run.json: cannot be read"),
         (["compare", "half"], "half/run.json: cannot be read"),
     ],

@@ -53,6 +53,7 @@ def command(
     from ffnet import activation_maps, goodness_maps, load_run
     from ffnet.data.dataset import first_of_each_class
     from ffnet.data.folders import read_pictures
+    from ffnet.data.layout import picture_folders
     from ffnet.report.figures import activation
     from ffnet.report.names import drawable, legend
 
@@ -66,7 +67,9 @@ def command(
     if by == "goodness" and not loaded.net.has_codes:
         raise FFLabelsError("this net does not use codes", where=run, got="--by goodness", expected="--by linear")
     path = out or Path(run) / "cam.png"
-    output.check_output(path, ".png", force=force or out is None, inputs=images)
+    of_run = path.resolve().parent == Path(run).resolve()
+    folders = [] if of_run else picture_folders(data or loaded.config.data.name)
+    output.check_output(path, ".png", force=force, inputs=[*images, *folders])
     names = loaded.about.data.class_names
     if class_name is not None and class_name not in names:
         raise FFLabelsError("no such class", where="--class", got=class_name, hint=nearest(class_name, names))

@@ -38,9 +38,12 @@ def command(
     """
     from fflabels_cli import net_output, output
     from ffnet import Ensemble, load_run
+    from ffnet.inference.predict import check_inference
 
     loaded = [load_run(run, device=device or "auto") for run in runs]
     ensemble = Ensemble(loaded) if len(loaded) > 1 or inference == "both" else None
+    if not ensemble:
+        check_inference(loaded[0].net, inference)
     loaded_data = loaded[0].data(data)
     with output.Bars() as progress:
         evaluation = (ensemble or loaded[0]).evaluate(loaded_data, split, inference=inference, progress=progress)

@@ -52,8 +52,8 @@ def command(
     # Refuse bad arguments before the work.
     if csv_:
         output.check_output(csv_, ".csv", force=force, inputs=images)
-    files = [file for image in images for file in _files(Path(image))]
     loaded = load_run(run, device=device or "auto")
+    files = [file for image in images for file in _files(Path(image))]
     loaded.check_trained()
     if loaded.results is None:
         done, of = len(loaded.metrics), loaded.config.train.epochs
@@ -97,13 +97,13 @@ def command(
 
 
 def _files(path: Path) -> list[Path]:
-    """Return the file, or the images in the folder and its subfolders, without hidden ones."""
+    """Return the file, or the images and broken links in the folder and its subfolders, without hidden ones."""
     from fflabels.errors import FFLabelsError
-    from fflabels.images.folders import is_picture
+    from fflabels.images.folders import is_broken_link, is_picture
 
     if not path.is_dir():
         return [path]
-    inside = sorted(filter(is_picture, path.rglob("*")))
+    inside = sorted(file for file in path.rglob("*") if is_picture(file) or is_broken_link(file))
     shown = [p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts)]
     if not shown:
         raise FFLabelsError("no image in the folder", where=str(path))

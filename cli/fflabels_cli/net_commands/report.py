@@ -25,13 +25,12 @@ def command(run: str, out: Path | None, beside: str | None, force: bool, data: s
     from fflabels.errors import FFLabelsError
     from fflabels_cli import output
     from ffnet import load_run
-    from ffnet.report.page import write_report
+    from ffnet.report.page import REPORT, write_report
     from ffnet.runs.record import read_record
 
-    if out:
-        output.check_output(out, ".html", force=force)
-    baseline = read_record(beside) if beside else None
     loaded = load_run(run, device=device or "auto")
+    output.check_output(out or loaded.folder / REPORT, ".html", force=force)
+    baseline = read_record(beside) if beside else None
     try:
         loaded_data = loaded.data(data)
     except FFLabelsError as error:

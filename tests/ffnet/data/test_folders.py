@@ -125,6 +125,8 @@ def test_the_output_of_a_run_is_no_class(tmp_path, monkeypatch):
     assert first.about.data == second.about.data
     assert first.about.data.class_names == ["cat", "dog"]
     assert (first.about.data.name, first.about.data.splits) == (tmp_path.name, "by class")
+    Image.new("L", (400, 300)).save(first.folder / "cam.png")
+    assert first.data().class_names == ("cat", "dog")
 
 
 @pytest.mark.parametrize("bad", ["caf\udce9", "\udcff"])
@@ -248,7 +250,9 @@ def test_what_systems_and_links_leave_in_a_folder_is_no_class_and_no_picture(tmp
     make_folder(tmp_path)
     for name in ("lost+found", "$RECYCLE.BIN", "#recycle", "cat/thumbs.png"):
         (tmp_path / name).mkdir()
-    (tmp_path / "dog" / "gone.png").symlink_to(tmp_path / "nowhere.png")
-    data = load(tmp_path)
+    for place in ("dog/gone.png", "owl"):
+        (tmp_path / place).symlink_to(tmp_path / "nowhere")
+    with pytest.warns(NotReadWarning, match=r"not read: 2 broken links \(owl, …\)$"):
+        data = load(tmp_path)
     assert data.class_names == ("cat", "dog")
     assert sum(counts(data)) == 16

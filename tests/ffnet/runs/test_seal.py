@@ -76,6 +76,9 @@ def test_other_labels_are_noticed(finished, runs):
     shutil.copy(runs["ff1"].folder / "labels.json", finished)
     with pytest.raises(FFLabelsError, match=r"labels.json: not the file that the run began with"):
         load_run(finished)
+    (finished / "labels.json").unlink()
+    with pytest.raises(FFLabelsError, match=r"labels.json: is missing"):
+        load_run(finished)
 
 
 def flip(path):
