@@ -54,13 +54,11 @@ class Baseline(Net):
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Return logits (N, classes) for images (N, C, H, W), bytes or floats in [0, 1].
 
-        With ``inference.mirror`` the mean over both views.
+        In evaluation mode, with ``inference.mirror``, the mean over both views; training sees one.
         """
-        return torch.stack([self.view_logits(v) for v in views(images_NCHW, self.config.inference.mirror)]).mean(0)
-
-    def view_logits(self, images_NCHW: Tensor) -> Tensor:
-        """Return logits (N, classes) for the images as they are: those of training."""
-        return self.logits_of_maps(self.last_maps(images_NCHW))
+        mirror = self.config.inference.mirror and not self.training
+        views_VNC = [self.logits_of_maps(self.last_maps(view)) for view in views(images_NCHW, mirror)]
+        return torch.stack(views_VNC).mean(0)
 
     @torch.no_grad()
     def logits(self, images: Tensor, *, chunk: int | None = None) -> Tensor:

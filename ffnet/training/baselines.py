@@ -44,7 +44,7 @@ class BPLearner(BaselineLearner):
         """Train on the images of step k."""
         self.net.train()
         index_B = draws.order_SB[k]
-        classes_B, logits_BC = train.classes[index_B], self.net.view_logits(draws.images(train, k))
+        classes_B, logits_BC = train.classes[index_B], self.net(draws.images(train, k))
         loss, hits = cross_entropy(logits_BC, classes_B), (logits_BC.argmax(1) == classes_B).sum()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
