@@ -237,7 +237,8 @@ def _break_tie(
     matrix = similarity_of(some)
     both = np.where(matrix > 0, 1 + matrix, alike)
     better = select(both, len(chosen.indices), seed=brief.seed, iterations=iterations, progress=progress)
-    if better.score > 1:  # a pair of the set found is correlated
+    found = matrix[np.ix_(better.indices, better.indices)]
+    if np.triu(found, 1).max(initial=0) > 0:  # a pair is correlated
         return chosen
     np.fill_diagonal(both, -np.inf)
     used = chosen.iterations + better.iterations

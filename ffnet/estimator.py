@@ -68,7 +68,7 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Other settings, which override the parameters above: a mapping such as ``{"train.lr": 1e-3}``, or a list such as
         ``["net.widths=[32,64,64]"]``. `set_params` and grid searches take them by their dotted names.
     image_shape
-        (C, H, W) of the images, if `X` has them flattened, one per row.
+        (C, H, W) of the images, if `X` has them flattened, one per row; else it must be their shape.
     seed
         Old name of `random_state`.
 

@@ -246,7 +246,8 @@ def check_output(path: Path, suffix: str = "", *, force: bool = False, inputs: I
     force
         Whether to replace a foreign file all the same.
     inputs
-        Files that the command reads: these are never replaced.
+        Files, and folders of pictures, that the command reads: these files are never replaced, and no picture is
+        written among those.
     """
     from fflabels.errors import FFLabelsError
     from fflabels.files import check_writable, is_our_page, is_our_picture

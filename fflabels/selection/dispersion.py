@@ -28,7 +28,7 @@ STARTS = 32
 """Greedy constructions, each from another candidate, of which the best is kept."""
 
 RANDOM = 1000
-"""The stream of random numbers of ``random``: not one of the chance baseline's sets, which have 0, 1, …"""
+"""The stream of random numbers of ``random``: not one of the chance baseline's, 0 to 4 (`design.chance_sets`)."""
 
 EXHAUSTIVE = 20_000
 """Up to this many subsets, all are compared, unless they have more than `EXHAUSTIVE_PAIRS` pairs in total."""

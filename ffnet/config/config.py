@@ -57,7 +57,10 @@ BASELINE_SETTINGS = frozenset({
 """Settings that change a result of nets without labels (``algorithm`` bp or local)."""
 
 
-EXAMPLES = {"float": "0.3", "int": "3", "array": "[16,32,64]", "bool": "true or false"}
+EXAMPLES = {
+    "float": "numbers are written like 0.3", "int": "whole numbers are written like 3",
+    "array": "lists are written like [16,32,64]", "bool": "true or false",
+}  # fmt: skip
 """How values of msgspec's types are written."""
 
 _SECTIONS: dict[str, type[Section]] = {
@@ -282,7 +285,7 @@ def _choices(error: str) -> str | None:
 def _example(error: str) -> str | None:
     """Return a hint on how a number, a list or a truth value is written, if msgspec refused a text for one."""
     match = re.match(r"Expected `(float|int|array|bool)[^`]*`.*, got `str`", error)
-    return f"written as {EXAMPLES[match[1]]}" if match else None
+    return EXAMPLES[match[1]] if match else None
 
 
 @functools.lru_cache(maxsize=1000)

@@ -229,7 +229,10 @@ def _items(dataset: Any) -> tuple[Any, npt.NDArray[Any]]:
 
 def _pixels(items: Sequence[Any]) -> list[npt.NDArray[Any]]:
     """Return pictures of Pillow as (C, H, W): bytes if all have 8 bits, else floats in [0, 1]."""
-    for picture in items:
+    for k, picture in enumerate(items):
+        if picture.mode == "I" and picture.format is None:  # which value is white?
+            expected = "another mode, such as I;16 or L, or arrays of floats in [0, 1]"
+            raise FFLabelsError("32-bit integers", where=f"dataset[{k}]", got="mode I", expected=expected)
         if not getattr(picture, "filename", ""):  # no file from which the low bytes of colours can be read
             picture.load()
     stored = [from_pillow(picture, f"dataset[{k}]") for k, picture in enumerate(items)]

@@ -20,7 +20,6 @@ from fflabels.images.stored import Stored
 from ffnet.config import DataConfig
 from ffnet.data.dataset import Bytes, Classes, Data, split_data
 from ffnet.data.layout import check_text, class_names, picture_files, split_folders, warn_of_unread
-from ffnet.data.registry import DATASETS
 from ffnet.data.splits import SplitRule, held_out
 
 MOST_NAMED = 100
@@ -206,12 +205,9 @@ def with_range(config: DataConfig) -> DataConfig:
     Raises
     ------
     FFLabelsError
-        For a registered data set, whose range is known, and for ``auto`` without a folder.
+        For ``auto`` without a folder.
     """
     folder = Path(config.name)
-    if config.range != "type" and config.name in DATASETS:
-        why = f"does not apply to {config.name}"
-        raise FFLabelsError(why, where="data.range", got=config.range, hint="it is for images of your own")
     if config.range != "auto":
         return config
     if not folder.is_dir():

@@ -11,7 +11,6 @@ from pathlib import Path
 from fflabels.errors import FFLabelsError
 from fflabels.images import SUFFIXES, class_folders, pictures
 from fflabels.images.folders import counted, is_broken_link, is_picture
-from ffnet.data.registry import DATASETS
 from ffnet.data.splits import SplitRule
 
 SPLIT_FOLDERS = {
@@ -27,7 +26,7 @@ OUTPUT = ("run.json", ".lock")
 
 
 class NotReadWarning(UserWarning):
-    """A folder of pictures holds pictures, or other files among its pictures, that are not read."""
+    """A folder of pictures holds pictures, broken links, or other files among its pictures, that are not read."""
 
 
 def split_folders(folder: Path, rule: SplitRule) -> dict[str, Path]:
@@ -90,9 +89,9 @@ def picture_files(folder: Path) -> list[Path]:
 
 
 def picture_folders(name: str) -> list[Path]:
-    """Return the folder of a data set and those of its splits; none for a data set that is no folder."""
+    """Return the folder of a data set and those of its splits; none where there is no folder."""
     folder = Path(name)
-    if name in DATASETS or not folder.is_dir():
+    if not folder.is_dir():
         return []
     return [folder, *(path for path in _subfolders(folder) if path.name.lower() in SPLIT_FOLDERS)]
 
@@ -120,7 +119,8 @@ def _unread(folder: Path, splits: Sequence[Path], names: Sequence[str]) -> Itera
     others = [p for path in classes for p in path.iterdir() if _is_file(p) and p.suffix.lower() not in SUFFIXES]
     if endings := Counter(p.suffix.lower() or "no ending" for p in others):
         yield f"{counted(len(others), 'file')} of other kinds ({', '.join(sorted(endings))})"
-    links = [p for path in (*splits, *classes) for p in path.iterdir() if is_broken_link(p)]
+    places = dict.fromkeys([folder, *splits, *classes])
+    links = [p for path in places for p in sorted(path.iterdir()) if is_broken_link(p)]
     if links:
         yield f"{counted(len(links), 'broken link')} ({links[0].relative_to(folder)}{', …' * (len(links) > 1)})"
     if beside := sum(len(pictures(path)) for path in dict.fromkeys([folder, *splits])):

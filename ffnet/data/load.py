@@ -22,6 +22,18 @@ KNOWN = DATASETS.keys()
 """The names of all registered data sets."""
 
 
+BUILT_IN = frozenset(DATASETS)
+"""Those of ffnet itself, whose range of values is known."""
+
+
+def check_range(config: DataConfig) -> None:
+    """Refuse ``data.range`` for a built-in data set."""
+    if config.range != "type" and config.name in BUILT_IN:
+        why = f"does not apply to {config.name}"
+        hint = "it is for images of your own"
+        raise FFLabelsError(why, where="data.range", got=config.range, expected="type", hint=hint)
+
+
 def load_data(config: DataConfig | str, splits: SplitRule = "by class", **settings: Any) -> Data:
     """Return a data set.
 

@@ -23,7 +23,7 @@ SPLITS = ("validation ", "test ")
 """Columns of accuracies begin with the split."""
 
 RATE = 0.05
-"""False discoveries among the differences that are marked, at most (Benjamini and Hochberg 1995)."""
+"""False discoveries among the marked differences of a factor, at most (Benjamini and Hochberg 1995)."""
 
 
 class Effect(NamedTuple):
@@ -61,7 +61,8 @@ def accuracy_columns(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
 
 def _wanted(experiment: Experiment) -> list[str]:
     """Return the columns of the accuracies that an experiment names."""
-    return [name if name.startswith(SPLITS) else f"{experiment.split} {name}" for name in experiment.accuracies]
+    wanted = [name if name.startswith(SPLITS) else f"{experiment.split} {name}" for name in experiment.accuracies]
+    return list(dict.fromkeys(wanted))
 
 
 def sample(experiment: Experiment, rows: Sequence[Row], column: str) -> list[float]:
@@ -155,7 +156,8 @@ def report(experiment: Experiment, jobs: Sequence[Job], rows: Sequence[Row], com
     # The tables: all combinations, then differences.
     columns, factors = accuracy_columns(experiment, rows), experiment.shown_factors
     draws = "seeds" if factors == [*experiment.factors] else "draws; the seeds of each are averaged first"
-    lines += [f"Accuracy on the {experiment.split} images, %: mean ± standard deviation over n {draws}.", ""]
+    others = ", where a column names no others" if any(not c.startswith(experiment.split) for c in columns) else ""
+    lines += [f"Accuracy on the {experiment.split} images{others}, %: mean ± standard deviation over n {draws}.", ""]
     table = []
     for levels in dict.fromkeys(_levels(row, factors) for row in rows):
         own = [row for row in rows if _levels(row, factors) == levels]

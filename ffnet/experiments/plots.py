@@ -36,7 +36,8 @@ def accuracy_curves(experiment: Experiment, rows: Sequence[Row], columns: Sequen
                 name = ", ".join([*at, column.removeprefix(f"{experiment.split} ")])
                 lines.setdefault(name, {})[point] = values
     points = [level for level in experiment.factors[x].levels if any(level in line for line in lines.values())]
-    return figures.accuracy_by_point(lines, points, x, f"{experiment.split} accuracy, %", title)
+    split = f"{experiment.split} " if all(column.startswith(experiment.split) for column in columns) else ""
+    return figures.accuracy_by_point(lines, points, x, f"{split}accuracy, %", title)
 
 
 def draw_plots(

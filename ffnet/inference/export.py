@@ -117,8 +117,7 @@ def export_net(
         scorer.net.dtype = torch.float32
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = _traced(scorer, inputs[:2])
-        data = _WRITERS[kind](program, json.dumps(list(class_names)))
+        data = _exported(scorer, inputs[:2], kind, json.dumps(list(class_names)))
 
     # Compare, then keep the file.
     with torch.no_grad():
@@ -133,12 +132,15 @@ def export_net(
     return Compared(len(inputs), int((exported.argmax(1) == predicted).sum()), difference)
 
 
-def _traced(scorer: Scorer, images: Tensor) -> ExportedProgram:
-    """Return a program that takes any number of images."""
+def _exported(scorer: Scorer, images: Tensor, kind: str, class_names: str) -> bytes:
+    """Return the file of a program that takes any number of images."""
     try:
-        return torch.export.export(scorer, (images,), dynamic_shapes=({0: Dim("N")},))
+        program = torch.export.export(scorer, (images,), dynamic_shapes=({0: Dim("N")},))
+        return _WRITERS[kind](program, class_names)
+    except (FFLabelsError, MissingExtraError):
+        raise
     except Exception as error:  # the labels of a plugin may be drawn by anything
-        why = str(error).strip().partition("\n")[0]
+        why = str(error).strip().partition("\n")[0] or type(error).__name__
         raise FFLabelsError(f"PyTorch cannot export it: {why}", where=f"inference {scorer.inference}") from error
 
 

@@ -109,10 +109,12 @@ def check_count(config: Config, count: int, data: Data) -> None:
     """Refuse a number of labels other than the number of classes."""
     if count != data.classes:
         name = config.labels.goodness.set if config.has_codes else config.labels.set
-        hint: str | None = "labels.set=fourier designs as many; on the command line --labels fourier"
-        hint = None if config.has_codes else hint
-        if config.labels.n is not None:
-            hint = "leave out labels.n (--n)"
+        if config.labels.n is not None and (config.has_codes or is_labeler(name)):
+            hint: str | None = "leave out labels.n (--n)"
+        else:
+            hint = (
+                None if config.has_codes else "labels.set=fourier designs as many; on the command line --labels fourier"
+            )
         raise FFLabelsError(
             "not one label per class", where=f"labels {name}", got=count, expected=f"{data.classes} for {data.name}",
             hint=hint,

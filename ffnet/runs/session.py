@@ -17,7 +17,7 @@ from fflabels.progress import Progress, silent
 from fflabels.registry import running_no_files
 from ffnet.data.dataset import Data
 from ffnet.data.folders import with_range
-from ffnet.data.load import load_data
+from ffnet.data.load import check_range, load_data
 from ffnet.evaluation.accuracy import evaluate
 from ffnet.labels.choose import choose_labels
 from ffnet.labels.kinds import offer_files
@@ -162,6 +162,7 @@ def train(
             return _continue(Path(ranks.broadcast_text()), ranks, interrupts, watcher, data=data)
         with new_run_folder(out, config) as folder:
             # Refuse what cannot be trained before the labels are designed; then build the net.
+            check_range(config.data)
             config = config.replaced({"data.range": with_range(config.data).range})
             data = data or load_data(config.data)
             with running_no_files():

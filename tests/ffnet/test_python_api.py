@@ -139,6 +139,8 @@ def test_pictures_of_more_than_8_bits_keep_their_grey_levels():
     coded = b"P6 16 16 65535\n" + deep.astype(">u2").tobytes()  # read from memory: Pillow keeps 8 bits of colours
     colours = ffnet.Data.from_dataset([(Image.open(io.BytesIO(coded)), k % 2) for k in range(8)]).train.images[0]
     np.testing.assert_allclose(colours.permute(1, 2, 0).numpy(), deep / 65535 * 255, atol=1)
+    with pytest.raises(FFLabelsError, match=r"dataset\[0\]: 32-bit integers; got mode I; expected another mode"):
+        ffnet.Data.from_dataset([(Image.fromarray(levels).convert("I"), k % 2) for k in range(8)])
     loud = [(Image.fromarray(np.full((16, 16), 7, np.float32)), k % 2) for k in range(8)]
     with pytest.raises(FFLabelsError, match=r"dataset\[0\]: values out of range; got 7 to 7"):
         ffnet.Data.from_dataset(loud)

@@ -155,6 +155,13 @@ def test_the_tests_that_an_author_wrote_are_kept():
     assert (TestMine().test_pace(), TestMine().test_golden()) == ("mine", "mine, too")
     assert TestMine().test_determinism() is None
 
+    class TestHeir(TestMine):
+        kit = 1
+
+    assert TestHeir().test_pace() == "mine"
+    assert TestHeir.test_draws is None
+    assert TestMine.test_draws is not None
+
 
 def test_a_labeler_of_other_images_is_refused_elsewhere():
     message = r"stripes: cannot draw on images of this shape; got 1×32×32; expected 3 channels and 20 pixels a side"

@@ -54,6 +54,7 @@ def command(
     from ffnet.data.dataset import first_of_each_class
     from ffnet.data.folders import read_pictures
     from ffnet.data.layout import picture_folders
+    from ffnet.data.load import KNOWN
     from ffnet.report.figures import activation
     from ffnet.report.names import drawable, legend
 
@@ -68,7 +69,8 @@ def command(
         raise FFLabelsError("this net does not use codes", where=run, got="--by goodness", expected="--by linear")
     path = out or Path(run) / "cam.png"
     of_run = path.resolve().parent == Path(run).resolve()
-    folders = [] if of_run else picture_folders(data or loaded.config.data.name)
+    name = loaded.config.data.name
+    folders = [] if of_run or name in KNOWN else picture_folders(data or name)
     output.check_output(path, ".png", force=force, inputs=[*images, *folders])
     names = loaded.about.data.class_names
     if class_name is not None and class_name not in names:

@@ -99,11 +99,16 @@ def command(
 def _files(path: Path) -> list[Path]:
     """Return the file, or the images and broken links in the folder and its subfolders, without hidden ones."""
     from fflabels.errors import FFLabelsError
+    from fflabels.images import SUFFIXES
     from fflabels.images.folders import is_broken_link, is_picture
 
     if not path.is_dir():
         return [path]
-    inside = sorted(file for file in path.rglob("*") if is_picture(file) or is_broken_link(file))
+    inside = sorted(
+        file
+        for file in path.rglob("*")
+        if is_picture(file) or (file.suffix.lower() in SUFFIXES and is_broken_link(file))
+    )
     shown = [p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts)]
     if not shown:
         raise FFLabelsError("no image in the folder", where=str(path))

@@ -106,6 +106,9 @@ def test_other_folders_beside_the_splits_are_said_too(tmp_path):
     make_folder(tmp_path / "unlabeled", classes=("x",), each=4)
     with pytest.warns(NotReadWarning, match=r"not read: 4 images in unlabeled/$"):
         load(tmp_path)
+    (tmp_path / "test").symlink_to(tmp_path / "nowhere")
+    with pytest.warns(NotReadWarning, match=r"not read: 1 broken link \(test\), 4 images in unlabeled/$"):
+        load(tmp_path)
 
 
 def test_folders_that_systems_make_are_no_classes(tmp_path):

@@ -7,7 +7,7 @@ import tifffile
 from fflabels.errors import FFLabelsError, PictureWarning
 from ffnet.config import Config
 from ffnet.data.folders import read_pictures, with_range
-from ffnet.data.load import load_data
+from ffnet.data.load import check_range, load_data
 
 
 @pytest.fixture
@@ -83,8 +83,9 @@ def test_auto_leaves_pixels_that_are_no_numbers_to_the_reader(tmp_path, bad, pla
 def test_a_range_where_none_applies_is_refused(settings, message, tmp_path, monkeypatch):
     (tmp_path / "digits").mkdir()  # the data set has the name, not the folder
     monkeypatch.chdir(tmp_path)
+    data = Config().replaced(settings).data
     with pytest.raises(FFLabelsError, match=message):
-        with_range(Config().replaced(settings).data)
+        check_range(data) or with_range(data)
 
 
 def test_a_range_that_is_none_is_refused():
