@@ -22,7 +22,7 @@ from ffnet.inference.predict import check_inference, scores
 from ffnet.inference.registry import get_inference
 from ffnet.model.compute_type import with_dtype
 from ffnet.model.net import FFNet
-from ffnet.prepare import label_set
+from ffnet.prepare import label_set, weights_are_fitted
 from ffnet.runs.start import starting_settings
 from ffnet.system.devices import memory_errors, resolve_device
 
@@ -219,7 +219,7 @@ class FFClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seed = check_random_state(seed).randint(2**31)
         values: dict[str, Any] = {"data": {}, "train.epochs": self.epochs, "seed": int(seed), "device": self.device}
         start = starting_settings(self.preset or Config(), labels=self.labels, values=values).config
-        if start.inference.layers == "weighted":
+        if weights_are_fitted(start):  # there are no validation images
             start = start.replaced({"inference.layers": "sum"})
         config = start.override(self.settings)
         if config.data != start.data:
